@@ -6,6 +6,9 @@
 # Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
 PYTHON ?= python3
 BIN    := .venv/bin
+# pyproject.toml names the plugins. Of others, of packages that have one, pytest would compile every
+# module anew to explain its assertions, also all of this package.
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest
 
 OWN    := examples/shop-python
 # Of make slow: most of its tests wait.
@@ -47,25 +50,25 @@ demo-own: .venv/ready
 
 # Real processes and clocks share the machine with the other workers, and a machine may stand still:
 # what failed runs once more, alone. What fails then, fails. (1 is pytest's code for failed tests.)
-AGAIN = || { [ $$? = 1 ] && $(BIN)/pytest --last-failed --last-failed-no-failures none
+AGAIN = || { [ $$? = 1 ] && $(PYTEST) --last-failed --last-failed-no-failures none
 
 # Beside each other: types are checked by one process, and many tests wait.
 test:
 	@$(MAKE) --no-print-directory -j 2 lint fast
 
 fast: .venv/ready
-	$(BIN)/pytest -m "not slow and not thorough" -n 3 --dist worksteal $(AGAIN) -m "not slow and not thorough"; }
+	$(PYTEST) -m "not slow and not thorough" -n 3 --dist worksteal $(AGAIN) -m "not slow and not thorough"; }
 
 # Only the files that have such tests: every worker imports what it is given.
 SLOW = $(shell grep -rlw --include='test_*.py' slow tests) -m "slow and not thorough"
 
 slow: .venv/ready
-	$(BIN)/pytest $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
+	$(PYTEST) $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
 
 # The variable lets laws and loops take all of their examples.
 thorough: export PAYCHAIN_THOROUGH = 1
 thorough: .venv/ready
-	$(BIN)/pytest -m "thorough or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "thorough or law"; }
+	$(PYTEST) -m "thorough or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "thorough or law"; }
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -78,27 +81,33 @@ bench: .venv/ready
 fidelity: .venv/ready
 	$(BIN)/python -m bench fidelity
 
+# Where $(PYTHON) has a pip that can install elsewhere (22.3), it does: to copy one to .venv and to
+# compile it takes as long as to install a third of all that is needed.
+PIP = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+HAS_PIP = $(PYTHON) -c 'import pip, sys; sys.exit([int(part) for part in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
 # pip compiles on one processor only, and what comes of it is slower: that is done afterwards, by all.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(CONSTRAINTS:%=--constraint %) --editable
+INSTALL = $(PIP) --quiet --disable-pip-version-check install --no-compile $(CONSTRAINTS:%=--constraint %) --editable
 # What no run imports is compiled when it is: other languages of Faker, lexers, pip itself.
-NOT_YET = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_)
-COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(NOT_YET)' .venv/lib harness >/dev/null || true
+NEVER = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_|[a-z]+/test(s|ing)/)
+# Nor, where no tests run, what other commands and other chains import.
+RARELY = site-packages/(_?pytest|cffi|cryptography|engineio|future|hypothesis|libfuturize|libpasteurize|markdown_it|packaging|past|pycparser|pydantic/v1|pygments|rich/_unicode_data|socketio|websocket|wsproto|zope)/|protocol/dialects/[a-z]+/
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(1)' .venv/lib harness >/dev/null || true
 
-$(BIN)/pip:
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once)"
-	$(PYTHON) -m venv .venv
+	@if $(HAS_PIP); then $(PYTHON) -m venv --without-pip .venv; else $(PYTHON) -m venv .venv; fi
 
 # What a user installs.
-.venv/installed: $(BIN)/pip pyproject.toml
+.venv/installed: $(BIN)/python pyproject.toml
 	$(INSTALL) '.[fast]'
-	@$(COMPILE)
+	@$(call COMPILE,$(NEVER)|$(RARELY))
 	@touch $@
 
-# What its developers install, all at once.
-.venv/ready: $(BIN)/pip pyproject.toml
-	$(INSTALL) '.[dev,fast]'
-	@$(COMPILE)
+# What its developers install, all at once; tests build and install wheels with pip.
+.venv/ready: $(BIN)/python pyproject.toml
+	$(INSTALL) '.[dev,fast]' pip
+	@$(call COMPILE,$(NEVER))
 	@touch .venv/installed $@
 
 docs: .venv/docs

@@ -28,7 +28,7 @@ from tests.support.chains import as_yaml
 
 
 def play_real(first: int, pairs: int) -> int:
-    """Play pairs from a number on and print how each verdict differs from its world."""
+    """Run pairs from a number on and print how each verdict differs from its world."""
     kinds: Counter[str] = Counter()
     at_rest = 0
     for number in range(first, first + pairs):

@@ -1,4 +1,4 @@
-"""The search for the smallest outage: how fast it plays schedules, and whether it finds bugs.
+"""The search for the smallest outage: how fast it runs schedules, and whether it finds bugs.
 
 Speed is given per minute of processor time on one core, in alternating rounds over sound chains;
 then per minute of the clock with one job and with as many as there are cores, in pairs.

@@ -33,6 +33,7 @@ from typing import Any
 from bench.live import searched
 from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec
 from paychain.model.loading import load_chain
+from paychain.payments.errors import UserError
 from paychain.processes.part import Part
 from tests.support.fetched import CACHE
 from tests.support.mistaken_chains import IN_OUTAGES, MISTAKES, SOUND, mistaken_chain
@@ -217,7 +218,11 @@ def main(words: Sequence[str] = ()) -> None:
                 for key, case, spec in islice(_wanted(options), part.number - 1, None, part.of):
                     if any(key.items() <= line.items() for line in lines):
                         continue
-                    line = key | search(case, spec, examples)
+                    try:
+                        line = key | search(case, spec, examples)
+                    except UserError as error:  # the next time it is done again
+                        print(f"{key}: {error}", file=sys.stderr, flush=True)
+                        continue
                     lines.append(line)
                     with log.open("a") as file:
                         file.write(json.dumps(line) + "\n")

@@ -1,7 +1,7 @@
 """Random moments of small real runs at which one of their processes is killed, ended or frozen.
 
-`python -m bench moments --count 200 --seed 1` plays them and writes a line of JSON for each to
-moments.jsonl; what is there already is not played again. Each run is compared with the undisturbed
+`python -m bench moments --count 200 --seed 1` tries them and writes a line of JSON for each to
+moments.jsonl; what is there already is not tried again. Each run is compared with the undisturbed
 run of its scenario: it must come to the same verdict with the same money rules broken, or be
 inconclusive; no process and no temporary file stays, nothing prints a traceback, and a run whose
 command lived to its end has a result. A run whose command was killed is judged by `paychain judge`.
@@ -136,7 +136,7 @@ class Moment(msgspec.Struct, frozen=True):
         )
 
 
-class Played(msgspec.Struct, kw_only=True):
+class Trial(msgspec.Struct, kw_only=True):
     """What came of a moment. `wrongs` says in words what must not be."""
 
     moment: Moment
@@ -150,7 +150,7 @@ class Played(msgspec.Struct, kw_only=True):
 
 
 # -- one run --------------------------------------------------------------------------------------
-def play(moment: Moment, *, is_disturbed: bool = True) -> Played:
+def try_moment(moment: Moment, *, is_disturbed: bool = True) -> Trial:
     """Run the moment's scenario, and disturb it."""
     scenario = SCENARIOS[moment.scenario]
     with tempfile.TemporaryDirectory(prefix="moment-") as name:
@@ -175,7 +175,7 @@ def play(moment: Moment, *, is_disturbed: bool = True) -> Played:
         elif any((folder / "tmp").iterdir()):
             hit.wrongs.append(f"temporary files stay: {next((folder / 'tmp').iterdir()).name}")
         result = _result(folder, hit.wrongs)
-        played = Played(
+        trial = Trial(
             moment=moment,
             process=hit.process,
             exit_code=code,
@@ -186,9 +186,9 @@ def play(moment: Moment, *, is_disturbed: bool = True) -> Played:
             took_s=round(took_s, 1),
         )
         if "Traceback" in output:
-            played.wrongs.append(f"it prints a traceback: {output[-1_500:]}")
-        played.wrongs += _wrongs(played, scenario, has_begun=any(folder.glob("runs/*/run.db")))
-        return played
+            trial.wrongs.append(f"it prints a traceback: {output[-1_500:]}")
+        trial.wrongs += _wrongs(trial, scenario, has_begun=any(folder.glob("runs/*/run.db")))
+        return trial
 
 
 class _Hit:
@@ -273,33 +273,33 @@ def _result(folder: Path, wrongs: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _wrongs(played: Played, scenario: Scenario, *, has_begun: bool) -> Iterator[str]:
+def _wrongs(trial: Trial, scenario: Scenario, *, has_begun: bool) -> Iterator[str]:
     """What must not be about a result and an exit code."""
-    moment, code = played.moment, played.exit_code
-    if not played.verdict:
+    moment, code = trial.moment, trial.exit_code
+    if not trial.verdict:
         # Killed or ended before there was anything to judge, and it said so.
-        was_ended = played.process == CONDUCTOR and moment.sent != "SIGSTOP"
+        was_ended = trial.process == CONDUCTOR and moment.sent != "SIGSTOP"
         early = {-signal.SIGTERM, -signal.SIGKILL, ExitCode.INTERRUPTED, ExitCode.USAGE}
         if not was_ended or code not in early or (has_begun and code == -signal.SIGTERM):
             yield f"no result, exit code {code}"
         return
-    codes = {int(ExitCode.of_verdict(played.verdict))}
-    if played.process == CONDUCTOR and moment.sent == "SIGTERM":
+    codes = {int(ExitCode.of_verdict(trial.verdict))}
+    if trial.process == CONDUCTOR and moment.sent == "SIGTERM":
         # After its result was written nothing holds the signal up any more.
         codes |= {int(ExitCode.INTERRUPTED), -signal.SIGTERM}
     if code not in codes:
-        yield f"exit code {code} with verdict {played.verdict}"
-    if played.verdict == "inconclusive":
-        if not played.reasons:
+        yield f"exit code {code} with verdict {trial.verdict}"
+    if trial.verdict == "inconclusive":
+        if not trial.reasons:
             yield "inconclusive without a reason"
-    elif played.process == OWN and played.verdict == "fail":
+    elif trial.process == OWN and trial.verdict == "fail":
         return  # whoever kills or freezes the user's own service makes it fail: so it is told
-    elif played.verdict != scenario.verdict:
-        yield f"verdict {played.verdict} in place of {scenario.verdict}"
-    elif set(played.broken) != set(scenario.broken):
-        yield f"money rules {played.broken} in place of {list(scenario.broken)}"
-    if set(played.broken) - set(scenario.broken) and played.process != OWN:
-        yield f"money went wrong that did not: {played.broken}"
+    elif trial.verdict != scenario.verdict:
+        yield f"verdict {trial.verdict} in place of {scenario.verdict}"
+    elif set(trial.broken) != set(scenario.broken):
+        yield f"money rules {trial.broken} in place of {list(scenario.broken)}"
+    if set(trial.broken) - set(scenario.broken) and trial.process != OWN:
+        yield f"money went wrong that did not: {trial.broken}"
 
 
 # -- its processes --------------------------------------------------------------------------------
@@ -354,68 +354,68 @@ def undisturbed(name: str) -> str:
     """The verdict of a scenario that nobody disturbs; a busy machine may leave it open."""
     nobody = Moment(number=-1, scenario=name, whom=0.0, stage="start", at_s=0.0, sent="SIGKILL")
     for _ in range(TRIES):
-        played = play(nobody, is_disturbed=False)
-        assert not played.wrongs, (name, played)
-        if played.verdict != "inconclusive":
+        trial = try_moment(nobody, is_disturbed=False)
+        assert not trial.wrongs, (name, trial)
+        if trial.verdict != "inconclusive":
             break
-    return played.verdict
+    return trial.verdict
 
 
 def main(words: Sequence[str] = ()) -> None:
-    """Play the moments that are not in the file yet, and count all that are."""
+    """Try the moments that are not in the file yet, and count all that are."""
     parser = argparse.ArgumentParser(prog="python -m bench moments")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="runs beside each other")
-    parser.add_argument("--only", type=int, help="play this number again, and write nothing")
+    parser.add_argument("--only", type=int, help="try this number again, and write nothing")
     parser.add_argument("--file", type=Path, default=DONE)
     options = parser.parse_args(list(words))
     if options.only is not None:
         moment = Moment.drawn(options.seed, options.only)
-        _show(play(moment))
+        _show(try_moment(moment))
         return
     lines = options.file.read_bytes().splitlines() if options.file.exists() else []
     if not lines:
         print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in SCENARIOS), flush=True)
-    done = [msgspec.json.decode(line, type=Played) for line in lines]
+    done = [msgspec.json.decode(line, type=Trial) for line in lines]
     numbers = set(range(options.count)) - {each.moment.number for each in done}
     moments = [Moment.drawn(options.seed, number) for number in sorted(numbers)]
     with ThreadPoolExecutor(options.jobs) as pool, options.file.open("ab") as file:
-        for played in pool.map(play, moments):
-            file.write(msgspec.json.encode(played) + b"\n")
+        for trial in pool.map(try_moment, moments):
+            file.write(msgspec.json.encode(trial) + b"\n")
             file.flush()
-            _show(played)
-            done.append(played)
+            _show(trial)
+            done.append(trial)
     _count(done)
 
 
-def _show(played: Played) -> None:
-    moment = played.moment
+def _show(trial: Trial) -> None:
+    moment = trial.moment
     how = f"{moment.sent} {moment.lasts_s:g} s" if moment.lasts_s else moment.sent
     when = f"{moment.stage} + {moment.at_s:.1f} s"
-    whom = played.process or "nobody: it was over"
+    whom = trial.process or "nobody: it was over"
     print(
         f"{moment.number:4} {moment.scenario}: {how} to {whom} at {when}: "
-        f"{played.verdict or 'no result'}, exit code {played.exit_code}, {played.took_s:.1f} s",
+        f"{trial.verdict or 'no result'}, exit code {trial.exit_code}, {trial.took_s:.1f} s",
         flush=True,
     )
-    for wrong in played.wrongs:
+    for wrong in trial.wrongs:
         print(f"     WRONG: {wrong}", flush=True)
 
 
-def _count(done: Sequence[Played]) -> None:
-    met = [played for played in done if played.process]
+def _count(done: Sequence[Trial]) -> None:
+    met = [trial for trial in done if trial.process]
     ends: Counter[tuple[str, str]] = Counter()
-    for played in met:
-        is_same = played.verdict == SCENARIOS[played.moment.scenario].verdict
-        ends[played.process, "same" if is_same else played.verdict or "none"] += 1
+    for trial in met:
+        is_same = trial.verdict == SCENARIOS[trial.moment.scenario].verdict
+        ends[trial.process, "same" if is_same else trial.verdict or "none"] += 1
     kinds = ("same", "inconclusive", "fail", "none")
     print(f"\n{len(done)} moments, {len(met)} met a live process")
     print(f"{'':16}" + "".join(f"{kind:>14}" for kind in kinds))
     for process in sorted({process for process, _ in ends}):
         print(f"{process:16}" + "".join(f"{ends[process, kind]:14}" for kind in kinds))
-    wrong = [played for played in done if played.wrongs]
-    print(f"wrong: {len(wrong)}", *(played.moment.number for played in wrong))
+    wrong = [trial for trial in done if trial.wrongs]
+    print(f"wrong: {len(wrong)}", *(trial.moment.number for trial in wrong))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The verdict beside an oracle: generated chains and faults, judged by the rules and by the world.
 
-`python -m bench oracle --pairs 10000 --jobs 2` plays numbered pairs in virtual time and goes on
-where it stopped; `--real 30` plays some with real processes; `--pair 1234 --shrink` shows one;
+`python -m bench oracle --pairs 10000 --jobs 2` runs numbered pairs in virtual time and continues
+where it stopped; `--real 30` runs some with real processes; `--pair 1234 --shrink` shows one;
 `--mutants` prints which rule finds which wrong behaviour.
 """
 
@@ -26,12 +26,12 @@ from tests.oracle.shrink import shows, shrunk
 from tests.oracle.trial import judged
 from tests.oracle.verdict import wrongs
 
-CHUNK = 40  # pairs: what is played again at most after an interruption
+CHUNK = 40  # pairs: at most this many are repeated after an interruption
 DONE = Path("oracle.jsonl")
 
 
 class Chunk(msgspec.Struct, kw_only=True):
-    """Some pairs that were played, one after the other."""
+    """Some pairs that were run, one after the other."""
 
     first: int
     pairs: int
@@ -44,7 +44,7 @@ class Chunk(msgspec.Struct, kw_only=True):
 
 
 def play_chunk(first: int, pairs: int = CHUNK) -> Chunk:
-    """Play pairs from a number on."""
+    """Run pairs from a number on."""
     # The guards of the simulation are put in place once: it takes as long as some payments.
     with guards_installed():
         return _chunk(first, pairs)
@@ -73,7 +73,7 @@ def _chunk(first: int, pairs: int) -> Chunk:
 
 
 def campaign(pairs: int, jobs: int, first: int, file: Path) -> list[Chunk]:
-    """Play so many pairs; what `file` has already is not played again."""
+    """Run that many pairs; those already in `file` are not run again."""
     done = [msgspec.json.decode(line, type=Chunk) for line in _lines(file)]
     known = {chunk.first for chunk in done}
     wanted = range(first, first + pairs, CHUNK)
@@ -159,10 +159,10 @@ def main(words: Sequence[str] = ()) -> int:
     parser.add_argument("--pairs", type=int, default=400)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--file", type=Path, default=DONE, help="what was played already")
+    parser.add_argument("--file", type=Path, default=DONE, help="results so far")
     parser.add_argument("--pair", type=int, help="show one pair")
     parser.add_argument("--shrink", action="store_true", help="with --pair: as small as possible")
-    parser.add_argument("--real", type=int, metavar="N", help="play so many with real processes")
+    parser.add_argument("--real", type=int, metavar="N", help="run that many with real processes")
     parser.add_argument("--mutants", action="store_true")
     asked = parser.parse_args(list(words))
     if asked.mutants:

@@ -197,13 +197,13 @@ ROWS = [
         "Pix",
         "pix-lookups",
         "dict-lockout",
-        "Failed look-ups are not retried: back with the directory.",
+        "Failed lookups are not retried: back with the directory.",
     ),
     Row(
         "Pix",
         "pix-lookups-retried",
         "dict-lockout",
-        "Deliberately wrong: retries use up the look-ups and keep it that way.",
+        "Deliberately wrong: retries use up the lookups and keep it that way.",
     ),
     Row(
         "ISO 8583",

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.load.traffic.customer import http_of
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -123,9 +123,9 @@ def main() -> None:
     else:
         other = on_solipsism
     runs, ours, theirs = [], [], []
-    play(chain, experiment, 1)  # imports, and the schedule of arrivals
+    simulate_run(chain, experiment, 1)  # imports, and the schedule of arrivals
     for _ in range(ROUNDS):
-        runs.append(rate_of(lambda: play(chain, experiment, 1).ended_s))
+        runs.append(rate_of(lambda: simulate_run(chain, experiment, 1).ended_s))
         ours.append(rate_of(lambda: simulate(lambda _: carry(chain))))
         if other is not None:
             theirs.append(rate_of(lambda: other(chain)))

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
+from typer import testing as typer_testing
 
 from paychain.payments.journal import Movement, MovementKind
+from tests.support.compiled import compile_tests
 from tests.support.laws import IS_THOROUGH, examples
 from tests.support.paths import FETCHED
 from tests.support.priority import COMPUTING, giving_way, may_give_way
+from tests.support.tiers import has_quick_tests
 
 settings.register_profile("paychain", examples(100))  # no deadline: busy machines break no law
 settings.load_profile("paychain")
@@ -26,6 +29,9 @@ if not IS_THOROUGH and hasattr(providers, "_get_local_constants"):
     # Hypothesis now and then tries a constant of our code. To find those, every worker would parse
     # the whole package first, which takes longer than most laws.
     providers._get_local_constants = lambda: providers._local_constants
+if hasattr(typer_testing, "_get_command"):
+    # For each command that a test calls, typer would look at the parameters of all of them.
+    typer_testing._get_command = cache(typer_testing._get_command)
 # Tests start hundreds of processes of this package: none should have to compile all of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -39,6 +45,24 @@ def lasts_s(item: pytest.Item) -> float:
     """About how long a long test takes; 0 for the others."""
     long = item.get_closest_marker("long")
     return float(long.args[0]) if long else 0.0
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Once for all workers, before the first of them starts."""
+    config = session.config
+    if getattr(config.option, "numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        compile_tests(config, Path(__file__).parent, only_quick=_is_fast(config))
+
+
+def _is_fast(config: pytest.Config) -> bool:
+    return {"not slow", "not thorough"} <= set(config.option.markexpr.split(" and "))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make fast` leaves out files without a test for it: every worker imports what it collects."""
+    if not _is_fast(config) or not collection_path.match("test_*.py"):
+        return None
+    return None if has_quick_tests(collection_path.read_text("utf-8")) else True
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -85,6 +109,8 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.enable()
+    # The Makefile's is for the workers; what tests start looks for plugins, as users' does.
+    os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +122,7 @@ def toxiproxy_server() -> str:
         if go is None:
             pytest.skip("no real Toxiproxy server: Go is not installed")
         done = subprocess.run(
-            [go, "install", MODULE],
+            [go, "install", "-ldflags=-s -w", MODULE],  # nobody debugs it: linked in a third
             env={**os.environ, "GOBIN": str(FETCHED)},
             timeout=600,
             capture_output=True,

@@ -12,7 +12,7 @@ __all__ = ["load_chain", "load_experiment", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for only then: the command must start quickly."""
+    """Import names only when they are used: the command must start quickly."""
     if name in ("load_chain", "load_experiment"):
         from paychain.model import loading
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.moments import Moment, play
+from bench.moments import Moment, try_moment
 from tests.support.processes import needs_proc
 
 SEED = 1
@@ -18,4 +18,4 @@ NUMBERS = (13, 27, 28)
 @needs_proc
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_process_that_is_ended_at_a_random_moment_makes_no_verdict_wrong(number: int) -> None:
-    assert play(Moment.drawn(SEED, number)).wrongs == []
+    assert try_moment(Moment.drawn(SEED, number)).wrongs == []

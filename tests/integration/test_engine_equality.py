@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 
 from paychain.report.result import Result, read
 from tests.support.chains import corner_shop
-from tests.support.cli import DISTURBED, Running, running
+from tests.support.cli import DISTURBED, paychain
 from tests.support.runs import declare, run_in
 from tests.support.tiers import only
 
@@ -55,7 +54,7 @@ CHAIN = corner_shop(
     providers={"region": {"kind": "cloud"}},
     issuer={"provider": "region"},
 )
-RUN_S = 140.0  # both runs end in this time, however busy the machine
+RUN_S = 140.0  # a run ends in this time, however busy the machine
 HEAD = """\
 experiment: {name}
 load: {{arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 1s}}
@@ -63,19 +62,13 @@ load: {{arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 1s}}
 
 
 def played(folder: Path, chain: str, name: str, engines: list[str]) -> list[Result]:
-    """One run for each engine, all at once."""
+    """One run for each engine."""
     experiment = HEAD.format(name=name) + EXPERIMENTS[chain, name]
     declare(folder, **{"region-shop": CHAIN, name: experiment})
     mine = "region-shop.yaml" if chain == "region-shop" else chain
-
-    def start(number: int, engine: str) -> AbstractContextManager[Running]:
+    for number, engine in enumerate(engines):
         words = ["run", mine, f"{name}.yaml", "--out", str(number), "--quiet"]
-        return running(folder, *words, "--toxiproxy", engine, log=f"{number}.txt")
-
-    with ExitStack() as going:
-        runs = [going.enter_context(start(number, engine)) for number, engine in enumerate(engines)]
-        for run in runs:
-            run.exit_code(RUN_S)
+        paychain(folder, *words, "--toxiproxy", engine)
     return [read(run_in(folder, str(number))) for number, _ in enumerate(engines)]
 
 

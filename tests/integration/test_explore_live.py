@@ -20,7 +20,7 @@ def variables() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.long(60)
+@pytest.mark.long(150)
 @pytest.mark.timeout(900)
 def test_the_double_charge_of_the_naive_shop_is_found_and_can_be_replayed(tmp_path: Path) -> None:
     shop = tmp_path / "shop-python"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from paychain.processes.loopback import free_port
 from tests.support.chains import corner_shop, experiment
 from tests.support.cli import Running, invoked, paychain, running
 from tests.support.processes import children_of
-from tests.support.runs import broken_rules, declare, payments_are_under_way, result_in
-from tests.support.tiers import thorough
+from tests.support.runs import broken_rules, declare, payments_are_under_way, result_in, result_of
 from tests.support.waiting import wait_until
 
 CHAIN = corner_shop(deadline="3s")
@@ -39,17 +38,21 @@ needs_loopback = pytest.mark.skipif(
 pytestmark = needs_loopback
 
 
-def files(folder: Path, after: str = "1500ms") -> Path:
-    """A chain over two machines, and an experiment beside it; the chain's path."""
-    hosts = HOSTS.replace("P1", str(free_port())).replace("P2", str(free_port()))
-    brief = experiment(
+def brief(after: str) -> str:
+    """An experiment with faults here and on the other machines."""
+    return experiment(
         "{id: lost, at: 0s, for: 2s, target: {link: processor}, lost_answer: {share: 30%}}",
         "{id: late, at: 1s, for: 1s, target: {hop: processor -> issuer}, latency: {delay: 50ms}}",
         "{id: shut, at: 1500ms, for: 500ms, target: {hop: gateway -> processor}, down: {}}",
         after=after,
         tolerances='{technical_success: {before: ">= 99%", during: ">= 70%"}, double_charges: 0}',
     )
-    declare(folder, spread=CHAIN + hosts, here=CHAIN, brief=brief)
+
+
+def files(folder: Path, after: str = "1500ms") -> Path:
+    """A chain over two machines, and an experiment beside it; the chain's path."""
+    hosts = HOSTS.replace("P1", str(free_port())).replace("P2", str(free_port()))
+    declare(folder, spread=CHAIN + hosts, here=CHAIN, brief=brief(after))
     return folder / "spread.yaml"
 
 
@@ -71,10 +74,6 @@ def runs_of(chain: Path) -> Path:
 
 def command(chain: Path) -> list[str]:
     return ["run", chain.name, "brief.yaml", "--out", runs_of(chain).name, "--quiet"]
-
-
-def started(chain: Path) -> AbstractContextManager[Running]:
-    return running(chain.parent, *command(chain), variables={"PAYCHAIN_TOKEN": TOKEN})
 
 
 def run(chain: Path, token: str = TOKEN) -> dict[str, Any]:
@@ -99,14 +98,16 @@ def engine_events(chain: Path) -> list[EngineEvent]:
 
 @pytest.mark.slow
 @pytest.mark.long(60)
-def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: Path) -> None:
+def test_links_elsewhere_give_the_verdict_of_links_here_until_a_machine_is_lost(
+    tmp_path: Path,
+) -> None:
     chain = files(tmp_path)
     # A real run of it gives the same, and takes longer.
     here = tmp_path / "here.yaml"
     assert invoked(tmp_path, *command(here), "--virtual").exit_code == 1
     local = newest(here)
     assert local["verdict"] == "fail"  # 30 % of the answers are lost, and nobody clears that up
-    with up(chain, "m1"), up(chain, "m2"):
+    with up(chain, "m1") as first, up(chain, "m2"):
         for _ in range(2):  # books and keys are empty again in the second
             result = run(chain)
             assert result["verdict"] == local["verdict"], result["reasons"]
@@ -132,36 +133,36 @@ def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: 
             stopped = {event.proxy for event in events if event.kind == "proxy_disabled"}
             assert stopped == set(into)  # by the engine of m1
             assert {event.fault for event in events if event.kind == "toxic_hit"} == {"late"}
+        declare(tmp_path, brief=brief("60s"))
+        result = run_that_loses(chain, lambda: below(first.pid)["paychain.environment.remote"])
+    assert "m1 no longer answers" in result["reasons"][0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("what", "reason"),
-    [
-        ("paychain.environment.remote", "m1 no longer answers"),
-        thorough(("paychain.toxics", "the fault engine of m1 no longer answers: GET /")),
-    ],
-)
-def test_a_machine_or_an_engine_that_is_lost_ends_the_run_inconclusive(
-    tmp_path: Path, what: str, reason: str
-) -> None:
-    chain = files(tmp_path, after="60s")
-    runs = runs_of(chain)
-    with ExitStack() as both:
-        first = both.enter_context(up(chain, "m1"))
-        both.enter_context(up(chain, "m2"))
-        with started(chain) as process:
-            spools = "*/spool/host-m1.*"
-            wait_until(lambda: any(path.stat().st_size for path in runs.glob(spools)), "records")
-            # The load process writes later than the link that it paid through.
-            payments_are_under_way(tmp_path, at_least=1, out=runs.name)
-            os.kill(below(first.pid)[what], signal.SIGKILL)
-            assert process.exit_code() == 3
-        assert what == "paychain.environment.remote" or first.process.poll() is None
-    result = newest(chain)
+def run_that_loses(chain: Path, process_id: Callable[[], int]) -> dict[str, Any]:
+    """The result of a run during which a process of another machine is killed."""
+    words = ["run", chain.name, "brief.yaml", "--out", "lost", "--quiet"]
+    with running(chain.parent, *words, variables={"PAYCHAIN_TOKEN": TOKEN}) as process:
+        spools = "lost/*/spool/host-m1.*"
+        wait_until(
+            lambda: any(path.stat().st_size for path in chain.parent.glob(spools)), "records"
+        )
+        # The load process writes later than the link that it paid through.
+        payments_are_under_way(chain.parent, at_least=1, out="lost")
+        os.kill(process_id(), signal.SIGKILL)
+        assert process.exit_code() == 3
+    result = result_of(chain.parent, "lost")
     assert result["verdict"] == "inconclusive"
-    assert reason in result["reasons"][0]
     assert result["load"]["recorded"] > 0
+    return result
+
+
+@pytest.mark.thorough  # the loss of the whole machine, above, and of an engine here
+def test_an_engine_elsewhere_that_is_lost_ends_the_run_inconclusive(tmp_path: Path) -> None:
+    chain = files(tmp_path, after="60s")
+    with up(chain, "m1") as first, up(chain, "m2"):
+        result = run_that_loses(chain, lambda: below(first.pid)["paychain.toxics"])
+        assert first.process.poll() is None
+    assert "the fault engine of m1 no longer answers: GET /" in result["reasons"][0]
 
 
 def below(pid: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from paychain.analysis.money.parties import Parties
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.explore.checks import RuleBreak, broken
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
@@ -70,7 +70,7 @@ def played(chain: Chain, *faults: dict[str, Any]) -> tuple[list[Record], dict[st
         "load": {"arrivals": "10/s", "before": "1s", "after": "4s"},
         "faults": [{"id": f"f{number}", **fault} for number, fault in enumerate(faults)],
     }
-    records = play(chain, Experiment.model_validate(declared), 1).records
+    records = simulate_run(chain, Experiment.model_validate(declared), 1).records
     return records, {finding.rule: finding for finding in broken(records, Parties.of(chain), None)}
 
 

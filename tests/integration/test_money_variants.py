@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from paychain.analysis.money.parties import Parties
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.explore.checks import broken
 from paychain.payments.journal import PaymentRecord
 from paychain.payments.outcome import Outcome
@@ -60,7 +60,7 @@ def test_the_right_rules_name_the_right_number_of_payments(name: str) -> None:
     chain = loaded_chain(pair.chain)
     # What the world's side watches is cards.
     if chain.network:
-        simulated = play(chain, loaded_experiment(pair.experiment, chain), pair.seed)
+        simulated = simulate_run(chain, loaded_experiment(pair.experiment, chain), pair.seed)
     else:
         simulated = run_pair(pair, chain).played
     records = simulated.records

@@ -124,6 +124,6 @@ def test_the_command_prints_it_and_refuses_what_has_no_nodes(
     assert done.exit_code == 0, done.output
     assert done.output.startswith("20 operators of depin-many-gateway")
     assert "depin-one: fails when aws-us-east-1 is down" in done.output
-    assert "none of them can do without: payouts, wallet, base" in done.output
+    assert "all of them need: payouts, wallet, base" in done.output
     done = CliRunner().invoke(app, ["compare", *names[:2]])
     assert "those that differ in nodes: alone, --nodes" in str(done.exception)

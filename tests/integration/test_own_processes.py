@@ -225,7 +225,7 @@ def test_a_service_that_listens_elsewhere_is_told_where(
         (
             script("print('going on elsewhere')"),
             "shop ended with exit code 0 before it was ready; its "
-            "command has to stay in the foreground; its last lines:",
+            "command must stay in the foreground; its last lines:",
         ),
         (["no-such-program"], "shop: there is no program 'no-such-program'"),
         (["/"], "shop: cannot start '/': Permission denied"),

@@ -183,6 +183,7 @@ def test_a_service_that_ends_by_itself_fails_the_run_at_once(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.long(60)
 def test_a_crash_and_a_freeze_act_on_a_service_and_do_not_fail_it(tmp_path: Path) -> None:
     stopped = experiment(
         "{id: killed, at: 0s, for: 1s, target: {link: shop}, crash: {}}",

@@ -86,6 +86,7 @@ def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: se
 
 
 @pytest.mark.slow
+@pytest.mark.long(50)
 def test_nobody_is_paid_while_the_ledger_halts_and_everybody_afterwards(tmp_path: Path) -> None:
     result = in_virtual_time(("stablecoin-payout", "base-2025-08-05"), tmp_path)
     assert judged(result) == {}

@@ -11,8 +11,8 @@ import pytest
 from paychain.analysis.money.orders import Orders
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
-from paychain.environment.play import play
-from paychain.explore.checks import PlayedRecords
+from paychain.environment.simulated_run import simulate_run
+from paychain.explore.checks import SimulatedRecords
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.journal import MovementKind, PaymentRecord
 from paychain.payments.rules import RULES
@@ -107,7 +107,7 @@ def test_each_bug_is_found_by_its_rule_in_exactly_the_payments_it_affected(tmp_p
     planned = spec(tmp_path)
     chain = planned.chain.model
     with planted(list(bugs)):
-        played = PlayedRecords(play(chain, planned.experiment.model, 1).records)
+        played = SimulatedRecords(simulate_run(chain, planned.experiment.model, 1).records)
     parties, orders = Parties.of(chain), Orders({})
     stand_ins = stand_in_order(
         played.movements(MovementKind.STOOD_IN), played.rows(PaymentRecord), parties

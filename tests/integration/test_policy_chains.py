@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from paychain.cli.main import app
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.model.checks import check_experiment
 from paychain.model.experiment import Experiment
 from paychain.model.files import available
@@ -63,7 +63,7 @@ def played(call: dict[str, Any], fault: str, **chain: Any) -> list[Record]:
         )
     )
     assert not check_experiment(short, model)
-    return play(model, short, seed=7).records
+    return simulate_run(model, short, seed=7).records
 
 
 def every(records: list[Record], kind: type[Kind]) -> list[Kind]:
@@ -211,7 +211,7 @@ def test_the_reviews_finding_on_failover_is_what_the_shipped_experiment_shows(
     assert "arrivals: 20/s" in text
     declare(tmp_path, fewer=text.replace("20/s", "8/s"))
     fewer = load_experiment(str(tmp_path / "fewer.yaml"), loaded.model).model
-    records = play(loaded.model, fewer, seed=1).records
+    records = simulate_run(loaded.model, fewer, seed=1).records
     is_done = any(many > 1 for many in held(records).values())
     assert is_said is is_done is (name == "card-gives-up")
 

@@ -1,4 +1,4 @@
-"""What schemes count, in virtual time: look-ups that run out, trace numbers that start again."""
+"""What schemes count, in virtual time: lookups that run out, trace numbers that start again."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SOUND = (
 )
 # Others are the same nodes in other arrangements. One fault at a time meets the on-ramp and the
 # payout in test_deposits.py and test_payouts.py.
-KEPT = {"depin-many", "exchange-deposit", "toncoin-payment"}
+KEPT = {"depin-one", "exchange-deposit", "toncoin-payment"}
 
 RATE = 40 if IS_THOROUGH else 5  # payments a second, for 40 s
 

@@ -117,6 +117,7 @@ def sales(world: World, deal: Deal) -> list[Sale]:
     cards = accounts(deal.of(world.links("issuer")))
     # What a gateway has only stored is its merchant's once it is delivered and approved.
     stored = {(line.link, line.reference) for line in deal.lines if line.why == "stored"}
+    sold = {reference for _, reference in books}
     return [
         Sale(
             payment=deal.payment,
@@ -125,7 +126,13 @@ def sales(world: World, deal: Deal) -> list[Sale]:
             book=book,
             is_known=(gateway, reference) not in deal.taken_back
             and ((gateway, reference) not in stored or (gateway, reference) in deal.sold),
-            cards=tuple(card for (_, name), card in cards.items() if belongs_to(name, reference)),
+            cards=tuple(
+                card
+                for (_, name), card in cards.items()
+                if belongs_to(name, reference)
+                # What a bank made of the same request for another sale is that one's.
+                and (name.startswith(reference) or name not in sold)
+            ),
         )
         for (gateway, reference), book in books.items()
     ]

@@ -543,7 +543,7 @@ BEHAVIOUR: list[Mutant] = [
     Mutant(
         name="processor_keeps_a_charge_back",
         role="processor",
-        wrong="acknowledges a charge-back and reports it to nobody",
+        wrong="acknowledges a chargeback and reports it to nobody",
         rule="authorisations_settled",
         plant=instead(Processor, "_dispute", _acknowledged_only),
         chain="disputes",

@@ -12,8 +12,8 @@ from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
 from paychain.analysis.store.store import RunStore
-from paychain.environment.play import PlayedExperiment
-from paychain.explore.checks import PlayedRecords
+from paychain.environment.simulated_run import SimulatedRun
+from paychain.explore.checks import SimulatedRecords
 from paychain.model.chain import Chain
 from paychain.payments.journal import MovementKind, PaymentRecord
 from tests.oracle.pairs import Outcome
@@ -38,7 +38,7 @@ class Difference:
 
 def findings(outcome: Outcome) -> Found:
     """What the money rules say of a played pair, judged as a search judges: in memory."""
-    parties, kept = Parties.of(outcome.chain), PlayedRecords(outcome.played.records)
+    parties, kept = Parties.of(outcome.chain), SimulatedRecords(outcome.played.records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
     orders = Orders(orders_of(kept.rows(PaymentRecord)))
     found: Found = {}
@@ -49,12 +49,12 @@ def findings(outcome: Outcome) -> Found:
     return found
 
 
-def findings_of(chain: Chain, played: PlayedExperiment) -> Found:
+def findings_of(chain: Chain, played: SimulatedRun) -> Found:
     """What the money rules say of what was recorded, judged as a run's records are."""
     return by_order(judged_in_store(chain, played))
 
 
-def judged_in_store(chain: Chain, played: PlayedExperiment) -> list[MoneyRule]:
+def judged_in_store(chain: Chain, played: SimulatedRun) -> list[MoneyRule]:
     """The money rules over a store of what was recorded."""
     store = RunStore.create(Path(":memory:"))
     assert played.times is not None

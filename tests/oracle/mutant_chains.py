@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from paychain.declaration.yaml_text import parse
-from paychain.environment.play import PlayedExperiment, play
+from paychain.environment.simulated_run import SimulatedRun, simulate_run
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from tests.support.chains import as_yaml, checked, experiment
@@ -123,10 +123,10 @@ def models(name: str) -> tuple[Chain, Experiment]:
     return checked(CHAINS[name]), Experiment.model_validate(declared)
 
 
-def play_chain(name: str, seed: int = 1) -> tuple[Chain, PlayedExperiment]:
+def play_chain(name: str, seed: int = 1) -> tuple[Chain, SimulatedRun]:
     """Play a chain with whatever is planted in it now."""
     chain, calm = models(name)
-    return chain, play(chain, calm, seed)
+    return chain, simulate_run(chain, calm, seed)
 
 
 def is_affected(payment: str) -> bool:

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import strategies as st
 
 from paychain.declaration.yaml_text import parse
-from paychain.environment.play import PlayedExperiment, play
+from paychain.environment.simulated_run import SimulatedRun, simulate_run
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.explore.schedules import DURATIONS_MS, SEARCHED
 from paychain.faults.kind import RequestFaultKind, StateFaultKind
@@ -68,7 +68,7 @@ class Outcome:
     """One pair that was played: what the chain recorded, and what the world did."""
 
     chain: Chain
-    played: PlayedExperiment
+    played: SimulatedRun
     world: World
 
 
@@ -101,7 +101,7 @@ def run_pair(pair: Pair, chain: Chain | None = None) -> Outcome:
     chain = chain if chain is not None else loaded_chain(pair.chain)
     experiment = loaded_experiment(pair.experiment, chain)
     with watched(chain) as world, straight(_straight_hops(pair, chain)):
-        played = play(chain, experiment, pair.seed)
+        played = simulate_run(chain, experiment, pair.seed)
     return Outcome(chain=chain, played=played, world=world)
 
 

@@ -74,8 +74,10 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
             "orphaned",
             sum(card.exposure - min(card.charged_back, card.exposure) for card in forgotten),
         )
-    is_cancelled = any(
-        sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
+    # What is sold by another gateway stays sold, whatever the merchant of one of them cancelled.
+    is_cancelled = any(sale.is_wanted(world, "cancels") for sale in sold) and not any(
+        sale.is_known and sale.book.exposure > 0 and not sale.is_wanted(world, "cancels")
+        for sale in sold
     )
     if not saw_approved or is_cancelled:
         return
@@ -148,7 +150,10 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         moved = sum(line.amount_minor for line in deal.lines if line.does == HOLD)
         yield "nobody's payment", moved
         return
-    was_held = {card.was_held for sale in sales(world, deal) for card in sale.cards} - {0}
+    sold = sales(world, deal)
+    was_held = {card.was_held for sale in sold for card in sale.cards} - {0}
+    # What no card was ever held for is its merchant's sale all the same.
+    was_held = was_held or {sale.book.was_held for sale in sold} - {0}
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
@@ -191,11 +196,11 @@ def _beyond_holds(world: World, deal: Deal) -> list[int]:
 
     One bank may permit what an acquirer in front of it does not.
     """
-    beyond = {
-        link: account.beyond_allowance(world.tip_at(link))
-        for (link, _), account in accounts(deal.lines).items()
-        if link not in world.links("gateway")
-    }
+    beyond: dict[str, int] = {}
+    for (link, _), account in accounts(deal.lines).items():
+        if link not in world.links("gateway"):
+            more = max(0, account.beyond_allowance(world.tip_at(link)))
+            beyond[link] = beyond.get(link, 0) + more
     of_cards = [amount for link, amount in beyond.items() if link in world.links("issuer")]
     return of_cards if any(of_cards) else [max(beyond.values(), default=0)]
 

@@ -154,12 +154,13 @@ class World:
         calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
         found = {wanted}
         for call in calls:
-            left = wanted
+            # Each means begins where the one before ends, so that all together are the whole.
+            paid, share = 0, 0.0
             for tender in (call.tenders if call is not None else None) or ():
-                part = left if tender.of is None else int(wanted * tender.of + 0.5)
-                found.add(part)
-                left -= part
-            found.add(left or wanted)
+                share += tender.of or 1 - share
+                found.add(int(wanted * share + 0.5 + 1e-9) - paid)
+                paid += int(wanted * share + 0.5 + 1e-9) - paid
+            found.add(wanted - paid or wanted)
         partial = [self.chain.links[name].partial_approvals for name in self.links("issuer")]
         for given in partial:
             if given is not None:

@@ -53,6 +53,9 @@ async def everything(links: AdyenLinks) -> None:
     await pay(8)
     await links.post("/cancels", {**account, "paymentReference": payment_id(8)})
     await links.post("/cancels", {**account, "paymentReference": "nothing"})
+    keeping = {"shopperReference": "ada", "recurringProcessingModel": "CardOnFile"}
+    await pay(40, storePaymentMethod=True, **keeping)
+    await links.post("/paymentMethods", {**account, "shopperReference": "ada"})
     native = {
         "attemptAuthentication": "always",
         "threeDSRequestData": {"nativeThreeDS": "preferred"},

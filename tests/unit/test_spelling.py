@@ -58,6 +58,10 @@ INSTEAD = {
     # One spelling each.
     r"time-outs?": "timeout",
     r"time lines?": "timeline",
+    r"charge-backs?": "chargeback",
+    r"look-ups?": "lookup",
+    r"back-offs?": "backoff",
+    r"plays|played": "runs, simulates",
     r"repeat( it| all)?:": "reproduce:",
     # Keys of an earlier version of the files.
     r"asks_again": "customer: {retry: …}",
@@ -69,6 +73,9 @@ _BANNED = {
     re.compile(rf"(?<![\w-])(?:{pattern})(?!\w)", re.IGNORECASE): instead
     for pattern, instead in INSTEAD.items()
 }
+# Any of them, in text of small letters: to look for each in every text takes seconds.
+_ANY = re.compile(rf"(?<![\w-])(?:{'|'.join(INSTEAD)})(?!\w)")
+_ADJACENT = re.compile(r"""(["'])\s*\n\s*[rf]?\1""")  # one literal over several lines
 
 DOCUMENTS = [
     "README.md",
@@ -91,11 +98,20 @@ def in_help() -> Iterator[Text]:
         commands += [(f"{name} {word}", below) for word, below in subcommands.items()]
 
 
+def may_be_old(code: str) -> bool:
+    """Whether an old word stands in a text, in code also over the lines of one literal."""
+    return _ANY.search(_ADJACENT.sub("", code).lower()) is not None
+
+
 def literals(path: Path) -> Iterator[Text]:
-    """Every string in a module except its docstrings."""
+    """Every string in a module except its docstrings; a line for one without any old word."""
     name = path.relative_to(ROOT)
+    text = path.read_text("utf-8")
+    if not may_be_old(text):  # comments and all: to parse every module takes seconds
+        yield str(name), "no old words"
+        return
     documentation = set()  # ids of the nodes that are for readers of the code, not for users
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):  # what holds a node comes before it
+    for node in ast.walk(ast.parse(text)):  # what holds a node comes before it
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str) and id(node) not in documentation:
                 yield f"{name}:{node.lineno}", node.value
@@ -168,6 +184,7 @@ def test_users_read_the_words_of_the_field(texts) -> None:  # type: ignore[no-un
     found = [
         f"{where}: '{match[0]}' in {text.strip()[:90]!r}; write: {instead}"
         for where, text in read
+        if may_be_old(text)
         for pattern, instead in _BANNED.items()
         if (match := pattern.search(text))
     ]
@@ -189,6 +206,9 @@ def test_users_read_the_words_of_the_field(texts) -> None:  # type: ignore[no-un
     ],
 )
 def test_an_old_phrase_is_found(text: str) -> None:
+    assert may_be_old(text)
+    first, _, rest = text.partition(" ")
+    assert may_be_old(f'x = ("{first} "\n    f"{rest}")')
     assert any(pattern.search(text) for pattern in _BANNED)
 
 

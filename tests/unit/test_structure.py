@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import paychain
+from tests.support.imports import imports_of
 
 ROOT = Path(paychain.__file__).parent
 CONTRIBUTING = ROOT.parents[1] / "CONTRIBUTING.md"
@@ -56,13 +56,6 @@ MAY_IMPORT = {
 NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 
 
-@cache  # all the rooms take seconds to parse
-def _imports(path: Path) -> list[ast.Import | ast.ImportFrom]:
-    """What a file imports, in functions and for types, too."""
-    tree = ast.parse(path.read_text("utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
 def test_every_room_has_its_row() -> None:
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert rooms == set(MAY_IMPORT)
@@ -92,7 +85,7 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
     assert files
     allowed = MAY_IMPORT[package] | {package}
     for path in files:
-        for node in _imports(path):
+        for node in imports_of(path):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paychain."):
                 assert node.module is not None
                 assert node.module.split(".")[1] in allowed, f"{path}: {node.module}"
@@ -101,7 +94,7 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 def test_nothing_imports_the_command_or_what_users_tests_call() -> None:
     for path in sorted(ROOT.rglob("*.py")):
         room = path.relative_to(ROOT).parts[0]
-        for node in _imports(path):
+        for node in imports_of(path):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paychain."):
                 assert node.module is not None
                 imported = node.module.split(".")[1]
@@ -131,7 +124,7 @@ MODULES = {_module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 def _imported_by(name: str, path: Path) -> set[str]:
     """The modules of the package that a file imports."""
     imported: set[str] = set()
-    for node in _imports(path):
+    for node in imports_of(path):
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
             continue

@@ -121,7 +121,8 @@ func (g *gateway) finish(id string, intent *stripe.PaymentIntent) {
 	})
 }
 
-func (g *gateway) capture(order Held) {
+func (g *gateway) capture(id string) {
+	order, _ := g.journal.Order(id) // only now: whoever captured before has written it down
 	if order.State != "pending" || order.CaptureAt == "" {
 		return
 	}
@@ -184,7 +185,7 @@ func (g *gateway) sweep() {
 					go g.alone(order.ID+" "+name, func() { g.resolve(order, name, attempt.Reference) })
 				}
 			}
-			go g.alone(order.ID+" capture", func() { g.capture(order) })
+			go g.alone(order.ID+" capture", func() { g.capture(order.ID) })
 		}
 	}
 }
@@ -277,8 +278,7 @@ func main() {
 			Card: asked.Card, State: "pending"}
 		if g.journal.Begin(order) {
 			g.authorise(order)
-			held, _ := g.journal.Order(order.ID)
-			g.alone(order.ID+" capture", func() { g.capture(held) })
+			g.alone(order.ID+" capture", func() { g.capture(order.ID) })
 		}
 		g.show(w, order.ID)
 	})

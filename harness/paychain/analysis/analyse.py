@@ -19,12 +19,13 @@ from paychain.analysis.judge import (
     verdict,
 )
 from paychain.analysis.limits import JudgedMeasures, tolerances
+from paychain.analysis.measures.aftermath import disturbed
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
-from paychain.analysis.measures.fallbacks import fallbacks
+from paychain.analysis.measures.fallbacks import fallbacks, primaries
 from paychain.analysis.measures.files import files
 from paychain.analysis.measures.hidden import hidden_faults
-from paychain.analysis.measures.hops import hops
+from paychain.analysis.measures.hops import executions, hops
 from paychain.analysis.measures.measure import Measure, MeasuredRun
 from paychain.analysis.measures.measures import FaultRun, MoneyMeasure, ToleranceResult, Verdict
 from paychain.analysis.measures.money import money
@@ -47,7 +48,15 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 
 # What needs no pass over all payments: measured meanwhile.
-WITHOUT_PASS: tuple[Measure[Any], ...] = (phases, recovery, breaks, seconds, latencies)
+WITHOUT_PASS: tuple[Measure[Any], ...] = (
+    phases,
+    recovery,
+    breaks,
+    seconds,
+    latencies,
+    executions,
+    primaries,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +97,14 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     # however slow the machine is. Only another broken limit may be the busy machine's.
     late = is_late(punctuality)
     if run[stalls] and (late or any(limit.passed is False for limit in judged)):
-        spared = at_best(run)
+        spared = at_best(run, run[disturbed])
         # Payments that only a stall made late are no other load: what is broken without what the
         # stall affected is broken, and only a pass depends on it.
         sentence = late_load(_due(facts, offered), punctuality, facts.times) if late else ""
-        if sentence in problems and not is_late(spared[payments][1]):
+        if sentence in problems and not is_late(at_best(run, run[stalled])[payments][1]):
             problems = [problem for problem in problems if problem != sentence]
             questions = [sentence, *questions]
-        best = tolerances(experiment, _observed(spared, books, run[stalled].total_s))
+        best = tolerances(experiment, _observed(spared, books, run[disturbed].total_s))
         excusing = excused(judged, best)
         if excusing != judged:
             judged = excusing

@@ -82,15 +82,15 @@ def _wrong_times(fault: Fault, switches: Sequence[FaultSwitch]) -> Iterator[str]
     if late is not None and late.late_ns > late.limit_ns:
         yield (
             f"fault {fault.id} was {late.latest} {_text(late.late_ns)} after its time "
-            f"(limit {_text(late.limit_ns)}): it is not the declared fault"
+            f"(limit {_text(late.limit_ns)}): not the declared fault"
         )
     declared_ns = sum(window.declared_ns for window in windows)
     lasted_ns = sum(window.lasted_ns for window in windows)
     limit_ns = max(LATE_SHARE * declared_ns, min(LATE_NS, HALF * declared_ns))
     if abs(lasted_ns - declared_ns) > limit_ns:
         yield (
-            f"fault {fault.id} was on for {_text(lasted_ns)} in place of {_text(declared_ns)}: "
-            "it is not the declared fault"
+            f"fault {fault.id} was on for {_text(lasted_ns)} instead of {_text(declared_ns)}: "
+            "not the declared fault"
         )
 
 
@@ -117,7 +117,7 @@ def _text(ns: float) -> str:
 
 @dataclass
 class _Ordered:
-    """What the run asked for, by fault and by hop."""
+    """What the run requested, by fault and by hop."""
 
     by_fault: dict[str, list[FaultSwitch]] = field(default_factory=lambda: defaultdict(list))
     by_hop: dict[str, list[FaultSwitch]] = field(default_factory=lambda: defaultdict(list))

@@ -108,7 +108,7 @@ def untried(faults: Sequence[FaultRun]) -> Iterator[str]:
 def notes(faults: Sequence[FaultRun]) -> list[str]:
     """What a reader must know although it does not decide the verdict."""
     return [
-        f"fault {fault.id} affected no traffic, as it may"
+        f"fault {fault.id} affected no traffic (may_miss)"
         for fault in faults
         if fault.was_missed and fault.may_miss
     ]

@@ -158,16 +158,7 @@ def _share(measure: str, phase: str, limit: Limit, observed: float | None) -> To
     passed = limit.holds(observed)
     points = abs(observed - limit.bound) * 100
     margin = f"{points:.1f} points {'to spare' if passed else 'short'}"
-    return ToleranceResult(
-        id=f"{measure}.{phase}",
-        measure=measure,
-        phase=phase,
-        required=limit.text,
-        observed=observed,
-        observed_text=_percent_text(limit, observed),
-        margin_text=margin,
-        passed=passed,
-    )
+    return _judged(measure, phase, limit, observed, _percent_text(limit, observed), margin)
 
 
 def _percent_text(limit: Limit, observed: float) -> str:
@@ -209,16 +200,7 @@ def _time(measure: str, phase: str, limit: Limit, observed: Observation) -> Tole
         return _unjudged(measure, phase, limit.text, observed)
     passed = limit.holds(observed)
     margin = f"{abs(limit.bound - observed):.2f} s {'to spare' if passed else 'over'}"
-    return ToleranceResult(
-        id=f"{measure}.{phase}",
-        measure=measure,
-        phase=phase,
-        required=limit.text,
-        observed=observed,
-        observed_text=_time_text(limit, observed),
-        margin_text=margin,
-        passed=passed,
-    )
+    return _judged(measure, phase, limit, observed, _time_text(limit, observed), margin)
 
 
 def _number(measure: str, limit: Limit, observed: float | None) -> ToleranceResult:
@@ -226,15 +208,22 @@ def _number(measure: str, limit: Limit, observed: float | None) -> ToleranceResu
         return _unjudged(measure, "all", limit.text, TOO_FEW)
     passed = limit.holds(observed)
     margin = f"{abs(limit.bound - observed):.2f} {'to spare' if passed else 'over'}"
+    return _judged(measure, "all", limit, observed, f"{observed:.2f}", margin)
+
+
+def _judged(
+    measure: str, phase: str, limit: Limit, observed: float, text: str, margin: str
+) -> ToleranceResult:
+    """An observed value beside its limit. `text`: the value in words; `margin`: its distance."""
     return ToleranceResult(
-        id=f"{measure}.all",
+        id=f"{measure}.{phase}",
         measure=measure,
-        phase="all",
+        phase=phase,
         required=limit.text,
         observed=observed,
-        observed_text=f"{observed:.2f}",
+        observed_text=text,
         margin_text=margin,
-        passed=passed,
+        passed=limit.holds(observed),
     )
 
 

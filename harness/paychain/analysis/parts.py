@@ -9,40 +9,22 @@ together in the order of the payments, so that the result is the same as of one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple
 
-from paychain.analysis.measures.fallbacks import Tallies, merged, tallied, uses
+from paychain.analysis.measures.fallback_kinds import FALLBACKS
+from paychain.analysis.measures.fallback_tallies import merged
+from paychain.analysis.measures.fallbacks import uses
 from paychain.analysis.measures.measure import MeasuredRun
-from paychain.analysis.measures.measures import FaultRun
 from paychain.analysis.measures.recovery import faults
-from paychain.analysis.store.fingerprints import LAST, Bound, FingerprintRange, bounds_of
-from paychain.analysis.store.store import RunStore
+from paychain.analysis.part_pass import FaultSpan, Passed, PaymentRange, pass_over
+from paychain.analysis.store.fingerprints import LAST, Bound, bounds_of
+from paychain.analysis.store.store import VERSION
 from paychain.processes.local import Processes
 
 MIN_PARTS = 2
 MIN_PAYMENTS = 150_000  # payments: below, starting processes takes longer than they save
-
-
-@dataclass(frozen=True)
-class _Range:
-    """A part of a run's payments, as a process is given it: those after one, up to another."""
-
-    path: Path
-    after: Bound
-    upto: Bound
-    faults: Sequence[FaultRun]
-
-
-class _Passed(NamedTuple):
-    """What one process found."""
-
-    fingerprints: FingerprintRange
-    uses: Tallies
 
 
 @contextmanager
@@ -57,8 +39,8 @@ def judged_in_parts(run: MeasuredRun, min_payments: int | None = None) -> Iterat
     if len(ranges) < MIN_PARTS:
         yield
         return
-    found: dict[int, _Passed] = {}
-    with Processes().start(_pass, ranges) as running:
+    found: dict[int, Passed] = {}
+    with Processes().start(pass_over, ranges) as running:
         yield
         with suppress(EOFError, ConnectionError):
             while len(found) < len(ranges):
@@ -69,7 +51,7 @@ def judged_in_parts(run: MeasuredRun, min_payments: int | None = None) -> Iterat
         run.know(uses, merged(part.uses for part in parts))
 
 
-def _ranges(run: MeasuredRun, min_payments: int) -> list[_Range]:
+def _ranges(run: MeasuredRun, min_payments: int) -> list[PaymentRange]:
     """The parts of the payments, none for a short run or one in memory."""
     store = run.store
     path = store.path
@@ -78,16 +60,16 @@ def _ranges(run: MeasuredRun, min_payments: int) -> list[_Range]:
         return []
     store.index()
     bounds: list[Bound] = ["", *bounds_of(store.select), LAST]
-    found = run[faults]
+    spans = [FaultSpan(fault.applied_s, fault.healed_s) for fault in run[faults]]
     store.settle()  # or it could keep the others from reading
-    return [_Range(path, *ends, found) for ends in pairwise(bounds)]
-
-
-def _pass(of: _Range, _: Callable[[Any], None]) -> _Passed:
-    store = RunStore.open(of.path)
-    try:
-        part = FingerprintRange()
-        part.read(store.select, of.after, of.upto)
-        return _Passed(part, tallied(store, of.faults, of.after, of.upto))
-    finally:
-        store.close()
+    return [
+        PaymentRange(
+            path=path,
+            version=VERSION,
+            after=after,
+            upto=upto,
+            faults=spans,
+            fallbacks=[str(kind) for kind in FALLBACKS],
+        )
+        for after, upto in pairwise(bounds)
+    ]

@@ -1,4 +1,4 @@
-"""Looks at a run while it goes on, second by second, for a condition to stop it at.
+"""Watches a run second by second for a condition to stop it.
 
 The same seconds and the same measures in real and in virtual time. A payment belongs to the second
 in which its customer got an answer or gave up, warm-up included.

@@ -102,7 +102,7 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
 def _metrics(
     session: Session, options: BoardOptions, report: Callable[[str], None]
 ) -> Iterator[None]:
-    """Serve the session's metrics, if they are asked for. Raises UserError without the port."""
+    """Serve the session's metrics if requested. Raises UserError if the port is taken."""
     if options.metrics is None:
         yield
         return

@@ -33,7 +33,7 @@ MAX_BREAKS_AT_ONCE = 300  # looked for in one step: the board stays responsive
 
 
 class RecordedRun:
-    """The records of one run in its run.db, and what they show while it goes on."""
+    """The records of one run in its run.db, and what they show during the run."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class Terminal:
         self._redraw_at_s = 0.0
 
     def _is_possible(self, action: BoardAction) -> bool:
-        """While a run is saved, the view goes on but nothing may change; quitting is possible."""
+        """While a run is saved, the view is live but read-only; quitting is possible."""
         return not self._session.is_saving or action.do == "quit"
 
 

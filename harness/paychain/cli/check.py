@@ -57,9 +57,9 @@ def check(
 ) -> None:
     """Check chain and experiment files, each experiment together with the chain before it.
 
-    Mistakes are printed alone. Without any, the review says how the chain will fail: what can lose
-    money first, each finding with its remedy. Findings are warnings unless --strict is given; a
-    chain accepts one with accepts: [{finding: …, at: …, because: …}].
+    If there are mistakes, only they are printed. Otherwise the review lists how the chain can fail,
+    what can lose money first, each finding with its remedy. Findings are warnings unless --strict
+    is given; a chain accepts one with accepts: [{finding: …, at: …, because: …}].
 
     Example: paychain check chains/card-ecommerce.yaml chaos/steady.yaml
     """

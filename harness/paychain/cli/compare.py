@@ -36,7 +36,7 @@ def compare(
 ) -> None:
     """Compare a run with one or more baselines of its experiment; exit 4 if anything became worse.
 
-    Several baselines show how much runs vary by themselves. With --nodes no run is a baseline: they
+    Several baselines show how much runs vary anyway. With --nodes there is no baseline: the runs
     are shown side by side.
 
     Example: paychain compare reports/BASELINE reports/CANDIDATE

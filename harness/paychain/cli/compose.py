@@ -31,7 +31,7 @@ Workers = Annotated[
     typer.Option(
         min=0,
         max=64,
-        help="containers that generate the load; 0: the run does, as the board always does; "
+        help="containers that generate the load; 0: the run itself does, like the board; "
         "default: 1 with an experiment",
     ),
 ]
@@ -39,7 +39,7 @@ Grouped = Annotated[
     str,
     typer.Option(
         metavar="provider|role|link|chain",
-        help="which links share a container, in a chain without hosts:",
+        help="which links share a container, unless the chain declares hosts",
     ),
 ]
 Image = Annotated[

@@ -36,9 +36,9 @@ def show(
     from paychain.processes.scratch import scratch_folder
 
     choice = choose(toxiproxy)
-    print(f"engine    {choice.kind}")
-    print(f"because   {choice.why}")
-    print(f"where     {choice.shown_url or choice.program or 'a new process for each run'}")
+    say(f"engine    {choice.kind}")
+    say(f"because   {choice.why}")
+    say(f"where     {choice.shown_url or choice.program or 'a new process for each run'}")
     with scratch_folder() as folder:
         children = Children(folder)
         began = time.monotonic()
@@ -48,7 +48,7 @@ def show(
             took_ms = (time.monotonic() - began) * 1000
         finally:
             children.stop()
-    print(f"version   {choice.version or engine.version}")
+    say(f"version   {choice.version or engine.version}")
     if choice.url:
         print(f"state     works; proxies of other users: {len(choice.proxies)}")
     else:

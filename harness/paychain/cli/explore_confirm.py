@@ -50,7 +50,7 @@ def answer_of(result: Result, rule: str, late: int) -> Confirmed:
     required success was missed. Otherwise the real run disagrees with the search.
     """
     broken = {checked.rule: checked.findings for checked in result.money.rules if checked.findings}
-    # A fault that was too long leaves a run inconclusive, and the money is gone all the same.
+    # A fault that lasted too long leaves a run inconclusive, but wrong money stays wrong.
     if rule in broken:
         return Confirmed(True, f"reproduced: {count(broken[rule], 'payment')}")
     if result.verdict == "inconclusive":

@@ -22,6 +22,7 @@ from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
 from paychain.explore.live.parts import write_live_part
+from paychain.explore.live.remedies import service_remedies
 from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
@@ -76,9 +77,9 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         _print_timeline(found)
         say(*_remedies(found, loaded))
         say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
-    print(summary_line(result))
-    for line in (*warning_lines(result), *([] if result.found else nothing_found_lines(result))):
-        print(line)
+    say(summary_line(result), *warning_lines(result))
+    if not result.found:
+        say(*nothing_found_lines(result))
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.FAIL if result.found else ExitCode.PASS
@@ -152,7 +153,7 @@ def found_lines(found: FoundScript) -> list[str]:
             else "    not minimal: the search ended while it was minimised"
         )
     else:
-        lines.append("    nothing has to fail: payments without a script break it")
+        lines.append("    no failure is needed: payments without a script break it")
     if found.reproduced is None:
         lines.append("    not reproduced: the search ended first")
     else:
@@ -173,11 +174,11 @@ def _print_timeline(found: FoundScript) -> None:
     if not timelines:
         return
     names = ", ".join(timeline.payment for _, timeline in timelines)
-    print(f"    timeline of {names}, {timelines[0][1].why}:")
+    say(f"    timeline of {names}, {timelines[0][1].why}:")
     moments = order_moments(timelines, [])
     say(*(f"    {line}" for line in timeline_lines(moments)))
     if len(moments) > MAX_TIMELINE_LINES:
-        print("    the whole timeline: run the line below, then paychain show payment")
+        say("    the whole timeline: run the line below, then paychain show payment")
 
 
 def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
@@ -188,18 +189,17 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
         amount=found.finding.amount_minor,
         payments=[],
     )
-    remedies = rule_with_remedies(rule, review(loaded), loaded).remedies
+    own = " and ".join(loaded.model.own_services())
+    remedies = service_remedies(found, own) if own else []
+    remedies += map(str, rule_with_remedies(rule, review(loaded), loaded).remedies)
     for remedy in remedies:
         yield f"    remedy: {remedy}"
-    own = ", ".join(loaded.model.own_services())
-    if own and not remedies:
-        yield f"    remedy: change what {own} does when {found.words}"
 
 
 def summary_line(result: LiveResult) -> str:
     """How much was searched; when Ctrl-C came first, that nothing was."""
     if result.was_interrupted and not (result.scripts or result.found):
-        return f"interrupted after {result.took_s:.1f} s, before any script was tried"
+        return f"interrupted after {result.took_s:.1f} s, before any script ran"
     return ("searched " if result.found else "nothing found in ") + searched_line(result)
 
 
@@ -222,7 +222,7 @@ def warning_lines(result: LiveResult) -> Sequence[str]:
     ]
     lines += [
         f"⚠ not reproduced: {script} broke {rule} once, and not on a chain that was started "
-        "afresh; what other payments left behind in the service may be the cause"
+        "afresh; state left in the service by other payments may be the cause"
         for rule, script in result.doubtful.items()
     ]
     if result.spaced:
@@ -248,4 +248,4 @@ def nothing_found_lines(result: LiveResult) -> list[str]:
     if result.scripts < ENOUGH_SCRIPTS:
         scripts = count(result.scripts, "script")
         return [f"{scripts} are too few to rely on: search longer with --for"]
-    return ["no script that was tried broke a rule; that is evidence, not a proof"]
+    return ["no script broke a rule: evidence, not proof"]

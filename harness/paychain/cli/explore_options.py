@@ -98,7 +98,7 @@ Live = Annotated[
 Lasts = Annotated[str, typer.Option("--for", help="with --live: how long to search, e.g. 60s")]
 Scripts = Annotated[int | None, typer.Option(min=1, help="with --live: how many scripts to try")]
 Batch = Annotated[
-    int, typer.Option(help="with --live: payments with a script of their own at once")
+    int, typer.Option(help="with --live: payments in progress at once, each with its own script")
 ]
 Outages = Annotated[
     str,

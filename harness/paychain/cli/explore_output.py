@@ -84,12 +84,12 @@ def print_timeline(outage: SmallestOutage) -> None:
         return
     names = [timeline.payment for _, timeline in timelines]
     whole = f", {len(names)} payments of one order" if len(names) > 1 else ""
-    print(f"    timeline of {', '.join(names)}, {timelines[0][1].why}{whole}:")
+    say(f"    timeline of {', '.join(names)}, {timelines[0][1].why}{whole}:")
     moments = order_moments(timelines, _switched(outage))
     say(*(f"    {line}" for line in timeline_lines(moments)))
     if len(moments) > MAX_TIMELINE_LINES:
         command = f"paychain show payment RUN {names[-1]}"
-        print(f"    the whole timeline: run the line below, then {command}")
+        say(f"    the whole timeline: run the line below, then {command}")
 
 
 def _switched(outage: SmallestOutage) -> list[tuple[int, str]]:
@@ -161,4 +161,4 @@ def nothing_found_lines(result: SearchResult) -> list[str]:
             f"{count(result.schedules, 'schedule')} are too few to rely on: known bugs took up to "
             f"{SLOWEST_FIND:,} to find; search more with --budget {ENOUGH_SCHEDULES}"
         ]
-    return ["no schedule that was tried broke a rule; that is evidence, not a proof"]
+    return ["no schedule broke a rule: evidence, not proof"]

@@ -42,7 +42,7 @@ class SearchOptions:
 
 
 def explore_schedules(spec: SearchSpec, options: SearchOptions) -> ExitCode:
-    """Search, write what was found into files, print it, and replay it where that is asked for."""
+    """Search, write the findings to files, print them, and replay them if requested."""
     asked = _asked(spec, options.chain_sha256)
     if options.part != WHOLE:
         spec = share_of(spec, options.part)
@@ -58,13 +58,13 @@ def explore_schedules(spec: SearchSpec, options: SearchOptions) -> ExitCode:
         say(f"part {options.part}: {part_file}")
     with keeping(f"what was found is in {options.out}"):
         replays = _print_found(written, spec, options)
-    print(("searched " if result.found else "nothing found in ") + searched_line(result))
+    say(("searched " if result.found else "nothing found in ") + searched_line(result))
     if not result.found:
-        print("\n".join(nothing_found_lines(result)))
+        say(*nothing_found_lines(result))
     elif options.on_chain:
-        print(differences_line(options.chain, str(options.confirm_on), replays))
+        say(differences_line(options.chain, str(options.confirm_on), replays))
     elif options.confirm_on is None:
-        print("add --confirm to replay the findings on real processes")
+        say("add --confirm to replay the findings on real processes")
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.FAIL if result.found else ExitCode.PASS

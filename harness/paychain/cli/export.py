@@ -36,10 +36,9 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write what a run recorded for other tools: as traces, as tables, or as both.
+    """Export a run's records for other tools: as traces, tables, or both.
 
-    A trace is a payment: every call is a span, every decision an event. Tables have a row per
-    record.
+    Each payment is a trace, each call a span, each decision an event. Tables have a row per record.
 
     Example: paychain export reports/20261123T200000Z-card-ecommerce-steady --otlp traces.jsonl
     """

@@ -47,7 +47,7 @@ def heal(
             "an engine started by a run ends with that run; there is nothing to remove",
             hint="name a running server with --toxiproxy URL or TOXIPROXY_URL",
         )
-    print(f"{choice.shown_url}: {choice.kind} {choice.version}, proxies: {len(choice.proxies)}")
+    say(f"{choice.shown_url}: {choice.kind} {choice.version}, proxies: {len(choice.proxies)}")
     found = [proxy for name in sorted(choice.proxies) if (proxy := owned(name)) is not None]
     if run is not None and run not in {proxy.run for proxy in found}:
         raise UserError(f"no proxy of a run '{run}'", hint="--dry-run lists all runs")

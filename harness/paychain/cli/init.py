@@ -40,7 +40,17 @@ class _Starter:
 
 _FOLDER = ".paychain"  # what a repository keeps of ours: schemas for editors, a wheel for CI
 _WORKFLOW = {Ci.GITHUB: ".github/workflows/paychain.yml", Ci.GITLAB: ".gitlab-ci.yml"}
-_BASES = {"adyen": "/v72"}  # what stands behind the host in the address of an API
+# By which variables a service finds its provider, where an address and a secret are not it.
+_ENV = {
+    "adyen": {"ADYEN_API_BASE": "{url:provider}/v72", "ADYEN_HMAC_KEY": "{secret:provider}"},
+    "braintree": {
+        "BRAINTREE_HOST": "{host:provider}",
+        "BRAINTREE_PORT": "{port:provider}",
+        "BRAINTREE_PUBLIC_KEY": "paychain",
+        "BRAINTREE_PRIVATE_KEY": "{secret:provider}",
+    },
+    "paypal": {"PAYPAL_API_BASE": "{url:provider}", "PAYPAL_WEBHOOK_ID": "{secret:provider}"},
+}
 _MOCKS = _Starter(
     files={
         "chains/shop.yaml": "shop.yaml",
@@ -79,7 +89,7 @@ def init(
     service: Annotated[
         str | None,
         typer.Option(
-            metavar="COMMAND", help='what starts your own service in that folder: "npm start"'
+            metavar="COMMAND", help='command that starts your own service there: "npm start"'
         ),
     ] = None,
     dialect: Annotated[
@@ -132,12 +142,15 @@ def _values(service: str, dialect: str) -> dict[str, str]:
         raise UserError(f"--service cannot be read: {error}") from None
     if not words:
         raise UserError("--service names no command", hint='--service "npm start"')
+    env = _ENV.get(dialect) or {
+        f"{dialect.upper()}_API_BASE": "{url:provider}",
+        f"{dialect.upper()}_WEBHOOK_SECRET": "{secret:provider}",
+    }
     return {
         # JSON is YAML: no quote or brace of the command is lost.
         "@COMMAND@": json.dumps(words, ensure_ascii=False),
         "@DIALECT@": dialect,
-        "@VENDOR@": dialect.upper(),
-        "@BASE@": _BASES.get(dialect, ""),
+        "@ENV@": "\n        ".join(f'{name}: "{value}"' for name, value in env.items()),
     }
 
 

@@ -14,18 +14,18 @@ def learn(
     chain: ChainName,
     seed: Seed = 1,
     payments: Annotated[
-        int, typer.Option(min=1, max=64, help="payments that show the service each failure")
+        int, typer.Option(min=1, max=64, help="payments for each kind of failure")
     ] = 8,
     out: Annotated[
         Path | None,
-        typer.Option(help="write a chain in which mocks behave as the services were observed to"),
+        typer.Option(help="write a chain whose mocks behave as the services did"),
     ] = None,
 ) -> None:
     """Learn how your own service reacts to failures, from short real runs.
 
-    Each provider fails in every way for a few payments. It prints the service's timeout, tries,
-    failover and what follows an unknown outcome, beside what the chain file claims; then each
-    reaction, with how many payments showed it. Exit code 1: a claim does not hold.
+    Each provider fails in each way for a few payments. The output compares the service's timeout,
+    retries, failover and handling of unknown outcomes with the claims in the chain file, then lists
+    each reaction with the number of payments that showed it. Exit code 1: a claim does not hold.
 
     Example: paychain learn examples/shop-python/chain-naive.yaml --out twin.yaml
 

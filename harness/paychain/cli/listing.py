@@ -45,7 +45,7 @@ def list_(
         ListFormat, typer.Option("--format", help="how to print them")
     ] = ListFormat.TEXT,
 ) -> None:
-    """List chains and experiments with their titles: yours in chains/ and chaos/, and the shipped.
+    """List chains and experiments with their titles: yours in chains/ and chaos/, and shipped ones.
 
     A standard fault has no link of its own: paychain matrix injects it into every link in turn.
 

@@ -40,10 +40,10 @@ from paychain.cli import (
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
 from paychain.cli.group import CommandGroup
-from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE
+from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE, say
 from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
-from paychain.payments.errors import HarnessError, PartLost, UserError, sentence_of
+from paychain.payments.errors import HarnessError, PartLost, UserError, one_line, sentence_of
 from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
@@ -124,7 +124,7 @@ def main() -> None:
         if interruption is None:
             raise
         kept = str(interruption) or "nothing was kept"
-        print(f"interrupted: {kept}", file=sys.stderr)
+        say(f"interrupted: {kept}", is_error=True)
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         # Python's own exit code for it is 1, which means that the chain failed.
@@ -167,12 +167,12 @@ def _unreadable(word: str) -> UserError:
 
 def _failure(error: Exception) -> str:
     if isinstance(error, HarnessError):
-        return str(error)
+        return "\n".join(map(one_line, str(error).split("\n")))
     import sqlite3
 
     if _is_odd_name(error):
-        return sentence_of(error)
-    said = f"paychain failed: {sentence_of(error)}"
+        return one_line(sentence_of(error))
+    said = one_line(f"paychain failed: {sentence_of(error)}")
     if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
         return said
     return f"{said}; {OUR_BUG}"

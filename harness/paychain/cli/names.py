@@ -1,4 +1,4 @@
-"""Completes names in the shell: what it prints while somebody types has to be there at once."""
+"""Completes names in the shell, where it must answer immediately."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _names(kind: str, incomplete: str) -> list[str]:
 
 
 def _paths(incomplete: str) -> list[str]:
-    """Folders and YAML files: a shell asks nobody else once it has asked us."""
+    """Folders and YAML files, since the shell does not complete paths after asking us."""
     from paychain.model.files import SUFFIXES
 
     folder, _, start = incomplete.rpartition("/")

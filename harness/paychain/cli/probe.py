@@ -31,7 +31,7 @@ Secret = Annotated[
     str,
     typer.Option(
         envvar="PAYCHAIN_WEBHOOK_SECRET",
-        help="what the handler verifies signatures with, such as whsec_…",
+        help="secret with which the handler verifies signatures, such as whsec_…",
     ),
 ]
 Order = Annotated[str, typer.Option(help="the merchant reference that the events are about")]
@@ -62,7 +62,7 @@ def probe(
     format: Format = ProbeFormat.TEXT,
     junit: Junit = None,
 ) -> None:
-    """Send a webhook handler what its provider will send one day, and what nobody should.
+    """Send a webhook handler every kind of event it must handle, valid and forged.
 
     Valid, repeated, out of order, forged, old, changed, huge and slow events. Exit code 1: the
     handler got one of them wrong; 3: nothing answers at the URL.

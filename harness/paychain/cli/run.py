@@ -87,7 +87,7 @@ def run(
 
     Example: paychain run card-ecommerce processor-down --seed 7
 
-    An outage of a provider that the chain calls otherwise:
+    An outage of a provider that has another name in the chain:
     paychain run shop.yaml aws-us-east-1-2025-10-20 --map aws-us-east-1=my-cloud
     """
     from paychain.load.distributed.spread import spread_over

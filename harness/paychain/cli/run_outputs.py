@@ -69,7 +69,7 @@ class RunOutputs:
             print_run(result, folder, comparison, format=self.format, is_quiet=self.is_quiet)
             _report_to_ci(result, self.format)
         for problem in extras.problems:
-            print(problem, file=sys.stderr)
+            say(problem, is_error=True)
         return _exit_code(finished, comparison, extras, exit_zero=exit_zero)
 
 
@@ -108,7 +108,7 @@ def print_run(
         return
     show(result, Console(), is_quiet=is_quiet)
     if comparison is not None:
-        print("\n".join(comparison_lines(comparison)))
+        say(*comparison_lines(comparison))
     say(f"report: {folder / 'report.html'}")
 
 
@@ -149,20 +149,20 @@ def _report_to_ci(result: Result, format: ReportFormat) -> None:
     try:
         for line in github.report(result, os.environ, annotates=format is not ReportFormat.GITHUB):
             print(line, file=sys.stderr)
-    except UserError as error:  # nobody asked for it: it takes nothing from the verdict
+    except UserError as error:  # not requested explicitly, so it does not affect the verdict
         print(error, file=sys.stderr)
 
 
 def _exit_code(
     finished: Finished, comparison: Comparison | None, extras: _Extras, *, exit_zero: bool
 ) -> ExitCode:
-    # An interruption comes before the verdict: the run is not the one that was asked for.
+    # An interruption overrides the verdict: the run is not the requested one.
     if finished.was_interrupted:
         return ExitCode.INTERRUPTED
     code = ExitCode.of_verdict(finished.result.verdict)
     if code is ExitCode.FAIL:
         return ExitCode.PASS if exit_zero else ExitCode.FAIL
-    # A failed chain stays one; a pass without what was asked for beside it is none.
+    # A failed chain stays failed; a pass needs its requested outputs, too.
     if extras.problems:
         return ExitCode.INCONCLUSIVE
     if code is ExitCode.PASS and comparison is not None and comparison.regressions:

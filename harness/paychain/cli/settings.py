@@ -123,7 +123,7 @@ def _from_file(option: Any, path: Keys, file: _File | None) -> _Setting | None:
 
 
 def _value(context: Any, option: Any, setting: _Setting) -> Any:
-    """The value as the option takes it. Raises UserError with its place for any other."""
+    """The value in the option's type. Raises UserError with its place if it is invalid."""
     values = setting.value if isinstance(setting.value, list) else [setting.value]
     wanted = (bool,) if option.is_flag else (str, int, float)
     fits = all(

@@ -39,7 +39,7 @@ def protect() -> None:
     """Replace the standard streams of this process. Before anything else opens a file."""
     _open_missing()
     codecs.register_error(_ERRORS, _plain)
-    # What somebody put in their place, as a test runner does, stays there.
+    # A replacement, such as a test runner's, stays in place.
     if sys.stdout is sys.__stdout__:
         sys.stdout = _protected(sys.stdout, 1)
     if sys.stderr is sys.__stderr__:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.options import ChainName, Seed, Toxiproxy
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     import threading
@@ -165,7 +166,7 @@ def _serve_only(loaded: Loaded[Chain], only: str, stop: threading.Event) -> None
             token,
             folder,
             stop.wait,
-            lambda line: print(f"{host}: {line}", flush=True),
+            lambda line: say(f"{host}: {line}"),
         )
 
 
@@ -220,8 +221,8 @@ def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> N
     width = max(map(len, hops))
     for entry, url in urls.items():
         name = f"  ({entry})" if len(urls) > 1 else ""
-        print(f"customers pay at     {_paid_at(chain, entry, url)}{name}")
-    print(f"fault engine         {running.engine.name}, Toxiproxy API at {api}")
+        say(f"customers pay at     {_paid_at(chain, entry, url)}{name}")
+    say(f"fault engine         {running.engine.name}, Toxiproxy API at {api}")
     print("hops")
     for name, address in hops.items():
         print(f"  {name:<{width}}  {address}")
@@ -230,7 +231,7 @@ def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> N
     if native:
         command = shlex.join(locust(LOCUSTFILE, "--host", native[0]))
         # Locust imports from its working directory first: that must not be the user's.
-        print(f"load                 (cd {shlex.quote(str(folder))} && {command})")
+        say(f"load                 (cd {shlex.quote(str(folder))} && {command})")
     print("Ctrl-C stops everything", flush=True)
 
 

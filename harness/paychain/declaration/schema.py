@@ -31,6 +31,8 @@ class Declared(BaseModel):
         frozen=True,
         validate_default=False,
         coerce_numbers_to_str=True,
+        # Built when first needed: alone, none of the parts of a file is ever validated.
+        defer_build=True,
     )
 
 

@@ -88,6 +88,7 @@ class _NodeReader:
         self._document = document
         self._values = 0
         self._merging: list[yaml.Node] = []  # outermost first
+        self._refused: set[str] = set()
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         """A node's plain value; None for one that is not allowed."""
@@ -139,18 +140,21 @@ class _NodeReader:
         if not isinstance(source, yaml.MappingNode):
             self._mistake(_mark(source), "only a mapping can be merged", "write <<: *name")
             return
+        if len(self._merging) > MAX_DEPTH:
+            self._refuse_size(_mark(source), "nested too deeply")
+            return
+        # A key that is not taken is looked at, too, each time that its mapping is merged.
+        self._values += 1 + len(source.value)
         # A mapping that is merged into itself would never end.
         if source in self._merging or self._values > MAX_VALUES:
             self._refuse_size(_mark(source), "too large")
             return
-        known = set(found)
         missing = [
             (key_node, value_node)
             for key_node, value_node in source.value
-            if str(key_node.value) not in known
+            if str(key_node.value) not in found
         ]
         inherited = yaml.MappingNode(source.tag, missing, source.start_mark, source.end_mark)
-        self._values += 1
         self._merging.append(source)
         found.update(self._mapping(inherited, path))
         self._merging.pop()
@@ -164,7 +168,8 @@ class _NodeReader:
 
     def _refuse_size(self, mark: tuple[int, int], what: str) -> None:
         """One mistake for the whole file, wherever else it is too large."""
-        if not any(mistake.what == what for mistake in self._document.mistakes):
+        if what not in self._refused:
+            self._refused.add(what)
             self._mistake(mark, what, "write fewer values, or follow fewer aliases")
 
     def _mistake(self, mark: tuple[int, int], what: str, hint: str) -> None:

@@ -98,8 +98,10 @@ def _program(spec: str, environment: Mapping[str, str]) -> EngineChoice:
     else:
         found = shutil.which(spec, path=environment.get("PATH", os.defpath))
         why = f"--toxiproxy {spec}, found on PATH"
-        if found is None:
-            found = shutil.which(spec, path=str(installed(environment)))
+        place = installed(environment)
+        # Without a home it begins in the working folder: a program there is anybody's.
+        if found is None and place.is_absolute():
+            found = shutil.which(spec, path=str(place))
             why = f"--toxiproxy {spec}, fetched by paychain engine install"
     if found is None:
         raise UserError(

@@ -40,7 +40,7 @@ WEDGED = 503  # what a wedged server answers, as HTML and after 25 s
 class RequestReading:
     """How the requests over a proxy are read: which payment ids to look for.
 
-    `is_blind`: nobody behind the proxy notes its requests.
+    `is_blind`: no link behind the proxy records its requests.
     """
 
     id_prefix: str

@@ -1,4 +1,4 @@
-"""What the engine itself saw: its events, fetched while a run goes on."""
+"""The engine's own events, fetched during a run."""
 
 from __future__ import annotations
 

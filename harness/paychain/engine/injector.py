@@ -59,7 +59,7 @@ class Injector:
         """Do one switch; what went wrong is in the record, not raised."""
         fault = switch.fault
         error = ""
-        # A fault may act from the moment it is asked for, and until its end is acknowledged.
+        # A fault may act from its request until its end is acknowledged.
         asked_ns = self._now_ns()
         try:
             if fault.acts_in_link:

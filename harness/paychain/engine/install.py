@@ -56,7 +56,7 @@ def release(version: str) -> Release:
             return known
     versions = ", ".join(known.version for known in RELEASES)
     raise UserError(
-        f"there is no known digest for toxiproxy {version}", hint=f"there are: {versions}"
+        f"there is no known digest for toxiproxy {version}", hint=f"known versions: {versions}"
     )
 
 

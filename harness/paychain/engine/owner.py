@@ -59,7 +59,7 @@ def owned(name: str) -> Owned | None:
 
 
 def remove(control: EngineControl, left: Owned) -> str:
-    """Remove a proxy and the faults on it; the error, or "" when it is gone."""
+    """Remove a proxy and the faults on it. Returns the error, "" on success."""
     try:
         control.destroy(left.name)
     except EngineError as error:

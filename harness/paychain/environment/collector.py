@@ -72,7 +72,7 @@ class Collector:
         self._heartbeat.stop()
 
     def close(self) -> None:
-        """From now on nobody writes a spool: what is read to its end is removed."""
+        """No spool is written any more: those read to their end are removed."""
         self._is_complete = True
 
     def _stalled(self, from_ns: int, until_ns: int) -> None:
@@ -87,7 +87,7 @@ class Collector:
         yield from self._read()
 
     def look_ahead(self) -> Iterator[list[Record]]:
-        """Read what was recorded; it is collected all the same.
+        """Read what was recorded without collecting it.
 
         Whoever reads what was recorded knows what it leaves unknown.
         """

@@ -24,7 +24,7 @@ from paychain.payments.journal import FaultSwitch, Record
 
 
 class RunObserver:
-    """Receives the events of an experiment as it goes on. This one ignores them."""
+    """Receives the events of an experiment while it runs. This one ignores them."""
 
     wants_looks = False  # whether `looked` is called during the load
 
@@ -43,7 +43,7 @@ class RunObserver:
 
 @dataclass(kw_only=True)
 class ExperimentProgress:
-    """How far an experiment came and what is known of it. Filled as it goes on.
+    """How far an experiment got and what is known of it. Filled while it runs.
 
     Seconds are on the chain's clock.
     """
@@ -53,7 +53,7 @@ class ExperimentProgress:
     stopped: Stopped | None = None
     drained_s: float | None = None  # None: it did not come to its drain
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
-    fault_hits: dict[str, int] | None = None  # of in-link faults; None: nobody could say
+    fault_hits: dict[str, int] | None = None  # of in-link faults; None: unknown
     problems: list[str] = field(default_factory=list)  # of the harness, in plain sentences
     misfit: str = ""  # why nothing that customers were answered is understood: so the load ended
 
@@ -99,7 +99,7 @@ def conduct(
 
 
 class _Drive:
-    """What is done while the load goes on: faults, looks, and the conditions to stop."""
+    """What is done during the load: faults, checks, and conditions to stop."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class _Drive:
         self._was_struck = False
         self._on: dict[str, None] = {}  # faults, in the order they were applied
         self._watch = Watch(experiment.stop_when, declared, conducted.times.load_start_s)
-        # Nobody looks at a load in virtual time unless it may have to be stopped.
+        # A load in virtual time is only watched if it may have to be stopped.
         looks = observer.wants_looks or bool(experiment.stop_when)
         self._look_ns = int(chain.look_every_s * 1e9) if looks else None
         self._next_look_ns = int(conducted.times.load_start_s * 1e9)
@@ -179,7 +179,7 @@ class _Drive:
         self._end(met.at_s, met.sentence)
 
     def _end_early(self, now_s: float, why: str) -> None:
-        """There is nobody left to pay."""
+        """No customer is left to pay."""
         assert self._conducted.times is not None
         self._end(max(0.0, now_s - self._conducted.times.load_start_s), why)
 

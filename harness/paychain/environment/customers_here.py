@@ -17,7 +17,7 @@ from paychain.payments.journal import PaymentRecord, Record
 class CustomersHere:
     """All customers of one chain in this process.
 
-    `addresses` and `plan` are asked for when customers first pay: the chain has started by then.
+    `addresses` and `plan` are called when customers first pay, after the chain has started.
     `expect` gets own services' payments before they are made. `journal` gets what customers
     record while `pay` waits for them; `take` gives what the others record. `problems` gets what is
     wrong with how they are declared to pay.
@@ -40,7 +40,7 @@ class CustomersHere:
         self._background: BackgroundCustomers | None = None  # from the first that begin to pay
 
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
-        """Let customers pay, each at its time from now; what came of it."""
+        """Let customers pay, each at its time from now. Returns a record per payment."""
         self._announce(arrivals)
         paid = asyncio.run(self._pay(arrivals))
         self._note(paid)

@@ -1,4 +1,4 @@
-"""What customers of a load buy and when, drawn once for runs that play one load again and again."""
+"""What customers of a load buy and when, drawn once for many runs of the same load."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
 from paychain.load.traffic.plan import LoadPlan
 
-MAX_KEPT = 8  # a search plays one load again and again
+MAX_KEPT = 8  # a search runs one load many times
 
 
 def schedule_of(plan: LoadPlan) -> tuple[Arrival, ...]:

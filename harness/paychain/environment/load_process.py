@@ -1,4 +1,4 @@
-"""The load process of a run: started, let go, over."""
+"""The load process of a run: its start, its load and its end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from paychain.analysis.store.facts import WorkerFacts
 from paychain.load.locust.processes import PLAN_FILE, alone
+from paychain.load.traffic.arrivals import with_merchants
 from paychain.load.traffic.plan import LoadPlan, OfferedLoad
 from paychain.payments.journal import Record
 from paychain.processes.children import Child, Children
@@ -36,11 +37,11 @@ class LoadProcess:
         self._child: Child | None = None
         self._ends_ns = 0  # of the load, on the run's clock
         self._hangs_ns = 0  # a load process still running then hangs
-        self._is_cut = False  # somebody asked for an earlier end
+        self._is_cut = False  # an earlier end was requested
         self._next_look_s = 0.0
         self.misfit = ""  # why nothing that the entry answers is declared to mean anything
         # Why customers may have begun payments that are in no journal: without these customers,
-        # what the chain booked for them would look like nobody's money.
+        # what the chain booked for them would look like money of no payment.
         self.incomplete: list[str] = []
 
     def start(self, plan: LoadPlan) -> None:
@@ -48,7 +49,7 @@ class LoadProcess:
         plan = self._plan = msgspec.structs.replace(plan, folder=str(self._folder))
         spool = self._new_spool("load", "the load process")
         assert spool == plan.spool
-        write_atomically(self._folder / PLAN_FILE, plan)
+        write_atomically(self._folder / PLAN_FILE, with_merchants(plan))
         self._child = self._children.start("load process", *alone(self._folder))
         self._children.wait_for(self._child, plan.ready)
 
@@ -73,7 +74,7 @@ class LoadProcess:
         self._hangs_ns = ends_ns + int((self._plan.longest_s + self.last_s) * 1e9)
 
     def watch(self) -> None:
-        """Look after the processes; called again and again while the load goes on."""
+        """Look after the processes; called repeatedly during the load."""
         now_s = time.monotonic()
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + LOOK_S
@@ -88,7 +89,7 @@ class LoadProcess:
         """Count records that came from a spool of the run."""
 
     def line(self) -> str:
-        """What there is to say of it while it goes on."""
+        """A few words about it during the load."""
         return ""
 
     def workers(self) -> list[WorkerFacts]:

@@ -23,6 +23,7 @@ from paychain.load.distributed.run_files import (
 )
 from paychain.load.distributed.spread import Spread
 from paychain.load.locust.processes import PLAN_FILE, master, worker
+from paychain.load.traffic.arrivals import with_merchants
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.schedule import count
 from paychain.payments.errors import UserError
@@ -64,7 +65,7 @@ class LoadWorkers(LoadProcess):
         plan = self._plan = msgspec.structs.replace(
             plan, folder=str(self._folder), shares=spread.workers
         )
-        write_atomically(self._folder / PLAN_FILE, plan)
+        write_atomically(self._folder / PLAN_FILE, with_merchants(plan))
         for share in range(spread.workers):
             path = self._new_spool(f"load-{share + 1}", f"load worker {share + 1}")
             assert path == spool_file(plan, share)
@@ -128,7 +129,7 @@ class LoadWorkers(LoadProcess):
             self._tallies[spool].add(records)
 
     def problems(self, now_ns: int) -> list[str]:
-        """Lost workers with what became of their shares, and workers that were late."""
+        """Lost workers with the payments of their shares, and workers that were late."""
         assert self._child is not None
         if not self._has_ended:
             return super().problems(now_ns)

@@ -100,7 +100,7 @@ class OwnRequests:
         return frozenset(payment for payment, _ in self._open)
 
     def note(self, record: Record) -> None:
-        """Know what a record leaves unknown or settles, and which order has to be in the books."""
+        """Note what a record leaves unknown or settles, and which order must be in the books."""
         if isinstance(record, PaymentRecord):
             if self._has_books:
                 self.orders.append(_order(record))
@@ -128,7 +128,7 @@ class OwnRequests:
         # The link has noted it long ago: its caller waited for an answer.
         operation, came_ns = self._newest.get((callee, exchange.port), ("", -1))
         if not exchange.started_ns <= came_ns <= exchange.ended_ns:
-            operation = ""  # another request: this one has reached nobody
+            operation = ""  # another request: this one did not reach any link
         if operation in _MOVES_NOTHING:
             return
         if operation == "capture" and call not in self._open:
@@ -175,7 +175,7 @@ def _expected(plan: LoadPlan, start_ns: int) -> Iterator[Expected]:
     coming: Iterator[Arrival]
     whole = msgspec.structs.replace(plan, share=0, shares=1)
     if plan.users:
-        # Nobody knows when a user pays: as many as can be told apart are expected at once.
+        # It is not known when a user pays: as many as can be told apart are expected at once.
         purchases = Purchases(whole)
         coming = (purchases.arrival(number, 0.0) for number in range(UNIQUE_AMOUNTS))
     else:

@@ -31,7 +31,7 @@ class ChainReport:
 
     engine: EngineFacts = NO_ENGINE
     engine_events_dropped: int = 0
-    offered: int | None = None  # payments that its load started; None: nobody could say
+    offered: int | None = None  # payments that its load started; None: unknown
     workers: list[WorkerFacts] = field(default_factory=list)
     hosts: list[HostFacts] = field(default_factory=list)
     services: list[ServiceFacts] = field(default_factory=list)
@@ -60,7 +60,7 @@ class RunningChain(Protocol):
     """
 
     is_virtual: bool  # its time is the loop's, not the machine's
-    look_every_s: float  # how often what was recorded is worth a look while a load goes on
+    look_every_s: float  # how often to look at the records during a load
     id_prefix: str  # what the ids of its payments begin with
     settles_within_s: float  # from when a customer leaves: what settles later is late
 
@@ -101,7 +101,7 @@ class RunningChain(Protocol):
         """Wait no more for anything about payments that were judged."""
 
     def begin_load(self, plan: LoadPlan) -> int:
-        """Let a whole load begin; when it starts. It goes on while time passes."""
+        """Start a whole load. Returns its start time; it runs as time passes."""
 
     def stop_load(self) -> None:
         """From now on no customer starts to pay; who is paying still gets an answer."""
@@ -114,7 +114,7 @@ class RunningChain(Protocol):
         """What was wrong with a load that is over, and collected."""
 
     def load_line(self) -> str:
-        """A few words about the load while it goes on; "" when there is nothing to add."""
+        """A few words about the load while it runs, "" if there is nothing to add."""
 
     @property
     def broken_service(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from paychain.environment.play import interleaved, play
+from paychain.environment.simulated_run import interleaved, simulate_run
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.journal import encode
 
@@ -19,12 +19,17 @@ from paychain.payments.journal import encode
 def main(
     chain: str, experiment: str, seed: str, file: str, interleaving: str = "0", home: str = ""
 ) -> None:
-    """Play and write. `home`: the folder of the chain's own file, where that is a copy."""
+    """Run an experiment in virtual time and write its records to a file.
+
+    `home`: the folder of the chain's own file, if `chain` is a copy.
+    """
     loaded = load_chain(chain).model
-    wanted = load_experiment(experiment, loaded).model
+    declared = load_experiment(experiment, loaded).model
     folder = Path(home or Path(chain).parent)
-    played = play(loaded, wanted, int(seed), home=folder, **interleaved(int(interleaving)))
-    Path(file).write_bytes(encode(played.records))
+    simulated = simulate_run(
+        loaded, declared, int(seed), home=folder, **interleaved(int(interleaving))
+    )
+    Path(file).write_bytes(encode(simulated.records))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from paychain.toxics.api import VERSION
 
 T = TypeVar("T")
 HERE = Path()
-# What goes on longer after the load never ends: webhooks are sent for three days, holds last seven.
+# What lasts longer after the load is endless: webhooks are sent for three days, holds last seven.
 MAX_DRAIN_S = 14 * 86_400.0
 
 

@@ -191,7 +191,7 @@ class Operators(RuleBasedStateMachine):
     @precondition(lambda self: self._on)
     @rule(data=st.data())
     def heal(self, data: Any) -> None:
-        """Switch one of the faults off."""
+        """Heal one of the active faults."""
         number = data.draw(st.sampled_from(sorted(self._on)))
         choice, fault = self._on.pop(number)
         self._steps.append(f"heal({choice})")

@@ -1,4 +1,4 @@
-"""What one played schedule broke: every money rule, and the success that was asked for."""
+"""What one schedule broke: money rules, and the requested success."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from paychain.analysis.money.fingerprints import SoundPayments
 from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
@@ -46,8 +47,8 @@ class RecordSource(Protocol):
         """All records of one kind."""
 
 
-class PlayedRecords:
-    """A played run's records, asked as a store is."""
+class SimulatedRecords:
+    """The records of a simulated run, with the queries of a store."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._by_kind: dict[type[Any], list[Any]] = {}
@@ -87,20 +88,32 @@ def broken(
     parties: Parties,
     success: Limit | None,
     works_again_s: float | None = None,
+    sound: SoundPayments | None = None,
 ) -> list[RuleBreak]:
-    """Every rule that was broken, in the order of the rules; then what else was asked for.
+    """Every broken rule, in the order of the rules; then the other requested checks.
 
     `works_again_s`: payments that begin so long after the last heal must not fail technically.
+    `sound`: what is known of earlier runs of the same chain, and learns from this one.
     """
-    kept = PlayedRecords(records)
+    kept = SimulatedRecords(records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
     reservations = funded(kept, parties)
-    orders = Orders(orders_of(kept.rows(PaymentRecord)))
+    several = orders_of(kept.rows(PaymentRecord))
+    orders = Orders(several)
     found: dict[str, list[Finding]] = {}
     for story in kept.stories():
+        # Payments of one order are judged together, whatever each of them went like.
+        is_alone = story.customer is not None and story.customer.order not in several
+        likeness = sound.likeness(story) if sound is not None and is_alone else None
+        if sound is not None and likeness in sound:
+            continue
+        is_sound = True
         for _, breaches in orders.judge(reconcile(story, parties, order, reservations)):
             for name, finding in breaches.items():
+                is_sound = False
                 found.setdefault(name, []).append(finding)
+        if sound is not None and likeness is not None and is_sound:
+            sound.add(likeness, story)
     broke = [
         RuleBreak(
             name,
@@ -129,7 +142,7 @@ def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterato
 
 
 def failed_late(kept: RecordSource, within_s: float | None) -> Iterator[RuleBreak]:
-    """Payments that began so long after the last heal and failed all the same."""
+    """Payments that started this long after the last heal and still failed."""
     if within_s is None:
         return
     healed_ns = max((switch.effective_ns for switch in kept.rows(FaultSwitch)), default=0)

@@ -48,7 +48,7 @@ def size(schedule: Schedule) -> Size:
 
 
 def _replace(candidate: Schedule, simpler: Schedule) -> Schedule:
-    """Take a schedule that still breaks the rule in place of the candidate."""
+    """Replace the candidate by a schedule that still breaks the rule."""
     assert size(simpler) < size(candidate), f"{simpler} is not simpler than {candidate}"
     return simpler
 

@@ -46,7 +46,7 @@ class LiveCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExplorePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one part searched and found. `search`: what was asked for; the same for all parts."""
+    """What one part searched and found. `search`: its specification, the same for all parts."""
 
     schema: str = SCHEMA
     part: str

@@ -34,7 +34,7 @@ class SmallestOutage:
 
 @dataclass
 class SearchResult:
-    """What a search has done so far. It is filled as the search goes on, so that Ctrl-C loses
+    """What a search has done so far. It is filled while the search runs, so that Ctrl-C loses
     nothing."""
 
     found: dict[str, SmallestOutage] = field(default_factory=dict)  # by rule

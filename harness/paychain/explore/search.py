@@ -88,7 +88,7 @@ def search(
         end = error
     if end is not None:
         # Ctrl-C, or no time left to minimise: what was found so far is recorded as it is, which
-        # plays one more schedule that must be neither reported nor interrupted. Not while the
+        # runs one more schedule that must be neither reported nor interrupted. Not while the
         # interrupt is handled: it would be the context of every error of that schedule, and the
         # wire would take it for the cause of one.
         result.was_interrupted = not isinstance(end, MinimiseTimeSpent)
@@ -127,7 +127,7 @@ def _planned(spec: SearchSpec) -> Iterator[Iterable[Schedule]]:
 
 
 def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None:
-    """Play one schedule, and minimise it for each rule that it breaks."""
+    """Run one schedule, and minimise it for each rule that it breaks."""
     while _has_more(spec, trial.result):
         seen = trial.breaks(schedule, 0)
         if not seen:
@@ -144,15 +144,15 @@ def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None
 
 
 def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> bool:
-    """Play some schedules, and minimise what Hypothesis made of one that breaks a rule.
+    """Run some schedules, and minimise the one found by Hypothesis that breaks a rule.
 
     Returns whether one does.
     """
     interleavings = st.integers(0, INTERLEAVINGS - 1) if spec.interleavings else st.just(0)
     schedules = schedules_of(spec.choices(), max_faults=MAX_FAULTS)
     # Always as many: what Hypothesis draws depends on how many examples it may draw.
-    plays = st.tuples(schedules, interleavings)
-    candidate = _find(trial, plays, seed_, ROUND_SCHEDULES, rule="", phases=phases)
+    cases = st.tuples(schedules, interleavings)
+    candidate = _find(trial, cases, seed_, ROUND_SCHEDULES, rule="", phases=phases)
     if candidate is not None:
         minimise(trial, candidate, seed_)
     return candidate is not None
@@ -160,13 +160,13 @@ def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) 
 
 def _find(
     trial: Trial,
-    plays: st.SearchStrategy[tuple[Schedule, int]],
+    cases: st.SearchStrategy[tuple[Schedule, int]],
     seed_: int,
     max_examples: int,
     rule: str,
     phases: Sequence[Phase] = PHASES,
 ) -> Candidate | None:
-    """The smallest of some plays that breaks one rule; any rule when its name is empty.
+    """The smallest case that breaks a rule; any rule if its name is empty.
 
     The first rule that breaks is the one that is shrunk: another must not replace it half way.
     """
@@ -182,19 +182,19 @@ def _find(
         report_multiple_bugs=False,
     )
     @seed(seed_)  # below the settings, which would otherwise drop the database
-    @given(plays)
-    def no_rule_breaks(play: tuple[Schedule, int]) -> None:
+    @given(cases)
+    def no_rule_breaks(case: tuple[Schedule, int]) -> None:
         # A round that found nothing yet ends with the budget; one that shrinks has MINIMISE_S more.
         if not wanted and _is_spent(spec, trial.result):
             raise BudgetSpent
-        seen = trial.breaks(*play)
+        seen = trial.breaks(*case)
         if wanted:
             seen = [breach for breach in seen if breach.rule == wanted[0]]
         if seen:
             if not wanted:
                 wanted.append(seen[0].rule)
                 trial.first_at = trial.result.schedules
-            trial.keep(Candidate(*play, seen[0]))
+            trial.keep(Candidate(*case, seen[0]))
             raise _Breaks(seen[0].rule)
 
     trial.smallest = None
@@ -281,6 +281,6 @@ def _with_fewer_faults(trial: Trial, candidate: Candidate, seed_: int) -> Schedu
     known = trial.spec.choices()
     choices = [choice for choice in known if choice.target in targets]
     schedules = schedules_of(choices, max_faults=len(candidate.schedule) - 1)
-    plays = st.tuples(schedules, st.just(candidate.interleaving))
-    found = _find(trial, plays, seed_, FEWER_SCHEDULES, candidate.broken.rule)
+    cases = st.tuples(schedules, st.just(candidate.interleaving))
+    found = _find(trial, cases, seed_, FEWER_SCHEDULES, candidate.broken.rule)
     return found.schedule if found is not None else None

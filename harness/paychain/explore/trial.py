@@ -1,13 +1,14 @@
-"""Playing schedules: what each breaks, and the record of what was found."""
+"""Runs schedules in virtual time: what each breaks, and the record of what was found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from paychain.analysis.money.fingerprints import SoundPayments
 from paychain.analysis.money.parties import Parties
-from paychain.environment.play import PlayedExperiment, interleaved, play
-from paychain.explore.checks import CONCLUSIVE, PlayedRecords, RuleBreak, broken
+from paychain.environment.simulated_run import SimulatedRun, interleaved, simulate_run
+from paychain.explore.checks import CONCLUSIVE, RuleBreak, SimulatedRecords, broken
 from paychain.explore.minimise import FaultLimits
 from paychain.explore.result import OnProgress, SearchResult, SmallestOutage
 from paychain.explore.schedules import Schedule, experiment_of, in_words
@@ -15,7 +16,7 @@ from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import starts_from
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord
-from paychain.simulation.simulate import FAILURES
+from paychain.simulation.simulate import FAILURES, Cycles
 
 MINIMISE_S = 30.0  # what is found in the budget's last moment may be minimised for so long
 
@@ -42,7 +43,7 @@ class Candidate:
 
 
 class Trial:
-    """Plays schedules, counts them, and keeps the smallest candidate.
+    """Runs schedules, counts them, and keeps the smallest candidate.
 
     `passed_s`: seconds since the search began. `on_progress` is called after each schedule; it may
     raise KeyboardInterrupt to end the search.
@@ -58,26 +59,28 @@ class Trial:
         self.spec = spec
         self.result = result
         self.smallest: Candidate | None = None
-        self.first_at = 0  # schedules played when the candidate's rule first broke
+        self.first_at = 0  # schedules run when the candidate's rule first broke
         self.on_progress = on_progress
         self.until_s = spec.budget_s + MINIMISE_S
-        self._last_played = PlayedExperiment()
+        self._last_run = SimulatedRun()
         self._parties = Parties.of(spec.chain)
+        self._sound = SoundPayments()
+        self._cycles = Cycles()
         self._passed_s = passed_s
 
     def breaks(self, schedule: Schedule, interleaving: int) -> list[RuleBreak]:
         """What a schedule breaks, of the rules that are looked for and not found yet."""
         spec = self.spec
         experiment = experiment_of(schedule, payments=spec.payments, rate=spec.rate)
-        played = PlayedExperiment()
+        simulated = SimulatedRun()
         seen: list[RuleBreak] = []
         try:
-            play(
+            simulate_run(
                 spec.chain,
                 experiment,
                 spec.seed,
                 home=spec.home,
-                played=played,
+                into=simulated,
                 **interleaved(interleaving),
             )
         except UserError as error:
@@ -85,11 +88,14 @@ class Trial:
             raise SimulationRefused from None
         except FAILURES as error:
             seen.append(_does_not_end(f"{type(error).__name__}: {error}"))
-        self._count(played)
-        if played.problems:
-            seen.append(_does_not_end("; ".join(played.problems)))
-        seen += broken(played.records, self._parties, spec.success, spec.works_again_s)
-        self._last_played = played
+        self._count(simulated)
+        if simulated.problems:
+            seen.append(_does_not_end("; ".join(simulated.problems)))
+        self._cycles.collect()
+        seen += broken(
+            simulated.records, self._parties, spec.success, spec.works_again_s, self._sound
+        )
+        self._last_run = simulated
         wanted = set(spec.rules)
         return [
             breach
@@ -108,7 +114,7 @@ class Trial:
         def starts_ms(schedule: Schedule, place: int) -> Iterator[int]:
             seen = self.breach_of(rule, schedule, interleaving)
             return starts_from(
-                self._last_played.records,
+                self._last_run.records,
                 schedule,
                 place,
                 payment=seen.payment if seen is not None else "",
@@ -127,11 +133,11 @@ class Trial:
     ) -> None:
         """Record the smallest outage of a rule, with the stories of an order that shows it.
 
-        The schedule is played once more: the last one played may have been another.
+        The schedule is run again: the last one run may have been another.
         """
         rule = candidate.broken.rule
         last = self.breach_of(rule, candidate.schedule, candidate.interleaving) or candidate.broken
-        records = PlayedRecords(self._last_played.records)
+        records = SimulatedRecords(self._last_run.records)
         order = order_of(records, last.payment)
         self.result.found[rule] = SmallestOutage(
             rule=rule,
@@ -148,10 +154,10 @@ class Trial:
         self.smallest = None
         self.result.best = ""
 
-    def _count(self, played: PlayedExperiment) -> None:
+    def _count(self, simulated: SimulatedRun) -> None:
         result = self.result
         result.schedules += 1
-        result.virtual_s += played.ended_s
+        result.virtual_s += simulated.ended_s
         result.took_s = self._passed_s()
         self.on_progress(result)
         if result.took_s > self.until_s:
@@ -170,7 +176,7 @@ def broken_by_schedule(
     return trial.breaks(schedule, interleaving)
 
 
-def order_of(records: PlayedRecords, payment: str) -> set[str]:
+def order_of(records: SimulatedRecords, payment: str) -> set[str]:
     """The payments of the order that a payment is for, itself included."""
     orders = {paid.payment: paid.order for paid in records.rows(PaymentRecord) if paid.order}
     order = orders.get(payment)

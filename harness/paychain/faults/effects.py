@@ -20,7 +20,7 @@ def _whole_seconds(seconds: float) -> float:
 RetryAfter = Annotated[
     Duration,
     AfterValidator(_whole_seconds),
-    Field(description="The error's Retry-After header, in whole seconds; 0s: without one."),
+    Field(description="The error's Retry-After header, in whole seconds; 0s: none."),
 ]
 
 

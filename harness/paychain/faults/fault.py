@@ -33,14 +33,14 @@ class Fault(Kinds):
     target: Target | None = None
     targets: Annotated[
         list[Target],
-        Field(max_length=MAX_TARGETS, description="Several targets, in place of `target`."),
+        Field(max_length=MAX_TARGETS, description="Several targets, instead of `target`."),
     ] = []
     every: Annotated[
-        Span | None, Field(description="From one start to the next of a fault that comes back.")
+        Span | None, Field(description="Time from one start to the next, for a recurring fault.")
     ] = None
     times: Annotated[
         int | None,
-        Field(ge=2, le=MAX_TIMES, description="How often a fault with `every` comes in all."),
+        Field(ge=2, le=MAX_TIMES, description="Total number of occurrences with `every`."),
     ] = None
     may_miss: bool = False
     flapping: Flapping | None = None
@@ -100,7 +100,7 @@ class Fault(Kinds):
 
     @property
     def shape(self) -> Shape | None:
-        """How it comes and goes, None when it is simply on."""
+        """How it varies over time, None if it is simply on."""
         given: list[Shape] = [getattr(self, name) for name in self.shapes()]
         return given[0] if given else None
 

@@ -77,7 +77,7 @@ class LinkTraits(Protocol):
 
     @property
     def isolate(self) -> bool:
-        """It runs in a process of its own."""
+        """Whether it runs in its own process."""
 
     @property
     def service(self) -> ServiceTraits | None:
@@ -214,7 +214,7 @@ class RequestFaultKind(SharedFaultKind, LinkFaultKind):
         return 0.0
 
     def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
-        """What the link answers without working, None when it works.
+        """What the link answers instead of working, None if it works.
 
         `last` is its last answer to a request for the same operation.
         """
@@ -271,10 +271,10 @@ class StateFaultKind(LinkFaultKind):
 
 
 class OutageKind(ProcessFaultKind):
-    """The link's process is gone while the fault is on; with `forgets` its books are lost, too."""
+    """The link's process is down while the fault is on; with `forgets` its books are lost, too."""
 
     forgets: bool = False
 
 
 class FreezeKind(ProcessFaultKind):
-    """The link's process does nothing while the fault is on, and goes on where it stopped."""
+    """The link's process is suspended while the fault is on, then continues where it stopped."""

@@ -1,4 +1,4 @@
-"""The toxics that stand for a fault on a hop, as a fault engine takes them."""
+"""The toxics that implement a fault on a hop, in a fault engine's form."""
 
 from __future__ import annotations
 

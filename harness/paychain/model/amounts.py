@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +22,10 @@ def check_currency(currency: str, at: KeyPath) -> Iterator[Problem]:
     """An unknown currency or asset."""
     if currency not in assets():
         yield unknown(at, "currency", currency, sorted(assets()))
+
+
+# What most of a file is: no amount, and nothing with an amount in it.
+_PLAIN = (str, int, float, bool, NoneType)
 
 
 def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Problem]:
@@ -43,13 +48,17 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
                 yield Problem((*at, "of"), what, f"write {declared.of:.6f}")
         case BaseModel():
             for name, field in type(declared).model_fields.items():
-                key = (*at, field.alias or name)
-                yield from check_amounts(getattr(declared, name), currency, key)
+                value = getattr(declared, name)
+                if not isinstance(value, _PLAIN):
+                    key = (*at, field.alias or name)
+                    yield from check_amounts(value, currency, key)
         case dict():
             for key, value in declared.items():
-                yield from check_amounts(value, currency, (*at, key))
+                if not isinstance(value, _PLAIN):
+                    yield from check_amounts(value, currency, (*at, key))
         case list() | tuple():
             for number, value in enumerate(declared):
-                yield from check_amounts(value, currency, (*at, number))
+                if not isinstance(value, _PLAIN):
+                    yield from check_amounts(value, currency, (*at, number))
         case _:
             pass

@@ -64,7 +64,7 @@ class Books(Declared):
 
 
 def check_books(books: Books, pays: Pays | None, at: KeyPath) -> Iterator[Problem]:
-    """Placeholders that nobody knows, and what cannot be told apart."""
+    """Unknown placeholders, and requests that cannot be told apart."""
     if books.get is not None:
         yield from placeholder_problems(books.get, (*at, "get"), has_answer=False)
         if not {each.name for each in placeholders_in(books.get)} & IDS:

@@ -147,7 +147,7 @@ def _tenders(operation: str, call: Call, where: KeyPath) -> Iterator[Problem]:
             yield Problem((*at, number), "the rest is the last tender", "move it to the end")
     for number, step in enumerate(call.fallback):
         if isinstance(step, StandIn | Queue):
-            what = "a payment of several tenders is neither stood in for nor stored"
+            what = "a payment by several tenders allows neither stand-in nor a queue"
             yield Problem((*where, "fallback", number, key_of(step)), what, "remove it")
 
 

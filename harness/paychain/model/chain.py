@@ -78,15 +78,15 @@ class Link(LedgerSettings, Identity):
     """One service of the chain."""
 
     capacity: Annotated[
-        Capacity | None, Field(description="Without it, a link works on any number at once.")
+        Capacity | None, Field(description="Default: no limit on concurrent requests.")
     ] = None
     answers_in: ServiceTime = ServiceTime.model_construct(median=0.002, p99=0.01)
     service: Annotated[
         OwnService | None,
-        Field(description="The user's own process in this link's place; without it, a mock."),
+        Field(description="The user's own process as this link; default: a mock."),
     ] = None
     receives: Annotated[
-        Receives | None, Field(description="Where an own service takes webhooks.")
+        Receives | None, Field(description="Where an own service receives webhooks.")
     ] = None
     tls: Annotated[
         bool,
@@ -95,9 +95,7 @@ class Link(LedgerSettings, Identity):
             "for the run; faults act on the plaintext behind."
         ),
     ] = False
-    pays: Annotated[
-        Pays | None, Field(description="How customers pay it: an own service in any form.")
-    ] = None
+    pays: Annotated[Pays | None, Field(description="How customers pay an own service.")] = None
     books: Annotated[
         Books | None, Field(description="The service's own view of its orders, after the run.")
     ] = None
@@ -155,7 +153,7 @@ class Link(LedgerSettings, Identity):
     # service
     lookups: Annotated[
         Lookups | None,
-        Field(description="For a directory: how many look-ups it answers, and what brings more."),
+        Field(description="For a directory: how many lookups it answers, and what brings more."),
     ] = None
     # fraud
     screens: Annotated[

@@ -26,7 +26,7 @@ MAX_PAYMENTS = 99
 
 
 def check_chain(chain: Chain) -> list[Problem]:
-    """Unknown names, calls a role cannot do without, cycles, links nobody reaches."""
+    """Unknown names, missing required calls, cycles, unreachable links."""
     return check_links(chain) or [*_cycles(chain), *_unreached(chain)]
 
 
@@ -58,10 +58,10 @@ def _customer(chain: Chain) -> list[Problem]:
     if retry is None:
         return []
     if retry.after == 0:
-        what = "customers send payments again without a pause"
+        what = "customers retry without a pause"
         return [Problem(at, what, "write one such as 7s")]
     if retry.after >= chain.deadline:
-        what = f"customers leave after {chain.deadline:g} s, before they send a payment again"
+        what = f"customers leave after {chain.deadline:g} s, before they retry"
         return [Problem(at, what, "shorten it, or lengthen deadline")]
     if retry.key == "new" and chain.deadline > retry.after * MAX_PAYMENTS:
         what = f"a customer could make more than {MAX_PAYMENTS} payments of one order"
@@ -145,7 +145,7 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
     ids = Counter(each.id for fault in named for each in fault.occurrences())
     count = sum(fault.times or 1 for fault in experiment.faults)
     if count > MAX_FAULTS:
-        what = f"the faults come {count} times in all, more than {MAX_FAULTS:,}"
+        what = f"the faults occur {count} times in total, more than {MAX_FAULTS:,}"
         problems.append(Problem(("faults",), what, "lower times:"))
     for number, fault in enumerate(experiment.faults):
         at: KeyPath = ("faults", number)

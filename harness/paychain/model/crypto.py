@@ -22,7 +22,7 @@ class Blocks(Declared):
     every: Annotated[Span, Field(description="The time from one block to the next.")]
     transactions: Annotated[
         int | None,
-        Field(ge=1, le=1_000_000, description="How many one block takes; without it, any number."),
+        Field(ge=1, le=1_000_000, description="Transfers per block; default: no limit."),
     ] = None
 
 
@@ -34,10 +34,10 @@ class DeclaredFinality(Declared):
 
     after: Annotated[
         int | None,
-        Field(ge=1, le=100_000, description="How many blocks follow the transfer's."),
+        Field(ge=1, le=100_000, description="Number of blocks that must follow the transfer's."),
     ] = None
     until: Annotated[
-        Span | None, Field(description="How long after its block it can still be undone.")
+        Span | None, Field(description="How long after its block a transfer can still be undone.")
     ] = None
 
     @model_validator(mode="before")
@@ -48,7 +48,7 @@ class DeclaredFinality(Declared):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.after is not None and self.until is not None:
-            raise ValueError("after and until both say when it is final; give one of them")
+            raise ValueError("after and until both declare when it is final; give one of them")
         return self
 
     @property
@@ -65,10 +65,10 @@ class Credit(Declared):
     """
 
     up_to: Annotated[
-        Amount | None, Field(gt=0, description="The largest amount; without it, any.")
+        Amount | None, Field(gt=0, description="The largest amount; default: any.")
     ] = None
     after: Annotated[
-        int, Field(ge=1, le=100_000, description="How many blocks follow the deposit's.")
+        int, Field(ge=1, le=100_000, description="Number of blocks that must follow the deposit's.")
     ]
 
 
@@ -85,7 +85,7 @@ class Funding(Declared):
     can be declared and tested.
     """
 
-    amount: Annotated[Amount, Field(description="The money there is for payouts.")]
+    amount: Annotated[Amount, Field(description="The money available for payouts.")]
     frees: Annotated[
         Literal["when_dead", "on_timeout"],
         Field(description="When the reservation of a payout that was not declined is freed."),
@@ -105,14 +105,17 @@ class Pauses(Declared):
     """
 
     head_older_than: Annotated[
-        Span, Field(description="It pauses while the last block is older, or no node reports any.")
+        Span,
+        Field(
+            description="It pauses while the last block is older than this, or no node reports one."
+        ),
     ]
     code: Annotated[Code, Field(description="The response code of the refusal.")] = (
         ISSUER_INOPERATIVE
     )
     begun: Annotated[
         Literal["kept", "freed"],
-        Field(description="What happens to the reservations of payouts that have begun."),
+        Field(description="What happens to the reservations of payouts in progress."),
     ] = "kept"
 
 
@@ -136,12 +139,10 @@ class Replaces(Declared):
         Field(
             ge=2,
             le=1_000_000,
-            description="The highest fee that it offers, as a multiple of the usual one.",
+            description="The highest fee it offers, as a multiple of the usual fee.",
         ),
     ] = 1_000
-    nonce: Annotated[
-        Literal["same", "new"], Field(description="Which nonce the replacement has.")
-    ] = "same"
+    nonce: Annotated[Literal["same", "new"], Field(description="The replacement's nonce.")] = "same"
 
     @model_validator(mode="after")
     def _offers_more(self) -> Self:
@@ -156,10 +157,10 @@ class Prices(Declared):
     of: Annotated[
         Amount,
         Field(
-            gt=0, description="What one coin costs, in the chain's currency; six decimals at most."
+            gt=0, description="The price of one coin in the chain's currency; at most six decimals."
         ),
     ]
-    moves: Annotated[Share, Field(lt=1, description="How far a price may lie from it.")] = 0.01
+    moves: Annotated[Share, Field(lt=1, description="How far a price may deviate from it.")] = 0.01
     every: Annotated[Span, Field(description="The time from one price to the next.")] = 1.0
 
 
@@ -173,7 +174,7 @@ class Price(Declared):
     max_age: Annotated[Span, Field(description="How old a price may be when it is quoted.")]
     holds_for: Annotated[
         Span | None,
-        Field(description="How long after a quote its money may be held; without it, any time."),
+        Field(description="How long a quote is valid for holding its money; default: no limit."),
     ] = None
     checked: Annotated[
         bool, Field(description="Whether the gateway checks how old a price and a quote are.")
@@ -184,14 +185,15 @@ class LedgerSettings(Declared):
     """What only links around a ledger declare."""
 
     # gateway that sells an asset, oracle
-    price: Annotated[Price | None, Field(description="At which prices it sells.")] = None
+    price: Annotated[Price | None, Field(description="The prices at which it sells.")] = None
     prices: Annotated[Prices | None, Field(description="The prices that it reports.")] = None
     # exchange
     funding: Annotated[
-        Funding | None, Short(Amount), Field(description="What payouts are paid from.")
+        Funding | None, Short(Amount), Field(description="The money that payouts are paid from.")
     ] = None
     pauses: Annotated[
-        Pauses | None, Field(description="When it begins no payout: its nodes see no block.")
+        Pauses | None,
+        Field(description="When it starts no payouts, because its nodes see no new block."),
     ] = None
     credits: Annotated[
         list[Credit],
@@ -203,28 +205,28 @@ class LedgerSettings(Declared):
     nonces: Annotated[
         Literal["one_per_payment", "each_try"],
         Field(
-            description="Whether a transfer without an answer is sent again as the same bytes, or "
+            description="Whether an unanswered transfer is sent again as the same bytes, or "
             "signed once more with the next nonce: a common mistake, so it can be declared."
         ),
     ] = "one_per_payment"
     replaces: Annotated[
         Replaces | None,
-        Field(description="When a wallet offers a higher fee; without it, it waits."),
+        Field(description="When a wallet offers a higher fee; default: never."),
     ] = None
     # ledger
-    blocks: Annotated[Blocks | None, Field(description="How often it makes a block.")] = None
+    blocks: Annotated[Blocks | None, Field(description="How often it produces a block.")] = None
     final: Annotated[
         DeclaredFinality,
         Short(Literal["at_once"]),
-        Field(description="When a transfer cannot be undone any more."),
+        Field(description="When a transfer can no longer be undone."),
     ] = DeclaredFinality()
     asset: Annotated[
         str | None,
         Field(
             pattern=r"^[A-Z]{3,5}$",
-            description="What moves on it; without it, the chain's currency.",
+            description="The asset that moves on it; default: the chain's currency.",
         ),
     ] = None
     pool: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Transactions that wait for a block at a time.")
+        int, Field(ge=1, le=1_000_000, description="Most transactions that may wait for a block.")
     ] = 5_000

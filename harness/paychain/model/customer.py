@@ -21,7 +21,7 @@ class CustomerRetry(Declared):
 
 
 class CustomerLeaves(Declared):
-    """Some customers leave without an answer, and may come back to see what became of the payment.
+    """Some customers leave without an answer, and may come back to look up the payment.
 
     Who leaves closes the connection. Who comes back looks where the entry's `pays` says, and waits
     there as long as the chain's deadline for a payment that is still in progress.

@@ -1,4 +1,4 @@
-"""Who reports charge-backs to merchants: an issuer has no webhooks, who acquired a payment has.
+"""Who reports chargebacks to merchants: an issuer has no webhooks, who acquired a payment has.
 
 issuer ── dispute ──▶ processor ── webhook ──▶ gateway
 """
@@ -16,7 +16,7 @@ DISPUTE = "dispute"  # the operation: it is no payment's, so no vendor's API has
 
 
 class Reporter(Calling, Protocol):
-    """A link, as far as charge-backs are concerned."""
+    """A link, as far as chargebacks are concerned."""
 
     @property
     def disputes(self) -> Disputes | None:
@@ -32,7 +32,7 @@ class Reporter(Calling, Protocol):
 
 
 def reporters_of(links: Mapping[str, Reporter], issuer: str) -> list[str]:
-    """The links that report an issuer's charge-backs: mocks in front of it with webhooks.
+    """The links that report an issuer's chargebacks: mocks in front of it with webhooks.
 
     None where the issuer has no disputes.
     """

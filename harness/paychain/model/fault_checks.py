@@ -100,10 +100,10 @@ def _check_windows(fault: Fault, at: KeyPath) -> Iterator[Problem]:
     """A fault that comes back says how often, and is over before it does."""
     if fault.every is None:
         if fault.times is not None:
-            what = "times: says how often a fault with every: comes"
+            what = "times: is the number of occurrences of a fault with every:"
             yield Problem((*at, "times"), what, "add every: such as 10s")
     elif fault.times is None:
-        what = "the fault comes back every so often without an end"
+        what = "the fault recurs endlessly"
         yield Problem((*at, "every"), what, "add times: such as 3")
     elif fault.lasts > fault.every:
         what = f"the fault lasts {fault.lasts:g} s and is back after {fault.every:g} s"

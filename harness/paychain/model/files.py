@@ -5,6 +5,8 @@ Imports nothing heavy: a shell asks for the names while somebody types.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from paychain.payments.errors import UserError, meant
@@ -28,14 +30,14 @@ def find(spec: str, kind: str) -> Path:
         if not path.is_file():
             raise UserError(f"no such {kind} file: {spec}", hint="check the path")
         return path
-    known = available(kind)
+    known = _available(kind)
     if spec not in known:
         if Path(spec).is_dir():
             raise _folder(spec, kind)
         if Path(f"{spec}.yaml").is_file():
             raise UserError(f"no {kind} named '{spec}'", hint=f"did you mean '{spec}.yaml'?")
         raise UserError(f"no {kind} named '{spec}'", hint=meant(spec, sorted(known)))
-    return known[spec]
+    return Path(known[spec])
 
 
 def _folder(spec: str, kind: str) -> UserError:
@@ -44,9 +46,27 @@ def _folder(spec: str, kind: str) -> UserError:
 
 def available(kind: str) -> dict[str, Path]:
     """Names and files of the user's and the shipped chains or experiments."""
-    found: dict[str, Path] = {}
+    return {name: Path(path) for name, path in _available(kind).items()}
+
+
+def _available(kind: str) -> dict[str, str]:
+    """The same as text: to make all those paths takes longer than to find them."""
+    found: dict[str, str] = {}
     for root in (Path(), *SHIPPED):
-        for path in sorted((root / FOLDERS[kind]).rglob("*.y*ml")):
-            if path.suffix in SUFFIXES:
-                found.setdefault(path.stem, path)
+        for path in _files_below(str(root / FOLDERS[kind])):
+            found.setdefault(path.rpartition(os.sep)[2].rpartition(".")[0], path)
     return found
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    """The YAML files in a folder and below, in the order of their paths; no links are followed."""
+    try:
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
+    except OSError:  # of the user's folders there may be none, and some may not be read
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(entry.path)
+        elif entry.name.endswith(SUFFIXES):
+            yield entry.path

@@ -192,7 +192,7 @@ KINDS: dict[Kind, KindFacts] = {
     "webhook_given_up_early": KindFacts(
         "money",
         "Nobody acts on a webhook that is given up: what waits for it is never collected, and a "
-        "merchant who does not learn of a charge-back refunds the payment as well.",
+        "merchant who does not learn of a chargeback refunds the payment as well.",
         "Stripe, webhooks: delivery is attempted for up to three days",
     ),
     "charge_back_not_reported": KindFacts(
@@ -306,7 +306,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "lookups_used_up": KindFacts(
         "availability",
-        "Tries of payments that fail use up look-ups that only approved payments bring back; once "
+        "Tries of payments that fail use up lookups that only approved payments bring back; once "
         "none are left, further tries keep it that way.",
         "shown by: paychain run pix-lookups-retried dict-lockout",
     ),

@@ -68,7 +68,7 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
         return what, f"the faults are: {', '.join(sorted(KINDS))}"
     homes = tuple(name for name, owned in properties(model) if key in owned)
     if homes and len(allowed) > MAX_LISTED:
-        return f"'{key}' does not belong here", f"move it {_under(homes, model)}"
+        return f"'{key}' is not allowed here", f"move it {_under(homes, model)}"
     if not allowed:
         return what, "remove it"
     more = ", …" if len(allowed) > MAX_LISTED else ""
@@ -89,7 +89,7 @@ def _beside(
         return None
     place = f"beside '{inside[-1]}'"
     if intended == key:
-        return f"'{key}' does not belong here", f"move it {place}"
+        return f"'{key}' is not allowed here", f"move it {place}"
     return f"unknown key '{key}'", f"did you mean '{intended}', {place}?"
 
 

@@ -19,7 +19,7 @@ def check_ledgers(chain: Chain) -> Iterator[Problem]:
     """One ledger, an asset that moves on it, and links that have what their role needs."""
     ledgers = [name for name, link in chain.links.items() if link.role == "ledger"]
     for name in ledgers[1:]:
-        what = f"there is one ledger already: {ledgers[0]}"
+        what = f"the chain already has a ledger: {ledgers[0]}"
         yield Problem(("links", name), what, "remove one of them")
     yield from _asset(chain, ledgers)
     for name, link in chain.links.items():
@@ -30,7 +30,7 @@ def _asset(chain: Chain, ledgers: list[str]) -> Iterator[Problem]:
     """What moves on the ledger: the currency itself, or what is meant to be worth one of it."""
     is_crypto = chain.currency in crypto_assets()
     if is_crypto and not ledgers:
-        what = f"{chain.currency} moves on a ledger, and the chain has none"
+        what = f"{chain.currency} moves on a ledger, but the chain has none"
         yield Problem(("currency",), what, "add a link with role: ledger, or write a currency")
     if not ledgers:
         return
@@ -71,13 +71,13 @@ def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]
     yield from _price(chain, name, link, at)
     for key in ("cancels", "refunds"):
         if getattr(link, key) is not None:
-            what = f"what {name} has sent over a ledger does not come back"
+            what = f"{name} sends over a ledger, which cannot be undone"
             yield Problem((*at, key), what, "remove it")
     if link.calls["authorise"].tenders:
-        what = f"{name} sells for one card each"
+        what = f"{name} accepts a single card per sale"
         yield Problem((*at, "calls", "authorise", "tenders"), what, "remove it")
     if name in chain.reversed_by_callers:
-        what = f"a link in front of {name} reverses payments, and what was sent does not come back"
+        what = f"a link in front of {name} reverses payments, and a transfer cannot be undone"
         yield Problem(
             (*at, "calls", "transfer"), what, "remove on_unknown: reverse of its forward:"
         )
@@ -88,7 +88,9 @@ def _price(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem
     call = link.calls.get("quote")
     if (call is None) != (link.price is None):
         what = (
-            f"{name} has a price and asks no oracle" if call is None else f"{name} takes any price"
+            f"{name} has a price but calls no oracle"
+            if call is None
+            else f"{name} accepts any price"
         )
         hint = "add a call quote: to an oracle" if call is None else "add price: {max_age: 5s}"
         yield Problem(at if call is None else (*at, "calls", "quote"), what, hint)
@@ -132,7 +134,7 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
         if oldest_s <= blocks.every:
             every, oldest = (seconds_text(each, digits=4) for each in (blocks.every, oldest_s))
             what = f"{chain.network} makes a block every {every}, and {name} pauses after {oldest}"
-            hint = "write the time of a few blocks: it pauses on a good day otherwise"
+            hint = "write the time of a few blocks: otherwise it pauses on a good day"
             yield Problem((*at, "pauses", "head_older_than"), what, hint)
     yield from _credits(chain, link, at)
     yield from _sale(chain, name, link, at)
@@ -171,12 +173,14 @@ def _credits(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
         yield Problem((*at, "credits"), what, "let one exchange credit them")
     limits = [credit.up_to for credit in link.credits]
     if limits[-1] is not None:
-        what = f"nothing says when more than {limits[-1]} is credited"
+        what = f"no item covers amounts above {limits[-1]}"
         yield Problem((*at, "credits"), what, "add an item without up_to")
     for number, (before, limit) in enumerate(pairwise(limits), start=1):
         if before is None or (limit is not None and limit <= before):
-            what = "an earlier item is for these amounts, too"
-            yield Problem((*at, "credits", number), what, "order them by up_to, the last without")
+            what = "an earlier item covers these amounts, too"
+            yield Problem(
+                (*at, "credits", number), what, "order them by up_to, the last one without it"
+            )
 
 
 def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
@@ -189,11 +193,11 @@ def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
         what = f"a quorum is for reads of a ledger, not for {operation}"
         yield Problem((*at, "quorum"), what, f"it is for: {', '.join(LOOKS)}")
     if quorum.agree > number:
-        what = f"{quorum.agree} links have to agree, and {number} are asked"
+        what = f"{quorum.agree} links must agree, but {number} are asked"
         yield Problem((*at, "quorum", "agree"), what, "name more links, or lower agree")
     for key in ("fallback", "hedge", "prefer"):
         if getattr(call, key):
-            what = "a quorum asks all of its links at once"
+            what = "a quorum calls all of its links at once"
             yield Problem((*at, key), what, "name the link in quorum: {with: …}")
 
 

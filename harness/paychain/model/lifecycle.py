@@ -86,7 +86,7 @@ class Captures(Declared):
     where the gateway lets a wallet send it (docs/crypto.md). It captures the share `of` the
     authorised amount in `parts` equal parts, each `after` the one before. More than 100 % are tips,
     shipping, weighed goods: the links have to permit it (`overcapture`). The last part is final and
-    releases the rest; with `final: false` nobody releases it.
+    releases the rest; with `final: false` it is not released.
 
     With two triggers the return page and the webhook act on one approval. With `key: same` both
     send each capture under one idempotency key; with `key: new` each trigger under a key of its
@@ -154,7 +154,7 @@ class Disputes(Declared):
 
     The issuer returns what was captured and not refunded by then; one that does not compare
     (`checks_refunds: false`) returns all of it. A link on the way that has `webhooks` reports it to
-    the merchant, who then refunds only what the charge-back did not return.
+    the merchant, who then refunds only what the chargeback did not return.
     Source: docs/domain.md §2.5 (I4).
     """
 

@@ -98,32 +98,32 @@ def _captures(chain: Chain, name: str, at: KeyPath) -> Iterator[Problem]:
     sent = [link.webhooks.to for link in chain.links.values() if link.webhooks is not None]
     if "webhook" in triggers and name not in sent:
         result = "none starts a capture" if "answer" in triggers else "nothing is ever captured"
-        what = f"no link sends {name} webhooks, so {result}"
+        what = f"no link sends webhooks to {name}, so {result}"
         yield Problem((*at, "on"), what, f"add webhooks: {{to: {name}}} to its processor")
     if "key" in captures.model_fields_set and len(triggers) == 1:
         what = "each capture has one trigger, and thus one key"
         yield Problem((*at, "key"), what, "write on: [answer, webhook], or remove key:")
     if "delivery" in triggers and "transfer" not in chain.links[name].calls:
-        what = f"{name} delivers nothing, so nothing is ever captured"
+        what = f"{name} makes no transfers, so nothing is ever captured"
         yield Problem((*at, "on"), what, "add a call transfer: to a wallet, or capture on: answer")
     if "delivery" in triggers and len(triggers) > 1:
-        what = "what is captured on delivery has no other trigger"
+        what = "capture on delivery allows no other trigger"
         yield Problem((*at, "on"), what, "write on: delivery")
     if not isinstance(captures.on, str) and len(triggers) < len(captures.on):
         yield Problem((*at, "on"), "a trigger is named twice", "name each once")
 
 
 def _after_capture(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """Refunds and disputes of what nobody captures."""
+    """Refunds and disputes without captures."""
     refunds = link.refunds
     if refunds is not None and link.captures is None:
-        yield Problem((*at, "refunds"), "nothing is captured to refund", "add captures:")
+        yield Problem((*at, "refunds"), "there are no captures to refund", "add captures:")
     if refunds is not None and refunds.times == 1 and "gap" in refunds.model_fields_set:
         what = "there is one refund, and no gap to a next one"
         yield Problem((*at, "refunds", "gap"), what, "add times: 2, or remove gap:")
     # An own service captures whenever it likes.
     if link.disputes is not None and "capture" not in chain.follow_ups():
-        what = "nobody captures, so there is nothing to dispute"
+        what = "nothing is captured, so there is nothing to dispute"
         yield Problem((*at, "disputes"), what, "add captures: to a gateway")
 
 
@@ -145,7 +145,7 @@ def _proofs(chain: Chain, link: Link, at: KeyPath) -> list[Problem]:
 
 
 def _webhooks(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """A receiver that is in the chain and takes them."""
+    """The receiver of webhooks must exist and accept them."""
     if link.webhooks is None:
         return
     receiver = chain.links.get(link.webhooks.to)
@@ -154,5 +154,5 @@ def _webhooks(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
     elif not ROLES[receiver.role].takes_webhooks:
         yield Problem(at, f"the role {receiver.role} takes no webhooks", "name a gateway")
     elif receiver.role == "service" and receiver.lookups is None:
-        what = f"{link.webhooks.to} does nothing with webhooks"
+        what = f"{link.webhooks.to} ignores webhooks"
         yield Problem(at, what, "name a gateway, or a service with lookups:")

@@ -79,7 +79,7 @@ def _check_shape(path: KeyPath, shape: ArrivalShape, lasts_s: float) -> Iterator
             yield Problem(at, "the first step does not begin at 0s", "add a step at: 0s")
         if number and step.at <= (shape.steps or [])[number - 1].at:
             yield Problem(
-                at, "the steps are not in order", "let each at: be later than the one before"
+                at, "the steps are not in order", "make each at: later than the one before"
             )
         if step.at >= lasts_s:
             yield Problem(at, f"the load ends at {lasts_s:g} s, before this step", "move the step")
@@ -93,7 +93,7 @@ def _check_shares(load: Load) -> Iterator[Problem]:
         total = sum(parts.values())
         if parts and abs(total - 1) > SHARES_WITHIN:
             what = f"the shares are {total:.2%} together"
-            yield Problem(("load", key), what, "let them add up to 100%")
+            yield Problem(("load", key), what, "make them add up to 100%")
     for scheme in load.schemes:
         if scheme not in SCHEMES:
             what = f"no test card of scheme '{scheme}'"
@@ -107,7 +107,11 @@ def _check_amounts(amounts: Amounts | None) -> Iterator[Problem]:
     at = ("load", "amounts")
     for key in ("median", "least", "most"):
         if getattr(amounts, key) == 0:
-            yield Problem((*at, key), f"{key} is 0: nothing is paid", "write an amount above 0")
+            yield Problem(
+                (*at, key),
+                f"{key} is 0: no payment would have an amount",
+                "write an amount above 0",
+            )
             return
     if amounts.least > amounts.most:
         what = f"the least amount {amounts.least} is above the most {amounts.most}"

@@ -1,4 +1,4 @@
-"""How many look-ups a directory answers, and what brings its callers new ones.
+"""How many lookups a directory answers, and what brings its callers new ones.
 
 Source: docs/third-parties.md (Pix's DICT).
 """
@@ -16,7 +16,7 @@ _MAX = 1_000_000
 
 
 class Lookups(Declared):
-    """A bucket of tokens, full at first: each look-up takes some; with too few left it is refused.
+    """A bucket of tokens, full at first: each lookup takes some; with too few left it is refused.
 
     All callers of a link share the bucket, as the applications of one bank do. The refusal is 429,
     before any work. An approved payment brings back `approved` tokens, once a link reports it by
@@ -29,7 +29,7 @@ class Lookups(Declared):
     ] = 0.0
     hit: Annotated[
         int,
-        Field(ge=0, le=_MAX, description="Tokens that a look-up takes when it finds something."),
+        Field(ge=0, le=_MAX, description="Tokens that a lookup takes when it finds something."),
     ] = 1
     miss: Annotated[
         int,

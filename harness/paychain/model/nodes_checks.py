@@ -55,7 +55,7 @@ def _policies(chain: Chain) -> Iterator[Problem]:
         for operation, call in link.calls.items():
             for key in ("prefer", "hedge", "tenders"):
                 if call.pick is not None and getattr(call, key):
-                    what = f"a call to the nodes has no '{key}'"
+                    what = f"a call to nodes has no '{key}'"
                     hint = "the template says which nodes are asked: ask, agree, re_pick"
                     yield Problem(("links", name, "calls", operation, key), what, hint)
 
@@ -88,11 +88,11 @@ def _numbers(nodes: Nodes) -> Iterator[Problem]:
     if nodes.clients:
         yield from _whole("clients", nodes.clients)
     if nodes.ask > nodes.count:
-        what = f"{nodes.ask} nodes are asked, and there are {nodes.count}"
+        what = f"{nodes.ask} nodes are asked, but there are {nodes.count}"
         yield Problem((NODES, "ask"), what, "lower it, or raise count")
     most = min(nodes.count, nodes.ask + nodes.re_pick)
     if nodes.agree > most:
-        what = f"{nodes.agree} nodes have to agree, and {most} are asked at most"
+        what = f"{nodes.agree} nodes must agree, but at most {most} are asked"
         yield Problem((NODES, "agree"), what, "lower it, or raise ask, re_pick or count")
 
 
@@ -100,4 +100,4 @@ def _whole(key: str, shares: Mapping[str, float]) -> Iterator[Problem]:
     total = sum(shares.values())
     if abs(total - 1) > _WHOLE:
         what = f"the shares of {key} add up to {total * 100:.6g}%"
-        yield Problem((NODES, key), what, "let them add up to 100%")
+        yield Problem((NODES, key), what, "make them add up to 100%")

@@ -21,7 +21,7 @@ _DEPENDS_ON = {"deadline": ("customer",), "load": ("load", "stop_when"), "faults
 
 @dataclass
 class Cut:
-    """What was taken out of a file, or put in for something missing."""
+    """What was removed from a file, or filled in for something missing."""
 
     paths: dict[KeyPath, None] = field(default_factory=dict)  # in the order of the cuts
 
@@ -68,12 +68,17 @@ def without_mistakes(
 
 
 def path_in(document: Document, location: tuple[Any, ...]) -> KeyPath:
-    """The part of pydantic's location that is in the file, without names of union branches."""
-    path: KeyPath = ()
+    """The part of pydantic's location that is in the file, without names of union branches.
+
+    A branch may be named like a key beside the one that is meant: the longest path is the right
+    one, and of several the one that goes on to the end of the location.
+    """
+    paths: list[KeyPath] = [()]
     for step in location:
-        if (*path, step) in document.places:
-            path = (*path, step)
-    return path
+        longer = [(*path, step) for path in paths if (*path, step) in document.places]
+        paths += [path for path in longer if path not in paths]
+    longest = max(map(len, paths))
+    return [path for path in paths if len(path) == longest][-1]
 
 
 def _remove(value: Any, path: KeyPath, cut: Cut) -> bool:

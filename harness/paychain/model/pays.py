@@ -113,7 +113,7 @@ class Pattern(Declared):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.status is None and not self.where and not self.headers and not self.contains:
-            raise ValueError("nothing says which answers it is; add status: or where:")
+            raise ValueError("no answer is described; add status: or where:")
         return self
 
 
@@ -248,13 +248,10 @@ class Pays(Declared):
                 raise ValueError(f"by: '{self.by}' names no class; write adapters.py:Shop")
             others = ("approved", "declined", "rejected", "pending", "look", "returns")
             if given := [key for key in others if getattr(self, key)]:
-                raise ValueError(f"the class of by: reads the answers itself; remove {given[0]}:")
+                raise ValueError(f"the class in by: reads the answers itself; remove {given[0]}:")
         elif answers:
             example = {"approved": "{status: 200-299}", "declined": "{status: 402}"}[answers[0]]
-            raise ValueError(
-                f"nothing says how an answer looks that is {answers[0]}; "
-                f"add {answers[0]}: {example}"
-            )
+            raise ValueError(f"no answer is described as {answers[0]}; add {answers[0]}: {example}")
         return self
 
     @property

@@ -17,7 +17,7 @@ from paychain.protocol.pays.placeholders import placeholders_in
 
 
 def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
-    """Placeholders that nobody knows, and what cannot be told apart."""
+    """Unknown placeholders, and requests that cannot be told apart."""
     for number, step in enumerate(pays.every_step):
         key: KeyPath = ("request",) if pays.request is not None else ("steps", number)
         for place, text in step.texts():
@@ -39,7 +39,7 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
     known = [*SCHEMES, *(card.number for card in TEST_CARDS)]
     for name, page in (("look", pays.look), ("returns", pays.returns)):
         if page is not None and not needs_no_answer(page):
-            what = "a customer who comes back has no answer from before"
+            what = "a returning customer has no earlier answer"
             yield Problem((*at, name), what, "name the payment: get: /orders/{payment}")
     for card in pays.tokens:
         if card not in known:
@@ -59,7 +59,7 @@ def check_paid(chain: Chain) -> Iterator[Problem]:
             link = chain.links[name]
             # A service may speak our JSON; then it says so.
             if link.service and link.pays is None and "dialect" not in link.model_fields_set:
-                what = f"customers pay {name}, and nothing says how"
+                what = f"customers pay {name}, but pays: is missing"
                 hint = "add pays: {request: …}, or dialect: paychain if it takes our JSON"
                 yield Problem(("links", name), what, hint)
     for name, link in chain.links.items():
@@ -86,7 +86,7 @@ def check_returns(chain: Chain) -> Iterator[Problem]:
         pays = chain.links[link].pays if link is not None else None
         if pays is None:
             what = f"customers of {entry} have nowhere to look: it has no pays:"
-            yield Problem(at, what, "remove it: they leave and stay away")
+            yield Problem(at, what, "remove it: they leave and do not return")
     yield from check_looks(chain, at)
 
 
@@ -98,7 +98,7 @@ def check_looks(chain: Chain, at: KeyPath) -> Iterator[Problem]:
     for link in dict.fromkeys(paid_link(chain, entry) for entry in chain.entries):
         pays = chain.links[link].pays if link is not None else None
         if pays is not None and pays.by is None and not (pays.later_look or pays.returns):
-            what = f"nothing says where customers of {link} look when they come back"
+            what = f"no place to look is declared for returning customers of {link}"
             yield Problem(at, what, 'add look: {get: "/orders/{payment}"} to its pays:')
 
 

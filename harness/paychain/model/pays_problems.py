@@ -13,7 +13,7 @@ IDS = frozenset({"payment", "order", "key"})  # placeholders that tell payments 
 
 
 def placeholder_problems(text: str, at: KeyPath, *, has_answer: bool) -> Iterator[Problem]:
-    """Placeholders of a text that nobody knows. `has_answer`: an answer came before."""
+    """Unknown placeholders of a text. `has_answer`: an answer came before."""
     for mistake in mistakes_in(text, has_answer=has_answer):
         what, _, hint = mistake.partition("; ")
         yield Problem(at, what, hint)

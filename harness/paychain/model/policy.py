@@ -29,7 +29,7 @@ class Budget(Declared):
 class Retry(Declared):
     """Try the same target again. `attempts` counts all tries, the first included.
 
-    The pause is drawn between nothing and the back-off (`full`), between half of it and all of it
+    The pause is drawn between nothing and the backoff (`full`), between half of it and all of it
     (`half`), or is all of it (`none`). `codes` are response codes that are tried again as well.
     `http_error` in `on` is any error status; `rejected` only one that proves that nothing was done.
     A callee that asks for a pause (`Retry-After`) is not tried earlier; where the pause is longer
@@ -112,9 +112,9 @@ class Query(Declared):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.within is not None and self.within < self.first_after:
-            raise ValueError("the first try would come after within; lengthen within")
+            raise ValueError("the first query would come after within; lengthen within")
         if self.within is not None and self.most_tries is None and self.pause <= 0:
-            raise ValueError("a caller that keeps asking needs a pause; write one such as 500ms")
+            raise ValueError("repeated queries need a pause; write one such as 500ms")
         return self
 
     @property

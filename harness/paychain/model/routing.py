@@ -72,9 +72,9 @@ def check_preferences(preferences: Sequence[Preference], to: str, at: KeyPath) -
             what = f"'{to}' is the call's own target"
             yield Problem((*here, "to"), what, "name another link, or remove it")
         if preference.model_fields_set <= {"to"}:
-            what = "every payment fits: nothing would go to the call's own target"
+            what = "every payment matches: nothing would go to the call's own target"
             yield Problem(here, what, "add share, amount, cards, merchants or when_failing")
         amount = preference.amount
         ends = (amount.least, amount.most) if amount is not None else (None, None)
         if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
-            yield Problem((*here, "amount"), "no amount fits", "let from be below up_to")
+            yield Problem((*here, "amount"), "no amount matches", "make from less than up_to")

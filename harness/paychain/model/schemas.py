@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from paychain.declaration.schema import Declared
@@ -24,8 +25,9 @@ def schema_id(kind: str) -> str:
     return f"urn:paychain:schema:{kind}"
 
 
+@cache
 def schema_of(kind: str) -> dict[str, Any]:
-    """The JSON Schema of a kind of file: chain, experiment or assurance."""
+    """The JSON Schema of a kind of file: chain, experiment or assurance. Shared: only read it."""
     model = MODELS[kind]
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -84,7 +84,7 @@ def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
         yield from _misplaced(misplaced, "is for a webhook", "add webhook:", at)
     if step.customer is not None and len(step.customer.given()) != 1:
         hint = "give exactly one of retry, presses_twice, leaves"
-        yield Problem((*at, "customer"), "the customer does one thing in a step", hint)
+        yield Problem((*at, "customer"), "a step has exactly one customer action", hint)
     if subject == "link" and len(faults) != 1:
         what = "a step at a link needs what the request meets"
         if faults:
@@ -106,7 +106,7 @@ def _misplaced(keys: Iterable[str], what: str, hint: str, at: KeyPath) -> Iterat
 
 
 def _check_link(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Iterator[Problem]:
-    """A kind of one request, a mock that can do it, an operation that the link is asked for."""
+    """A kind for one request, at a mock that supports it, for an operation that it serves."""
     parameters = step.parameters_of(step.kind)
     if not isinstance(parameters, RequestFaultKind):
         able = [name for name, kind in KINDS.items() if issubclass(kind, RequestFaultKind)]

@@ -113,7 +113,7 @@ class Ready(Declared):
     def _one_sign(self) -> Self:
         given = [key for key in ("http", "port", "log", "command") if getattr(self, key)]
         if self.port is False:
-            raise ValueError("port: false says nothing; remove it")
+            raise ValueError("port: false has no effect; remove it")
         if len(given) > 1:
             raise ValueError(f"ready has {' and '.join(given)}; give one of them")
         return self
@@ -209,12 +209,14 @@ class OwnService(Declared):
             raise ValueError(f"the service {what}; give exactly one of command, url and app")
         if self.url is None:
             return self
-        # What belongs to a process is for nobody when there is none.
+        # Keys of a process have no effect without one.
         for key in ("cwd", "env", "port", "proxy", "telemetry", "before", "stop", "restart"):
             if key in self.model_fields_set:
                 raise ValueError(f"a service with url: runs already; remove {key}:")
         if self.ready.log is not None:
-            raise ValueError("the output of a service with url: is not ours; use ready: {http: …}")
+            raise ValueError(
+                "paychain does not see the output of a service with url:; use ready: {http: …}"
+            )
         return self
 
     @property

@@ -101,7 +101,7 @@ def _vendors(chain: Chain) -> Iterator[Problem]:
 
 
 def _tls(chain: Chain) -> Iterator[Problem]:
-    """Links that speak TLS to nobody, and proxies that would not know whom a host stands for."""
+    """Links whose TLS has no caller, and proxies that could not map a host to a link."""
     own = chain.own_services()
     called = {name: chain.callees_of(name) for name in own}
     for name, link in chain.links.items():
@@ -182,13 +182,13 @@ def _shell(service: OwnService, at: KeyPath) -> Iterator[Problem]:
             continue
         hint = 'write [sh, -c, "…"] for a shell'
         if _ASSIGNMENT.match(command[0]):
-            what = f"'{command[0]}' sets a variable, which only a shell does"
+            what = f"'{command[0]}' sets a variable, which only a shell can do"
             yield Problem((*at, key), what, "put it under env:")
         for word in command:
             if word in _OPERATORS:
-                yield Problem((*at, key), f"'{word}' needs a shell, and there is none", hint)
+                yield Problem((*at, key), f"'{word}' needs a shell, but none is used", hint)
             elif _EXPANSION.search(word):
-                what = f"no shell puts a value in the place of '{word}'"
+                what = f"no shell expands '{word}'"
                 yield Problem((*at, key), what, f"write a placeholder such as {{port}}; {hint}")
 
 
@@ -215,7 +215,7 @@ def _placeholder(
     known = ", ".join(
         [*(f"{{{each}}}" for each in OWN), *(f"{{{each}:LINK}}" for each in OF_LINKS)]
     )
-    literal = f"for the text itself write {{{placeholder}}}"
+    literal = f"for the literal text write {{{placeholder}}}"
     if kind not in KINDS:
         what = f"unknown placeholder '{placeholder}'"
         yield Problem(at, what, f"there are {known}; {literal}")
@@ -234,7 +234,7 @@ def _placeholder(
             if other.webhooks is not None and other.webhooks.to == name
         ]
         if link not in senders:
-            what = f"'{link}' sends {name} no webhooks, so it has no secret for it"
+            what = f"'{link}' sends no webhooks to {name}, so there is no secret for it"
             yield Problem(at, what, f"webhooks come from: {', '.join(senders) or 'no link'}")
         return
     calls, called = chain.calls_of(name), chain.callees_of(name)
@@ -258,7 +258,7 @@ def _ports(chain: Chain, name: str, service: OwnService, at: KeyPath) -> Iterato
         return
     missing = [link for link in called if link not in service.ports]
     if missing:
-        what = f"{name} runs already: before the run it has to know where {missing[0]} will be"
+        what = f"{name} is already running: before the run it must know where {missing[0]} will be"
         hint = f"add ports: {{{missing[0]}: 9101}}, and let it call http://127.0.0.1:9101"
         yield Problem((*at, "url"), what, hint)
 
@@ -283,7 +283,7 @@ def _reach(name: str, service: OwnService, at: KeyPath) -> Iterator[Problem]:
         return
     host = service.url.removeprefix("http://").rpartition(":")[0]
     if not is_loopback(host):
-        what = f"{name} is at {host}, from where it cannot reach the links that it calls"
+        what = f"{name} runs at {host}, which cannot reach the links that it calls"
         yield Problem(at, what, "run it on the machine of the run: http://127.0.0.1:8080")
 
 
@@ -306,7 +306,7 @@ def _placed(chain: Chain, name: str) -> Iterator[Problem]:
 
 
 def _webhooks(chain: Chain) -> Iterator[Problem]:
-    """Webhooks that an own service gets, and where it takes them."""
+    """The webhooks of an own service, and where it receives them."""
     receivers: dict[str, str] = {}
     for name, link in chain.links.items():
         if link.webhooks is not None:
@@ -315,10 +315,10 @@ def _webhooks(chain: Chain) -> Iterator[Problem]:
         receives = chain.links[name].receives
         at: KeyPath = ("links", name)
         if receives is None and name in receivers:
-            what = f"{receivers[name]} sends {name} webhooks, but it declares no path for them"
+            what = f"{receivers[name]} sends webhooks to {name}, which declares no path for them"
             yield Problem(at, what, "add receives: {path: /webhooks/{link}}")
         if receives is not None and name not in receivers:
-            what = f"no link sends {name} webhooks"
+            what = f"no link sends webhooks to {name}"
             hint = f"add webhooks: {{to: {name}}} to its processor, or remove it"
             yield Problem((*at, "receives"), what, hint)
         if receives is not None and receives.secret is not None:

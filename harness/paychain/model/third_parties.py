@@ -82,12 +82,12 @@ def check_third_parties(chain: Chain, link: Link, at: KeyPath) -> Iterator[Probl
 
 
 def _aside(operation: str, call: Call, at: KeyPath) -> Iterator[Problem]:
-    """A call that nobody waits for decides nothing."""
+    """A call that is not waited for decides nothing."""
     if operation != "serve":
         what = f"a payment waits for {operation}"
         yield Problem((*at, "aside"), what, "aside is for: serve")
         return
     for number, step in enumerate(call.fallback):
         if isinstance(step, LocalStep):
-            what = f"nobody waits for the call: there is nothing to {key_of(step)}"
+            what = f"the call is not waited for: there is nothing to {key_of(step)}"
             yield Problem((*at, "fallback", number, key_of(step)), what, "remove it, or aside:")

@@ -56,7 +56,7 @@ def _limit(parse: Any, example: str, *, may_wait: bool = False) -> Any:
             raise ValueError(f"'{value}' is not a limit; write one such as \"{example}\"")
         if match[1][0] != example[0]:
             side = "at least" if example[0] == ">" else "at most"
-            what = f"'{value}' has the wrong sign: the better the chain, the sooner it fails"
+            what = f"'{value}' has the wrong sign: a better chain would fail sooner"
             raise ValueError(f'{what}; say {side}: "{example[0]}= {match[2]}"')
         bound = match[2].removesuffix(FINALITY) if may_wait else match[2]
         return Limit(

@@ -56,7 +56,7 @@ def _missing(chain: Chain, what: str, experiment: Experiment | None) -> Iterator
         yield from _of_application(chain, name, service)
     if len(own) > 1:
         yield MissingFeature(
-            f"{' and '.join(own)} are own services, and virtual time has room for one", ""
+            f"{' and '.join(own)} are own services, but virtual time supports only one", ""
         )
     if own and experiment is not None:
         yield from _of_faults(chain, experiment)
@@ -65,23 +65,25 @@ def _missing(chain: Chain, what: str, experiment: Experiment | None) -> Iterator
 def _of_application(chain: Chain, name: str, service: OwnService) -> Iterator[MissingFeature]:
     """What needs processes or sockets of the machine."""
     if service.before:
-        hint = "let the application prepare its store when it starts, and remove before:"
+        hint = "make the application prepare its store at start-up, and remove before:"
         yield MissingFeature(
-            f"{name} runs commands before it starts, and virtual time has none", hint
+            f"{name} runs commands before it starts, which virtual time does not support", hint
         )
     if service.proxy:
         hint = "give the application addresses with {url:LINK}, and remove proxy:"
-        yield MissingFeature(
-            f"{name} uses proxy:, and the network of virtual time has no TLS", hint
-        )
+        yield MissingFeature(f"{name} uses proxy:, but virtual time has no TLS", hint)
     books = chain.links[name].books
     if books is not None and books.command is not None:
         hint = "declare books: {get: …}"
-        yield MissingFeature(f"the books of {name} are read by a command, which is a process", hint)
+        yield MissingFeature(
+            f"the books of {name} are read by a command, which virtual time cannot run", hint
+        )
     for target in chain.callees_of(name):
         if target in chain.links and chain.links[target].tls:
             hint = f"remove tls: from {target}"
-            yield MissingFeature(f"{name} calls {target} by TLS, and virtual time has none", hint)
+            yield MissingFeature(
+                f"{name} calls {target} by TLS, which virtual time does not support", hint
+            )
 
 
 def _of_faults(chain: Chain, experiment: Experiment) -> Iterator[MissingFeature]:
@@ -92,5 +94,5 @@ def _of_faults(chain: Chain, experiment: Experiment) -> Iterator[MissingFeature]
             continue
         for target in fault.every_target:
             for name in set(affected_links(chain, target)) & set(own):
-                hint = f"freeze a link that {name} calls, or let it crash"
+                hint = f"freeze a link that {name} calls, or use crash"
                 yield MissingFeature(f"{fault.id}: {name} cannot be frozen in virtual time", hint)

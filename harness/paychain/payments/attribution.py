@@ -28,7 +28,7 @@ WAYS: tuple[AttributedBy, ...] = (
 TRACE, BAGGAGE = "traceparent", "baggage"
 # Under which header each provider's SDK sends its idempotency key.
 KEY_HEADERS = ("idempotency-key", "cko-idempotency-key", "paypal-request-id", "x-idempotency-key")
-UNKNOWN = "?"  # what the name of a payment begins with that nobody knows
+UNKNOWN = "?"  # prefix of the name of an unknown payment
 _TRACE_DIGITS = 32
 # Payments whose amounts all differ: enough for those of a minute and more that are in progress.
 UNIQUE_AMOUNTS = 5_000
@@ -139,7 +139,7 @@ class CardAmounts:
         self._by_amount: dict[int, list[Expected]] = {}
 
     def expect(self, payments: Iterable[Expected]) -> None:
-        """Know further payments, in the order in which they begin."""
+        """Add further payments, in the order in which they start."""
         self._ahead.extend(payments)
 
     def payment_of(self, card: str, amount_minor: int, now_ns: int) -> str:

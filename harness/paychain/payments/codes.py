@@ -125,7 +125,7 @@ def is_forbidden(code: str, scheme: str = "") -> bool:
 
 
 def names_a_duplicate(code: str) -> bool:
-    """True when the code says that the same payment was asked for before."""
+    """Whether the code says that the same payment was requested before."""
     known = lookup(code)
     return known is not None and known.action == "fetch_original"
 

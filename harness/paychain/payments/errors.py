@@ -66,7 +66,7 @@ class UserError(Exception):
 class PartLost(UserError):
     """A part of a running chain that is ours no longer answers. Exit code 3.
 
-    It says nothing about the chain, and nobody has made a mistake.
+    It says nothing about the chain, and is not a mistake of the user's.
     """
 
 
@@ -103,7 +103,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(name, names, n=1)
     if close:
-        # What looks the same may be another letter, or hold a character that nobody sees.
+        # What looks the same may be another letter, or contain an invisible character.
         odd = "" if name.isascii() else f" (yours has U+{ord(max(name)):04X})"
         return f"did you mean '{close[0]}'?{odd}"
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""

@@ -98,7 +98,7 @@ class DecisionKind(StrEnum):
     EXEMPT = "exempt"
     LAST_KNOWN = "last_known"  # the payment went on with the last answer that the call had brought
     DEFAULT = "default"  # it went on with the calling link's own value
-    LEFT_OUT = "left_out"  # a call beside the payment's way failed: nobody waited for it
+    LEFT_OUT = "left_out"  # a call beside the payment's path failed: it was not waited for
     STAND_IN = "stand_in"  # the link decided in place of the one it could not reach
     QUEUE = "queue"  # accepted now, to be delivered later
     QUEUE_DELIVERED = "queue_delivered"
@@ -156,7 +156,7 @@ class DecisionKind(StrEnum):
 class PaymentRecord(
     msgspec.Struct, kw_only=True, frozen=True, tag="payment", array_like=True, gc=False
 ):
-    """The customer's side of one payment: what was asked for, and what the customer saw.
+    """The customer's side of one payment: the request, and what the customer saw.
 
     `shown` is the page in words: "approved", "declined", "error", "no answer". `code` is the
     response code (DE39), "" when none came; `instrument` its masked form, `scheme` its group;
@@ -257,7 +257,7 @@ class FaultSwitch(
     fault: str
     action: str  # "applied" or "healed"
     planned_ns: int
-    effective_ns: int  # of an application when it was asked for, of a heal when it was acknowledged
+    effective_ns: int  # of an injection when it was requested, of a heal when it was acknowledged
     place: str  # "hop" or "link"
     targets: list[str]
     error: str  # "" when it worked
@@ -265,7 +265,7 @@ class FaultSwitch(
 
     @property
     def asked_ns(self) -> int:
-        """When the run asked for it."""
+        """When the run requested it."""
         return self.effective_ns - (self.took_ns if self.action == "healed" else 0)
 
     @property

@@ -248,7 +248,7 @@ class Blockchain:
         return found
 
     def forget(self, transactions: Iterable[str]) -> None:
-        """Know no more of those of them that are final; their nonces stay used."""
+        """Forget those of them that are final; their nonces stay used."""
         self._prune()  # by what it knows of them
         for name in transactions:
             mined = self._mined.get(name)

@@ -76,7 +76,7 @@ def own_containers(
 
 
 def _near_ports(chain: Chain) -> dict[tuple[str, str], int]:
-    """A fixed port for each hop out of an own service: as declared, or one that nobody uses."""
+    """A fixed port for each hop out of an own service: as declared, or a free one."""
     own = chain.own_services()
     used = {port for service in own.values() for port in service.ports.values()}
     free = (port for port in range(FIRST_NEAR_PORT, 20_000) if port not in used)

@@ -60,9 +60,10 @@ def _valid(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> Pro
         return ProbeOutcome(
             False,
             f"{answer} after {answer.took_s:.1f} s",
-            "acknowledge first and work afterwards: the provider sends it again otherwise",
+            "acknowledge first, then do the work: otherwise the provider sends it again",
         )
-    return _acknowledged(answer, _remedy_for(answer))
+    remedy = _remedy_for(answer)
+    return _acknowledged(answer, f"{remedy}; {webhooks.hint}" if webhooks.hint else remedy)
 
 
 def _remedy_for(answer: HandlerAnswer) -> str:
@@ -73,16 +74,17 @@ def _remedy_for(answer: HandlerAnswer) -> str:
         case 400 | 401 | 403:
             return "check the secret that the handler uses, and that it verifies the raw body"
         case status if status >= 500:
-            return "the handler failed: its log says at what"
+            return "the handler failed: see its log"
         case _:
             return "acknowledge a valid event with 2xx; a redirect is not followed"
 
 
 def refuses_all(sender: Sender, webhooks: ProbeWebhooks) -> int:
-    """The status by which a handler refuses valid and forged events alike, 0 when it does not."""
+    """The status of an error that answers valid and forged events alike, 0 when there is none."""
     valid = sender.send(webhooks.event("captured", "valid"))
     forged = webhooks.event("captured", "forged", secret=webhooks.other_secret)
-    same = valid.is_refusal and sender.send(forged).status == valid.status
+    is_error = valid.status >= 400
+    same = is_error and sender.send(forged).status == valid.status
     return valid.status if same else 0
 
 
@@ -94,7 +96,7 @@ def _twice(sender: Sender, webhooks: ProbeWebhooks, count: Count | None) -> Prob
     if not (first.is_success and again.is_success):
         return _acknowledged(
             again if first.is_success else first,
-            "acknowledge a repeated event like the first one: it is not sent in error",
+            "acknowledge a repeated event like the first: repeats are normal",
         )
     if count is None or before is None:
         return ProbeOutcome(True, f"{first}, then {again}; --count shows whether it acted twice")
@@ -118,25 +120,25 @@ def _disordered(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -
     failed = [answer for answer in answers if not answer.is_success]
     return _acknowledged(
         failed[0] if failed else answers[-1],
-        "events come in any order: keep what is not expected yet, and acknowledge it",
+        "events arrive in any order: acknowledge and keep those that come early",
     )
 
 
 def _unknown(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     return _acknowledged(
         sender.send(webhooks.event("captured", "nobody-knows-this-order")),
-        "acknowledge what is about no order of yours: other systems share the account",
+        "acknowledge events about unknown orders: other systems may share the account",
     )
 
 
 def _forged(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.event("captured", "forged", secret=webhooks.other_secret))
-    return _refused(answer, "verify the signature before anything else is done with the event")
+    return _refused(answer, "verify the signature before doing anything else with the event")
 
 
 def _unsigned(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.unsigned("captured", "unsigned"))
-    return _refused(answer, "an event without a signature is nobody's: refuse it")
+    return _refused(answer, "reject events without a signature")
 
 
 def _changed(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
@@ -162,7 +164,9 @@ def _huge(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> Prob
         return ProbeOutcome(False, f"{answer}: it was accepted", "verify the signature first")
     if not after.is_success:
         return ProbeOutcome(
-            False, f"{answer}; afterwards {after}", "bound the size of a body (413) and go on"
+            False,
+            f"{answer}; afterwards {after}",
+            "limit the size of a body (413) and keep serving",
         )
     if answer.status >= 500:
         return ProbeOutcome(False, str(answer), "answer 413 or 400 to a body that is too large")
@@ -183,11 +187,11 @@ def _slow(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> Prob
         return ProbeOutcome(
             False,
             f"another event meanwhile: {meanwhile} after {meanwhile.took_s:.1f} s",
-            "serve more than one request at a time; a slow client must not hold up the others",
+            "serve more than one request at a time; a slow client must not block others",
         )
     if answer.status in (0, 408) or answer.is_success:
         return ProbeOutcome(True, f"{answer}; another event meanwhile: {meanwhile}")
-    return ProbeOutcome(False, str(answer), "a slow body is a whole one in the end: serve it")
+    return ProbeOutcome(False, str(answer), "a slow body arrives in full in the end: process it")
 
 
 PROBES = (

@@ -1,4 +1,4 @@
-"""One HTTP exchange with a webhook handler, as a provider sends it and as nobody should."""
+"""One HTTP exchange with a webhook handler, valid or malformed."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from paychain.payments.cards import TEST_CARDS
 from paychain.payments.money import written
 from paychain.protocol.dialects.vendors import VENDORS
 from paychain.protocol.message import Event, PaymentRequest
-from paychain.protocol.vendor import VendorApi, events_of
+from paychain.protocol.vendor import VendorApi, events_of, webhook_hint
 from paychain.wire.http import HttpRequest
 
 SIGNED_IN_BODY = (b"hmacSignature", b"bt_signature")
@@ -54,7 +54,7 @@ class _NoLink:
         return self.entries.get(reference)
 
     def notify(self, kind: str, request: PaymentRequest) -> None:
-        """Nobody is behind: nothing is sent by itself."""
+        """There is no link behind it, so nothing is sent."""
 
     def at(self, at_s: int, then: Callable[[], None]) -> None:
         """Nothing happens by itself, either."""
@@ -85,6 +85,11 @@ class ProbeWebhooks:
     def kinds_of(self, *kinds: str) -> list[str]:
         """Those kinds of events that the provider has."""
         return [kind for kind in kinds if events_of(self._api, kind, self._request(kind, "a", "a"))]
+
+    @property
+    def hint(self) -> str:
+        """What else a handler of the vendor's has to be set to, "" for nothing."""
+        return webhook_hint(type(self._api))
 
     def event(
         self, kind: str, name: str, *, secret: str | None = None, age_s: int = 0

@@ -80,7 +80,7 @@ class Cluster:
 
     @contextmanager
     def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningOnCluster]:
-        """Give the job with each of the arguments to the workers; at the end none goes on."""
+        """Run the job with each argument on the workers; all have stopped at the end."""
         running = RunningOnCluster(self._client, self._address, self._say, job, arguments)
         try:
             yield running
@@ -132,7 +132,7 @@ class RunningOnCluster:
         self._stop.set()
 
     def end(self) -> None:
-        """None goes on: who has the argument of one that was released stops it."""
+        """All are stopped: a worker that still has a released job's argument stops it."""
         with suppress(OSError, TimeoutError):
             self._client.cancel(list(self._futures.values()))
             self._client.unsubscribe_topic(self._topic)
@@ -221,7 +221,7 @@ def _connected(address: str) -> Client:
         from distributed import Client
     except ImportError:
         raise UserError("--cluster needs Dask", hint="pip install 'paychain[cluster]'") from None
-    # What it logs is said here in a sentence; its stack traces help nobody.
+    # Its log is reported here in a sentence, without stack traces.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=CONNECT_WITHIN_S, set_as_default=False)

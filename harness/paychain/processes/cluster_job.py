@@ -66,7 +66,7 @@ def run_job(task: Task) -> bytes:
 
 
 def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> bytes:
-    """Pass on what the process sends until its last value, and stop it when that is asked for."""
+    """Forward what the process sends up to its last value, and stop it if requested."""
     key = worker.get_current_task()
 
     def log(value: bytes) -> None:
@@ -90,7 +90,7 @@ def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> 
                 is_stopping = True
                 process.send(STOP)
             if _is_released(worker, key):
-                raise RuntimeError("no process waits for this job any longer")
+                raise RuntimeError("no process waits for this job any more")
 
 
 def _is_released(worker: Worker, key: Any) -> bool:

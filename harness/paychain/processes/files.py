@@ -16,7 +16,7 @@ from paychain.payments.errors import UserError
 
 
 def expanded(path: str) -> Path:
-    """A path with `~` as the account's home; as it is written where nobody knows that home.
+    """A path with `~` expanded, or as written if the home is not known.
 
     An account of a container has often none.
     """

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody asked for the end. Its text says what was kept, "" where nobody could say."""
+    """An end was requested. Its text says what was kept, "" if unknown."""
 
 
 @contextmanager

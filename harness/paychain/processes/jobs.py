@@ -57,7 +57,7 @@ class Executor(Protocol):
     """Where jobs run."""
 
     def start(self, job: Job, arguments: Sequence[Any]) -> AbstractContextManager[Running]:
-        """Start the job with each of the arguments; at the end none goes on."""
+        """Start the job with each argument; all have stopped at the end."""
 
 
 class RunningProcesses:

@@ -52,7 +52,7 @@ class Processes:
 
     @contextmanager
     def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningProcesses]:
-        """Start the job with each of the arguments; at the end none goes on."""
+        """Start the job with each argument; all have stopped at the end."""
         processes: list[JobProcess] = []
         try:
             for argument in arguments:

@@ -52,7 +52,7 @@ def free_port(host: str = LOOPBACK, port: int = 0) -> int:
 
 
 def held_port(host: str = LOOPBACK) -> socket.socket:
-    """A socket bound to a port that the system gives to nobody else by itself, for a later server.
+    """A socket bound to a port that the system assigns to no other process, for a later server.
 
     Raises OSError.
     """
@@ -72,7 +72,7 @@ def held_port(host: str = LOOPBACK) -> socket.socket:
 
 @contextmanager
 def kept(host: str, port: int) -> Iterator[None]:
-    """Let nobody who asks for any free port have this one, while a child begins to listen on it.
+    """Keep this port from being assigned as a free port while a child starts to listen on it.
 
     The child asks for this very port with SO_REUSEADDR, as servers do, and gets it.
     """

@@ -1,4 +1,4 @@
-"""The process that started this one: when it is gone, this one ends, too."""
+"""The process that started this one: when it ends, this one ends, too."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Parent:
 
 
 def end_with(parent: int, is_over: Callable[[], bool]) -> None:
-    """End this process as soon as its parent is gone or `is_over`, whatever it is doing then.
+    """End this process as soon as its parent has ended or `is_over`, whatever it is doing.
 
     For a worker that computes and has no loop: a thread of its own looks.
     """
@@ -45,7 +45,7 @@ def end_with(parent: int, is_over: Callable[[], bool]) -> None:
 
 
 async def until_stopped() -> None:
-    """Return when this process gets SIGTERM or SIGINT, or when its parent is gone."""
+    """Return when this process gets SIGTERM or SIGINT, or when its parent has ended."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

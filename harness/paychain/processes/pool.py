@@ -23,7 +23,7 @@ class Pool:
 
     @contextmanager
     def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningPool]:
-        """Start the job with each of the arguments; at the end none goes on."""
+        """Start the job with each argument; all have stopped at the end."""
         context = get_context("spawn")
         is_over = context.Event()
         with ProcessPoolExecutor(
@@ -42,7 +42,7 @@ class Pool:
             try:
                 yield running
             except BaseException:
-                # Whoever asked for the end does not wait for the jobs that are being done.
+                # A requested end does not wait for jobs in progress.
                 running.stop()
                 raise
             finally:

@@ -91,7 +91,7 @@ class SpoolJournal:
         self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.start)
 
     def flush(self) -> None:
-        """Write what is in memory. What comes after the end is dropped: nobody reads it."""
+        """Write what is in memory. What comes after the end is dropped."""
         if self._records and self._file.is_open:
             try:
                 self._file.write(self._records)

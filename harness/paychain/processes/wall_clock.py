@@ -1,4 +1,4 @@
-"""Whether the machine's clock was moved: our times come from another, which nobody can set.
+"""Whether the machine's clock was moved: our times come from a monotonic clock.
 
 steady  ──┬────┬────┬────┬──
 wall    ──┬────┬───────────┬────┬──      set by somebody, or the machine slept

@@ -12,8 +12,7 @@ It does no I/O and takes clock and ids from its `Backend`, so that it runs in vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -65,21 +64,6 @@ class CallFailed(Exception):
         self.error = error
 
 
-@contextmanager
-def undone_by_failure(undo: Callable[[], object]) -> Iterator[None]:
-    """Execute within it what has changed an object already, which others see while it is worked on.
-
-    `undo` is called when the link fails before it has done its work: a repeat then finds what the
-    first request found. An answer that is lost, or an error in its place, leaves the change.
-    """
-    try:
-        yield
-    except CallFailed as failed:
-        if not failed.error.is_after_work:
-            undo()
-        raise
-
-
 class VendorCall(Protocol):
     """One request at a vendor's API."""
 
@@ -89,7 +73,14 @@ class VendorCall(Protocol):
         """The payment that the request is for: a new attempt, or a known one by key or object."""
 
     async def execute(
-        self, operation: str, request: PaymentRequest, *, is_keyed: bool = True
+        self,
+        operation: str,
+        request: PaymentRequest,
+        *,
+        is_keyed: bool = True,
+        change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
+        note: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Let the mock do what moves money: authorise, capture, void, refund; or `query`, nothing.
 
@@ -99,6 +90,14 @@ class VendorCall(Protocol):
         answers them. It answers errors, too, which raise CallFailed, unless the API catches them.
         Without `is_keyed` the request's key is not used up: nothing was begun that a repeat could
         get the outcome of.
+
+        `change` is what the request changes of the API's own: objects, and webhooks about them. It
+        is made once, when the link does its work: never when that fails before it, and also when
+        the answer is lost or becomes an error. A capture, void or refund that is declined
+        changes nothing, and a repeat that gets the stored outcome nothing more.
+        `undo` takes back what others must see while the link works: it is called where the link
+        fails before its work. `note` hears the link's own answer before `change` is made, whatever
+        a fault makes of that answer on its way.
         """
 
     def another(self) -> VendorCall:
@@ -185,7 +184,7 @@ class VendorApi(Protocol):
         """A stored response, marked as the vendor marks one that it gives again."""
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether the vendor has a webhook for what became of a request.
+        """Whether the vendor sends a webhook for an event of this kind.
 
         The capture of a sale has `is_sale`: some vendors report it with the authorisation only.
         """
@@ -206,6 +205,18 @@ def choices_of(api: type[VendorApi]) -> Mapping[str, tuple[str, ...]]:
     """The values that a vendor's settings may have; one that is not named may have any."""
     choices: Mapping[str, tuple[str, ...]] = getattr(api, "choices", {})
     return choices
+
+
+def endpoints_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """All that a vendor's API serves, as `POST v2/payments/{id}/cancel`."""
+    endpoints: tuple[str, ...] = getattr(api, "endpoints", ())
+    return endpoints
+
+
+def pages_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """The paths of its pages, where a customer pays, approves or authenticates."""
+    pages: tuple[str, ...] = getattr(api, "pages", ())
+    return pages
 
 
 def roles_of(api: type[VendorApi]) -> tuple[str, ...]:
@@ -238,9 +249,15 @@ def is_verified_by_api(api: type[VendorApi]) -> bool:
 
 
 def secret_problem(api: type[VendorApi], secret: str) -> str:
-    """Why nobody could verify a webhook with this secret, "" for any that will do."""
+    """Why a webhook signed with this secret cannot be verified, "" if it can."""
     check: Callable[[str], str] | None = getattr(api, "secret_problem", None)
     return check(secret) if check is not None else ""
+
+
+def webhook_hint(api: type[VendorApi]) -> str:
+    """What a receiver has to be set to besides the secret, to take the vendor's webhooks."""
+    hint: str = getattr(api, "webhook_hint", "")
+    return hint
 
 
 def shows_latest_state(api: type[VendorApi]) -> bool:

@@ -10,9 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from paychain.engine.ability import check_engine, refuse_unsupported
-from paychain.environment.play import interleaved
 from paychain.environment.running_chain import RunningChain
-from paychain.environment.virtual import VirtualChain
 from paychain.model.reach import is_allowed
 from paychain.model.virtual_services import refuse_processes
 from paychain.model.waits import settles_within, unsettled
@@ -46,6 +44,9 @@ def chain_of(spec: RunSpec) -> OpenChain:
 
 
 def _virtual(spec: RunSpec, _folder: Path, _on_message: OnMessage) -> RunningChain:
+    from paychain.environment.simulated_run import interleaved  # a real run needs no simulation
+    from paychain.environment.virtual import VirtualChain
+
     home = spec.chain.path.parent
     return VirtualChain(spec.chain.model, spec.seed, home=home, **interleaved(spec.interleaving))
 

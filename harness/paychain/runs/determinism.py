@@ -1,4 +1,4 @@
-"""Whether one seed has one history: a virtual run is played again in another process."""
+"""Whether one seed has one history: a virtual run is repeated in another process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITHIN_S = 600.0
 def check_determinism(
     spec: RunSpec, folder: Path, records: Sequence[Record], on_message: Callable[[str], None]
 ) -> list[str]:
-    """Play the run's inputs again and compare every record; what differs, in words."""
+    """Repeat the run and compare every record. Returns what differs, in words."""
     inputs, names = folder / "inputs", spec.inputs.kept_names
     try:
         again = _replay(

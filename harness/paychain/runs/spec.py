@@ -118,7 +118,7 @@ class RunSpec:
     # In virtual time:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it
-    check_determinism: bool = False  # play the run again and compare every record
+    check_determinism: bool = False  # repeat the run and compare every record
 
     @property
     def inputs(self) -> Inputs:

@@ -21,7 +21,7 @@ MAX_RETRY_AFTER_S = 60.0  # no payment waits longer: a call ends, a delivery wai
 
 
 class Backoff(Protocol):
-    """A declared back-off."""
+    """A declared backoff."""
 
     @property
     def backoff(self) -> float:
@@ -76,7 +76,7 @@ def backoff_s(declared: Backoff, tries: int) -> float:
 
 
 def jittered_s(declared: Backoff, tries: int, chance: float) -> float:
-    """The back-off with half of it drawn, so that many senders do not repeat in step.
+    """The backoff with half of it drawn, so that many senders do not repeat in step.
 
     `chance` is drawn from [0, 1).
     """

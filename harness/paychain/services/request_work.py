@@ -6,7 +6,7 @@ execute ─▶ a place ─▶ in time? ─▶ faults ─▶ service time ─▶ 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 from msgspec.structs import replace
@@ -37,6 +37,8 @@ from paychain.services.scripts import PaymentScripts
 from paychain.services.state.idempotency import IdempotencyStore, Work
 
 Given = AnswerOrError | Delivery | None  # None: no answer ever leaves
+# Hears of the work's own answer when it is done, whatever a fault makes of it after.
+OnWork = Callable[[Answer], None]
 
 
 class RequestWork:
@@ -78,13 +80,21 @@ class RequestWork:
         return operation in self._operations
 
     def execute(
-        self, operation: str, request: PaymentRequest, caller: str, envelope: Envelope
+        self,
+        operation: str,
+        request: PaymentRequest,
+        caller: str,
+        envelope: Envelope,
+        on_work: OnWork | None = None,
     ) -> Coroutine[object, object, Given]:
-        """Work on a request; None when no answer ever leaves."""
+        """Work on a request; None when no answer ever leaves.
+
+        `on_work` is not called for what was done before, of which the request is a repeat.
+        """
         # Few links have a queue: the others spare a coroutine, which costs at each of its waits.
         if self._capacity is None:
-            return self._receive(operation, request, caller, envelope)
-        return self._in_its_place(self._capacity, operation, request, caller, envelope)
+            return self._receive(operation, request, caller, envelope, on_work)
+        return self._in_its_place(self._capacity, operation, request, caller, envelope, on_work)
 
     async def _in_its_place(
         self,
@@ -93,6 +103,7 @@ class RequestWork:
         request: PaymentRequest,
         caller: str,
         envelope: Envelope,
+        on_work: OnWork | None,
     ) -> Given:
         """Work on a request once there is a place for it."""
         came_ns = self._context.now_ns()
@@ -100,7 +111,7 @@ class RequestWork:
             return Error(ErrorKind.OVERLOADED, "the queue is full")
         try:
             waited_s = (self._context.now_ns() - came_ns) / 1e9
-            return await self._receive(operation, request, caller, envelope, waited_s)
+            return await self._receive(operation, request, caller, envelope, on_work, waited_s)
         finally:
             capacity.leave()
 
@@ -110,6 +121,7 @@ class RequestWork:
         request: PaymentRequest,
         caller: str,
         envelope: Envelope,
+        on_work: OnWork | None,
         waited_s: float = 0.0,
     ) -> Given:
         """Work on a request that has its place."""
@@ -134,7 +146,7 @@ class RequestWork:
         if not faults:
             if operation == "query" and request.reference in self._stuck:
                 return pending(self._name, request)
-            return await self._work(operation, request, parent, effects)
+            return await self._work(operation, request, parent, effects, on_work)
         stuck_until = effects.stuck_until
         if stuck_until is not None:
             self._stuck.add(request.reference)
@@ -148,7 +160,7 @@ class RequestWork:
                 self._work_again(after_s, operation, request, parent, effects), is_of_request=True
             )
         await asyncio.sleep(effects.late_s())
-        given = await self._work(operation, request, parent, effects)
+        given = await self._work(operation, request, parent, effects, on_work)
         await asyncio.sleep(effects.slow_s())
         return None if effects.is_lost else effects.delivery(given)
 
@@ -161,28 +173,35 @@ class RequestWork:
         return log_normal(chance, median_s, p99_s)
 
     async def _work(
-        self, operation: str, request: PaymentRequest, parent: str, effects: FaultEffects
+        self,
+        operation: str,
+        request: PaymentRequest,
+        parent: str,
+        effects: FaultEffects,
+        on_work: OnWork | None = None,
     ) -> AnswerOrError:
         """The role's work, once per key where the link supports idempotency keys."""
 
         async def affected_work(once: PaymentRequest) -> AnswerOrError:
             instead = effects.instead_of_work(self._last.get(operation))
             if instead is None:
-                made = await self._make(operation, parent, once)
+                made = await self._make(operation, parent, on_work, once)
                 instead = effects.change_answer(made, once)
             return self._with_class(instead)
 
         # Nearly every request takes the first way: no fault changes its answer.
         work: Work = affected_work
         if effects is self._no_effects:
-            work = partial(self._make, operation, parent)
+            work = partial(self._make, operation, parent, on_work)
         elif effects.fails_in_front:
             return await work(request)
         if self._is_once(operation, request):
             return await self._repeats.execute(operation, request, work)
         return await work(request)
 
-    async def _make(self, operation: str, parent: str, once: PaymentRequest) -> AnswerOrError:
+    async def _make(
+        self, operation: str, parent: str, on_work: OnWork | None, once: PaymentRequest
+    ) -> AnswerOrError:
         """What the role's work makes of a request, or has made of it where a repeat goes on."""
         made: AnswerOrError | None = self._repeats.done(operation, once)
         if made is None:
@@ -192,6 +211,8 @@ class RequestWork:
                 given = await self._operations[operation](once, parent)
             made = self._with_class(given)
             self._repeats.note(operation, once, made)
+            if on_work is not None and isinstance(made, Answer):
+                on_work(made)
         if isinstance(made, Answer):
             self._last[operation] = made
         return made

@@ -23,7 +23,7 @@ from paychain.services.context import Context
 from paychain.services.dialect_at import dialect_at
 from paychain.services.in_link_faults import InLinkFaults
 from paychain.services.presence import Presence
-from paychain.services.request_work import Given, RequestWork
+from paychain.services.request_work import Given, OnWork, RequestWork
 from paychain.services.role_building import build_role
 from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background, work_for
@@ -250,7 +250,13 @@ class MockLink:
         for channel in self._channels.values():
             await channel.close()
 
-    async def receive(self, operation: str, request: PaymentRequest, envelope: Envelope) -> Given:
+    async def receive(
+        self,
+        operation: str,
+        request: PaymentRequest,
+        envelope: Envelope,
+        on_work: OnWork | None = None,
+    ) -> Given:
         """Work on a request; None when no answer ever leaves."""
         if not self._work.offers(operation):
             return Error(ErrorKind.NOT_FOUND, f"the role {self._link.role} does not {operation}")
@@ -261,7 +267,8 @@ class MockLink:
             await self._thawed.wait()
         if not self._scripts.is_empty:
             await self._scripts.meet_webhook(self.name, operation, request.payment)
-        given = await self._work.execute(operation, request, self.caller(envelope), envelope)
+        caller = self.caller(envelope)
+        given = await self._work.execute(operation, request, caller, envelope, on_work)
         # A vendor's API has more to do before it answers, and locks the object until then.
         if self._front is None:
             await self.ready_to_answer(request.payment)

@@ -1,4 +1,4 @@
-"""The tokens of a directory: look-ups take them, time and approved payments bring them back."""
+"""The tokens of a directory: lookups take them, time and approved payments bring them back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TokenBucket:
         self._counted_ns = now_ns
 
     def admits(self, now_ns: int) -> bool:
-        """Whether there is a token for one more look-up; a refusal takes its price."""
+        """Whether there is a token for one more lookup; a refusal takes its price."""
         self._refilled(now_ns)
         if self._left >= _UNITS:
             return True
@@ -30,7 +30,7 @@ class TokenBucket:
         return False
 
     def looked_up(self, *, found: bool) -> None:
-        """Take the price of an answered look-up."""
+        """Take the price of an answered lookup."""
         self._take(self._declared.hit if found else self._declared.miss)
 
     def approved(self, now_ns: int) -> None:

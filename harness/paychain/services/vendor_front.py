@@ -46,7 +46,9 @@ from paychain.protocol.vendor import (
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
+from paychain.services.request_work import OnWork
 from paychain.services.transport import HEALTH, Listener
+from paychain.services.vendor_change import ApiChange
 from paychain.services.vendor_declared import idempotency_of
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.ports import Port
@@ -61,7 +63,11 @@ class VendorLink(Protocol):
     """A link, as its vendor's API sees it."""
 
     async def receive(
-        self, operation: str, request: PaymentRequest, envelope: Envelope
+        self,
+        operation: str,
+        request: PaymentRequest,
+        envelope: Envelope,
+        on_work: OnWork | None = None,
     ) -> AnswerOrError | Delivery | None:
         """Work on a request; None when no answer ever leaves."""
 
@@ -266,9 +272,17 @@ class _Call:
         return found
 
     async def execute(
-        self, operation: str, request: PaymentRequest, *, is_keyed: bool = True
+        self,
+        operation: str,
+        request: PaymentRequest,
+        *,
+        is_keyed: bool = True,
+        change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
+        note: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Let the mock do it; what the vendor's API need not know ends the call."""
+        changes = ApiChange(operation, change, undo, note)
         if not is_keyed:
             self._key = ""
         assert not self._is_executed, "a request executes one operation"
@@ -282,14 +296,20 @@ class _Call:
         envelope = Envelope(self._front.caller, self._span)
         if operation == "authorise":  # known before: its answer may be lost
             self._seen.reference = request.reference
-        given = await self._front.link_behind.receive(
-            operation, replace(request, key=self._key, digest=digest), envelope
-        )
+        request = replace(request, key=self._key, digest=digest)
+        try:
+            given = await self._front.link_behind.receive(operation, request, envelope, changes)
+        except BaseException:  # cancelled: the link dies
+            changes.fail()
+            raise
         if isinstance(given, Delivery):
             self.copies, given = given.copies, given.given
         if given is None:
+            changes.fail()
             raise _Unanswered
         if isinstance(given, Error):
+            if not given.is_after_work:
+                changes.fail()
             if given.replayed_as and self._front.shows_latest_state:
                 return Answer(Outcome.UNKNOWN, reference=request.reference, replayed=True)
             raise CallFailed(given)
@@ -297,6 +317,9 @@ class _Call:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
             raise _StoredAnswer(self._front.stored[operation, self._key])
+        # A fault that answers in place of the work says that it is done: then it is.
+        if not given.replayed:
+            changes(given)
         return given
 
     def _attribute_repeat(self, payment: str) -> None:

@@ -144,7 +144,7 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
         return NumberedTask(coro, loop=self, **keywords)
 
     def number_task(self) -> int:
-        """Return the number of one more task."""
+        """A number for a new task, counted from the start of the loop."""
         self._tasks_made += 1
         return self._tasks_made
 

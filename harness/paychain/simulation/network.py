@@ -327,10 +327,10 @@ class FreePort:
         return server
 
     def refuse(self) -> None:
-        """Nothing to do: the server was closed."""
+        """Nothing to refuse: the server is closed."""
 
     def release(self) -> None:
-        """Nothing to do: the server was closed."""
+        """Nothing to release: the server is closed."""
 
 
 def _require_plain(sock: Any, ssl: Any) -> None:

@@ -14,6 +14,7 @@ from paychain.simulation.loop import MAX_STEPS, Choose, Deadlock, Livelock, Virt
 
 T = TypeVar("T")
 SETTLE_S = 0.01  # virtual: ends and resets of closed connections reach their peers
+MIDDLE, OLD = 10, 500  # simulations between two collections of what outlived one, or several
 
 
 class Leaked(RuntimeError):
@@ -74,18 +75,38 @@ def collecting_by_steps() -> Iterator[None]:
 def frozen_memory() -> Iterator[None]:
     """Keep what exists before many simulations out of every collection during them.
 
-    It is far more than one simulation makes. Where something is frozen already, nothing is done:
-    unfreezing would undo somebody else's decision.
+    It is far more than one simulation makes. Where something is frozen already, that stays as it
+    is: unfreezing would undo somebody else's decision.
+
+    Cycles are collected only when `Cycles` are asked to, once a simulation is over. Python would do
+    so when the simulation's loop has ended and all that it ran on is still there: it would look at
+    everything, free little, and look at it again later.
     """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
+    is_ours = not gc.get_freeze_count()
+    if is_ours:
+        gc.collect()
+        gc.freeze()
     try:
-        yield
+        with collecting_by_steps():
+            yield
     finally:
-        gc.unfreeze()
+        if is_ours:
+            gc.unfreeze()
+
+
+class Cycles:
+    """Frees what simulations leave behind in cycles, one simulation after the other."""
+
+    def __init__(self) -> None:
+        self._simulations = 0
+
+    def collect(self) -> None:
+        """Collect what is new since the last simulation; seldom, what has outlived that as well."""
+        self._simulations += 1
+        if self._simulations % OLD == 0:
+            gc.collect()
+        else:
+            gc.collect(int(self._simulations % MIDDLE == 0))
 
 
 def close_loop(loop: VirtualLoop) -> None:

@@ -49,7 +49,7 @@ class EventLog:
         toxic: str | None = None,
         detail: str = "",
     ) -> None:
-        """Note one event, now."""
+        """Record an event at the current time."""
         self.last += 1
         self._kept.append((self.last, self._now_ns(), kind, proxy, connection, toxic, detail))
 

@@ -107,7 +107,7 @@ class Pipeline:
         self._source.straight = self._destination.transport.write if is_free else None
 
     def start(self) -> None:
-        """Let bytes flow."""
+        """Start to carry bytes through the toxics."""
         self._source.attach(Side(self, self._link.other(self)))
         # Bytes that came early may have ended the connection.
         if not self._link.is_closed:
@@ -283,7 +283,7 @@ class ToxicLink:
         return self.down if pipeline is self.up else self.up
 
     def start(self, toxics: list[Toxic]) -> None:
-        """Let bytes flow."""
+        """Start to carry bytes through the toxics."""
         if toxics:
             self.rebuild(toxics)
         self.up.start()

@@ -144,7 +144,7 @@ class Proxy:
             self._port = None
 
     def stop(self, reason: str = STOPPED) -> None:
-        """Stop listening and drop every connection; the address is kept, nobody else gets it."""
+        """Stop listening and drop every connection, but keep the address reserved."""
         self._unlisten()
         was_enabled, self.enabled = self.enabled, False
         for task, client in list(self._dials.items()):
@@ -317,7 +317,7 @@ class Proxy:
     def record(
         self, kind: Kind, number: int | None = None, toxic: Toxic | None = None, detail: str = ""
     ) -> None:
-        """Record an event, of one connection or one toxic where they are given."""
+        """Record an event of the proxy, or of a connection or toxic if given."""
         if self._events is not None:
             self._events.add(kind, self.name, number, toxic.name if toxic else None, detail)
 

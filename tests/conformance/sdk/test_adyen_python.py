@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.adyen_links import payment as body_of
 from tests.support.adyen_scenarios import DIALECT, SCENARIOS, AdyenClient, Failed, Shop, judge
-from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_links import VendorLinks, payment, vendor_links
 
 Adyen = pytest.importorskip("Adyen")
 requests = pytest.importorskip("requests")
@@ -75,3 +76,33 @@ def test_a_caller_that_waits_no_longer_gets_its_answer_by_the_same_key(links: Ve
     links.heal("lost_answer")
     assert shop.pay(key=shop.order)["resultCode"] == "Authorised"
     assert shop.booked("authorised") == [1000]
+
+
+def test_the_python_library_stores_a_card_pays_with_it_and_forgets_it(links: VendorLinks) -> None:
+    client = Adyen.Adyen(xapikey="test", platform="test", http_timeout=10.0)
+    payments, stored = client.checkout.payments_api, client.checkout.recurring_api
+    payments.baseUrl = stored.baseUrl = f"{links.url}/v72"
+    shopper = {"merchantAccount": "ShopEU", "shopperReference": "ada"}
+    body = {
+        **body_of(payment(9_001)),
+        "shopperReference": "ada",
+        "storePaymentMethod": True,
+        "recurringProcessingModel": "CardOnFile",
+    }
+    first = payments.payments(body).message["additionalData"]
+    token = first["tokenization.storedPaymentMethodId"]
+    listed = stored.get_tokens_for_stored_payment_details(query_parameters=shopper).message
+    assert [each["id"] for each in listed["storedPaymentMethods"]] == [token]
+    again = {
+        **body_of(payment(9_002)),
+        "shopperReference": "ada",
+        "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "CardOnFile",
+        "paymentMethod": {"type": "scheme", "storedPaymentMethodId": token},
+    }
+    assert payments.payments(again).message["resultCode"] == "Authorised"
+    gone = stored.delete_token_for_stored_payment_details(token, query_parameters=shopper)
+    assert gone.status_code == 204
+    with pytest.raises(Adyen.exceptions.AdyenAPIUnprocessableEntity) as refused:
+        payments.payments({**again, "reference": payment(9_003)})
+    assert refused.value.error_code == "800"

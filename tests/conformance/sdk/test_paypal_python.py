@@ -445,3 +445,16 @@ def test_the_table_says_why_the_node_sdk_is_not_asked() -> None:
     library = "@paypal/paypal-server-sdk 2.5.0"
     keep(Column(vendor="paypal", language="node", sdk=library, cells=cells))
     assert set(SCENARIOS) == set(sdk_results.SCENARIOS)
+
+
+def test_the_python_sdk_reads_what_the_vault_keeps_of_an_order(links: VendorLinks) -> None:
+    shop = Shop(links)
+    keeps = {"vault": {"store_in_vault": "ON_SUCCESS"}, "customer": {"id": "ada"}}
+    order = shop.create(source={"card": {**CARD, "attributes": keeps}}).body
+    vault = order.payment_source.card.attributes.vault
+    assert (vault.status, vault.customer.id) == ("VAULTED", "ada")
+    found = shop.client.vault.list_customer_payment_tokens({"customer_id": "ada"}).body
+    assert [token.id for token in found.payment_tokens] == [vault.id]
+    again = shop.create(source={"card": {"vault_id": vault.id}}, value="4.00").body
+    assert again.status == "COMPLETED"
+    assert shop.booked("captured") == [1000, 400]

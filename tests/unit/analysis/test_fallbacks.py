@@ -128,7 +128,7 @@ def test_a_retry_that_was_sent_twice_counts_its_payment_once() -> None:
     assert (found.activations, found.payments, found.success) == (40, 20, 1.0)
     # A retry stands in for nothing: there is no failover and no fail-back to measure.
     assert found.failover_s is found.failback_s is None
-    assert found.absent == {"detection_s": "no fault was on"}
+    assert found.absent == {"detection_s": "no fault was active"}
 
 
 def test_warm_up_is_left_out() -> None:
@@ -165,7 +165,7 @@ def test_a_fallback_in_use_when_a_second_fault_starts_detects_nothing_new() -> N
     assert first.detection_s == pytest.approx(1.1)
     assert (second.detection_s, second.absent["detection_s"]) == (None, "already in use")
     # The way back can be seen after the second heal only.
-    assert first.absent["failback_s"] == "another fault was still on"
+    assert first.absent["failback_s"] == "another fault was still active"
     assert second.failback_s == pytest.approx(0, abs=0.21)
     assert (found.detection_s, found.failback_s) == (first.detection_s, second.failback_s)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
@@ -127,7 +128,7 @@ def test_what_is_claimed_stands_beside_what_was_observed(tmp_path: Path) -> None
     tries = policy(found, "tries at one link")
     assert (tries.claimed, tries.holds) == ("2 tries", True)
     assert tries.observed == "2 tries; again after timeout (3)"
-    assert policy(found, "back-off").observed == "1.0 s (median)"
+    assert policy(found, "backoff").observed == "1.0 s (median)"
     order = policy(found, "failover")
     assert (order.observed, order.holds) == ("processor-a → processor-b (3 payments)", True)
     unknown = policy(found, "unknown outcome")
@@ -168,7 +169,7 @@ def test_failures_that_no_claim_tries_again_do_not_test_the_claimed_tries(tmp_pa
 
 def test_a_default_pause_is_not_claimed(tmp_path: Path) -> None:
     found = measured(ObservedRun(), tmp_path, checked(own_shop(call=CLAIMS)))
-    assert policy(found, "back-off").claimed == ""
+    assert policy(found, "backoff").claimed == ""
 
 
 def test_a_link_that_understood_nothing_needs_a_dialect(tmp_path: Path) -> None:
@@ -199,6 +200,28 @@ def test_a_cancel_of_what_the_provider_never_got_is_a_void(tmp_path: Path) -> No
     # The mock has nothing to release, and moves nothing.
     run.asked("p1", 3.2, operation="query", target="/v72/cancels", key="v1")
     assert policy(measured(run, tmp_path), "unknown outcome").observed == "void (1)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "observed"),
+    [
+        ([("query", "")], "query (1)"),
+        ([("query", ""), ("void", "")], "query, then void (1)"),
+        # What is refused, because nothing is held, is no query whatever the link takes it for.
+        ([("query", "/v1/payment_intents/pi_1/capture")], "nothing (1)"),
+        ([("query", "/v1/payment_intents/pi_1/cancel"), ("query", "")], "void (1)"),
+    ],
+)
+def test_what_follows_an_unknown_outcome_is_a_query_and_what_that_leads_to(
+    asked: list[tuple[str, str]], observed: str, tmp_path: Path
+) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 9.0)
+    run.sent(1.1, 2.0, ended_by="client", payment="p1", key="k1")
+    for place, (operation, target) in enumerate(asked):
+        more = {"target": target} if target else {}
+        run.asked("p1", 3.2 + place, operation=operation, key=f"v{place}", **more)
+    assert policy(measured(run, tmp_path), "unknown outcome").observed == observed
 
 
 def test_a_claim_that_nothing_tried_is_not_judged(tmp_path: Path) -> None:
@@ -282,7 +305,7 @@ def test_what_only_the_engine_sees_is_not_guessed_without_it(tmp_path: Path) -> 
     found = measured(run, tmp_path, checked(own_shop(call=CLAIMS)))
     assert at(found, A).seen_by == "link"
     for what in ("timeout", "unknown outcome"):
-        assert policy(found, what).observed == "not seen: there is the links' view alone"
+        assert policy(found, what).observed == "not seen: only the links' own view is available"
         assert policy(found, what).holds is None
 
 

@@ -12,13 +12,17 @@ import pytest
 
 from paychain.analysis import analyse as analyses
 from paychain.analysis import parts
-from paychain.analysis.measures.fallbacks import Tallies, merged, tallied, uses
+from paychain.analysis.measures.fallback_kinds import FALLBACKS
+from paychain.analysis.measures.fallback_tallies import Tallies, merged, tallied
+from paychain.analysis.measures.fallbacks import uses
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.recovery import faults
 from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store import fingerprints
 from paychain.analysis.store.fingerprints import LAST, Bound, FingerprintRange, bounds_of
 from tests.support.recorded import CHAIN, Recorded, ns
+
+KINDS = list(FALLBACKS)
 
 
 @pytest.fixture
@@ -65,9 +69,9 @@ def test_what_parts_add_up_to_is_what_one_pass_finds(tmp_path: Path) -> None:
     known = MeasuredRun(store, CHAIN, run.experiment(), run.facts())[faults]
     bounds: list[Bound] = ["", *bounds_of(store.select), LAST]
     assert len(bounds) == 4
-    shares = [tallied(store, known, *ends) for ends in pairwise(bounds)]
+    shares = [tallied(store.select, KINDS, known, *ends) for ends in pairwise(bounds)]
     assert all(shares)
-    assert plain(merged(shares)) == plain(tallied(store, known))
+    assert plain(merged(shares)) == plain(tallied(store.select, KINDS, known))
     whole = store.fingerprints()
     read = [FingerprintRange() for _ in shares]
     for part, ends in zip(read, pairwise(bounds), strict=True):
@@ -121,5 +125,5 @@ def test_without_its_processes_a_run_is_judged_all_the_same(
     monkeypatch.setattr("paychain.processes.local.PROGRAM", "paychain.no_such_module")
     with judged_in_parts(measured, min_payments=1):
         pass
-    assert plain(measured[uses]) == plain(tallied(store, measured[faults]))
+    assert plain(measured[uses]) == plain(tallied(store.select, KINDS, measured[faults]))
     store.close()

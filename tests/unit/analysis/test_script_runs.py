@@ -56,7 +56,7 @@ def test_a_step_that_met_no_request_leaves_the_run_inconclusive(tmp_path: Path) 
 def test_a_script_may_miss_where_it_says_so(tmp_path: Path) -> None:
     result = scripted(tmp_path, "card-sound", "    may_miss: true\n")
     assert result.verdict is Verdict.PASS
-    assert "step lost/2 met no request, as it may" in result.reasons
+    assert "step lost/2 met no request (may_miss)" in result.reasons
 
 
 def test_reports_say_what_each_step_met_and_timelines_name_it(tmp_path: Path) -> None:

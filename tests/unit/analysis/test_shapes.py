@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -77,4 +78,21 @@ def test_of_payments_with_one_outline_that_broke_no_rule_one_is_judged() -> None
         judged.append(story.payment)
         sound.add(fingerprint)
     assert judged == ["p00001", "p00003"]
+    store.close()
+
+
+def test_a_run_that_is_judged_again_takes_more_records_and_mixes_up_no_numbers(
+    tmp_path: Path,
+) -> None:
+    three_payments().store(tmp_path).close()
+    store = RunStore.reopen(tmp_path / "run.db")
+    first = numbers(store, "hop")
+    later = Recorded()
+    later.pay(4, "declined", amount=2_000)
+    store.ingest(later.records)
+    more = numbers(store, "hop")
+    assert more[: len(first)] == first
+    assert set(more[len(first) :]).isdisjoint(first)
+    parties = [party for (party,) in store.select("SELECT party FROM txn ORDER BY rowid", ())]
+    assert parties[3] > max(parties[:3])
     store.close()

@@ -103,7 +103,7 @@ def test_each_fault_recovers_from_its_own_heal_when_no_other_is_on() -> None:
     assert second.recovery_s == 0.0
     assert (inside.recovery_s, inside.absent) == (
         None,
-        {"recovery_s": "another fault was still on"},
+        {"recovery_s": "another fault was still active"},
     )
 
 

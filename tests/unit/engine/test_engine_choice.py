@@ -98,6 +98,16 @@ def test_an_engine_that_cannot_be_used_is_a_mistake(spec: str, message: str) -> 
         choose(spec, {"PATH": "/nowhere", "XDG_DATA_HOME": "/nowhere"})
 
 
+def test_nothing_is_run_from_the_working_folder_for_want_of_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {"PATH": "/nowhere", "XDG_DATA_HOME": "data"}
+    program(tmp_path / "data" / "paychain" / "toxiproxy-server")
+    with pytest.raises(UserError, match="no program"):
+        choose("toxiproxy-server", environment)
+
+
 def test_a_variable_that_is_no_url_is_a_mistake() -> None:
     with pytest.raises(UserError, match="TOXIPROXY_URL=yes is not a URL"):
         choose(None, {"TOXIPROXY_URL": "yes"})

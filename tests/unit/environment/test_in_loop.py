@@ -292,7 +292,7 @@ def test_a_second_own_service_is_refused_before() -> None:
         "pays": given["links"]["shop"]["pays"],
     }
     del given["links"]["second"]["dialect"]
-    with pytest.raises(UserError, match="shop and second are own services, and virtual time has"):
+    with pytest.raises(UserError, match="shop and second are own services, but virtual time"):
         refuse_processes(Chain.model_validate(given), "--virtual")
 
 

@@ -184,7 +184,7 @@ def with_waiting(
 
 def test_links_wait_for_one_run_and_refuse_a_second(tmp_path: Path) -> None:
     def work(ask: Callable[..., HttpResponse], waiting: WaitingLinks, clock: Clock) -> None:
-        assert ask("POST", "/drain", b'{"within_s": 1}').status == 409  # no run has begun
+        assert ask("POST", "/drain", b'{"within_s": 1}').status == 409  # no run has started
         begin = json.dumps({"seed": 1, "epoch_ns": 0}).encode()
         assert list(json.loads(ask("POST", "/begin", begin).body)) == ["issuer"]
         assert ask("POST", "/begin", begin).status == 409

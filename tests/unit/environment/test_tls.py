@@ -138,7 +138,7 @@ def test_the_forward_proxy_refuses_a_host_that_no_link_stands_for(tmp_path: Path
 
     answer = asyncio.run(scenario())
     assert answer.startswith(b"HTTP/1.1 502")
-    assert b"no link of this chain stands for example.org" in answer
+    assert b"no link of this chain represents example.org" in answer
 
 
 def test_what_makes_runtimes_trust_the_authority_names_files_that_exist(tmp_path: Path) -> None:

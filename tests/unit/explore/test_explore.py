@@ -647,13 +647,20 @@ def test_ctrl_c_in_a_users_test_is_no_passed_test(
 ) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(declared("reverse"))
-    monkeypatch.setattr("paychain.explore.trial.play", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("paychain.explore.trial.simulate_run", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         explore_chain(str(path), schedules=20)
 
 
 # -- operators' actions ---------------------------------------------------------------------------
+@pytest.fixture
+def short_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts of a few steps: what is looked for needs two, and longer ones take longer."""
+    monkeypatch.setattr("paychain.explore.actions.STEPS", 4)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_scripts")
 def test_a_script_of_actions_that_charges_twice_is_found() -> None:
     order = SearchSpec(
         model(),
@@ -807,6 +814,7 @@ def test_scripts_restart_where_a_crash_is_the_only_kind_and_are_judged_by_money_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_scripts")
 def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> None:
     order = SearchSpec(
         model(), max_schedules=200, rules=RULE, kinds=("lost_answer",), budget_s=PATIENT_S

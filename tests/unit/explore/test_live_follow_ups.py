@@ -21,12 +21,18 @@ STRIPE, ADYEN, OTHER = (
     for link in ("one", "two", "three")
 )
 
+MEETS = StepChoice(
+    ("webhook", "one"), "during capture", 35, keys=(("during", {"operation": "capture"}),)
+)
+
 
 class Overloaded:
     """A chain on which everything breaks the rule as long as much fails at once.
 
     In quiet only `guilty` does, and whatever has all its steps.
     """
+
+    scripts_at_once = 64
 
     def __init__(self, guilty: Steps) -> None:
         self.guilty = set(guilty)
@@ -90,14 +96,17 @@ class Overloaded:
 
 
 def follow_ups_on(
-    chain: Overloaded, result: LiveResult, is_late: Callable[[], bool] = lambda: False
+    chain: Overloaded,
+    result: LiveResult,
+    is_late: Callable[[], bool] = lambda: False,
+    choices: Sequence[StepChoice] = (STRIPE, ADYEN),
 ) -> FollowUps:
     chains: Any = chain
     return FollowUps(
         LiveSpec(),
         result,
         chains,
-        [STRIPE, ADYEN],
+        choices,
         begin=chain.begin,
         run=chain.run,
         on_alone=lambda _: None,
@@ -105,9 +114,11 @@ def follow_ups_on(
     )
 
 
-def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
+def followed_up(
+    chain: Overloaded, scripts: Sequence[Steps], choices: Sequence[StepChoice] = (STRIPE, ADYEN)
+) -> LiveResult:
     result = LiveResult()
-    follow_ups = follow_ups_on(chain, result)
+    follow_ups = follow_ups_on(chain, result, choices=choices)
     batch = chain.run(scripts)
     for order in batch.orders:
         follow_ups.note(order)
@@ -189,6 +200,62 @@ def test_a_script_as_short_that_always_breaks_the_rule_is_preferred() -> None:
     chain = Racy((ADYEN,))
     found = followed_up(chain, [(STRIPE,), (ADYEN,)]).found[RULE]
     assert (found.steps, found.is_minimal, found.is_certain) == ((ADYEN,), True, True)
+
+
+class Meeting(Racy):
+    """What meets by chance breaks the rule for the first of those who follow it alone."""
+
+    def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
+        batch = Overloaded.run(self, [steps] * times)
+        if self.guilty != set(steps):
+            batch.orders[1:] = [replace(order, broken={}) for order in batch.orders[1:]]
+        return batch
+
+
+@pytest.mark.parametrize(("guilty", "preferred"), [(MEETS, MEETS), (OTHER, STRIPE)])
+def test_a_webhook_during_a_request_is_preferred_to_what_meets_it_by_chance(
+    guilty: StepChoice, preferred: StepChoice
+) -> None:
+    """Nobody has tried it before."""
+    found = followed_up(Meeting((guilty,)), [(STRIPE,)], [STRIPE, MEETS]).found[RULE]
+    assert (found.steps, found.is_minimal) == ((preferred,), True)
+    assert found.is_certain is (preferred is MEETS)
+
+
+class Declining(Overloaded):
+    """Of those who follow a script alone, so many are declined whatever it does."""
+
+    def __init__(self, guilty: Steps, declined: int) -> None:
+        super().__init__(guilty)
+        self.declined = declined
+
+    def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
+        batch = super().run_alone(steps, times)
+        for place, order in enumerate(batch.orders):
+            if self.declined:
+                self.declined -= 1
+                batch.orders[place] = replace(order, broken={}, declined_at=frozenset({"issuer"}))
+        return batch
+
+
+@pytest.mark.parametrize(("declined", "times", "payments"), [(1, 2, 4), (4, 3, 7), (0, 1, 3)])
+def test_another_payment_takes_the_place_of_one_that_was_declined_anyway(
+    declined: int, times: int, payments: int
+) -> None:
+    chain = Declining((STRIPE,), declined)
+    before = len(chain.waited)
+    found = followed_up(chain, [(STRIPE,)]).found[RULE]
+    assert (found.reproduced, found.alone, found.is_certain) == (3, 3, True)
+    assert chain.alone == times
+    alone = chain.payments - 1 - 3  # the first one, and those beside its variants
+    assert (before, alone) == (0, payments)
+
+
+def test_a_decline_that_a_script_asks_for_shows_what_it_does() -> None:
+    order = Overloaded((OTHER,)).run([(STRIPE,)], is_quiet=True).orders[0]
+    assert order.tells
+    assert replace(order, declined_at=frozenset({"one"})).tells
+    assert not replace(order, declined_at=frozenset({"issuer"})).tells
 
 
 class Unsettled(Overloaded):

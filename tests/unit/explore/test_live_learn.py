@@ -94,7 +94,7 @@ def test_a_reaction_is_what_most_payments_showed() -> None:
     assert react(LESSON, [TRIES_AGAIN]).usual == ("tries again with the same key", 1)
     assert react(LESSON, [FAILS_OVER[:1]]).usual == ("gives up", 1)
     elsewhere = Lesson(service="shop", link="adyen", failure="", steps=())
-    assert str(react(elsewhere, [TRIES_AGAIN])) == "not seen: no payment came there"
+    assert str(react(elsewhere, [TRIES_AGAIN])) == "not seen: no payment got there"
 
 
 def test_the_twin_is_a_chain_of_mocks_that_does_the_same(tmp_path: Path) -> None:
@@ -148,5 +148,5 @@ def test_requests_at_the_same_time_are_no_pause() -> None:
     at_once = [asked("stripe", 0, 2.0, fails=False), asked("stripe", 1.0, 2.0, fails=False)]
     watch({"shop": policy}, at_once)
     lines = {line.what: line.observed for line in policy_lines(CHAIN, "shop", policy)}
-    assert lines["back-off"] == "no repeat was seen"
+    assert lines["backoff"] == "no repeat was seen"
     assert policy.most_tries == 2

@@ -153,7 +153,7 @@ def test_customers_come_back_only_where_there_is_something_to_look_at() -> None:
     assert [words_of((step,)) for step in leave] == ["the customer leaves after 50 ms"]
     back = {"customer": {"leaves": {"after": "1s", "returns_after": "1s"}}}
     (problem,) = check_steps(Script.model_validate({"steps": [back]}), 0, chain)
-    assert problem.what == "nothing says where customers of shop look when they come back"
+    assert problem.what == "no place to look is declared for returning customers of shop"
     assert problem.path == ("scripts", 0, "steps", 0, "customer", "leaves", "returns_after")
 
 
@@ -204,7 +204,7 @@ def test_what_an_outage_broke_is_an_experiment_with_the_outage(tmp_path: Path) -
     loaded = load_experiment(str(path), OWN, needs_tolerances=True).model
     (fault,) = loaded.faults
     assert (fault.kind, str(fault.target), fault.lasts) == ("crash", "link shop", 3.0)
-    assert "shop is killed, and away for 3s" in path.read_text()
+    assert "shop is killed and stays down for 3s" in path.read_text()
     # What a script does beside an outage may do nothing alone.
     remember([replace(with_outage, steps=(LOST,))], [], CHAIN, tmp_path)
     assert recall(CHAIN, CHOICES, tmp_path) == []

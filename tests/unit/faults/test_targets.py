@@ -102,11 +102,11 @@ def test_a_caller_is_not_taken_for_that_of_another_target(tmp_path: Path) -> Non
         ),
         (
             "at: 0s, for: 1s, every: 10s, target: {link: issuer}, down: {}",
-            "the fault comes back every so often without an end; add times: such as 3",
+            "the fault recurs endlessly; add times: such as 3",
         ),
         (
             "at: 0s, for: 1s, times: 3, target: {link: issuer}, down: {}",
-            "times: says how often a fault with every: comes; add every: such as 10s",
+            "times: is the number of occurrences of a fault with every:; add every: such as 10s",
         ),
         (
             "at: 0s, for: 3s, every: 2s, times: 3, target: {link: issuer}, down: {}",

@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 import pytest
 
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
@@ -100,7 +100,7 @@ def test_nobody_knows_beforehand_how_many_payments_users_will_make(tmp_path: Pat
 
 def test_each_user_waits_for_the_answer_and_thinks_before_paying_again(tmp_path: Path) -> None:
     experiment = load_experiment(str(declared(tmp_path, LOAD)), CHAIN).model
-    played = play(CHAIN, experiment, 1)
+    played = simulate_run(CHAIN, experiment, 1)
     paid = [record for record in played.records if isinstance(record, PaymentRecord)]
     assert played.planned is None
     assert played.offered == len(paid) > 40  # 5 users, 10 s, a good second for each payment
@@ -112,9 +112,9 @@ def test_each_user_waits_for_the_answer_and_thinks_before_paying_again(tmp_path:
         assert all(each.intended_ns == each.started_ns for each in its)
         for before, after in pairwise(its):
             assert after.started_ns - before.ended_ns == pytest.approx(1e9, abs=2)
-    again = play(CHAIN, experiment, 1)
+    again = simulate_run(CHAIN, experiment, 1)
     assert again.records == played.records
-    assert play(CHAIN, experiment, 2).records != played.records
+    assert simulate_run(CHAIN, experiment, 2).records != played.records
 
 
 def test_a_slow_chain_slows_its_own_load(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_slow_chain_slows_its_own_load(tmp_path: Path) -> None:
         experiment = load_experiment(str(declared(tmp_path, text)), CHAIN).model
         paid = [
             record
-            for record in play(CHAIN, experiment, 1).records
+            for record in simulate_run(CHAIN, experiment, 1).records
             if isinstance(record, PaymentRecord)
         ]
         begun_ns = min(payment.started_ns for payment in paid)

@@ -236,7 +236,7 @@ NO_WAIT = ORDERS[: ORDERS.index("pending:")]
     ("pays", "got", "why"),
     [
         (ORDERS, answer(404, {"detail": "Not Found"}), 'first: 404 {"detail": "Not Found"}; check'),
-        (ORDERS, html(200), "a page of HTML has no fields: check the path, or describe"),
+        (ORDERS, html(200), "an HTML page has no fields: check the path, or match"),
         (ORDERS, answer(200, {"status": "ok"}), "wants state: paid, but the answer has status"),
         (ORDERS, answer(200, {"state": "ok"}), "approved: wants state: paid, but it is ok"),
         (NO_WAIT, answer(202, {"state": "open"}), "a payment in progress needs pending:"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paychain.load.traffic.arrivals import arrivals, with_merchants
 from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count, moments
@@ -37,6 +38,15 @@ def mistakes(tmp_path: Path, load: str) -> str:
 def test_a_rate_is_evenly_spaced(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "load: {arrivals: 4/s, warm_up: 0s, before: 1s, after: 1s}")
     assert times(plan) == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75])
+
+
+@pytest.mark.parametrize("merchants", ["", ", merchants: {a shop: 60%, another shop: 40%}"])
+def test_who_knows_the_merchants_names_pays_the_same(tmp_path: Path, merchants: str) -> None:
+    load = f"load: {{arrivals: 4/s, warm_up: 0s, before: 1s, after: 1s{merchants}}}"
+    plan = plan_of(tmp_path, load)
+    named = with_merchants(plan)
+    assert named.merchants
+    assert list(arrivals(named)) == list(arrivals(plan))
 
 
 def test_a_ramp_offers_the_area_under_it(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_name_of_the_wrong_form_is_shown_where_it_stands(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("down: {every: 10s}", "3:54: 'every' does not belong here; move it beside 'down'"),
+        ("down: {every: 10s}", "3:54: 'every' is not allowed here; move it beside 'down'"),
         ("down: {duration: 3s}", "3:54: unknown key 'duration'; did you mean 'for', beside 'down"),
         ("latency: {latency: 1s}", "3:57: unknown key 'latency'; did you mean 'delay'?"),
         ("slice: {average_size: 5}", "3:55: unknown key 'average_size'; did you mean 'size'?"),

@@ -177,13 +177,13 @@ def test_a_price_has_six_digits_whatever_its_currency() -> None:
 def test_an_asset_of_a_ledger_needs_one() -> None:
     text = "chain: shop\ncurrency: ETH\nentry: fraud\nlinks: {fraud: {role: fraud}}\n"
     (problem,) = check_chain(Chain.model_validate(parse(text).value))
-    assert problem.what == "ETH moves on a ledger, and the chain has none"
+    assert problem.what == "ETH moves on a ledger, but the chain has none"
 
 
 def test_there_is_one_ledger() -> None:
     second = "  base: {role: ledger, blocks: {every: 2s}}\n  other: {role: ledger"
     found = problems("  base: {role: ledger", second.replace("}}", "}}", 1))
-    assert "links.other: there is one ledger already: base" in found
+    assert "links.other: the chain already has a ledger: base" in found
 
 
 @pytest.mark.parametrize(
@@ -228,17 +228,17 @@ def test_an_exchange_may_credit_deposits_by_their_amounts() -> None:
         (
             "credits: {after: 4}",
             "credits: {up_to: 5, after: 4}",
-            "links.payouts.credits: nothing says when more than 5 is credited",
+            "links.payouts.credits: no item covers amounts above 5",
         ),
         (
             "credits: {after: 4}",
             "credits: [{up_to: 5, after: 4}, {up_to: 5, after: 6}, {after: 9}]",
-            "links.payouts.credits.1: an earlier item is for these amounts, too",
+            "links.payouts.credits.1: an earlier item covers these amounts, too",
         ),
         (
             "credits: {after: 4}",
             "credits: [{after: 4}, {after: 9}]",
-            "links.payouts.credits.1: an earlier item is for these amounts, too",
+            "links.payouts.credits.1: an earlier item covers these amounts, too",
         ),
         (
             "{role: wallet,",
@@ -272,13 +272,13 @@ def test_a_quorum_asks_all_of_its_links() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
-        ("agree: 2", "agree: 3", "read.quorum.agree: 3 links have to agree, and 2 are asked"),
+        ("agree: 2", "agree: 3", "read.quorum.agree: 3 links must agree, but 2 are asked"),
         ("with: [other]", "with: [nobody]", "read.quorum.with.0: unknown link 'nobody'"),
         ("with: [other]", "with: [node]", "quorum.with.0: 'node' is named twice in one call"),
         (
             "agree: 2}",
             "agree: 2}, fallback: [{to: base}]",
-            "read.fallback: a quorum asks all of its links at once",
+            "read.fallback: a quorum calls all of its links at once",
         ),
         (
             "transfer: {to: wallet, ",
@@ -318,8 +318,8 @@ def test_what_has_a_price_need_not_be_at_par() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
-        ("\n    price: {max_age: 5s}", "", "links.onramp.calls.quote: onramp takes any price"),
-        (", quote: {to: oracle}", "", "links.onramp: onramp has a price and asks no oracle"),
+        ("\n    price: {max_age: 5s}", "", "links.onramp.calls.quote: onramp accepts any price"),
+        (", quote: {to: oracle}", "", "links.onramp: onramp has a price but calls no oracle"),
         ("quote: {to: oracle}", "quote: {to: node}", "the role node quotes no prices"),
         ("moves: 5%}", "every: 7s}", "oracle has a new price every 7 s, and older ones than"),
         (", prices: {of: 60000, moves: 5%}", "", "links.oracle: the role oracle needs 'prices'"),
@@ -339,22 +339,22 @@ def test_mistakes_in_prices_are_named(old: str, new: str, found: str) -> None:
         (
             "captures: {on: delivery}",
             "captures: {on: [delivery, answer]}",
-            "links.onramp.captures.on: what is captured on delivery has no other trigger",
+            "links.onramp.captures.on: capture on delivery allows no other trigger",
         ),
         (
             ", transfer: {to: wallet}}",
             "}",
-            "links.onramp.captures.on: onramp delivers nothing, so nothing is ever captured",
+            "links.onramp.captures.on: onramp makes no transfers, so nothing is ever captured",
         ),
         (
             "captures: {on: delivery}",
             "captures: {on: delivery}\n    refunds: {share: 5%}",
-            "links.onramp.refunds: what onramp has sent over a ledger does not come back",
+            "links.onramp.refunds: onramp sends over a ledger, which cannot be undone",
         ),
         (
             "captures: {on: delivery}",
             "cancels: {share: 5%}",
-            "links.onramp.cancels: what onramp has sent over a ledger does not come back",
+            "links.onramp.cancels: onramp sends over a ledger, which cannot be undone",
         ),
         (
             "forward: {to: onramp}",

@@ -114,16 +114,16 @@ def test_parts_are_as_large_as_their_shares(
             "clients: {geth: 90%}",
             ["nodes.clients: the shares of clients add up to 90%"],
         ),
-        ("ask: 3", "ask: 6", ["nodes.ask: 6 nodes are asked, and there are 5"]),
+        ("ask: 3", "ask: 6", ["nodes.ask: 6 nodes are asked, but there are 5"]),
         (
             "agree: 2",
             "agree: 5",
-            ["nodes.agree: 5 nodes have to agree, and 4 are asked at most"],
+            ["nodes.agree: 5 nodes must agree, but at most 4 are asked"],
         ),
         (
             "read: {to: nodes}",
             "read: {to: nodes, hedge: {after: 50ms}}",
-            ["links.wallet.calls.read.hedge: a call to the nodes has no 'hedge'"],
+            ["links.wallet.calls.read.hedge: a call to nodes has no 'hedge'"],
         ),
         (
             "read: {to: base}",

@@ -116,7 +116,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ),
         (
             {"command": "a", "before": [["reset", "{secret:processor-a}"]]},
-            "'processor-a' sends shop no webhooks, so it has no secret for it; "
+            "'processor-a' sends no webhooks to shop, so there is no secret for it; "
             "webhooks come from: no link",
         ),
         ({"command": "a", "env": {"A": "{folder:issuer}"}}, "'{folder:issuer}': folder is of no l"),
@@ -128,25 +128,25 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ),
         (
             {"url": "http://127.0.0.1:8080"},
-            "shop runs already: before the run it has to know where processor-a will be; "
+            "shop is already running: before the run it must know where processor-a will be; "
             "add ports: {processor-a: 9101}, and let it call http://127.0.0.1:9101",
         ),
         (
             {"url": "http://10.0.0.5:8080", "ports": {"processor-a": 9101, "processor-b": 9102}},
-            "shop is at 10.0.0.5, from where it cannot reach the links that it calls; "
+            "shop runs at 10.0.0.5, which cannot reach the links that it calls; "
             "run it on the machine of the run: http://127.0.0.1:8080",
         ),
         (
             {"command": "npm ci && npm start"},
-            "'&&' needs a shell, and there is none; write [sh, -c, \"…\"] for a shell",
+            "'&&' needs a shell, but none is used; write [sh, -c, \"…\"] for a shell",
         ),
         (
             {"command": "run --port $PORT"},
-            "no shell puts a value in the place of '$PORT'; write a placeholder such as {port}; ",
+            "no shell expands '$PORT'; write a placeholder such as {port}; ",
         ),
         (
             {"command": "a", "before": ["NODE_ENV=test npm ci"]},
-            "'NODE_ENV=test' sets a variable, which only a shell does; put it under env:",
+            "'NODE_ENV=test' sets a variable, which only a shell can do; put it under env:",
         ),
     ],
 )
@@ -232,11 +232,11 @@ def test_webhooks_need_a_path_and_a_path_needs_webhooks(tmp_path: Path) -> None:
     sending = {"processor-a": {**PROCESSOR, "webhooks": {"to": "shop"}}}
     _, said = mistake(tmp_path, own_shop(links=sending))
     assert said == (
-        "processor-a sends shop webhooks, but it declares no path for them; "
+        "processor-a sends webhooks to shop, which declares no path for them; "
         "add receives: {path: /webhooks/{link}}"
     )
     _, said = mistake(tmp_path, own_shop(shop={"receives": {"path": "/hooks"}}))
-    assert said.startswith("no link sends shop webhooks; add webhooks: {to: shop} to its processor")
+    assert said.startswith("no link sends webhooks to shop; add webhooks: {to: shop} to its")
     chain = checked(own_shop(links=sending, shop={"receives": {"path": "/hooks/{link}"}}))
     receives = chain.links["shop"].receives
     assert receives is not None

@@ -152,13 +152,13 @@ ANSWERS = "approved: {status: 200}\ndeclined: {status: 402}"
             REQUEST + "\napproved: {}\ndeclined: {status: 402}",
             11,
             17,
-            "nothing says which answers it is; add status: or where:",
+            "no answer is described; add status: or where:",
         ),
         (
             REQUEST + "\napproved: {status: 200}",
             10,
             7,
-            "nothing says how an answer looks that is declined; add declined: {status: 402}",
+            "no answer is described as declined; add declined: {status: 402}",
         ),
         (
             REQUEST + "\napproved: {status: 200, amount: charged}\ndeclined: {status: 402}",
@@ -265,17 +265,17 @@ def test_a_fault_for_some_cards_cannot_be_injected_into_an_edge_that_reads_none(
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
             REQUEST + "\n" + ANSWERS,
-            "own.yaml:2:58: nothing says where customers of shop-api look",
+            "own.yaml:2:58: no place to look is declared",
         ),
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
             REQUEST + "\n" + ANSWERS + '\nlook: {get: "/orders/{answer.id}"}',
-            "a customer who comes back has no answer from before",
+            "a returning customer has no earlier answer",
         ),
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
             REQUEST + "\n" + ANSWERS + '\nreturns: {get: "/return?id={answer.id}"}',
-            "a customer who comes back has no answer from before",
+            "a returning customer has no earlier answer",
         ),
     ],
 )
@@ -303,7 +303,7 @@ def test_pays_is_for_an_own_service_and_one_that_customers_reach_needs_it(tmp_pa
     with pytest.raises(FileMistakes, match="shop-api is a mock: customers pay it in its dialect"):
         load_chain(str(chain(tmp_path, ORDERS, mock)))
     bare = CHAIN.replace("    pays:\nPAYS\n", "")
-    with pytest.raises(FileMistakes, match="customers pay shop-api, and nothing says how"):
+    with pytest.raises(FileMistakes, match="customers pay shop-api, but pays: is missing"):
         load_chain(str(chain(tmp_path, ORDERS, bare)))
     path = chain(tmp_path, ORDERS, bare.replace("gateway\n", "gateway\n    dialect: paychain\n"))
     assert template_at(load_chain(str(path)).model, "shop-api") is None

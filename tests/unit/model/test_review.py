@@ -102,7 +102,7 @@ def test_retries_of_two_links_multiply(tmp_path: Path) -> None:
     finding = only(found(tmp_path, change, inner), "amplified_retries")
     # two tries at each of two processors, three tries of each at the issuer: 2 × 2 × 3
     assert finding.subject == "link issuer"
-    assert "one payment can become 12 requests at issuer" in finding.what
+    assert "one payment can cause 12 requests at issuer" in finding.what
     assert "gateway.authorise sends up to 4, a.authorise sends up to 3" in finding.what
 
 

@@ -100,7 +100,7 @@ def mistakes(tmp_path: Path, step: str, payments: str = "{every: 5}") -> list[st
         ("{webhook: processor-a, during: {operation: captur}}", "unknown operation 'captur'"),
         ("{webhook: processor-a, lost_answer: {}}", "lost_answer is for a request at a link"),
         ("{link: processor-a, dropped: {}, lost_answer: {}}", "dropped is for a webhook"),
-        ("{customer: {}}", "the customer does one thing in a step"),
+        ("{customer: {}}", "a step has exactly one customer action"),
         ("{customer: {retry: {after: 1h}}}", "the customer waits 10 s at most"),
     ],
 )

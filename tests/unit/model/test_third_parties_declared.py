@@ -158,7 +158,7 @@ def test_every_view_of_a_chain_names_all_providers_of_a_link(tmp_path: Path) -> 
         (
             "{to: support, aside: true}",
             "{to: support, aside: true, fallback: [{skip: {}}]}",
-            "11:99: nobody waits for the call: there is nothing to skip; remove it, or aside:",
+            "11:99: the call is not waited for: there is nothing to skip; remove it, or aside:",
         ),
         (
             "{to: vault, fallback: [{to: vault-direct}]}",
@@ -198,7 +198,7 @@ def test_every_view_of_a_chain_names_all_providers_of_a_link(tmp_path: Path) -> 
         (
             "calls: {authorise: {to: issuer, timeout: 2s}}",
             "calls: {authorise: {to: issuer, timeout: 2s}}, webhooks: {to: captcha}",
-            "18:88: captcha does nothing with webhooks; name a gateway, or a service with lookups:",
+            "18:88: captcha ignores webhooks; name a gateway, or a service with lookups:",
         ),
         (
             "vault: {role: vault,",

@@ -44,6 +44,24 @@ class Shop(ObservedRun):
                 )
             )
 
+    def moves(self, payment: str, kind: MovementKind, at_s: float, minor: int = 1_000) -> None:
+        """The processor and the issuer move money of the first attempt."""
+        for link in (A, "issuer"):
+            self.records.append(
+                Movement(
+                    link=link,
+                    payment=payment,
+                    attempt=1,
+                    kind=kind,
+                    amount_minor=minor,
+                    currency="EUR",
+                    reference=f"{payment}-1",
+                    at_ns=ns(at_s),
+                    decided_by=link,
+                    item="c1" if kind is MovementKind.CAPTURED else "r1",
+                )
+            )
+
     def decided(
         self, kind: DecisionKind, payment: str, at_s: float, link: str, **more: Any
     ) -> None:
@@ -131,6 +149,16 @@ def test_a_paid_order_without_money(tmp_path: Path) -> None:
     assert broken(run, tmp_path) == {"paid_orders_have_money": ["p1"]}
 
 
+def test_a_paid_order_whose_money_went_back(tmp_path: Path) -> None:
+    run = Shop()
+    for payment in ("p1", "p2"):
+        run.paid(payment, 1.0)
+        run.moves(payment, MovementKind.CAPTURED, 1.2)
+        run.moves(payment, MovementKind.REFUNDED, 1.4, 1_000 if payment == "p1" else 400)
+        run.books(payment, paid=True)
+    assert broken(run, tmp_path) == {"paid_orders_have_money": ["p1"]}
+
+
 def test_money_without_a_paid_order(tmp_path: Path) -> None:
     run = Shop()
     run.paid("p1", 1.0)  # the customer was shown the approval
@@ -191,7 +219,7 @@ def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:
 
 
 def forged(run: Shop, result: str, *, paid: bool = True) -> None:
-    """The shop had no answer, and a webhook with a wrong signature came."""
+    """The shop had no answer, and a webhook with an invalid signature came."""
     run.pay("p1", 1.0, 5.0, "timeout")
     run.sent(1.1, 1.0, ended_by="client", payment="p1", key="k")
     run.holds("p1", 1.2)

@@ -393,7 +393,10 @@ def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) 
     # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
     unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
     accepts: dict[str, Any] = {"shown_approved": False, "accepts_partial": True}
-    assert broken(unheard, gives_parts=frozenset({"issuer"}), **accepts) == []
+    assert broken(unheard, gives_parts={"issuer": 0.6}, **accepts) == []
+    assert broken(unheard, gives_parts={"issuer": None}, **accepts) == []
+    # It gives another part, or was asked for another amount.
+    assert broken(unheard, gives_parts={"issuer": 0.5}, **accepts) == ["amounts_equal"]
     # An issuer that gives no parts was asked for another amount.
     assert broken(unheard, **accepts) == ["amounts_equal"]
     more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]
@@ -467,6 +470,13 @@ def test_capturing_more_than_authorised_is_found(sound: list[Movement], movement
     found = findings([*sound, *more])
     assert list(found) == ["captured_within_authorised"]
     assert found["captured_within_authorised"].amount_minor == 200
+    other = [movement(link, reference="p1-2") for link in PATH]
+    other += [
+        movement(link, "captured", reference="p1-2", amount=1_100, item="c1") for link in PATH
+    ]
+    both = findings([*sound, *more, *other])["captured_within_authorised"]
+    assert both.amount_minor == 300
+    assert both.text.count("captured 1") == 2
 
 
 def test_refunding_more_than_captured_is_found(captured: list[Movement], movement: Make) -> None:

@@ -203,19 +203,30 @@ class TakesNothing(Handler):
         return 404
 
 
+class FailsAlways(Handler):
+    def take(self, body: bytes) -> int:
+        return 500
+
+
 class KnowsNoOrder(Handler):
     def act(self, event: dict[str, Any]) -> int:
         return 404
 
 
-def test_of_a_handler_that_refuses_whatever_comes_nothing_else_is_said(tmp_path: Path) -> None:
-    with served(TakesNothing, tmp_path) as url:
+@pytest.mark.parametrize(
+    ("handler", "status", "remedy"),
+    [(TakesNothing, 404, "check the path"), (FailsAlways, 500, "see its log")],
+)
+def test_of_a_handler_that_refuses_whatever_comes_nothing_else_is_said(
+    handler: type[Handler], status: int, remedy: str, tmp_path: Path
+) -> None:
+    with served(handler, tmp_path) as url:
         done = probed(url, tmp_path, "--format", "json")
     assert done.exit_code == ExitCode.FAIL
     first, *others = done.json["probes"]
-    assert "check the path" in first["remedy"]
+    assert remedy in first["remedy"]
     assert {(each["passed"], each["observed"]) for each in others} == {
-        (None, "not tried: every event is answered with 404")
+        (None, f"not tried: every event is answered with {status}")
     }
 
 

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import paychain
+from tests.support.imports import imports_of
 
 ROOT = Path(paychain.__file__).parent
 # `control` and `__main__` serve the control API; `vendor_front` and `vendor_webhooks` a vendor's.
@@ -24,10 +25,10 @@ IMPURE = {"asyncio", "random", "socket", "threading", "time"}
 
 def imported(path: Path) -> set[str]:
     modules: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in imports_of(path):
         if isinstance(node, ast.ImportFrom):
             modules.add(node.module or "")
-        elif isinstance(node, ast.Import):
+        else:
             modules.update(alias.name for alias in node.names)
     return modules
 

@@ -192,7 +192,7 @@ def test_what_is_no_file_of_statements_is_refused_at_once(run: Path) -> None:
 
 def test_a_time_stamp_of_something_else_is_refused(run: Path) -> None:
     (run / TIMESTAMP).write_bytes(b"a forged token")
-    assert f"{TIMESTAMP} is not a time stamp of these statements" in complaints(run)
+    assert f"{TIMESTAMP} is not a timestamp of these statements" in complaints(run)
     digest = hashlib.sha256((run / ENVELOPES).read_bytes()).digest()
     (run / TIMESTAMP).write_bytes(b"somebody says " + digest)
     verified = verify_run(run, [PUBLIC])

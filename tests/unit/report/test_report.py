@@ -123,6 +123,12 @@ def test_foreign_text_is_never_markup() -> None:
     assert fromstring(junit_xml(hostile)) is not None
 
 
+def test_a_page_has_no_character_that_hides_or_turns_text() -> None:
+    odd = "\x00\x1b[31m\x9b\u202e\u2066\ufffe"
+    command = msgspec.structs.replace(sample(), command=f"paychain run {odd}")
+    assert not set(odd) - set("[31m") & set(render(command))
+
+
 def test_each_page_has_the_currency_of_its_chain() -> None:
     result = read(SAMPLE)
     for currency, other in (("GBP", "JPY"), ("JPY", "GBP")):

@@ -82,7 +82,26 @@ def test_the_summary_has_failed_checks_first_and_keeps_foreign_text_out_of_its_m
     )
     line = next(each for each in summary_md(result(breaks=[foreign])).splitlines() if "img" in each)
     assert "<" not in line
-    assert "&#64;team\\|&#91;x](y)'&#42;b&#42; c " in line
+    assert "&#64;&#8203;team\\|&#91;x](y)'&#42;b&#42; c " in line
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a\\|b", "a&#92;\\|b"),  # a lone backslash before the bar would end the cell
+        ("https://x.example", "https&#58;//x.example"),
+        ("www.x.example", "www&#46;x.example"),
+        ("# big", "&#35; big"),
+        ("as #12 says", "as &#35;&#8203;12 says"),
+        ("~~gone~~ $x$", "&#126;&#126;gone&#126;&#126; &#36;x&#36;"),
+        ("> said\n- it", "&gt; said - it"),
+    ],
+)
+def test_foreign_text_makes_no_link_heading_or_formula_in_the_summary(
+    text: str, written: str
+) -> None:
+    foreign = msgspec.structs.replace(FAILED, observed_text=text)
+    assert f"| {written} |" in summary_md(result(tolerances=[foreign]))
 
 
 def test_a_sparkline_shows_the_worst_second_of_each_part() -> None:

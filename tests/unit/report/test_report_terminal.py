@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from paychain.analysis.measures.measures import UnknownCall, Verdict
+from paychain.analysis.store.facts import ServiceFacts, ServiceFailure
 from paychain.report.text.terminal import WIDTH, show, terminal_lines
 from tests.support.report_results import result
 
@@ -68,3 +70,17 @@ def test_a_double_charge_stands_beside_the_outcomes_that_led_to_it() -> None:
     lines = terminal_lines(result(money=msgspec.structs.replace(money, rules=rules)))
     assert "     outcome not learnt by the caller: shop → stripe (HTTP 503) in 2 payments" in lines
     assert not any("outcome not learnt" in line for line in terminal_lines(result()))
+
+
+@pytest.mark.parametrize(
+    "text", ["x\n::error::forged", "::stop-commands::off", "##[error]forged", "\u202exyz"]
+)
+def test_no_text_of_others_is_a_command_to_a_ci_system(text: str) -> None:
+    # GitHub looks for `::` behind any spaces, and for `##[` anywhere in a line.
+    broken = msgspec.structs.replace(result().breaks[0], failure=text)
+    failure = ServiceFailure(at_s=1.0, what="ended", lines=[text])
+    service = ServiceFacts(name="shop", form="command", failures=[failure])
+    evil = result(breaks=[broken], services=[service], command=f"paychain run '{text}'")
+    lines = "\n".join(terminal_lines(evil)).split("\n")
+    assert not any(line.lstrip().startswith("::") or "##[" in line for line in lines)
+    assert "\u202e" not in "".join(lines)

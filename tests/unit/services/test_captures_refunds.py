@@ -298,7 +298,7 @@ def test_disputes_where_nobody_captures_are_a_mistake() -> None:
     ("declared", "key", "what"),
     [
         ("captures: {key: new}", "key", "one trigger"),
-        (f"{TWO_TRIGGERS}}}", "on", "no link sends gateway webhooks"),
+        (f"{TWO_TRIGGERS}}}", "on", "no link sends webhooks to gateway"),
     ],
 )
 def test_captures_that_cannot_be_meant_are_mistakes(declared: str, key: str, what: str) -> None:

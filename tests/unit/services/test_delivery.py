@@ -1,4 +1,4 @@
-"""The one loop that sends until a reply is final, and its back-off."""
+"""The one loop that sends until a reply is final, and its backoff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charge-backs: what the merchant learns of them, and what a lost report costs."""
+"""Chargebacks: what the merchant learns of them, and what a lost report costs."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_who_acknowledges_the_report_and_tells_nobody_is_found(
     links, _ = paid(chain())
     assert links.book("issuer")[-2:] == REFUNDED_TOO
     assert links.broken()["authorisations_settled"] == (
-        "never completed: report of the charge-back of p1-1 by processor, never sent"
+        "never completed: report of the chargeback of p1-1 by processor, never sent"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paychain.analysis.money.parties import Parties
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.explore.checks import broken
 from paychain.explore.schedules import FaultChoice, ScheduledFault, declaration
 from paychain.model.chain import Chain
@@ -56,7 +56,7 @@ def played(
     for fault in declared["faults"]:
         if forgets and "crash" in fault:
             fault["crash"] = {"forgets": True}
-    return play(chain, Experiment.model_validate(declared), 1).records
+    return simulate_run(chain, Experiment.model_validate(declared), 1).records
 
 
 def rules_broken(chain: Chain, records: list[Any]) -> list[str]:

@@ -130,8 +130,8 @@ def test_payments_leave_a_link_that_fails_and_come_back(tmp_path: Path) -> None:
     [
         ("[{to: c, share: 5%}]", "unknown link 'c'"),
         ("[{to: a, share: 5%}]", "'a' is the call's own target"),
-        ("[{to: b}]", "every payment fits"),
-        ("[{to: b, amount: {from: 9.00, up_to: 1.00}}]", "no amount fits"),
+        ("[{to: b}]", "every payment matches"),
+        ("[{to: b, amount: {from: 9.00, up_to: 1.00}}]", "no amount matches"),
         ("[{to: b, when_failing: {}}]", "'failure_rate' is missing"),
     ],
 )

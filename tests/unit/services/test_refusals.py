@@ -9,7 +9,7 @@ import pytest
 
 from paychain.analysis.money.parties import Parties
 from paychain.declaration.yaml_text import parse
-from paychain.environment.play import PlayedExperiment, play
+from paychain.environment.simulated_run import SimulatedRun, simulate_run
 from paychain.explore.checks import broken
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
@@ -50,15 +50,15 @@ links:
     return declared
 
 
-def played(declared: Chain, fault: str = "") -> PlayedExperiment:
+def played(declared: Chain, fault: str = "") -> SimulatedRun:
     """Two seconds of load, 20 payments a second, with the fault over all of it."""
     text = "experiment: e\nload: {arrivals: 20/s, spacing: even, before: 0s, after: 2s}\n"
     if fault:
         text += f"faults: [{{id: f, at: 0s, for: 2s, target: {{link: processor}}, {fault}}}]\n"
-    return play(declared, Experiment.model_validate(parse(text).value), 1)
+    return simulate_run(declared, Experiment.model_validate(parse(text).value), 1)
 
 
-def hops(run: PlayedExperiment, caller: str = "gateway") -> list[HopRecord]:
+def hops(run: SimulatedRun, caller: str = "gateway") -> list[HopRecord]:
     return [
         record
         for record in run.records
@@ -67,11 +67,11 @@ def hops(run: PlayedExperiment, caller: str = "gateway") -> list[HopRecord]:
     ]
 
 
-def payments(run: PlayedExperiment) -> list[PaymentRecord]:
+def payments(run: SimulatedRun) -> list[PaymentRecord]:
     return [record for record in run.records if isinstance(record, PaymentRecord)]
 
 
-def decided(run: PlayedExperiment, *kinds: DecisionKind) -> list[Decision]:
+def decided(run: SimulatedRun, *kinds: DecisionKind) -> list[Decision]:
     return [
         record for record in run.records if isinstance(record, Decision) and record.kind in kinds
     ]
@@ -121,7 +121,7 @@ experiment: e
 load: {arrivals: 20/s, spacing: even, before: 0s, after: 2s}
 faults: [{id: f, at: 0s, for: 2s, target: {link: gateway}, http_error: {status: 429}}]
 """
-    run = play(declared, Experiment.model_validate(parse(text).value), 1)
+    run = simulate_run(declared, Experiment.model_validate(parse(text).value), 1)
     refused = [payment for payment in payments(run) if payment.error is HopResult.REJECTED]
     assert refused
     assert {payment.outcome for payment in refused} == {Outcome.DECLINED}

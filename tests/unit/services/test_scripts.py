@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import load_chain, load_experiment
@@ -271,7 +271,7 @@ def experiment(tmp_path: Path, chain: Chain, text: str) -> Experiment:
 def test_an_experiment_picks_its_payments_by_number_and_by_purchase(tmp_path: Path) -> None:
     chain = load_chain("card-sound").model
     declared = experiment(tmp_path, chain, MAGIC)
-    played = play(chain, declared, seed=1)
+    played = simulate_run(chain, declared, seed=1)
     paid = [record for record in played.records if isinstance(record, PaymentRecord)]
     # Of 80 payments every fifth is made twice; nobody pays 25.00 by chance with this seed.
     assert len(paid) == 80 + 16
@@ -284,7 +284,7 @@ def test_a_magic_amount_forces_one_outcome(tmp_path: Path) -> None:
     amounts = LOAD.replace("after: 2s", "after: 2s, amounts: {least: 25, median: 25, most: 25}")
     path = tmp_path / "scripted.yaml"
     path.write_text(amounts + MAGIC)
-    played = play(chain, load_experiment(str(path), chain).model, seed=1)
+    played = simulate_run(chain, load_experiment(str(path), chain).model, seed=1)
     paid = [record for record in played.records if isinstance(record, PaymentRecord)]
     assert {record.code for record in paid} == {"51"}
     assert played.fault_hits is not None

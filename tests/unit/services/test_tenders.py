@@ -201,7 +201,7 @@ def test_parts_always_add_up_to_the_whole(amount_minor: int, per_mille: list[int
             GIFT_AND_CARD,
             ", fallback: [{stand_in: {up_to: 5.00}}]",
             ("fallback", 0, "stand_in"),
-            "neither stood in for nor stored",
+            "allows neither stand-in nor a queue",
         ),
     ],
 )

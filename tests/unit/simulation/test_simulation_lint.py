@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from paychain.environment.play import play
+from paychain.environment.simulated_run import simulate_run
 from paychain.model.experiment import Experiment
 from paychain.model.loading import load_chain
 from paychain.simulation.guard import guarded
@@ -39,7 +39,7 @@ WHOLE_ROOMS = (
 )
 IN_OTHER_ROOMS = (
     "environment/conductor",
-    "environment/play",
+    "environment/simulated_run",
     "environment/running_chain",
     "environment/virtual",
     "environment/virtual_engine",
@@ -140,7 +140,7 @@ def test_every_module_that_runs_in_virtual_time_is_in_those_places() -> None:
         patch.setattr("paychain.environment.virtual.guarded", watched)
         for load in ({"arrivals": "10/s"}, {"users": 2, "think_time": "100ms"}):
             experiment = Experiment.model_validate({**EXPERIMENT, "load": {**LOAD, **load}})
-            play(chain, experiment, 1)
+            simulate_run(chain, experiment, 1)
     ours = {name.removeprefix("paychain.") for name in seen if name.startswith("paychain.")}
     elsewhere = {
         name.replace(".", "/")

@@ -116,7 +116,11 @@ def test_a_deadlock_names_the_tasks_and_the_lines_where_they_wait() -> None:
     assert f"waits at {__file__}:" in str(caught.value)
 
 
-def test_a_program_that_spins_without_time_passing_is_a_livelock() -> None:
+def test_a_program_that_spins_without_time_passing_is_a_livelock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("paychain.simulation.loop.CHECK_STEPS", 10_000)  # its own takes a second
+
     async def main(_: VirtualLoop) -> None:
         while True:
             await asyncio.sleep(0)

@@ -33,7 +33,7 @@ _UNANSWERED: dict[EndedBy, HopResult] = {
     "garbage": HopResult.MALFORMED,
     "refused": HopResult.REFUSED,
 }
-# How a mock is asked for a whole payment: by a customer, or by an edge that passes one on.
+# Operations that request a whole payment: from a customer, or from an edge that forwards.
 _PAYING = frozenset({ENTRY_OPERATION, FORWARD})
 # What the path of a request that no link has seen says it was for.
 _OPERATIONS = (

@@ -1,4 +1,4 @@
-"""Refused connections of own services: nobody saw them, so they are concluded.
+"""Refused connections of own services: they leave no trace and are inferred.
 
 While a fault keeps a hop from listening, the operating system refuses whoever connects: the engine
 learns of no request, and a service keeps no journal of ours. A call was refused where all of this
@@ -27,7 +27,7 @@ from paychain.payments.journal import HopRecord
 from paychain.payments.outcome import HopResult
 
 BATCH = 1_000  # hops added to the store at once
-REFUSES = "refuse"  # the toxic that lets nobody in
+REFUSES = "refuse"  # the toxic that refuses connections
 
 
 class _Parent(NamedTuple):

@@ -1,4 +1,4 @@
-"""What own services say of their calls themselves, where nobody else saw them.
+"""Calls of own services known only from their own traces.
 
 The engine and the links come first. A client span completes
 

@@ -21,16 +21,15 @@ from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import HopMeasure
 from paychain.analysis.measures.payments import measured, payments
 from paychain.analysis.measures.recovery import success
-from paychain.analysis.measures.stalls import StallEffects, stalled
+from paychain.analysis.measures.stalls import StallEffects
 from paychain.analysis.measures.success_series import CELL_NS, SuccessSeries
 from paychain.analysis.store.queries import Cell, calls_of
 from paychain.payments.journal import PaymentRecord
 from paychain.payments.outcome import Outcome
 
 
-def at_best(run: MeasuredRun) -> MeasuredRun:
-    """The same run, in which nothing that a stall affected counts against the chain."""
-    found = run[stalled]
+def at_best(run: MeasuredRun, found: StallEffects) -> MeasuredRun:
+    """The same run, in which nothing that stalls affected counts against the chain."""
 
     def paid() -> Iterator[PaymentRecord]:
         return (without_stalls(payment, found) for payment in run.store.rows(PaymentRecord))

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from paychain.analysis.measures.fallback_kinds import GOES_ON
 from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import Break
-from paychain.analysis.measures.phases import touched
 from paychain.analysis.measures.recovery import faults
+from paychain.analysis.measures.touched import touched
 from paychain.payments.journal import ASIDE, Decision, DecisionKind, HopRecord
 
 _ABSORBED = GOES_ON | {DecisionKind.LEFT_OUT}

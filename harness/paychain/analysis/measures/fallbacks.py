@@ -5,12 +5,18 @@ What each number means is defined in docs/measures.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from paychain.analysis.measures.fallback_kinds import FALLBACKS, STANDBYS
-from paychain.analysis.measures.histogram import Histogram
+from paychain.analysis.measures.fallback_tallies import (
+    STEADY_S,
+    Fallback,
+    FallbackTally,
+    Response,
+    Tallies,
+    tallied,
+)
 from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import (
     MIN_PAYMENTS,
@@ -21,7 +27,6 @@ from paychain.analysis.measures.measures import (
     millis,
 )
 from paychain.analysis.measures.payments import phases
-from paychain.analysis.measures.phases import touched
 from paychain.analysis.measures.recovery import POINT, faults, quiet_until, success
 from paychain.analysis.measures.success_series import (
     NEVER,
@@ -32,110 +37,16 @@ from paychain.analysis.measures.success_series import (
     longest,
     numbers_and_reasons,
 )
-from paychain.analysis.store.fingerprints import LAST, Bound
-from paychain.analysis.store.queries import FallbackUse, fallback_uses, primary_cells
-from paychain.analysis.store.store import RunStore
+from paychain.analysis.store.queries import calls_with, primary_cells
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.third_parties import lacking
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import DecisionKind
 
-STEADY_S = 5  # seconds in a row that count as failed over or back
 BACK_SHARE = 0.9  # of a call's payments over the primary again: failed back
-NO_FAULT = "no fault was on"
+NO_FAULT = "no fault was active"
 IN_USE = "already in use"
-
-
-class _Fallback(NamedTuple):
-    """One fallback of one call."""
-
-    link: str
-    operation: str
-    kind: str
-    target: str
-
-
-@dataclass(kw_only=True)
-class _Response:
-    """What one fallback did about one fault so far."""
-
-    activations: int = 0
-    payments: int = 0
-    succeeded: int = 0
-    first_served_s: float | None = None
-    used_just_before: bool = False
-
-    def merge(self, other: _Response) -> None:
-        """Add what it did for other payments."""
-        self.activations += other.activations
-        self.payments += other.payments
-        self.succeeded += other.succeeded
-        served = [each.first_served_s for each in (self, other) if each.first_served_s is not None]
-        self.first_served_s = min(served, default=None)
-        self.used_just_before |= other.used_just_before
-
-
-@dataclass(kw_only=True)
-class _FallbackTally:
-    """The uses of one fallback so far. Amounts are minor units."""
-
-    responses: list[_Response]
-    activations: int = 0
-    payments: int = 0
-    succeeded: int = 0
-    amount_saved: int = 0
-    amount_lost: int = 0
-    first_use_s: float = float("inf")
-    latencies_ns: Histogram = field(default_factory=Histogram)
-
-    def add(self, use: FallbackUse, faults: Sequence[FaultRun]) -> None:
-        """Count one payment that used the fallback."""
-        used_s = use.first_ns / 1e9
-        self.activations += use.activations
-        self.payments += 1
-        self.first_use_s = min(self.first_use_s, used_s)
-        self.latencies_ns.add(use.ended_ns - use.intended_ns)
-        self.succeeded += use.is_served
-        # Served is about the fallback's own call, lost about the whole payment: a payment that was
-        # served and failed later anyway is lost.
-        if use.is_technical:
-            self.amount_lost += use.amount_minor
-        elif use.is_served:
-            self.amount_saved += use.amount_minor
-        for fault, response in zip(faults, self.responses, strict=True):
-            self._respond(use, fault, response)
-
-    def merge(self, other: _FallbackTally) -> None:
-        """Add the uses by other payments."""
-        self.activations += other.activations
-        self.payments += other.payments
-        self.succeeded += other.succeeded
-        self.amount_saved += other.amount_saved
-        self.amount_lost += other.amount_lost
-        self.first_use_s = min(self.first_use_s, other.first_use_s)
-        self.latencies_ns.merge(other.latencies_ns)
-        for ours, theirs in zip(self.responses, other.responses, strict=True):
-            ours.merge(theirs)
-
-    def _respond(self, use: FallbackUse, fault: FaultRun, response: _Response) -> None:
-        """Count the use for a fault, if the payment was in flight while the fault held."""
-        on_s, used_s, ended_s = fault.applied_s, use.first_ns / 1e9, use.ended_ns / 1e9
-        if on_s is None:
-            return
-        # A fallback that was in use before the fault did not detect it.
-        if on_s - STEADY_S <= used_s < on_s:
-            response.used_just_before = True
-        if used_s < on_s or not touched(fault, use.intended_ns, use.ended_ns):
-            return
-        response.activations += use.activations
-        response.payments += 1
-        response.succeeded += use.is_served
-        if use.is_served and ended_s < (response.first_served_s or float("inf")):
-            response.first_served_s = ended_s
-
-
-Tallies = dict[_Fallback, _FallbackTally]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,35 +61,21 @@ class _Against:
     end_s: float  # of the load
 
 
-def tallied(
-    store: RunStore, faults: Sequence[FaultRun], after: Bound = "", upto: Bound = LAST
-) -> Tallies:
-    """The uses of every fallback by the payments after one, up to another."""
-    tallies: Tallies = {}
-    for use in fallback_uses(store, FALLBACKS, after, upto):
-        fallback = _Fallback(use.link, use.operation, use.kind, use.target)
-        if fallback not in tallies:
-            tallies[fallback] = _FallbackTally(responses=[_Response() for _ in faults])
-        tallies[fallback].add(use, faults)
-    return tallies
-
-
-def merged(parts: Iterable[Tallies]) -> Tallies:
-    """The uses by the payments of all parts: every number adds up, or is the least of them."""
-    whole: Tallies = {}
-    for part in parts:
-        for fallback, tally in part.items():
-            if fallback in whole:
-                whole[fallback].merge(tally)
-            else:
-                whole[fallback] = tally
-    return whole
-
-
 @measure("uses of fallbacks")
 def uses(run: MeasuredRun) -> Tallies:
     """The uses of every fallback."""
-    return tallied(run.store, run[faults])
+    run.store.index()
+    return tallied(run.store.select, list(FALLBACKS), run[faults])
+
+
+@measure("primaries of fallbacks")
+def primaries(run: MeasuredRun) -> dict[tuple[str, str], SuccessSeries]:
+    """Of every call that a fallback stood in for: how its payments went over its primary."""
+    end_s = run.times.load_end_s
+    return {
+        call: SuccessSeries(primary_cells(run.store, *call, STANDBYS), end_s)
+        for call in calls_with(run.store, STANDBYS)
+    }
 
 
 @measure("fallbacks")
@@ -193,16 +90,9 @@ def fallbacks(run: MeasuredRun) -> list[FallbackMeasure]:
         goal=_goal(run.experiment, before),
         end_s=run.times.load_end_s,
     )
-    tallies = run[uses]
-    calls = {
-        (fallback.link, fallback.operation) for fallback in tallies if fallback.kind in STANDBYS
-    }
-    primaries = {
-        call: SuccessSeries(primary_cells(run.store, *call, STANDBYS), against.end_s)
-        for call in calls
-    }
     return [
-        _measure(fallback, tally, against, primaries) for fallback, tally in sorted(tallies.items())
+        _measure(fallback, tally, against, run[primaries])
+        for fallback, tally in sorted(run[uses].items())
     ]
 
 
@@ -216,8 +106,8 @@ def _goal(experiment: Experiment, before: Phase) -> Moment:
 
 
 def _measure(
-    fallback: _Fallback,
-    tally: _FallbackTally,
+    fallback: Fallback,
+    tally: FallbackTally,
     against: _Against,
     primaries: Mapping[tuple[str, str], SuccessSeries],
 ) -> FallbackMeasure:
@@ -274,7 +164,7 @@ def _measure(
 
 
 def _times(
-    fault: FaultRun, response: _Response, against: _Against, primary: SuccessSeries | None
+    fault: FaultRun, response: Response, against: _Against, primary: SuccessSeries | None
 ) -> dict[str, Observation]:
     """Detection of one fault and, where the fallback stands in, failover and fail-back."""
     on_s = fault.applied_s

@@ -34,7 +34,7 @@ def hidden_faults(run: MeasuredRun) -> Iterator[str]:
     switches = by_fault(switch for switch in run.store.rows(FaultSwitch) if not switch.error)
     end_ns = int(run.times.load_end_s * 1e9)
     for fault in run.experiment.faults:
-        # Nobody pays after the load: a fault that is on for longer is not tried then either.
+        # There are no payments after the load: time that a fault is on after it does not count.
         windows = [(on, min(off, end_ns)) for on, off in windows_of(switches[fault.id])]
         lasted_ns = sum(max(0, off - on) for on, off in windows)
         if fault.may_miss or not lasted_ns:

@@ -51,7 +51,7 @@ def fault_hits(
 ) -> dict[str, int | None]:
     """What each fault affected, by its id: connections on a hop, requests in a link.
 
-    0: no traffic met it. None: nobody could say. `in_links`: requests that each in-link fault acted
+    0: no traffic met it. None: unknown. `in_links`: requests that each in-link fault acted
     on, as the links counted; None when they could not say. `has_dropped`: the engine's log dropped
     events, so what is not in it may have happened all the same.
     """

@@ -43,7 +43,8 @@ class _Executions:
         return True
 
 
-def _executions(run: MeasuredRun) -> _Executions:
+@measure("executions of hops")
+def executions(run: MeasuredRun) -> _Executions:
     """Everything after the warm-up."""
     found = _Executions()
     for total in run.store.totals(HopRecord):
@@ -62,7 +63,7 @@ def _executions(run: MeasuredRun) -> _Executions:
 @measure("hops")
 def hops(run: MeasuredRun) -> list[HopMeasure]:
     """One measure per hop, in the order of caller, operation, callee and route."""
-    executions = _executions(run)
+    executed = run[executions]
     payments: dict[Hop, int] = defaultdict(int)
     needed: dict[Call, int] = defaultdict(int)
     for taken, n in payments_by_hop(run.store).items():
@@ -75,14 +76,14 @@ def hops(run: MeasuredRun) -> list[HopMeasure]:
     for point in run[breaks]:
         broke[point.caller, point.operation, point.callee] += point.payments
     measures = []
-    for hop, n in sorted(executions.all.items()):
+    for hop, n in sorted(executed.all.items()):
         if not n:  # all of them were of warm-up payments
             continue
         caller, operation, callee, route = hop
-        p50, p95, p99 = millis(executions.latencies[hop], 0.5, 0.95, 0.99)
+        p50, p95, p99 = millis(executed.latencies[hop], 0.5, 0.95, 0.99)
         needed_by = needed[caller, operation]
         is_measurable = needed_by >= MIN_PAYMENTS
-        failed, short_circuited = executions.failed[hop], executions.short_circuited[hop]
+        failed, short_circuited = executed.failed[hop], executed.short_circuited[hop]
         assert short_circuited <= failed <= n  # what was not sent did not work either
         measures.append(
             HopMeasure(
@@ -97,7 +98,7 @@ def hops(run: MeasuredRun) -> list[HopMeasure]:
                 p50_ms=p50,
                 p95_ms=p95,
                 p99_ms=p99,
-                amplification=executions.sent[caller, operation] / needed_by
+                amplification=executed.sent[caller, operation] / needed_by
                 if is_measurable
                 else None,
                 short_circuited=short_circuited,

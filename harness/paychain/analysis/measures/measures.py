@@ -82,7 +82,7 @@ class FaultRun(msgspec.Struct, kw_only=True, frozen=True):
     recovery_s: float | None = None  # as in Recovery, from this fault's own heal
     absent: dict[str, str] = {}
     links: list[str] = []  # that it acted in, or that hops it acted on lead to
-    may_miss: bool = False  # declared: it may affect no traffic, and the run can pass all the same
+    may_miss: bool = False  # declared: the run can pass even if it affects no traffic
 
     def is_ahead(self, now_s: float) -> bool:
         """It was not on yet, and was to come later: the load ended early."""
@@ -192,7 +192,7 @@ class FallbackMeasure(msgspec.Struct, kw_only=True, frozen=True):
     succeeded: int  # payments that it served: its own call was finally answered
     success: float | None  # succeeded / payments
     amount_saved: int  # of payments it served that the customer saw finally answered
-    amount_lost: int  # of payments that used it and failed technically all the same
+    amount_lost: int  # of payments that used it but failed technically
     added_p50_ms: float | None  # against the baseline of phase before
     added_p95_ms: float | None
     detection_s: float | None  # the longest over all faults it answered, like the next two

@@ -21,17 +21,23 @@ SAME_WAIT = 0.05  # waits that differ by less than this share are one timeout
 CLAIM_MARGIN_S = 0.05  # a claim holds within this, or within SAME_WAIT
 # What may follow an unknown outcome, by the operation that the service asks for next.
 _FOLLOWS = {"void": "void", "refund": "refund", "query": "query", "authorise": "repeat"}
-_CLAIMED = {"reverse": ("void", "refund"), "query": ("query",), "resend": ("repeat",)}
+QUERY_THEN = "query, then "  # a query, and what it led to
+_CLAIMED = {
+    "reverse": ("void", "refund", f"{QUERY_THEN}void", f"{QUERY_THEN}refund"),
+    "query": ("query", *(f"{QUERY_THEN}{what}" for what in ("void", "refund", "repeat"))),
+    "resend": ("repeat", f"{QUERY_THEN}repeat"),
+}
+_MOVES = ("void", "refund", "capture")
 NOTHING = "nothing"
-UNSEEN = "not seen: there is the links' view alone"
-UNASKED = "not seen: it asked for nothing"
+UNSEEN = "not seen: only the links' own view is available"
+UNASKED = "not seen: it sent no requests"
 
 
 class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
     """One part of a service's policy: as claimed, and as observed."""
 
     call: str  # "shop-api.authorise"
-    what: str  # "timeout", "tries at one link", "back-off", "failover", "unknown outcome"
+    what: str  # "timeout", "tries at one link", "backoff", "failover", "unknown outcome"
     claimed: str  # "" when nothing is claimed
     observed: str
     holds: bool | None  # None: nothing is claimed, or nothing could be observed
@@ -41,7 +47,7 @@ class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
 class ObservedPolicy:
     """What one service's call showed of its policy so far."""
 
-    is_seen: bool = False  # it asked for anything
+    is_seen: bool = False  # whether it sent any request
     sees_caller: bool = False  # the engine read some of it: waits and lost requests are known
     waits_s: list[float] = field(default_factory=list)
     most_tries: int = 0
@@ -104,21 +110,25 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
 
 
 def _following(unknown: ObservedRequest, requests: Sequence[ObservedRequest]) -> str:
-    """What the service did about an unknown outcome first, at the same link."""
+    """What the service did about an unknown outcome first, at the same link; after a query next."""
+    queried = ""
     for request in requests:
         if request.started_ns < unknown.ended_ns or request.callee != unknown.callee:
             continue
         operation = operation_of(request)
-        # A cancel of what the provider never got moves nothing there, and is one all the same.
-        if operation == "query" and named_by_path(request) == "void":
-            operation = "void"
+        # A cancel or a capture of what the provider does not hold moves nothing there, but is not a
+        # query either.
+        if operation == "query" and (named := named_by_path(request)) in _MOVES:
+            operation = named
         if operation == "authorise" and (not request.key or request.key != unknown.key):
             continue  # another attempt does nothing about this one
         if operation != "authorise" and _is_of_another_attempt(unknown, request):
             continue  # after a retry under a new key, a void releases one of the two alone
-        if operation in _FOLLOWS:
-            return _FOLLOWS[operation]
-    return NOTHING
+        if operation == "query":
+            queried = QUERY_THEN
+        elif operation in _FOLLOWS:
+            return queried + _FOLLOWS[operation]
+    return "query" if queried else NOTHING
 
 
 def _is_of_another_attempt(unknown: ObservedRequest, request: ObservedRequest) -> bool:
@@ -141,7 +151,7 @@ def policy_lines(chain: Chain, service: str, seen: ObservedPolicy) -> list[Polic
     parts = (
         ("timeout", _timeout(call, seen)),
         ("tries at one link", _tries(call, seen)),
-        ("back-off", _pauses(call, seen)),
+        ("backoff", _pauses(call, seen)),
         ("failover", _failover(call, seen)),
         ("unknown outcome", _unknown(call, seen)),
     )
@@ -183,7 +193,7 @@ def _timeout(call: Call, seen: ObservedPolicy) -> _Line:
         return claimed, UNSEEN, None
     usual = usual_wait_s(seen.waits_s)
     if usual is None:
-        return claimed, "it never left before an answer", None
+        return claimed, "it always waited for the answer", None
     wait_s, alike = usual
     observed = f"{seconds_text(wait_s)} ({alike:,} of {count(len(seen.waits_s), 'wait')})"
     if claimed_s is None:

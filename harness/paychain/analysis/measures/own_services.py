@@ -55,7 +55,7 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
     unattributed_authorisations: int
     examples: list[str]  # of those: "POST /v1/payment_intents at 12.3 s"
     unanswered: int
-    refused: int  # calls that are concluded to have been refused: nobody saw them
+    refused: int  # calls inferred to have been refused
     unreadable: int  # connections whose bytes were no HTTP/1.1
     per_payment: float | None  # requests that move money, per payment
     most_per_payment: int
@@ -67,7 +67,7 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
     connections: int  # that the service opened, as far as the engine saw
     # Parameters that the provider knows and the mock takes no notice of, in the order of the names.
     ignored: list[str] = []
-    # What it asked for and the mock has nothing of: "POST /v1/checkout/sessions" -> requests.
+    # Requests that the mock does not serve: "POST /v1/checkout/sessions" -> requests.
     not_served: dict[str, int] = {}
     unreadable_as: str = ""  # why most of the unreadable connections could not be read
 
@@ -170,7 +170,7 @@ def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
 
 
 def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
-    """Services that told customers a "no" which nobody behind them had said.
+    """Services that declined payments which no link behind them had declined.
 
     A customer who is declined does not come back, and no measure of success misses them: such a
     decline hides that a provider failed, refused too many requests or was not understood.

@@ -1,4 +1,4 @@
-"""The payments of a run: what became of them by phase, and how punctual they were."""
+"""The payments of a run: their outcomes by phase, and how punctual they were."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from paychain.analysis.measures.measures import (
     ToleranceResult,
     millis,
 )
+from paychain.analysis.measures.touched import touched
 from paychain.analysis.store.aggregates import PaymentTotal
 from paychain.model.experiment import Times
 from paychain.payments.outcome import Outcome
@@ -52,13 +53,6 @@ class Paid(Protocol):
     @property
     def warm_up(self) -> bool:
         """Whether it was offered during warm-up."""
-
-
-def touched(fault: FaultRun, intended_ns: int, ended_ns: int) -> bool:
-    """Whether a payment was in flight while the fault held, also one that was offered before it."""
-    if fault.applied_s is None or ended_ns / 1e9 <= fault.applied_s:
-        return False
-    return fault.healed_s is None or intended_ns / 1e9 < fault.healed_s
 
 
 # The phases that limits are set for, in the words of a sentence: `technical success …`.

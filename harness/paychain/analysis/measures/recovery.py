@@ -30,7 +30,7 @@ STEADY_S = 10  # seconds in a row that count as recovered
 NOT_HEALED = "not healed"
 ENDED_EARLY = "the load ended before its last fault"
 NOT_DRAINED = "the run ended before its drain"
-STILL_FAULTY = "another fault was still on"
+STILL_FAULTY = "another fault was still active"
 
 
 @measure("success")

@@ -12,7 +12,7 @@ from paychain.analysis.store.queries import approved_by
 from paychain.model.third_parties import lacking
 from paychain.payments.journal import DecisionKind
 
-# What no fallback does, and an approval after it lacks something all the same.
+# Risks of approvals that do not come from a fallback.
 _OTHERS = {
     DecisionKind.AUTHENTICATION_LOST: FALLBACKS[DecisionKind.SKIP].risk_of("authentication"),
     DecisionKind.REPEATED_WITHOUT_KEY: "approved after a repeat without an idempotency key",

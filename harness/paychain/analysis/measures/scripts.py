@@ -67,7 +67,7 @@ def unmet_steps(scripts: Sequence[ScriptRun]) -> Iterator[str]:
 def unmet_notes(scripts: Sequence[ScriptRun]) -> list[str]:
     """What a reader must know although it does not decide the verdict."""
     return [
-        f"step {step.id} met no request, as it may"
+        f"step {step.id} met no request (may_miss)"
         for script in scripts
         if script.may_miss
         for step in script.missed

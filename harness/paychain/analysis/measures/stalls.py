@@ -12,7 +12,8 @@ A call is affected by a stall when the stall may be the reason of its failure. T
 A process that a fault froze does not stall: that is the experiment.
 
 A failure that only passes on another one below it is not affected itself, nor is one that a fault
-of the experiment explains: the request met it, or the hop was cut at that time.
+of the experiment explains: the request met it, or the hop was cut at that time. But what a stall
+held up until then, and was to be over before the fault was on, met it because of the stall.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from paychain.analysis.measures.explanations import Explanations
 from paychain.analysis.measures.frozen import frozen_spans, was_frozen
 from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import StallFacts
-from paychain.analysis.store.calls import FailedCall, failed_calls, has_failure_below
+from paychain.analysis.store.calls import FailedCall, due_ns, failed_calls, has_failure_below
 from paychain.analysis.store.queries import breaker_events
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import count
@@ -125,20 +126,26 @@ def _affected(
     store.index()
     for call in failed_calls(store):
         stalled_then = [process for process in processes if process.may_affect(call)]
-        if stalled_then and not has_failure_below(store, call) and not explanations.has(call):
-            for process in stalled_then:
-                process.affected += 1
-            yield call
+        if not stalled_then or has_failure_below(store, call):
+            continue
+        since_ns = explanations.since_ns(call)
+        if since_ns is not None:
+            is_held_up = any(process.rushes(call) for process in stalled_then)
+            if not is_held_up or due_ns(store, call.payment) >= since_ns:
+                continue
+        for process in stalled_then:
+            process.affected += 1
+        yield call
 
 
 def _merged(stalls: Iterable[Stall]) -> list[Span]:
     """Stalls with as much time again for what piled up, joined where they overlap."""
-    return _joined(
+    return joined(
         (stall.from_ns, stall.until_ns + (stall.until_ns - stall.from_ns)) for stall in stalls
     )
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
+def joined(spans: Iterable[Span]) -> list[Span]:
     """In order of time, joined where they overlap."""
     joined: list[Span] = []
     for from_ns, until_ns in sorted(spans):
@@ -165,7 +172,7 @@ def _short_circuited(store: RunStore, affected: Sequence[FailedCall]) -> set[str
     for route, kind, at_ns in breaker_events(store):
         if kind == DecisionKind.BREAKER_OPENED:
             # What opened it ended just before. Where a stall affected less than half of that, it
-            # would have opened all the same.
+            # would have opened anyway.
             before = [
                 was_affected
                 for ended_ns, was_affected in ends[route]
@@ -223,30 +230,42 @@ class _Process:
 
     def __init__(self, name: str, pays: bool, stalls: Sequence[Stall]) -> None:
         self._name, self._pays = name, pays
-        self._spans = _joined((stall.from_ns, stall.until_ns) for stall in stalls)
+        self._spans = joined((stall.from_ns, stall.until_ns) for stall in stalls)
         self._longest_ns = max(until - since for since, until in self._spans)
         self.affected = 0  # failed calls
 
     def may_affect(self, call: FailedCall) -> bool:
         """Whether a stall of the process may be why a call failed."""
-        if self._name == CONDUCTOR:
-            return False
         began_ns, ended_ns = call.began_ns, call.ended_ns
-        stalled_ns, is_rushed = 0, False
-        # Backwards from the last stall that began before the call ended, until even the longest
-        # stall could not reach the call any more.
-        for place in range(bisect_right(self._spans, (ended_ns, 0)) - 1, -1, -1):
-            from_ns, until_ns = self._spans[place]
-            if began_ns > until_ns + self._longest_ns:
-                break
-            lasted_ns = until_ns - from_ns
-            is_rushed |= lasted_ns >= RUSH_NS and from_ns <= began_ns <= until_ns + lasted_ns
-            stalled_ns += max(0, min(ended_ns, until_ns) - max(began_ns, from_ns))
+        stalled_ns = sum(
+            max(0, min(ended_ns, until_ns) - max(began_ns, from_ns))
+            for from_ns, until_ns in self._near(call)
+        )
         # A stalled load process delays customers only: calls between links do not wait for it.
         waits_for_it = call.caller == CUSTOMER or not self._pays
         is_timeout = call.result == HopResult.TIMEOUT and waits_for_it
         is_starved = is_timeout and stalled_ns >= HALF * (ended_ns - began_ns) > 0
-        return is_starved or is_rushed
+        return is_starved or self.rushes(call)
+
+    def rushes(self, call: FailedCall) -> bool:
+        """Whether a call began in a long stall of the process, or while what it held up came."""
+        return any(
+            until_ns - from_ns >= RUSH_NS
+            and from_ns <= call.began_ns <= until_ns + (until_ns - from_ns)
+            for from_ns, until_ns in self._near(call)
+        )
+
+    def _near(self, call: FailedCall) -> Iterator[Span]:
+        """The stalls that may reach a call."""
+        if self._name == CONDUCTOR:
+            return
+        # Backwards from the last stall that began before the call ended, until even the longest
+        # stall could not reach the call any more.
+        for place in range(bisect_right(self._spans, (call.ended_ns, 0)) - 1, -1, -1):
+            from_ns, until_ns = self._spans[place]
+            if call.began_ns > until_ns + self._longest_ns:
+                return
+            yield from_ns, until_ns
 
     def facts(self) -> StallFacts:
         """The stalls and the affected calls in numbers."""

@@ -39,7 +39,7 @@ Observation = Moment | NotYet
 class SuccessSeries:
     """How many events of each hundredth of a second succeeded: payments, or uses of a call.
 
-    Kept as running sums, so that the share of any stretch costs two look-ups.
+    Kept as running sums, so that the share of any stretch costs two lookups.
     """
 
     def __init__(self, cells: Iterable[tuple[int, int, int]], end_s: float) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.analysis.money.orders import Orders
+from paychain.analysis.store.shapes import Likeness, Likenesses
 from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.payments.rules import RULES
 
+MAX_SOUND = 50_000  # likenesses that are remembered: some 10 MB
 _BEYOND = tuple(rule.beyond for rule in RULES.values() if rule.beyond is not None)
 
 
@@ -27,12 +29,9 @@ def stories_to_judge(
     """
     known = store.fingerprints()
     together = orders.payments(store)
-    for payment, fingerprint in known.payments():
-        text = fingerprint.text
-        if text in sound and payment not in together:
-            continue
+    for payment, fingerprint in known.payments(sound, together):
         says_all = fingerprint.says_all and payment not in together
-        yield store.story(payment), text if says_all else ""
+        yield store.story(payment), fingerprint.text if says_all else ""
     # Rules are about what a customer paid or about what nobody did, never about both: the order of
     # a rule's findings is that of the payments.
     for payment in known.strangers():
@@ -46,3 +45,30 @@ def is_plain(story: RecordedPayment) -> bool:
     payment's own records here: at times, or at other payments.
     """
     return story.customer is not None and not any(beyond(story) for beyond in _BEYOND)
+
+
+class SoundPayments:
+    """What sound payments went like in many short runs of one chain: it is not judged again.
+
+    A run of a search has some twenty payments, nearly all like those of the run before.
+    """
+
+    def __init__(self) -> None:
+        self._likenesses = Likenesses()
+        self._sound: set[Likeness] = set()
+
+    def likeness(self, story: RecordedPayment) -> Likeness | None:
+        """What a payment went like; None where it is to be judged by itself."""
+        paid = story.customer
+        # What is paid of an order in parts depends on its other payments.
+        if paid is None or paid.order_minor not in (0, paid.amount_minor):
+            return None
+        return self._likenesses.of(paid, story.hops, story.movements, story.decisions)
+
+    def __contains__(self, likeness: object) -> bool:
+        return likeness in self._sound
+
+    def add(self, likeness: Likeness, story: RecordedPayment) -> None:
+        """Remember what a payment without a finding went like, where that says all."""
+        if is_plain(story) and len(self._sound) < MAX_SOUND:
+            self._sound.add(likeness)

@@ -1,4 +1,4 @@
-"""Which links of a chain play which part for its money, and how far they may go by themselves."""
+"""Which role each link of a chain has for its money, and the limits of what it may decide alone."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class FallbackLimit:
 
 @dataclass(frozen=True, kw_only=True)
 class Parties:
-    """Which links of a chain play which part for its money.
+    """Which role each link of a chain has for its money.
 
     `settling`: their book says whether money exists. `merchants` keep a merchant's book,
     `creditors` pay merchants: the links that merchants authorise at. `gives_parts`: settling links
-    that may approve less than was asked, `presented_to`: who counts as the scheme that an
-    instrument is presented to. `limits` are by link, operation and decision, `overcapture` by link:
-    see `model.book_limits`. `tenders`: calls that authorise a payment in parts, by the merchant's
-    link. `closed`: by mock, the calls that must fail closed with what each gives; `own_closed`: by
-    own service, what the targets of such calls give. `without_book`: own services keep no book of
-    ours.
+    that may approve less than was asked, and which share of it, None where nothing says that.
+    `presented_to`: who counts as the scheme that an instrument is presented to. `limits` are by
+    link, operation and decision, `overcapture` by link: see `model.book_limits`. `tenders`: calls
+    that authorise a payment in parts, by the merchant's link. `closed`: by mock, the calls that
+    must fail closed with what each gives; `own_closed`: by own service, what the targets of such
+    calls give. `without_book`: own services keep no book of ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
     at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
     units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
@@ -54,7 +54,7 @@ class Parties:
     merchants: frozenset[str]
     creditors: frozenset[str]
     accept_partial: frozenset[str]
-    gives_parts: frozenset[str]
+    gives_parts: Mapping[str, float | None]
     presented_to: frozenset[str]
     stand_in: dict[str, StandInLimits]  # by the link that may stand in
     limits: dict[tuple[str, str, DecisionKind], FallbackLimit]
@@ -92,11 +92,11 @@ class Parties:
             accept_partial=frozenset(
                 name for name, link in chain.links.items() if link.accepts_partial
             ),
-            gives_parts=frozenset(
-                name
-                for name in settling
+            gives_parts={
+                name: partial.of if (partial := chain.links[name].partial_approvals) else None
+                for name in sorted(settling)
                 if chain.links[name].partial_approvals or chain.links[name].service
-            ),
+            },
             presented_to=links_that(lambda role: role.party == "scheme") or settling,
             stand_in={
                 name: step.stand_in

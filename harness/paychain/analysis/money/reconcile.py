@@ -245,7 +245,15 @@ def _add_answers(
         entry.path = frozenset(links - _booked_another(entry, found))
         # Where the answer was lost, a query brought it.
         answers = [*path, *(hop for hop in queries if hop.attempt == entry.attempt)]
+        if any(position.is_stored for position in entry.positions.values()):
+            # What was stored is approved, maybe in part, when it is delivered, as a later attempt.
+            answers += [hop for hop in calls if _is_delivery(hop, entry)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
+
+
+def _is_delivery(hop: HopRecord, entry: Authorisation) -> bool:
+    """Whether both ends of a call, from the attempt of an authorisation on, have that booked."""
+    return hop.attempt >= entry.attempt and {hop.caller, hop.callee} <= entry.positions.keys()
 
 
 def _booked_another(entry: Authorisation, found: Iterable[Authorisation]) -> set[str]:

@@ -34,7 +34,7 @@ class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
     agree: int
     re_pick: int
     liars: int
-    assumed: list[str]  # what of the nodes is put in and not measured, in words
+    assumed: list[str]  # assumptions about nodes, not measured, in words
     front: list[tuple[str, str]]  # single links in front of all nodes, and who runs or carries each
     breaking: list[list[str]]  # smallest sets of zones without which nothing works
     breaking_operators: int  # how many of them are off, wherever they are

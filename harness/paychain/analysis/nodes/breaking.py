@@ -50,8 +50,8 @@ def behind(chain: Chain) -> str:
         return ""
     names = " and ".join(one_of(*each) for each in front)
     return (
-        f"{nodes_of(chain).count} node operators stand behind one {names}: while that is away, it "
-        "does not matter how many there are."
+        f"{nodes_of(chain).count} node operators stand behind one {names}: while that is down, "
+        "their number makes no difference."
     )
 
 

@@ -93,7 +93,7 @@ def found(
     for asks, first in calls.items():
         by_gone: dict[frozenset[str], list[_Stretch]] = defaultdict(list)
         for stretch in stretches:
-            # While the caller itself is gone there is nobody to ask.
+            # While the caller itself is down it asks no nodes.
             if not stretch.gone & set(chain.links[asks.caller].depends_on):
                 by_gone[stretch.gone & zones].append(stretch)
         for gone, same in by_gone.items():

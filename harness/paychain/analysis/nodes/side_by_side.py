@@ -34,5 +34,5 @@ def _first(runs: Sequence[Arrangement]) -> str:
         if run.front
     ]
     if found:
-        return f"{'; '.join(found)}: while that is away, it does not matter how many there are."
+        return f"{'; '.join(found)}: while that is down, their number makes no difference."
     return "No single component stands in front of the nodes of any of these arrangements."

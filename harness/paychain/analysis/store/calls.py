@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from paychain.analysis.store.fallback_uses import WORKED
 from paychain.analysis.store.store import RunStore
 from paychain.payments.outcome import HopResult
 
-WORKED = ", ".join(f"'{result.value}'" for result in HopResult if result.worked)
 _NAME = "caller || '.' || operation || '.' || callee"
 
 
@@ -89,3 +89,9 @@ def has_failure_below(store: RunStore, call: FailedCall) -> bool:
         (call.payment, call.span),
     )
     return any(found)
+
+
+def due_ns(store: RunStore, payment: str) -> int:
+    """When a payment was to start; 0 for one that no customer made. Index the store before."""
+    found = store.select("SELECT intended_ns FROM txn WHERE payment = ?", (payment,))
+    return next((int(intended_ns) for (intended_ns,) in found), 0)

@@ -110,11 +110,11 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     virtual: bool = False
     compression: float | None = None  # of a virtual run: its seconds in one second of real time
     planned: int | None = 0  # payments; None: users set the pace
-    offered: int | None = None  # payments that were really started; None: nobody could say
+    offered: int | None = None  # payments that were really started; None: unknown
     drained_s: float | None = None  # when all was final; None: the run did not get there
     pending: list[str] = []  # payments that were still in progress when the drain ended
     stopped: Stopped | None = None  # by a condition of the experiment
-    fault_hits: dict[str, int] | None = None  # requests by in-link fault; None: nobody could say
+    fault_hits: dict[str, int] | None = None  # requests by in-link fault; None: unknown
     engine: EngineFacts = NO_ENGINE
     engine_events_dropped: int = 0  # by the engine's log, before they were collected
     workers: list[WorkerFacts] = []  # none: one process made every payment

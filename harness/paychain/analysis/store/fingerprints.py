@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
@@ -64,7 +64,7 @@ _FINGERPRINTS = (
     f"{_line('movement', _MOVEMENT)} || '\n' "
     f"FROM txn AS paid INDEXED BY txn_payment WHERE {_WITHIN} ORDER BY payment"
 )
-# Few payments have any decisions: they are asked for by themselves.
+# Few payments have any decisions: they have a query of their own.
 _DECISIONS = (
     f"SELECT decision.payment, GROUP_CONCAT({_DECISION}) "
     "FROM decision INDEXED BY decision_payment CROSS JOIN txn AS paid INDEXED BY txn_payment "
@@ -216,13 +216,21 @@ class Fingerprints:
             if payments:
                 yield fingerprint, payments
 
-    def payments(self) -> Iterator[tuple[str, Fingerprint]]:
-        """Every payment with its fingerprint, in the order of their ids."""
+    def payments(
+        self, known_texts: Collection[str] = (), always: Collection[str] = ()
+    ) -> Iterator[tuple[str, Fingerprint]]:
+        """Every payment with its fingerprint, in the order of their ids.
+
+        Without those whose fingerprint has a known text, but for some payments that come `always`.
+        What is known may grow between two payments.
+        """
         known = self._all.known
         unique = "DISTINCT " if self._all.has_repeats else ""
         payments = self._db.execute(f"SELECT {unique}payment {_CUSTOMERS}")
         for (payment,), number in zip(payments, self._all.numbers, strict=True):
-            yield payment, known[number]
+            fingerprint = known[number]
+            if fingerprint[0] not in known_texts or payment in always:
+                yield payment, fingerprint
 
     def strangers(self) -> list[str]:
         """Payments that only links know of: there is no record of their customer."""

@@ -45,7 +45,7 @@ class Meta(ABC):
         """What the run knows of itself. Raises UserError when it did not finish."""
         facts = self._fact(FACTS)
         if facts is None:
-            hint = f"paychain judge {self.folder} says how far it came"
+            hint = f"paychain judge {self.folder} shows how far it got"
             raise UserError(f"{self.path} belongs to a run that did not finish", hint=hint)
         return msgspec.convert(facts, RunFacts)
 

@@ -9,8 +9,8 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from paychain.analysis.measures.success_series import CELL_NS
-from paychain.analysis.store.calls import WORKED
-from paychain.analysis.store.fingerprints import LAST, Bound, Fingerprint
+from paychain.analysis.store.fallback_uses import WORKED
+from paychain.analysis.store.fingerprints import Fingerprint
 from paychain.analysis.store.shapes import hop_of, is_of_warm_up
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import DecisionKind, MovementKind
@@ -30,25 +30,6 @@ _SPANS = 200  # in one query: SQLite's default limit to the depth of an expressi
 _Hop = tuple[str, str, str, int]  # caller, operation, callee and route
 Cell = tuple[int, int, int]
 """One hundredth of a second: its number since the epoch, events in it, how many succeeded."""
-
-
-class FallbackUse(NamedTuple):
-    """One payment that used one fallback, how often, and how it ended. Amounts are minor units.
-
-    `first_ns`: its first use. `is_served`: the fallback's own call worked.
-    """
-
-    link: str
-    operation: str
-    kind: str
-    target: str
-    activations: int
-    first_ns: int
-    intended_ns: int
-    ended_ns: int
-    is_technical: bool
-    amount_minor: int
-    is_served: bool
 
 
 class WarmUpHop(NamedTuple):
@@ -145,41 +126,14 @@ def primary_cells(
     )
 
 
-def fallback_uses(
-    store: RunStore, kinds: Iterable[str], after: Bound = "", upto: Bound = LAST
-) -> Iterator[FallbackUse]:
-    """Every payment with every fallback of `kinds` it used, warm-up excluded.
-
-    Of the payments after one, up to another; of all of them by default.
-
-    Served: a hop to the fallback's target worked that began after the decision, and the target got
-    the payment with its authentication; a fallback without a target served the payment when the
-    customer was finally answered.
-    """
-    store.index()
+def calls_with(store: RunStore, kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """The calls for which a payment met a decision of some kinds: link and operation, in order."""
     marks, listed = _listed(kinds)
-    # Where all are asked for, SQLite is not to look each of them up in the index.
-    is_part = after != "" or upto != LAST
-    within = "payment > ? AND payment <= ?" if is_part else "payment != ''"
-    values = (after, upto) if is_part else ()
-    yield from map(
-        FallbackUse._make,
-        store.select(
-            "SELECT link, operation, kind, target, n, first_ns, intended_ns, ended_ns, technical, "
-            "amount_minor, CASE target WHEN '' THEN NOT technical ELSE EXISTS ("
-            " SELECT 1 FROM hop WHERE hop.payment = used.payment AND hop.caller = used.link"
-            " AND hop.operation = used.operation AND hop.callee = used.target"
-            f" AND hop.started_ns >= used.first_ns AND hop.result IN ({WORKED})) AND NOT EXISTS ("
-            " SELECT 1 FROM decision AS lost WHERE lost.payment = used.payment"
-            f" AND lost.kind = '{DecisionKind.AUTHENTICATION_LOST}' AND lost.link = used.link"
-            " AND lost.operation = used.operation AND lost.target = used.target) END "
-            "FROM (SELECT payment, link, operation, kind, target, COUNT(*) AS n,"
-            f" MIN(at_ns) AS first_ns FROM decision WHERE {within} AND kind IN ({marks})"
-            " GROUP BY payment, link, operation, kind, target) AS used "
-            "CROSS JOIN txn ON txn.payment = used.payment WHERE NOT txn.warm_up",
-            (*values, *listed),
-        ),
+    found = store.select(
+        f"SELECT DISTINCT link, operation FROM decision WHERE payment != '' AND kind IN ({marks})",
+        listed,
     )
+    return sorted(found)
 
 
 def approved_by(store: RunStore, kinds: Iterable[str]) -> Iterator[tuple[str, str, str, int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from paychain.payments.journal import Decision, HopRecord, Movement, PaymentRecord
@@ -81,7 +81,10 @@ _PARTS: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {
     Decision: _of_decision,
 }
 SHAPED = tuple(_PARTS)
+Likeness = tuple[int, ...]
+"""Numbers of the shapes of a payment's records: equal ones mean that payments went alike."""
 WITH_PARTY = (PaymentRecord, Movement)  # records that name a merchant and an instrument
+_NOBODY = ("", "")  # a party that is not named
 
 
 class Shapes:
@@ -91,6 +94,18 @@ class Shapes:
         self._db = db
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._parties: dict[tuple[str, str], int] = {}
+        self._first_shape = self._first_party = 0
+
+    def go_on(self, with_party: Iterable[str]) -> None:
+        """Number what is added from now on beyond what an earlier process has numbered.
+
+        `with_party`: the tables whose records name one. What went alike has two numbers then.
+        """
+        highest = f"SELECT COALESCE(MAX(number), -1) + 1 FROM {TABLE}"
+        self._first_shape = self._db.execute(highest).fetchone()[0]
+        for table in with_party:
+            found = self._db.execute(f"SELECT COALESCE(MAX(party), 0) FROM {table}").fetchone()[0]
+            self._first_party = max(self._first_party, found)
 
     def create(self) -> None:
         """Create the table, empty."""
@@ -107,7 +122,7 @@ class Shapes:
             parts = parts_of(record)
             number = numbers.get(parts)
             if number is None and len(numbers) < MAX_SHAPES:
-                number = numbers[parts] = len(numbers)
+                number = numbers[parts] = self._first_shape + len(numbers)
                 self._db.execute(
                     f"INSERT INTO {TABLE} VALUES (?, ?, ?)",
                     (number, parts[0], json.dumps(parts[1:])),
@@ -125,10 +140,47 @@ class Shapes:
         for record in records:
             key = (record.merchant, record.instrument)
             number = parties.get(key)
-            if number is None and key != ("", ""):
-                number = parties[key] = len(parties) + 1
+            if number is None and key != _NOBODY:
+                number = parties[key] = self._first_party + len(parties) + 1
             found.append(number)
         return found
+
+
+class Likenesses:
+    """What payments of several runs of one chain went like, in memory; `store.fingerprints` of one.
+
+    A record is as said there: `~number` is about no amount, or names no party.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Any, ...], int] = {}
+
+    def of(
+        self,
+        paid: PaymentRecord,
+        hops: Sequence[HopRecord],
+        movements: Sequence[Movement],
+        decisions: Sequence[Decision],
+    ) -> Likeness | None:
+        """What one payment went like; None where that would not say everything."""
+        amount, party = paid.amount_minor, (paid.merchant, paid.instrument)
+        number = self._number
+        found = [number(_of_payment(paid)), *[number(_of_hop(hop)) for hop in hops]]
+        for movement in movements:
+            shape = number(_of_movement(movement))
+            named = (movement.merchant, movement.instrument)
+            if movement.amount_minor != amount or named not in (party, _NOBODY):
+                return None
+            found.append(shape if named == party else ~shape)
+        for decision in decisions:
+            if decision.amount_minor not in (0, amount):
+                return None
+            shape = number(_of_decision(decision))
+            found.append(shape if decision.amount_minor else ~shape)
+        return tuple(found) if len(self._numbers) <= MAX_SHAPES else None
+
+    def _number(self, parts: tuple[Any, ...]) -> int:
+        return self._numbers.setdefault(parts, len(self._numbers))
 
 
 def hop_of(parts: str) -> tuple[str, str, str, int]:

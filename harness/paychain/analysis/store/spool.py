@@ -48,7 +48,7 @@ class SpoolReader:
 
     @property
     def missing(self) -> str:
-        """What is missing of a journal that nobody writes any more, in words; "" for nothing."""
+        """What is missing of a finished journal, in words; "" if it is complete."""
         if self.error:
             return f"it could not be read to its end: {self.error}"
         if self._end is None:

@@ -141,7 +141,9 @@ class RunStore(Meta):
     @classmethod
     def reopen(cls, path: Path) -> RunStore:
         """The store of a run whose process has ended, to judge it again. Raises UserError."""
-        return cls(connections.open_(path, VERSION, is_read_only=False))
+        store = cls(connections.open_(path, VERSION, is_read_only=False))
+        store._shapes.go_on(_TABLES[kind] for kind in WITH_PARTY)
+        return store
 
     def check(self, folder: Path) -> None:
         """Raises UserError when the records in a run directory cannot all be read."""

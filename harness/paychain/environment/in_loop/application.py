@@ -107,7 +107,7 @@ class Application:
 
     def last_lines(self) -> list[str]:
         """The end of what it has written."""
-        return self._output.last_lines()
+        return self._output.last_lines(os.environ)
 
     async def start(self, near: dict[str, Address], secrets: dict[str, str]) -> None:
         """Start it and wait until it listens. `near`: where its hop to each link begins.
@@ -202,7 +202,7 @@ class Application:
     def _not_started(self, what: str) -> UserError:
         if self.error is not None:
             return self.error
-        lines = "".join(f"\n    {line}" for line in self._output.last_lines())
+        lines = "".join(f"\n    {line}" for line in self._output.last_lines(os.environ))
         ending = f"; its last lines:{lines}" if lines else "; it wrote nothing"
         return NotStarted(f"{self.name} {what}{ending}")
 
@@ -264,7 +264,7 @@ class Application:
         raise AssertionError(f"{fault} does not act in an own service")
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Nothing to do."""
+        """Nothing to heal: an application meets no such fault."""
 
 
 def prepare(chain: Chain, home: Path) -> None:

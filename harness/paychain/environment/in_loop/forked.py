@@ -19,9 +19,9 @@ CHUNK = 1 << 20  # bytes read at once
 
 
 def in_fork(work: Callable[[], T]) -> T:
-    """What `work` returns, done by a forked process; its errors are raised here.
+    """Run `work` in a forked process; return its result, or raise its error here.
 
-    Both must be picklable. Raises RuntimeError when the process ended without an answer.
+    Both must be picklable. Raises RuntimeError if the process ended without an answer.
     """
     ours, theirs = os.pipe()
     with warnings.catch_warnings():

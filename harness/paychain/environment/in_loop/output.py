@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
-from paychain.payments.cards import masked
+from paychain.processes.shown_lines import shown_lines
 
 MAX_LINES = 10_000  # of one application: the newest
-LAST_LINES = 20  # in a message
-MAX_LINE_CHARACTERS = 500
 
 
 class Output(io.TextIOBase):
@@ -31,10 +29,9 @@ class Output(io.TextIOBase):
         self._lines.extend(whole)
         return len(text)
 
-    def last_lines(self) -> list[str]:
-        """The newest lines, without card numbers."""
-        lines = [line.rstrip() for line in [*self._lines, self._begun] if line.strip()]
-        return [masked(line)[:MAX_LINE_CHARACTERS] for line in lines[-LAST_LINES:]]
+    def last_lines(self, environment: Mapping[str, str]) -> list[str]:
+        """The newest lines as a report may show them. `environment`: the application's."""
+        return shown_lines([*self._lines, self._begun], environment)
 
 
 class _Current(io.TextIOBase):

@@ -16,7 +16,7 @@ from paychain.processes.http_thread import HttpThread, QuietHandler
 
 PATH = "/v1/traces"
 MAX_BYTES = 16_000_000  # of one request, also when it is unpacked
-MAX_WAITING = 100_000  # exchanges that nobody has taken; more are refused, to be sent again
+MAX_WAITING = 100_000  # exchanges not yet taken; further ones are refused, to be sent again
 _READERS: Mapping[str, Callable[[bytes], list[ClientSpan]]] = {
     "application/json": from_json,
     "application/x-protobuf": from_protobuf,
@@ -62,7 +62,7 @@ class SpanReceiver:
     def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Take one request; the body of its answer. Raises Refused."""
         if path.partition("?")[0] != PATH:
-            raise RequestRefused(404, f"only {PATH} is here; send no metrics or logs")
+            raise RequestRefused(404, f"only {PATH} is served; send no metrics or logs")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         reader = _READERS.get(kind)
         if reader is None:

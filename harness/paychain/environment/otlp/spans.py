@@ -57,7 +57,7 @@ def from_json(body: bytes) -> list[ClientSpan]:
         }
         return [_of_json(span, parents) for span in spans if _json_kind(span) == CLIENT]
     except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise MalformedProtobuf(f"this is no ExportTraceServiceRequest: {error}") from error
+        raise MalformedProtobuf(f"not an ExportTraceServiceRequest: {error}") from error
 
 
 def _json_kind(span: dict[str, Any]) -> int:
@@ -113,7 +113,7 @@ def from_protobuf(body: bytes) -> list[ClientSpan]:
             if kind == CLIENT
         ]
     except (TypeError, UnicodeDecodeError) as error:
-        raise MalformedProtobuf(f"this is no ExportTraceServiceRequest: {error}") from error
+        raise MalformedProtobuf(f"not an ExportTraceServiceRequest: {error}") from error
 
 
 def _protobuf_ids(span: bytes) -> tuple[str, str, int]:

@@ -25,7 +25,7 @@ class ProcessGuard:
         self._process: subprocess.Popen[bytes] | None = None
 
     def watch(self, group: int, mark: str) -> None:
-        """End this group when this process is gone."""
+        """End this group when this process has ended."""
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603  (our own file, no shell)
                 python_file(Path(groups.__file__)),
@@ -52,6 +52,6 @@ class ProcessGuard:
     def _write(self, line: str) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        with suppress(OSError):  # somebody killed it: the run goes on, only less safely
+        with suppress(OSError):  # it was killed: the run continues, only less safely
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()

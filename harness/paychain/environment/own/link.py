@@ -35,7 +35,7 @@ class OwnLink:
         self.link = link
         self.process = process
         self.failures: list[ServiceFailure] = []
-        self.is_given_up = False  # it has ended and nobody starts it again
+        self.is_given_up = False  # it has ended and is not started again
         self._now_ns = now_ns
         self._restarts = restarts
         self._killed_by: set[str] = set()  # crashes that are on

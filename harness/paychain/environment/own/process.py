@@ -25,16 +25,14 @@ from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.readiness import POLL_S, ReadySign
 from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
-from paychain.payments.cards import masked
 from paychain.processes.children import python_module, reap
 from paychain.processes.scratch import is_scratch
+from paychain.processes.shown_lines import shown_lines
 
 STOP_POLL_S = 0.05
 BEFORE_WITHIN_S = 600.0  # one command: a database takes minutes to load, not hours
-LAST_LINES = 20  # of its output in a message
-MAX_LINE_CHARACTERS = 500
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # and cursor movements: ECMA-48 §5.4
-TAIL_BYTES = 64_000  # holds LAST_LINES lines of any sane length
+TAIL_BYTES = 64_000  # holds the last lines of any sane length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +110,7 @@ class OwnProcess:
     def _exit_hint(self) -> str:
         assert self._process is not None
         went_away = self._process.returncode == 0
-        return "its command has to stay in the foreground" if went_away else ""
+        return "its command must stay in the foreground" if went_away else ""
 
     def _late_hint(self) -> str:
         assert self._process is not None
@@ -157,7 +155,7 @@ class OwnProcess:
 
     def last_lines(self) -> list[str]:
         """The end of its output, without card numbers."""
-        return last_lines(self._around.log)
+        return last_lines(self._around.log, self._around.environment)
 
     def kill(self) -> None:
         """End it and everything that it has started, at once."""
@@ -254,13 +252,12 @@ class OwnProcess:
         return NotStarted(f"{self.link} {what}{ending}")
 
 
-def last_lines(log: Path) -> list[str]:
-    """The last lines of a service's output, card numbers masked; none without a file."""
+def last_lines(log: Path, environment: Mapping[str, str]) -> list[str]:
+    """The last lines of a service's output, as a report may show them; none without a file."""
     if not log.exists():
         return []
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - TAIL_BYTES))
         text = file.read().decode("utf-8", "replace")
-    lines = [line.rstrip() for line in _COLOURS.sub("", text).splitlines() if line.strip()]
-    return [masked(line)[:MAX_LINE_CHARACTERS] for line in lines[-LAST_LINES:]]
+    return shown_lines(_COLOURS.sub("", text).splitlines(), environment)

@@ -18,7 +18,7 @@ from paychain.model.service import Ready
 
 POLL_S = 0.1  # between two looks at a service that starts
 TRY_S = 1.0  # one request of a service that is just starting
-QUICK_TRY_S = 0.1  # while a run goes on, whose faults have to come in time
+QUICK_TRY_S = 0.1  # during a run, whose faults must be on time
 COMMAND_S = 10.0  # one readiness command
 READY_STATUS = range(200, 400)
 

@@ -249,7 +249,7 @@ class OwnServices:
         if missing:
             raise NotStarted(
                 f"{name} is not ready at {service.url}: {sign.words}: {missing}",
-                hint="start it first (paychain up CHAIN --env shows what it has to know)",
+                hint="start it first (paychain up CHAIN --env prints the variables it needs)",
             )
 
     def _folder_of(self, name: str) -> str:
@@ -262,7 +262,7 @@ class OwnServices:
         return self._folders[name].name
 
     def _reserve(self, name: str, port: int | None) -> int:
-        """Hold a port until the service is started, so that nobody else takes it meanwhile."""
+        """Hold a port until the service is started, so that no other process takes it."""
         if port is None:
             self._reserved[name] = held = held_port()
             return int(held.getsockname()[1])

@@ -29,7 +29,7 @@ LAST_ANSWER_S = 1.0  # the command to end is answered within it
 
 
 async def wait_for_a_run(plan: WaitingPlan, on_ready: Callable[[], None]) -> None:
-    """Take commands until one ends the process, the conductor is silent, or the parent is gone."""
+    """Serve commands until one ends the process, the conductor is silent, or the parent ends."""
     waiting = WaitingLinks(
         plan, os.environ.get(TOKEN_VARIABLE, ""), secrets.token_hex(16), time.monotonic_ns
     )

@@ -55,7 +55,7 @@ class PlacedEngine:
         return HttpResponse(answer.status, answer.body, {"content-type": "application/json"})
 
     async def stop(self) -> None:
-        """End its process, and with it every fault."""
+        """End its process, which heals every fault."""
         if self._pool is not None:
             await self._pool.close()
         self._children.stop()

@@ -15,10 +15,10 @@ from requests.auth import AuthBase
 from paychain.analysis.store.facts import HostFacts
 from paychain.engine.control import EngineControl
 from paychain.engine.engine import START_WITHIN_S
+from paychain.environment.remote.beginning import BeginRequest, Hello
 from paychain.environment.remote.engine import PATH
 from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import ProvingAuth
-from paychain.environment.remote.waiting import BeginRequest, Hello
 from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, ClockOffset
 from paychain.load.distributed.spread import check_token
 from paychain.model.chain import Chain
@@ -99,7 +99,7 @@ class Remote:
         return self._ask("POST", path, body, within_s=within_s).json()
 
     def auth(self) -> AuthBase:
-        """Proves requests to it; each thread or session that sends some needs its own."""
+        """Authenticates requests to it; each thread or session needs its own."""
         return ProvingAuth(self._token, self._session_name)
 
     def end(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from paychain.environment.remote import proof
+from paychain.environment.remote.beginning import BeginRequest, Hello
 from paychain.environment.remote.engine import PATH, PlacedEngine
 from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
@@ -28,7 +29,7 @@ from paychain.services.host import Host
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 PIECE_BYTES = 1_000_000  # of a spool in an answer: more could take longer than a call may
-LEASE_S = 30.0  # a conductor that is silent for this long is gone
+LEASE_S = 30.0  # a conductor that is silent for this long counts as gone
 
 
 class WaitingPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,24 +43,6 @@ class WaitingPlan(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     spool: str
     ready: str  # file that appears once it waits
-
-
-class Hello(msgspec.Struct, frozen=True):
-    """The process that waits. Times are of its own monotonic clock."""
-
-    session: str  # random name of this process; proofs are for it alone
-    chain_sha256: str
-    links: list[str]
-    is_taken: bool
-    received_ns: int
-    answered_ns: int
-
-
-class BeginRequest(msgspec.Struct, frozen=True):
-    """Body of POST /begin. `epoch_ns`: time zero of the run on the clock of the waiting machine."""
-
-    seed: int
-    epoch_ns: int
 
 
 class WaitingLinks:
@@ -125,7 +108,7 @@ class WaitingLinks:
                 self.over.set()
                 return json_response(200, {})
         if self._control is None:
-            return json_response(409, {"error": "no run has begun"})
+            return json_response(409, {"error": "no run has started"})
         if self._engine is not None and http.target.startswith(f"{PATH}/"):
             return await self._engine.handle(http)
         return await self._control.handle(http)

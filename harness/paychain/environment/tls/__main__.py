@@ -15,7 +15,7 @@ from paychain.processes.parent import until_stopped
 
 
 async def serve(plan_path: Path) -> None:
-    """Open the plan's near ends until asked to stop, or until the parent is gone."""
+    """Serve the plan's near ends until stopped, or until the parent has ended."""
     plan = read_plan(plan_path)
     authority = Authority()
     variables = authority.publish(Path(plan.folder))

@@ -143,7 +143,7 @@ async def _splice(near: _Ends, far: _Ends) -> None:
         if was_reset:
             _reset(near[1])
     else:
-        # The service has ended its side: what it asked may still be answered to nobody.
+        # The service has closed its side: an answer to its request would have no reader.
         ways[1].cancel()
     await asyncio.gather(*ways, return_exceptions=True)
     with suppress(OSError, ssl.SSLError, TimeoutError):
@@ -158,7 +158,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection with a reset, as the kernel of a host that is gone does."""
+    """End a connection with a reset, as the kernel of a crashed host does."""
     connection = writer.get_extra_info("socket")
     if connection is not None:
         with suppress(OSError):
@@ -176,10 +176,10 @@ async def _connect_target(near: socket) -> str:
             raise ValueError("no CONNECT request")
     method, _, rest = head.decode("latin-1").partition(" ")
     if method != "CONNECT":
-        raise ValueError(f"the forward proxy takes CONNECT, not {method}")
+        raise ValueError(f"the forward proxy accepts only CONNECT, not {method}")
     return rest.partition(" ")[0].rpartition(":")[0].lower()
 
 
 def _refusal(host: str) -> bytes:
-    body = f"no link of this chain stands for {host}\n".encode()
+    body = f"no link of this chain represents {host}\n".encode()
     return b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)

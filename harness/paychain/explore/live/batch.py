@@ -102,15 +102,18 @@ class Batches:
         batches = dict.fromkeys(order.batch for order in self._orders.values() if order.was_seen)
         return [each for batch in batches if not batch.outage for each in batch.suspects.values()]
 
-    def longest_wait_s(self) -> float:
-        """How long the customer of an order without a script has waited who waits longest now."""
+    def wait_s(self) -> float:
+        """How long two customers of orders without a script have waited, who are not done.
+
+        One alone may have met something of its own; it must not keep all others waiting.
+        """
         now_ns = self._running.now_ns()
-        waiting = (
+        waiting = sorted(
             order.begun_ns
             for order in self._orders.values()
             if order.is_control and order.over_ns is None
         )
-        return max(0.0, (now_ns - min(waiting, default=now_ns)) / 1e9)
+        return max(0.0, (now_ns - waiting[1]) / 1e9) if len(waiting) > 1 else 0.0
 
     @property
     def is_settling_late(self) -> bool:
@@ -340,6 +343,7 @@ class Batches:
             failed=verdict.failed,
             took_s=verdict.took_s,
             requests=verdict.requests,
+            declined_at=frozenset(verdict.declined_at),
         )
         batch.suspects.pop(name, None)
         if verdict.broken:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
 from random import Random
 
-from paychain.explore.live.steps import EVENTS, Place, StepChoice, Steps, fits, size
+from paychain.explore.live.steps import EVENTS, Place, StepChoice, Steps, fits, in_order, size
 from paychain.processes.part import WHOLE, Part
 
 MAX_STEPS = 3  # of a drawn script: what takes more is rarely found by chance
@@ -64,7 +64,7 @@ class Candidates:
         self._asked_by_controls: Counter[_Subject] = Counter()
         self._asked: dict[Steps, Mapping[Place, int]] = {}  # under each script that was tried
         self._leading: defaultdict[_Subject, list[Steps]] = defaultdict(list)  # alone, to what
-        self._groups: dict[_Asked, list[Steps]] = {}  # what was tried, by what was asked for
+        self._groups: dict[_Asked, list[Steps]] = {}  # scripts tried, by what was requested
         self._seen = set(known)
         self._again: deque[Steps] = deque(known)
         self._drawn = self._draw()
@@ -75,18 +75,18 @@ class Candidates:
         return self._controls >= MIN_CONTROLS
 
     def next(self, number: int) -> list[Steps]:
-        """The next scripts; only known ones as long as nobody knows what payments ask for."""
+        """The next scripts; only known ones until it is known what payments request."""
         again = [self._again.popleft() for _ in range(min(number, len(self._again)))]
         if not self.knows_payments:
             return again
         return [*again, *islice(self._drawn, number - len(again))]
 
     def put_back(self, scripts: Iterable[Steps]) -> None:
-        """Try these next: they were begun, and nobody knows what became of them."""
+        """Try these next: they were started, and their outcome is not known."""
         self._again.extend(scripts)
 
     def learn(self, steps: Steps, asked: Mapping[Place, int]) -> None:
-        """Know what was asked for, and how often, when a payment followed these steps."""
+        """Note what was requested, and how often, when a payment followed these steps."""
         if not steps:
             self._controls += 1
             self._asked_by_controls.update(_subjects(asked))
@@ -151,7 +151,7 @@ class Candidates:
         """Scripts that can be and were not tried, by their costs."""
         ordered = [(cost, self._random.random(), steps) for cost, steps in scripts]
         for *_, steps in sorted(ordered, key=lambda each: each[:2]):
-            tidy = _sorted(steps)
+            tidy = in_order(steps)
             if fits(tidy) and tidy not in self._seen:
                 self._seen.add(tidy)
                 yield tidy
@@ -200,7 +200,7 @@ class Candidates:
                 number = random.randint(2, MAX_STEPS)
                 steps = tuple(random.choice(self._choices) for _ in range(number))
             if steps and fits(steps):
-                return _sorted(steps)
+                return in_order(steps)
 
     def _extended(self) -> Steps:
         """A tried script, and one more step at something that it has led to; () for none."""
@@ -232,9 +232,5 @@ def _insert(bases: list[Steps], steps: Steps) -> None:
 def _text(steps: Steps) -> str:
     """What tells a script from others, the same on every machine."""
     return "; ".join(
-        f"{' '.join(step.place)} {step.number}: {step.name} {step.ms}" for step in _sorted(steps)
+        f"{' '.join(step.place)} {step.number}: {step.name} {step.ms}" for step in in_order(steps)
     )
-
-
-def _sorted(steps: Steps) -> Steps:
-    return tuple(sorted(steps, key=lambda step: (step.place, step.number)))

@@ -17,9 +17,15 @@ from paychain.payments.errors import UserError
 
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
-FIRST_RATE = 12.0  # payments per second, until it is known what the service can do
+# Payments per second, until it is known what the service can do: as many at most, and so many times
+# as many as it does one after the other. A service on a busy machine is not to drown in its first
+# batch, and what is broken then to be its load's doing.
+FIRST_RATE, AT_FIRST = 12.0, 1.5
+BATCH_S = 8.0  # a batch takes about as long at most: the rate holds for all of it
+MIN_SCRIPTS = 8  # of a batch
 BASE_RATE = 4.0  # one after the other, more or less
-BASE = 8  # payments before anything fails: what one takes, and what is asked for then
+MIN_BASE_S = 0.001
+BASE = 8  # payments without failures: how long one takes, and what it requests
 # Payments without a script by which the rate is set: half of those of a batch, so that the next one
 # may be faster.
 WINDOW = 4
@@ -33,8 +39,8 @@ class Chains:
     """One running chain after the other.
 
     `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
-    gets the scripts of orders that nobody judges because their chain was stopped. What happens to
-    the chain is counted in `result`.
+    gets the scripts of orders that are not judged because their chain was stopped. What happens to
+    the chain is counted in `result`. `keeps_requests`: as of `Batches`.
     """
 
     def __init__(
@@ -47,9 +53,11 @@ class Chains:
         on_judged: Callable[[Judged, Batch], None],
         on_changed: Callable[[Judged, Batch], None],
         on_left: Callable[[Sequence[Steps]], None],
+        keeps_requests: bool = False,
     ) -> None:
-        self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
+        self.ended: deque[Batch] = deque()  # batches not yet evaluated
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
+        self._keeps_requests = keeps_requests
         self._result = result
         self._on_judged, self._on_changed, self._on_left = on_judged, on_changed, on_left
         self._rate = min(FIRST_RATE, spec.rate)
@@ -72,6 +80,11 @@ class Chains:
         """Requests over all hops of all chains."""
         return self._requests + (self._batches.requests if self._batches is not None else 0)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known what a payment takes where nothing else happens."""
+        return self._base_s is not None
+
     def start(self) -> None:
         """Start a chain."""
         self._running = self._open_chain()
@@ -84,6 +97,7 @@ class Chains:
             self._on_judged,
             on_changed=self._on_changed,
             on_paid=self._note_paid,
+            keeps_requests=self._keeps_requests,
         )
         if self._base_s is None:
             self._batches.begin([], BASE)
@@ -107,9 +121,9 @@ class Chains:
         self.start()
 
     def look(self) -> None:
-        """Let a moment pass on the chain; start it again when an own service has died.
+        """Let the chain run for a moment; restart it if an own service has died.
 
-        Raises UserError when nothing that the entry answers is declared to mean anything.
+        Raises UserError if none of the entry's answers match its declaration.
         """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
@@ -122,10 +136,20 @@ class Chains:
             self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
             self._restart()
 
+    @property
+    def scripts_at_once(self) -> int:
+        """How many scripts a batch may have: a slow service gets smaller ones."""
+        return min(self._spec.batch, max(MIN_SCRIPTS, int(BATCH_S * self._rate)))
+
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
-        is_behind = self.now.longest_wait_s() > self._slow_s or self.now.is_settling_late
+        is_behind = self.now.wait_s() > self._slow_s or self.now.is_settling_late
         return self.now.has_room(number) and not is_behind
+
+    def was_calm(self, batch: Batch) -> bool:
+        """Whether most payments of a batch without a script took about as long as at first."""
+        waits_s = [order.took_s for order in batch.controls]
+        return batch.is_whole and median(waits_s) <= self._slow_s
 
     def _note_paid(self, took_s: float, rate: float) -> None:
         """Pay faster while payments without a script take as long as at first, else slower."""
@@ -138,6 +162,7 @@ class Chains:
         self._took_s.clear()
         if self._base_s is None:
             self._base_s = now_s
+            self._pay_at(max(MIN_RATE, min(self._rate, AT_FIRST / max(now_s, MIN_BASE_S))))
         elif now_s > self._slow_s:
             self._pay_at(max(MIN_RATE, SLOWER * self._rate))
         else:

@@ -24,6 +24,7 @@ from paychain.explore.live.result import (
     words_of,
 )
 from paychain.explore.live.steps import StepChoice, Steps, simpler, size
+from paychain.explore.live.surer import always_breaking, may_be_surer
 
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
@@ -195,7 +196,7 @@ class FollowUps:
             return
         self._result.doing = "paying without any script"
         self.start_afresh()
-        alone = self._run([], self._spec.batch, is_quiet=True)
+        alone = self._run([], self._chains.scripts_at_once, is_quiet=True)
         control = next((each for each in alone.controls if rule in each.broken), None)
         if control is not None:
             self.keep(rule, control, alone, is_minimal=True)
@@ -333,26 +334,21 @@ class FollowUps:
         return self._result.found[rule].reproduced != 0  # None: no time was left to try it
 
     def _prefer_surer(self, rule: str) -> None:
-        """Of the scripts with as many steps that broke the rule, the simplest that always does.
+        """Of the scripts with as many steps, the simplest that always breaks the rule.
 
+        Those that broke it are tried, and those that let meet by a step what else meets by chance.
         It replaces one that breaks the rule now and then, once it is minimal and reproduced.
         """
         unsure = self._result.found[rule]
-        as_short = {steps for steps in self._suspects[rule] if len(steps) == len(unsure.steps)}
-        others = sorted(as_short - {unsure.steps}, key=size)[: GENTLE.payments // PAYMENTS_EACH]
+        most = GENTLE.payments // PAYMENTS_EACH
+        others = may_be_surer(unsure.steps, self._suspects[rule], self._choices, most)
         if not others or self._is_late():
             return
         self._result.doing = f"looking for a script that always breaks {rule}"
         self.start_afresh()
         controls = self._controls(len(others), GENTLE)
         batch = self._run(others * PAYMENTS_EACH, controls, is_quiet=True)
-        broke = batch.breaking(rule)
-        sure = [
-            order
-            for steps in others
-            if len(orders := [order for order in broke if order.steps == steps]) == PAYMENTS_EACH
-            for order in orders
-        ]
+        sure = [order for steps in others for order in always_breaking(batch, rule, steps)]
         if not sure:
             return
         doubtful = dict(self._result.doubtful)
@@ -373,7 +369,7 @@ class FollowUps:
         self._result.found[rule] = replace(self._result.found[rule], at_script=before.at_script)
 
     def _note_reproduced(self, rule: str) -> None:
-        """Know how many payments that followed it alone broke the rule."""
+        """Note how many payments that followed it alone broke the rule."""
         found = self._result.found[rule]
         tried, again = self._alone.number(found.steps), self._alone.breaking(found.steps, rule)
         self._result.doing = ""

@@ -17,7 +17,8 @@ class Judged:
     """One order of a batch. `steps`: its script, empty for a control.
 
     `broken`: what it breaks, by rule. `met`: places of the steps that met a request. `asked`: how
-    often each thing that a step can be at was asked for.
+    often each thing that a step can be at was asked for. `declined_at`: links that decline a share
+    of all payments, and have declined it.
     """
 
     steps: Steps
@@ -28,6 +29,13 @@ class Judged:
     failed: bool  # a payment of it failed technically
     took_s: float  # how long its customer waited
     requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
+    declined_at: frozenset[str] = frozenset()
+
+    @property
+    def tells(self) -> bool:
+        """Whether it shows what its script does: it was not declined for a reason of its own."""
+        scripted = {step.place[1] for step in self.steps if step.place[0] == "link"}
+        return bool(self.broken) or self.declined_at <= scripted
 
 
 @dataclass(kw_only=True, eq=False)
@@ -45,7 +53,7 @@ class Batch:
     outage: LiveOutage | None = None
     orders: list[Judged] = field(default_factory=list)
     is_cut: bool = False
-    undecided: int = 0  # orders that were still in progress when nobody waited any longer
+    undecided: int = 0  # orders still in progress when waiting ended
     stories: dict[str, tuple[RecordedPayment, ...]] = field(default_factory=dict)  # by order
     suspects: dict[str, tuple[Steps, frozenset[str]]] = field(default_factory=dict)
 

@@ -5,7 +5,9 @@ lessons ─ each a few payments on the running chain ─> reactions and policies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, get_args
@@ -14,6 +16,7 @@ import yaml
 
 from paychain.analysis.measures.own_policies import (
     NOTHING,
+    QUERY_THEN,
     ObservedPolicy,
     PolicyLine,
     policy_lines,
@@ -22,9 +25,10 @@ from paychain.analysis.measures.own_policies import (
 )
 from paychain.declaration.quantity import duration_text
 from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.batch import Batches
+from paychain.explore.live.chains import Chains
 from paychain.explore.live.judged import Batch
 from paychain.explore.live.lessons import Lesson, Reaction, lessons, react
+from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.model.chain import Chain, Link
 from paychain.model.loading import Loaded
 from paychain.model.policy import Call, Failure
@@ -37,6 +41,9 @@ _UNKNOWN: Mapping[str, str] = {
     "refund": "reverse",
     "query": "query",
     "repeat": "resend",
+    f"{QUERY_THEN}void": "reverse",
+    f"{QUERY_THEN}refund": "reverse",
+    f"{QUERY_THEN}repeat": "resend",
     NOTHING: "give_up",
 }
 # What a mock gateway has no use for: how customers and providers reach the user's process.
@@ -68,6 +75,7 @@ def learn(
     seed: int,
     payments_each: int,
     on_progress: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Learned:
     """Teach the own services of a chain every lesson. Raises UserError when there are none."""
     todo = list(lessons(chain))
@@ -75,31 +83,67 @@ def learn(
         hint = "learn is for a service: that authorises payments at mocks (calls: authorise)"
         raise UserError(f"chain {chain.chain} has no service of your own to learn from", hint=hint)
     learned = Learned({lesson.service: ObservedPolicy() for lesson in todo})
-    running = open_chain()
-    running.start()
-    try:
-        began_ns = running.now_ns()
-        batches = Batches(chain, running, seed, RATE, keeps_requests=True)
-        taught: list[tuple[Lesson, Batch]] = []
-        while todo or batches.in_flight:
-            if todo and batches.has_room(2 * payments_each):
-                lesson = todo.pop(0)
-                on_progress(f"{lesson.failure} at {lesson.link}")
-                # As many payments without a failure: a breaker stays closed at half of them.
-                batch = batches.begin([lesson.steps] * payments_each, payments_each)
-                taught.append((lesson, batch))
-            batches.look()
-        learned.took_s = (running.now_ns() - began_ns) / 1e9
-    finally:
-        running.stop()
-    for lesson, batch in taught:
+    began_s = clock()
+    for lesson, batch in _taught(chain, open_chain, todo, seed, payments_each, on_progress):
         learned.payments += len(batch.orders)
         orders = [order for order in batch.orders if order.steps]
         payments = [requests for order in orders for requests in order.requests]
         learned.reactions.append(react(lesson, payments))
         for requests in payments:
             watch(learned.policies, requests)
+    learned.took_s = clock() - began_s
     return learned
+
+
+def _taught(
+    chain: Chain,
+    open_chain: Callable[[], RunningChain],
+    todo: Sequence[Lesson],
+    seed: int,
+    payments_each: int,
+    on_progress: Callable[[str], None],
+) -> list[tuple[Lesson, Batch]]:
+    """Each lesson, and the payments that it was taught with.
+
+    One that a service was too busy for, with what it does about earlier ones, say, shows what it
+    does then: it is taught once more, after all others and slower. Raises UserError.
+    """
+    chains = Chains(
+        chain,
+        LiveSpec(seed=seed, rate=RATE),
+        open_chain,
+        LiveResult(),
+        on_judged=lambda _order, _batch: None,
+        on_changed=lambda _order, _batch: None,
+        on_left=lambda _: None,
+        keeps_requests=True,
+    )
+    coming = deque(todo)
+    begun: dict[Batch, Lesson] = {}
+    taught: dict[Lesson, Batch] = {}
+    try:
+        chains.start()
+        while coming or chains.now.in_flight or chains.ended:
+            if coming and chains.has_room(2 * payments_each) and chains.is_measured:
+                lesson = coming.popleft()
+                on_progress(f"{lesson.failure} at {lesson.link}")
+                # As many payments without a failure: a breaker stays closed at half of them.
+                batch = chains.now.begin([lesson.steps] * payments_each, payments_each)
+                begun[batch] = lesson
+            chains.look()
+            while chains.ended:
+                batch = chains.ended.popleft()
+                chains.look_after(batch)
+                shown = begun.get(batch)
+                if shown is None:
+                    continue  # the payments where nothing fails
+                if shown not in taught and not chains.was_calm(batch):
+                    coming.append(shown)
+                taught[shown] = batch
+    finally:
+        chains.stop()
+    nothing = Batch(number=0, rate=RATE)  # of a lesson that a service died of
+    return [(lesson, taught.get(lesson, nothing)) for lesson in todo]
 
 
 def twin_text(loaded: Loaded[Chain], learned: Learned) -> str:

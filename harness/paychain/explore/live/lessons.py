@@ -63,7 +63,7 @@ class Reaction:
         """`asks adyen (8 of 8), left after 2.00 s (8 of 8)`."""
         does, number = self.usual
         if not does:
-            return "not seen: no payment came there"
+            return "not seen: no payment got there"
         text = f"{does} ({number} of {self.next.total()})"
         usual = usual_wait_s(self.waits_s)
         if usual is not None:
@@ -119,7 +119,7 @@ def react(lesson: Lesson, payments: Iterable[Sequence[ObservedRequest]]) -> Reac
 def _next(failed: ObservedRequest, later: Sequence[ObservedRequest]) -> str:
     """What a service did to authorise a payment after a request that failed."""
     if not later:
-        return "takes it for done" if result_of(failed)[0].worked else "gives up"
+        return "assumes it was done" if result_of(failed)[0].worked else "gives up"
     if later[0].callee != failed.callee:
         return f"asks {later[0].callee}"
     if not failed.key and not later[0].key:

@@ -42,8 +42,8 @@ class LiveOutage:
         return _declared(self.link, self.kind, self.lasts_ms)
 
     def times(self, payments: int) -> list[float]:
-        """When payments begin, in seconds from the first on: in turns two that meet it somewhere,
-        and two that have begun just before.
+        """Start times of payments, in seconds after the first: by turns two that meet the outage,
+        and two that started just before it.
         """
         whole_s = AT_S + self.lasts_ms / 1000 + AFTER_S
         shares = [place / payments for place in range(payments)]
@@ -54,7 +54,9 @@ class LiveOutage:
 
     def __str__(self) -> str:
         """`stripe is down for 1s`."""
-        does = {"down": "is down", "freeze": "is frozen", "crash": "is killed, and away"}[self.kind]
+        does = {"down": "is down", "freeze": "is frozen", "crash": "is killed and stays down"}[
+            self.kind
+        ]
         return f"{self.link} {does} for {duration_text(self.lasts_ms / 1000)}"
 
 

@@ -20,6 +20,11 @@ PARTS_APART = 1_000_003  # seeds of searches: those of neighbouring seeds never 
 REPRODUCTIONS = 3  # fresh payments that follow it alone; as many again where some break nothing
 
 
+def controls_beside(scripts: int) -> int:
+    """Payments without a script beside so many with one: enough to see that the service is well."""
+    return max(4, scripts // 8)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LiveSpec:
     """What is searched, and for how long.
@@ -65,8 +70,8 @@ class LiveSpec:
 
     @property
     def controls(self) -> int:
-        """Payments without a script beside a batch: enough to see that the service is well."""
-        return max(4, self.batch // 8)
+        """Payments without a script beside a whole batch."""
+        return controls_beside(self.batch)
 
     def seeks(self, rule: str) -> bool:
         """Whether a rule is searched."""
@@ -113,7 +118,7 @@ class FoundScript:
 
 @dataclass
 class LiveResult:
-    """What a search has done so far. Filled as it goes on, so that Ctrl-C loses nothing."""
+    """What a search has done so far. Filled while it runs, so that Ctrl-C loses nothing."""
 
     found: dict[str, FoundScript] = field(default_factory=dict)  # by rule
     scripts: int = 0

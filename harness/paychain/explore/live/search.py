@@ -20,7 +20,13 @@ from paychain.explore.live.chains import Chains, OpenChain
 from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import LiveOutage, outage_choices, simpler_outages
-from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
+from paychain.explore.live.result import (
+    REPRODUCTIONS,
+    LiveResult,
+    LiveSpec,
+    OnProgress,
+    controls_beside,
+)
 from paychain.explore.live.steps import StepChoice, Steps, size, step_choices
 from paychain.model.chain import Chain
 
@@ -60,7 +66,7 @@ class LiveSearch:
         self._coming: deque[LiveOutage] = deque()
         self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
-        self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
+        self._breaking: list[Batch] = []  # with broken rules that were not followed up yet
         self._begun = 0  # scripts, as far as they were not left
         self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
         self._chains = Chains(
@@ -85,7 +91,7 @@ class LiveSearch:
         self._began_s = clock()
 
     def run(self) -> LiveResult:
-        """Search until the budget is spent, all rules asked for are broken, or Ctrl-C.
+        """Search until the budget is spent, all requested rules are broken, or Ctrl-C.
 
         Raises UserError.
         """
@@ -108,7 +114,7 @@ class LiveSearch:
 
     @property
     def _has_found_all(self) -> bool:
-        """Every rule that was asked for is broken: nothing is left to be found."""
+        """Whether every requested rule is broken: nothing is left to find."""
         return bool(self._spec.rules) and self.result.found.keys() >= set(self._spec.rules)
 
     @property
@@ -129,7 +135,8 @@ class LiveSearch:
         return True
 
     def _begin_scripts(self) -> None:
-        number, controls = self._spec.batch, self._spec.controls
+        number = self._chains.scripts_at_once
+        controls = controls_beside(number)
         if self._spec.share is not None:
             number = min(number, self._spec.share - self._begun)
         if self._chains.has_room(number + controls):
@@ -152,7 +159,7 @@ class LiveSearch:
         self._interrupted |= set(scripts)
 
     def _take_up(self) -> None:
-        """See what became of batches that have ended, and follow up what orders have broken."""
+        """Evaluate batches that have ended, and follow up broken rules."""
         while self._breaking or self._chains.ended:
             # The other orders of its batch may take much longer.
             while self._breaking:
@@ -235,16 +242,23 @@ class LiveSearch:
 
     @property
     def _is_outage_due(self) -> bool:
-        """Whether the next batch is one of the declared share."""
+        """Whether the next batch is one of the declared share. The first one is.
+
+        Later it would have to wait until services have settled what scripts leave unknown.
+        """
         result = self.result
         due = self._spec.outage_share * (result.outages + self._plain_batches)
-        return bool(self._outages) and self._plain_batches > 0 and result.outages < int(due)
+        is_due = bool(self._outages) and result.outages <= int(due)
+        return is_due and self._candidates.knows_payments
 
     def _try_outage(self) -> None:
-        """Half of the payments of a batch follow a script, and all of them meet an outage."""
+        """Half of the payments of a batch follow a script, and all of them meet an outage.
+
+        In the first one none follows any: the simplest scripts are first tried by themselves.
+        """
         outage = self._next_outage()
         half = max(1, self._spec.batch // 2)
-        scripts = self._candidates.next(half)
+        scripts = self._candidates.next(half) if self._plain_batches else []
         scripts += [()] * (half - len(scripts))
         self._begun += 2 * half
         batch = self._through(outage, [each for steps in scripts for each in (steps, ())])
@@ -260,10 +274,16 @@ class LiveSearch:
             self._reproduce_outage(rule)
 
     def _next_outage(self) -> LiveOutage:
-        """Each of them before any comes again, the short ones first."""
+        """Each of them before any comes again, the short ones first.
+
+        Of those an own service that is killed: what it has not written down is lost.
+        """
         if not self._coming:
-            drawn = [(each.lasts_ms, self._random.random(), each) for each in self._outages]
-            self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:2])]
+            drawn = [
+                (each.lasts_ms, each.kind != "crash", self._random.random(), each)
+                for each in self._outages
+            ]
+            self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:3])]
         return self._coming.popleft()
 
     def _through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:

@@ -1,4 +1,4 @@
-"""Steps that a search can put into a failure script, and when one script is simpler than another.
+"""Steps that a search can use in a failure script, and when one script is simpler than another.
 
 The order: one script is simpler than another when it has fewer steps; with as many, when their
 kinds are simpler, summed; with kinds as simple, when the numbers of their requests are smaller,
@@ -80,6 +80,11 @@ class StepChoice:
         """It is about what the customer does."""
         return self.place[0] == "customer"
 
+    @property
+    def is_meeting(self) -> bool:
+        """It lets a webhook and a request meet, whatever the machine is busy with."""
+        return any(key == "during" for key, _ in self.keys)
+
     def declared(self) -> dict[str, Any]:
         """The step as an experiment file writes it."""
         subject = self.place[0]
@@ -94,7 +99,7 @@ class StepChoice:
         return written | {key: self._timed(value) for key, value in self.keys}
 
     def _timed(self, value: Any) -> Any:
-        """A value with its time put in."""
+        """A value with its time filled in."""
         if isinstance(value, dict):
             return {key: self._timed(each) for key, each in value.items()}
         return duration_text(self.ms / 1000) if value is _TIME else value
@@ -246,6 +251,11 @@ def _knows_orders(chain: Chain) -> bool:
     paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
     declared = [chain.links[link].pays for link in paid]
     return any(pays is not None and _ORDER in str(pays.model_dump()) for pays in declared)
+
+
+def in_order(steps: Steps) -> Steps:
+    """The steps by what they are about: one order for each script."""
+    return tuple(sorted(steps, key=lambda step: (step.place, step.number)))
 
 
 def fits(steps: Steps) -> bool:

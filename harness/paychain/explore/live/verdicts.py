@@ -28,6 +28,7 @@ from paychain.payments.journal import (
     PaymentRecord,
     Record,
 )
+from paychain.payments.outcome import HopResult
 from paychain.payments.rules import Finding
 
 
@@ -38,6 +39,7 @@ class OrderVerdict:
     `broken`: findings by rule. `met`: places of the steps of its script that met a request.
     `asked`: how often each thing that a step can be at was asked for, or told by a webhook.
     `failed`: a payment of it failed technically. `took_s`: how long its customer waited last.
+    `declined_at`: links that decline a share of all payments, and have declined it.
     `requests`: those of own services, payment by payment, where they are to be kept.
     """
 
@@ -48,6 +50,7 @@ class OrderVerdict:
     took_s: float = 0.0
     stories: list[RecordedPayment] = field(default_factory=list)
     requests: list[list[ObservedRequest]] = field(default_factory=list)
+    declined_at: set[str] = field(default_factory=set)
 
 
 class Judge:
@@ -57,6 +60,9 @@ class Judge:
         self._chain = chain
         self._keeps_requests = keeps_requests and bool(chain.own_services())
         self._parties = Parties.of(chain)
+        self._decline_codes = {
+            name: link.declines.code for name, link in chain.links.items() if link.declines
+        }
 
     def verdicts(
         self,
@@ -84,7 +90,17 @@ class Judge:
             verdict = found.get(kept.order(getattr(record, "payment", "")))
             if verdict is not None:
                 _note(record, verdict)
+                self._note_decline(record, verdict)
         return found
+
+    def _note_decline(self, record: Record, verdict: OrderVerdict) -> None:
+        """Note a decline that is one of a link's declared share."""
+        if not isinstance(record, HopRecord | ReceivedRequest):
+            return
+        link = record.callee if isinstance(record, HopRecord) else record.link
+        is_declined = record.result is HopResult.DECLINED
+        if is_declined and record.code == self._decline_codes.get(link):
+            verdict.declined_at.add(link)
 
     def _judge(
         self,
@@ -113,7 +129,7 @@ class Judge:
 
 
 def _note(record: Record, verdict: OrderVerdict) -> None:
-    """Note which steps met a request, and what was asked for."""
+    """Note which steps met a request, and what was requested."""
     match record:
         case Decision(kind=DecisionKind.FAULT_HIT):
             _, slash, step = record.detail.rpartition("/")

@@ -26,7 +26,7 @@ class Crash(OutageKind):
     )
 
     def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
-        """Books survive on the disk of a process that goes on; an isolated one is killed."""
+        """Books survive in a process that keeps running; an isolated one is killed."""
         if self.forgets or not link.isolate:
             return super().limitation(name, link)
         what = f"{name} is isolated: a crash kills its process, which keeps no books on disk"

@@ -1,4 +1,4 @@
-"""`down`: the callee is gone."""
+"""`down`: the callee is unreachable."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from paychain.faults.toxic_spec import ToxicSpec
 
 
 class Down(HopFaultKind):
-    """The callee is gone: new connections are refused, open ones close.
+    """The callee is unreachable: new connections are refused, open ones close.
 
     With a share, that part of the connections is reset before anything gets through.
     """
 
     facts = Facts(
-        meaning="gone: connections are refused",
+        meaning="down: connections are refused",
         switch=({"share": "100%"},),
         search=Search(rank=1),
     )

@@ -24,10 +24,10 @@ class DuplicateRequest(RequestFaultKind):
     )
 
     copies: Annotated[
-        int, Field(ge=2, le=10, description="How often each request arrives in all.")
+        int, Field(ge=2, le=10, description="How many times each request arrives in total.")
     ] = 2
     after: Annotated[
-        Duration, Field(description="Pause between two copies; 0s: they arrive together.")
+        Duration, Field(description="Pause between copies; 0s: they arrive together.")
     ] = 0.0
 
     @property

@@ -29,6 +29,6 @@ class FeeSpike(StateFaultKind):
         Field(
             ge=2,
             le=1_000_000,
-            description="The lowest fee that is mined, as a multiple of the usual one.",
+            description="The lowest fee that is mined, as a multiple of the usual fee.",
         ),
     ]

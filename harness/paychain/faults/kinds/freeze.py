@@ -1,4 +1,4 @@
-"""`freeze`: the link's process is stopped and goes on later, as in a long GC pause."""
+"""`freeze`: the link's process is suspended for a while, as in a long GC pause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from paychain.faults.kind import Facts, FreezeKind, Limitation, LinkTraits
 
 
 class Freeze(FreezeKind):
-    """The link's process does nothing, and goes on where it stopped when the fault is over.
+    """The link's process is suspended, and continues where it stopped when the fault ends.
 
     Connections stay open and new ones are accepted by the kernel, but nothing is read or answered:
     a pause of a garbage collector, or a virtual machine that is moved. Timers that ran out

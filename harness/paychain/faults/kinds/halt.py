@@ -12,7 +12,7 @@ class Halt(StateFaultKind):
     """
 
     facts = Facts(
-        meaning="makes no blocks, answers all the same",
+        meaning="produces no blocks, still answers",
         switch=({},),
         search=Search(rank=14),
     )

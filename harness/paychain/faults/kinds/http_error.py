@@ -42,7 +42,7 @@ class HttpError(RequestFaultKind):
         return None if self.after_work else injected(self.status, self.retry_after)
 
     def change_answer(self, given: AnswerOrError, request: PaymentRequest) -> AnswerOrError:
-        """The error in place of the answer, when it comes after the work."""
+        """The error that replaces the answer, if it comes after the work."""
         if not self.after_work:
             return given
         return replace(injected(self.status, self.retry_after), is_after_work=True)

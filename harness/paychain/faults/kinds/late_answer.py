@@ -1,4 +1,4 @@
-"""`late_answer`: the link begins its work late."""
+"""`late_answer`: the link starts its work late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class LateAnswer(RequestFaultKind):
     """The link delays its work, so that a reversal may overtake the request."""
 
     facts = Facts(
-        meaning="begins its work late",
+        meaning="starts its work late",
         switch=({"delay": "3s", "share": "50%"},),
         search=Search(rank=9, magnitude="delay", on_calls=True),
     )

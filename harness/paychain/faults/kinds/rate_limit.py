@@ -30,7 +30,7 @@ class RateLimit(RequestFaultKind):
     fails_calls = True
 
     rate: Annotated[
-        Rate, Field(gt=0, description="Requests per second that each link of the target takes.")
+        Rate, Field(gt=0, description="Requests per second that each link of the target accepts.")
     ]
     retry_after: RetryAfter = 0.0
 

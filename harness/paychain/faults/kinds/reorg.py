@@ -25,8 +25,8 @@ class Reorg(StateFaultKind):
     roles = frozenset({"ledger"})
 
     depth: Annotated[
-        int, Field(ge=1, le=10_000, description="How many of the last blocks are replaced.")
+        int, Field(ge=1, le=10_000, description="Number of the last blocks that are replaced.")
     ]
     returns: Annotated[
-        Share, Field(description="The share of the undone transfers that wait for a block again.")
+        Share, Field(description="Share of the undone transfers that wait for a block again.")
     ] = 0.9

@@ -18,7 +18,7 @@ UNKNOWN_REFERENCE = "nobody-1"  # a reference that no payment has
 class WrongAnswer(RequestFaultKind):
     """The link does the work, and its answer reports something else.
 
-    `another_payment`: the answer names an authorisation that is not the one asked for.
+    `another_payment`: the answer names another authorisation than the requested one.
     """
 
     facts = Facts(

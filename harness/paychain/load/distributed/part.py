@@ -1,4 +1,4 @@
-"""A Locust process takes its part in a load over several: as the master, or as a worker."""
+"""A Locust process in a load over several processes: the master, or a worker."""
 
 from __future__ import annotations
 

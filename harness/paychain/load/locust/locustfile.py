@@ -64,7 +64,7 @@ def without_files(parser: Any) -> None:
 
 
 class PayingUser(User):
-    """A Locust user with the customers' client in place of Locust's."""
+    """A Locust user with the customers' client instead of Locust's."""
 
     abstract = True
     max_connections = 1
@@ -85,7 +85,7 @@ class PayingUser(User):
             self.refuse(error)
 
     def refuse(self, error: UserError) -> None:
-        """End before any payment: nobody can pay like this."""
+        """End before any payment, because customers cannot pay."""
         raise StopTest(str(error)) from error
 
     def pay(self, attempt: Try) -> Reply:
@@ -308,7 +308,7 @@ _numbers = count(1)
 
 @events.init.add_listener
 def _leave_with_the_conductor(**_: object) -> None:
-    """A load process without its conductor would go on for nobody."""
+    """End a load process whose conductor has ended."""
     if PLAN_VARIABLE not in os.environ:
         return
     parent = Parent()

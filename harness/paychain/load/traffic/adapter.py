@@ -50,7 +50,7 @@ class Adapter(Protocol):
         """Pay once, and return what the shop showed: `payment.approved()`, `.declined(…)`, …"""
 
     def look(self, payment: Payment, http: Http) -> Coroutine[Any, Any, Any]:
-        """Look what became of a payment; needed where customers leave and come back."""
+        """Look up a payment's outcome; needed if customers leave and come back."""
 
 
 class HttpAnswer:
@@ -173,7 +173,10 @@ class Payment:
         return approved(self._template, self.amount_minor if amount_minor is None else amount_minor)
 
     def declined(self, code: str = "", *, technical: bool = False) -> Reply:
-        """The customer saw that the payment was refused, and nothing is charged."""
+        """The customer saw a decline, and nothing is charged.
+
+        `code`: the reason or response code; `technical`: not a business decline.
+        """
         return declined(self._template, without_cards(str(code)), technical)
 
     def pending(self) -> Reply:
@@ -185,7 +188,7 @@ class Payment:
         return Reply(HopResult.REJECTED, str(code))
 
     def unknown(self, code: str = "") -> Reply:
-        """The customer saw something that does not say what became of the payment."""
+        """The customer saw an answer that does not show the payment's outcome."""
         return Reply(HopResult.HTTP_ERROR, str(code))
 
 

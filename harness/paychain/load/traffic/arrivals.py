@@ -189,6 +189,13 @@ def _first_payments(plan: LoadPlan) -> Iterator[Arrival]:
         yield purchases.arrival(number, moment.at_s, moment.entry)
 
 
+def with_merchants(plan: LoadPlan) -> LoadPlan:
+    """The plan with all of its merchants' names: no process that pays has to invent any."""
+    if plan.merchants:
+        return plan
+    return msgspec.structs.replace(plan, merchants=_invented(plan.seed))
+
+
 @lru_cache(maxsize=SEEDS_KEPT)
 def _invented(seed: int) -> tuple[MerchantPlan, ...]:
     fake = _faker()

@@ -26,7 +26,7 @@ PAYMENT_BITS = 40  # of a span's number: the order's; above it which payment of 
 
 
 def http_of(dialect: str, request: PaymentRequest, span: str) -> HttpRequest:
-    """One payment as bytes, in the dialect of the link that takes it."""
+    """One payment as bytes, in the dialect of the link that receives it."""
     http = DIALECTS[dialect].ask(ENTRY_OPERATION, request)
     http.headers.update(headers_of(request.payment, span, CUSTOMER))
     # A customer's client names what it sends; links among themselves do not.
@@ -35,7 +35,7 @@ def http_of(dialect: str, request: PaymentRequest, span: str) -> HttpRequest:
 
 
 def customer_span(arrival: Arrival, try_number: int = 1) -> str:
-    """The span of one of the customer's own hops: no link's spans begin with a c."""
+    """The span id of one of the customer's own hops; no link's span starts with a c."""
     number = arrival.number + (arrival.nth - 1 << PAYMENT_BITS)
     return f"c{try_number - 1:03x}{number:012x}"
 

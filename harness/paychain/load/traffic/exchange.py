@@ -33,7 +33,7 @@ class Try(NamedTuple):
     entry: EntryPlan
     number: int = 1
     patience_s: float = 0.0  # at least timeout_s
-    is_look: bool = False  # the customer comes back and looks what became of the payment
+    is_look: bool = False  # the customer returns and looks up the payment's outcome
 
 
 class Send(NamedTuple):

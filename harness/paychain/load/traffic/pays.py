@@ -69,7 +69,7 @@ class ByTemplate:
         return self._request(first, now_ns)
 
     def receive(self, got: Got, now_ns: int) -> Step:
-        """The next step, the next look, or what became of the payment."""
+        """The next step, the next look, or the payment's outcome."""
         if isinstance(got, WireError):
             failed = Reply(failure_of(got))
             return failed if self._pending is None else self._look_later(failed, now_ns)
@@ -88,7 +88,7 @@ class ByTemplate:
         redirect = self._redirect(got, now_ns)
         if redirect is not None:
             return redirect
-        # A step before the last one goes on with any answer but an error.
+        # A step before the last accepts any answer but an error.
         if not is_last and got.status < 400:
             self._answers.append(self._given(got))
             self._number += 1

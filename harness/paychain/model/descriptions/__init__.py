@@ -20,7 +20,7 @@ _WITH_KINDS = {"Fault", "Kinds", "ScriptStep"}
 
 
 def description_of(model: str, key: str) -> str:
-    """What a key of a model is for; "" when nobody has written it."""
+    """What a key of a model is for; "" if it has no description."""
     own = DESCRIPTIONS.get(model, {}).get(key)
     if own is not None:
         return own

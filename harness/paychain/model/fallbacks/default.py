@@ -1,4 +1,4 @@
-"""`default`: the payment goes on with a value that the calling link was built with."""
+"""`default`: the payment continues with a value built into the calling link."""
 
 from __future__ import annotations
 

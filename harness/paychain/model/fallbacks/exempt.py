@@ -1,4 +1,4 @@
-"""`exempt`: the payment goes on without authentication."""
+"""`exempt`: the payment continues without authentication."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`last_known`: the payment goes on with what the call brought before."""
+"""`last_known`: the payment continues with the call's last answer."""
 
 from __future__ import annotations
 

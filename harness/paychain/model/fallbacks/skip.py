@@ -1,4 +1,4 @@
-"""`skip`: the payment goes on without the call's answer."""
+"""`skip`: the payment continues without the call's answer."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class AmountLimit(Declared):
 
 
 class GoOn(LocalStep):
-    """The payment goes on without the call's answer, up to an amount.
+    """The payment continues without the call's answer, up to an amount.
 
     `marks`: how the role that made the call learns of it, a field of `CallEnd`. `lasts`: it serves
     for as long as the call fails, not only for a while.
@@ -101,5 +101,5 @@ class AnswerInstead(LocalStep):
         return NO_AMOUNT
 
     def answer(self, link: str, request: PaymentRequest) -> Answer:
-        """The answer in place of the call's. `link` is the one that makes it up."""
+        """The answer that replaces the call's. `link`: the one that provides it."""
         raise NotImplementedError  # each step has its own

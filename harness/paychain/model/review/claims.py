@@ -34,9 +34,9 @@ _SILENT: dict[str, object] = {
 
 
 def as_claimed(chain: Chain) -> Chain:
-    """The chain with what its own services claim in the place of policies.
+    """The chain with its own services' claims as policies.
 
-    And with what is declared of payment providers in the place of defaults.
+    What is declared about payment providers replaces the defaults.
     """
     if not chain.own_services():
         return chain

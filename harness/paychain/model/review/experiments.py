@@ -188,7 +188,7 @@ def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[We
             what=f"{declared.subject} makes its last query "
             f"{seconds_text(asks_s, digits=4)} after an unknown outcome, and a fault behind it "
             f"lasts {seconds_text(longest_s, digits=4)}",
-            hint="keep asking for longer than an outage lasts: as often as now, with longer pauses",
+            hint="query for longer than an outage lasts: as many queries, with longer pauses",
             remedy=change,
         )
 

@@ -61,7 +61,7 @@ def refunds_unchecked(chain: Chain) -> Iterator[Weakness]:
                 kind="refunds_unchecked",
                 path=("links", name, "checks_refunds"),
                 subject=f"link {name}",
-                what=f"{name} refunds whatever is asked, however much it refunded before",
+                what=f"{name} refunds any amount, regardless of earlier refunds",
                 hint="remove checks_refunds: false",
                 remedy=Edit(("links", name, "checks_refunds"), action="remove"),
             )
@@ -95,7 +95,7 @@ def tenders_not_compensated(chain: Chain) -> Iterator[Weakness]:
                 kind="tenders_not_compensated",
                 path=(*at, "tenders"),
                 subject=f"{name}.{operation}",
-                what=f"what {taken} authorised stays on hold when a later tender fails",
+                what=f"a hold at {taken} remains when a later tender fails",
                 hint="declare compensates: true",
                 remedy=Edit((*at, "compensates"), True),
             )

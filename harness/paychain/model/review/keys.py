@@ -205,7 +205,7 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
             subject="the customer",
             what="customers order again under a new key, and nobody knows that the first payment "
             "of the order may have been taken",
-            hint="one key for each order, however often the customer tries",
+            hint="one key per order, however often the customer retries",
             remedy=Edit(("customer", "retry", "key"), "same"),
         )
         return

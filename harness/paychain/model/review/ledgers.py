@@ -94,7 +94,7 @@ def credited_early(chain: Chain) -> Iterator[Weakness]:
                 subject=f"link {name}",
                 what=f"{name} credits deposits {which}after {early}, and {chain.network} can "
                 f"replace them until {late} follow",
-                hint="wait for as many blocks as make a transfer final",
+                hint="wait for the number of blocks that makes a transfer final",
                 remedy=Edit(key, needed),
             )
 
@@ -133,7 +133,7 @@ def split_quorum(chain: Chain) -> Iterator[Weakness]:
             subject=declared.subject,
             what=f"{declared.subject} believes what {quorum.agree} of {number} links say, and the "
             "others may say something else",
-            hint="let more than half of them agree",
+            hint="require more than half of them to agree",
             remedy=_majority(chain, declared),
         )
 
@@ -213,6 +213,6 @@ def stale_price(chain: Chain) -> Iterator[Weakness]:
             path=key,
             subject=f"link {name}",
             what=f"{name} does not check how old {what}",
-            hint="compare its time of publication with the clock, and sell nothing at an old price",
+            hint="compare its publication time with the clock, and refuse expired prices",
             remedy=Edit(key, value=True),
         )

@@ -1,4 +1,4 @@
-"""Findings about money that was approved and is never collected, or that nobody guarantees."""
+"""Findings about money that was approved but is never collected, or is not guaranteed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SKIPPED = 50.0
 
 
 def hold_expires_early(chain: Chain) -> Iterator[Weakness]:
-    """Links whose hold is over before the last part of a capture reaches them."""
+    """Links whose hold expires before the last part of a capture reaches them."""
     found: set[str] = set()
     for name, gateway in chain.links.items():
         if gateway.captures is None:
@@ -200,7 +200,7 @@ def unlimited_fallback(chain: Chain) -> Iterator[Weakness]:
                 path=path,
                 subject=where,
                 what=what,
-                hint="limit the amount and the number of what may be approved without the issuer",
+                hint="limit the amount and number of approvals without the issuer",
                 remedy=remedy,
             )
 

@@ -39,8 +39,8 @@ def retries_without_budget(chain: Chain) -> Iterator[Weakness]:
             kind="retries_without_budget",
             path=declared.at("retry"),
             subject=declared.subject,
-            what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
-            f"{limited} carries {capacity.concurrency} requests at a time",
+            what=f"{declared.subject} makes up to {retry.attempts} attempts regardless of "
+            f"failures, and {limited} carries {capacity.concurrency} requests at a time",
             hint="give the retry a budget",
             remedy=Edit(declared.at("retry", "budget"), _BUDGET),
         )
@@ -70,7 +70,7 @@ def checks_without_limit(chain: Chain) -> Iterator[Weakness]:
 
 
 def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
-    """Retries at a directory that counts its look-ups, however many fail."""
+    """Retries at a directory that counts its lookups, however many fail."""
     for declared in declared_calls(chain):
         retry = declared.call.retry
         if retry is None or retry.attempts == 1 or retry.budget is not None:
@@ -83,9 +83,9 @@ def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
             kind="lookups_used_up",
             path=declared.at("retry"),
             subject=declared.subject,
-            what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
-            f"{target} has {lookups.bucket} look-ups; only an approved payment brings "
-            f"{lookups.approved} of them back",
+            what=f"{declared.subject} makes up to {retry.attempts} attempts regardless of "
+            f"failures, and {target} has {lookups.bucket} lookups; only an approved payment "
+            f"brings {lookups.approved} of them back",
             hint="give the retry a budget",
             remedy=Edit(declared.at("retry", "budget"), _BUDGET),
         )

@@ -70,7 +70,7 @@ def single_links(chain: Chain) -> Iterator[Weakness]:
                 subject=f"link {link}",
                 what=f"without {link} {_nothing_over(largest, chain)}{_where(chain, without)} "
                 "succeeds",
-                hint="add a fallback that does not need it to its callers, or accept the risk",
+                hint="give its callers a fallback that does not need it, or accept the risk",
                 remedy=accept("single_link", f"link {link}"),
                 unavoidable=_is_unavoidable(chain, link),
             )

@@ -88,7 +88,7 @@ def queue_given_up_early(chain: Chain) -> Iterator[Weakness]:
 
 
 def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
-    """Authorisations and transfers whose unknown outcome nobody reverses, queries or resends.
+    """Authorisations and transfers whose unknown outcome is neither reversed, queried nor resent.
 
     A link whose callers all reverse needs no reversals of its own: it passes theirs on. Where a
     caller leaves the outcome as it is, too, that caller is the one to change.
@@ -99,7 +99,7 @@ def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
         is_left = declared.operation in RESOLVED and call.on_unknown == "give_up"
         if not is_left or declared.link in covered:
             continue
-        # That a fallback goes on as well costs more, and is a finding of its own.
+        # A fallback that continues as well costs more, and is a separate finding.
         if call.prefer or any(not isinstance(step, AnswerInstead) for step in call.fallback):
             continue
         is_declared = "on_unknown" in call.model_fields_set

@@ -33,7 +33,7 @@ def opened_calls(chain: Chain) -> Iterator[Weakness]:
                 what=f"{declared.subject} lets payments go on without "
                 f"{lacking(chain, declared.link, declared.operation)} while "
                 f"{declared.call.to} fails ({step.words})",
-                hint=f"remove {key_of(step)}, and add another way to the same answer",
+                hint=f"remove {key_of(step)}, and add another route to the same answer",
                 remedy=Edit(path, action="remove"),
             )
 
@@ -51,7 +51,7 @@ def third_parties_in_the_way(chain: Chain) -> Iterator[Weakness]:
             kind="third_party_in_the_way",
             path=path if call.fallback else declared.path,
             subject=declared.subject,
-            what=f"no payment goes on without {they}, which has no say about money",
+            what=f"no payment goes on without {they}, which does not decide about money",
             hint="add a fallback that goes on without it: skip, limited by up_to where it guards "
             "against abuse, or default",
             remedy=Edit(path, skip, "add") if call.fallback else Edit(path, [skip]),

@@ -157,8 +157,8 @@ def amplified_retries(chain: Chain) -> Iterator[Weakness]:
         kind="amplified_retries",
         path=_key(chain, link, operation),
         subject=f"link {end}",
-        what=f"one payment can become {requests[end]} requests at {end}: {', '.join(most)}",
-        hint="retry at one link of the path only, and give that retry a budget",
+        what=f"one payment can cause {requests[end]} requests at {end}: {', '.join(most)}",
+        hint="retry at only one link of the path, and give that retry a budget",
         remedy=_fewer_requests(chain, end, senders[end]),
     )
 

@@ -79,7 +79,7 @@ def webhook_given_up_early(chain: Chain) -> Iterator[Weakness]:
         if sent is None or sent.give_up_after >= MIN_PERSISTENCE_S or sent.to in own:
             continue
         captures = chain.links[sent.to].captures
-        acts = "learns from webhooks only what became of a payment later"
+        acts = "learns only from webhooks what happens to a payment later"
         if captures is not None and captures.triggers == ("webhook",):
             acts = "captures on webhooks only"
         yield Weakness(
@@ -94,7 +94,7 @@ def webhook_given_up_early(chain: Chain) -> Iterator[Weakness]:
 
 
 def charge_back_not_reported(chain: Chain) -> Iterator[Weakness]:
-    """Links that report no charge-backs to a gateway that makes refunds.
+    """Links that report no chargebacks to a gateway that makes refunds.
 
     An own service is not asked what it reports.
     """
@@ -118,15 +118,15 @@ def charge_back_not_reported(chain: Chain) -> Iterator[Weakness]:
                 kind=kind,
                 path=at,
                 subject=subject,
-                what=f"{target} does not report charge-backs of {', '.join(unreported)} to "
+                what=f"{target} does not report chargebacks of {', '.join(unreported)} to "
                 f"{name}, which makes refunds",
-                hint="send the gateway webhooks" if can else "let another link report it",
+                hint="send the gateway webhooks" if can else "have another link report it",
                 remedy=Edit(at, {"to": name}) if can else accept(kind, subject),
             )
 
 
 def _is_reported(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
-    """Whether a link on the way reports this bank's charge-backs to this gateway."""
+    """Whether a link on the way reports this bank's chargebacks to this gateway."""
     for name in way & set(reporters_of(chain.links, bank)):
         webhooks = chain.links[name].webhooks
         if webhooks is not None and webhooks.to == gateway:

@@ -16,12 +16,12 @@ from paychain.payments.rules import (
     payouts,
 )
 from paychain.payments.rules.authorisation import Authorisation, authorisations
+from paychain.payments.rules.orders import of_order
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import (
     Finding,
     Reconciled,
     StoodIn,
-    of_order,
 )
 from paychain.payments.rules.rule import Rule
 

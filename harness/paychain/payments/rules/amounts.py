@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from paychain.payments.money import written
+from paychain.payments.money import share_of, written
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Finding, Reconciled
@@ -25,7 +25,8 @@ def amounts_equal(payment: Reconciled) -> Finding | None:
         agreed = (part_minor, payment.currency)
         foreign = entry.currencies - {payment.currency}
         unsold = _stored_in_vain(payment, entry)
-        amounts = entry.amounts - _only_at(unsold, entry)
+        # Another amount than was agreed is wrong wherever it is stored.
+        amounts = entry.amounts - (_only_at(unsold, entry) & {agreed})
         if amounts <= {agreed} and not foreign:
             continue
         others = sorted(amounts - {agreed})
@@ -55,17 +56,15 @@ def _power_of_ten(amounts: list[int], agreed_minor: int) -> str | None:
 
 
 def _stored_in_vain(payment: Reconciled, entry: Authorisation) -> set[str]:
-    """The links that stored it and undid that, where no merchant has heard of it.
+    """The links that stored it, or relied on that, and undid it; no merchant has heard of it.
 
     What a store has is nobody's money before it is delivered, and the bank may approve a part then.
     """
-    if not payment.merchants.isdisjoint(entry.positions):
+    undone = {link for link, position in entry.positions.items() if not position.standing_minor}
+    is_stored = any(entry.positions[link].is_stored for link in undone)
+    if not is_stored or not payment.merchants.isdisjoint(entry.positions):
         return set()
-    return {
-        link
-        for link, position in entry.positions.items()
-        if position.is_stored and not position.standing_minor
-    }
+    return undone - payment.settling
 
 
 def _only_at(links: set[str], entry: Authorisation) -> set[tuple[int, str]]:
@@ -84,8 +83,16 @@ def _is_partial_approval(
         return False
     ((amount_minor, _),) = amounts
     # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
-    is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts
-    return is_issuers and amount_minor <= payment.amount_minor
+    is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts.keys()
+    given = [of for link, of in payment.gives_parts.items() if link in entry.positions]
+    part_minor = payment.part_minor(entry)
+    return is_issuers and all(
+        amount_minor <= part_minor
+        if of is None
+        # A bank whose share is declared gives that share of what the customer agreed to.
+        else amount_minor == max(1, share_of(part_minor, of))
+        for of in given or [None]
+    )
 
 
 @money_rule("Captured at most what is held", judged="at_any_time", beyond=None)
@@ -96,20 +103,23 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
     `overcapture` may capture that much more than was authorised.
     Source: docs/domain.md §1.7 (no over-capture) and §2.5 (I9).
     """
+    beyond: dict[str, int] = {}  # of each authorisation, where it was first
+    texts = []
     for entry, link, position in _positions(payment):
-        if over := position.over_captured(payment.overcapture.get(link, 0.0)):
+        over = position.over_captured(payment.overcapture.get(link, 0.0))
+        if over and entry.reference not in beyond:
+            beyond[entry.reference] = over
             took = payment.money(position.captured_minor)
             held = payment.money(max(0, position.captured_minor - over))
-            text = f"{link} captured {took} of {held} held under {entry.reference}"
-            return Finding.of(payment, over, text)
-    return None
+            texts.append(f"{link} captured {took} of {held} held under {entry.reference}")
+    return Finding.of(payment, sum(beyond.values()), "; ".join(texts)) if texts else None
 
 
 @money_rule("Refunded at most what was captured", judged="at_any_time", beyond=None)
 def refunded_within_captured(payment: Reconciled) -> Finding | None:
     """A link refunds at most what it has captured by then, together with what it charged back.
 
-    A refund and a charge-back of the same payment give the money back twice, and so may a refund
+    A refund and a chargeback of the same payment give the money back twice, and so may a refund
     that a link without idempotency keys books again.
     Source: docs/domain.md §2.5 (I4).
     """

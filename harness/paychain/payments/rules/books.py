@@ -18,7 +18,7 @@ def books_agree(payment: Reconciled) -> Finding | None:
     Source: docs/domain.md §2.5 (I5); DORA, Regulation (EU) 2022/2554, Art. 12(7).
     """
     # Money that is held twice, or of nobody, or missing, is a finding of its own. Of an order with
-    # several payments another one may make up for it, and these books differ all the same.
+    # several payments another one may make up for it, but these books still differ.
     if payment.is_double_charged or (payment.is_misheld and not payment.is_part):
         return None
     for entry in payment.authorisations:
@@ -32,7 +32,7 @@ def books_agree(payment: Reconciled) -> Finding | None:
         }
         missing = (entry.positions.keys() | entry.path) - standing
         # Approved in the issuer's place, which has not learnt of it: other rules look at that, and
-        # the links in front of it must agree all the same.
+        # the links in front of it must still agree.
         if _is_undecided(payment, entry):
             missing -= payment.settling
         # What stands at no settling link was never approved by anybody who may.

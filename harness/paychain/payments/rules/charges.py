@@ -36,7 +36,8 @@ def no_double_charge(payment: Reconciled) -> Finding | None:
 def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
     """Money is held only for an order that the customer knows to be approved.
 
-    Once the merchant has undone all that was approved of it, nothing else may stay held. Nor does
+    Once the merchant has undone all that was approved of it, nothing else may stay held, nor by a
+    payment that no merchant knows where the customer saw another one approved. Nor does
     anything stay held once all of an order was captured: the last capture releases the rest, or
     the hold expires. Money that is held more than once is a double charge, whatever the customer
     was shown. The amount of a finding is without what was charged back since.
@@ -46,7 +47,8 @@ def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
         held = sum(position.exposure_minor for position in orphans)
         why = "never confirmed to the customer"
         if payment.shown_approved:
-            why = "its order was undone, and no merchant's book has it"
+            was = "undone" if payment.is_unsold_again else "paid by another payment"
+            why = f"its order was {was}, and no merchant's book has it"
         text = f"{payment.money(held)} held, but {why}"
         charged_back = _charged_back_minor(orphans)
         if charged_back:

@@ -42,7 +42,7 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     it, an advice once a link has stood in: whether it was ever sent or not. Nothing is due any more
     of a forwarded payment that its caller reversed. Of webhooks, the one
     that reports an approval must arrive, unless its attempt was undone, and so must the one that
-    reports a charge-back: a merchant who does not know of it refunds the payment as well. Who
+    reports a chargeback: a merchant who does not know of it refunds the payment as well. Who
     acknowledged the issuer's report of it has to send one.
     Source: docs/domain.md §2.5 (I2, I4).
     """
@@ -66,7 +66,7 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
         return None
     words = [str(follow_up) for follow_up in open_ends]
     words += [
-        f"report of the charge-back of {each.reference} by {each.target}, never sent"
+        f"report of the chargeback of {each.reference} by {each.target}, never sent"
         for each in untold
     ]
     text = f"never completed: {', '.join(words)}"
@@ -100,7 +100,7 @@ def completed(payment: Reconciled) -> Finding | None:
 def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
     """Whether a refund was of more than is left of what was captured, there or where it settles.
 
-    Where only a charge-back was in its way, the cardholder must have got as much by that.
+    Where only a chargeback was in its way, the cardholder must have got as much by that.
     """
     if follow_up.operation != "refund":
         return False
@@ -146,8 +146,8 @@ def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:
     """Whether somebody waits for it.
 
     Of the webhooks, that are those by which a merchant learns of a payment that stands, or of its
-    charge-back. Those that confirm what the merchant asked for itself tell it nothing new. An
-    issuer reports a charge-back to every link that may have acquired the payment.
+    chargeback. Those that confirm what the merchant asked for itself tell it nothing new. An
+    issuer reports a chargeback to every link that may have acquired the payment.
     """
     if follow_up.operation == "dispute":
         return any(
@@ -305,7 +305,7 @@ def _excess(payment: Reconciled, approval: StoodIn) -> str:
 
 @money_rule("Fallbacks inside their limits", judged="at_any_time", beyond=limited_fallback_used)
 def fallbacks_within_limits(payment: Reconciled) -> Finding | None:
-    """A payment goes on without a call, or is stored, only within the declared limits.
+    """A payment continues without a call, or is stored, only within the declared limits.
 
     These are `up_to` of skip, exempt and queue, and how long a queue may keep a payment (`within`).
     Source: docs/domain.md §1.2 and §1.3.

@@ -1,4 +1,4 @@
-"""What has to follow an approval, and what became of it: captures, refunds, cancels, webhooks.
+"""What must follow an approval, and its outcome: captures, refunds, cancels, webhooks.
 
 due ──▶ sent ──▶ acknowledged · refused · abandoned
  ├── nothing: its link forgot it, or what should have triggered it never came
@@ -38,7 +38,7 @@ _MARKS = (".", "~", "+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """One operation that had to follow. `amount_minor` is 0 where nobody wrote it down.
+    """One operation that had to follow. `amount_minor` is 0 if it was not recorded.
 
     `name` says of what: `p1-1 c1` is the first capture of the authorisation p1-1. `is_due`: it was
     written down when it became due, not only when it was sent. `keys`: under how many idempotency
@@ -67,7 +67,7 @@ class FollowUp:
 
     @property
     def reports_charge_back(self) -> bool:
-        """Whether it is the webhook about a charge-back, in whatever words of a vendor."""
+        """Whether it is the webhook about a chargeback, in whatever words of a vendor."""
         return self.operation == "notify" and "disput" in self.item.lower()
 
     def is_of(self, reference: str) -> bool:

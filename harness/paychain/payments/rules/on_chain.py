@@ -37,7 +37,7 @@ _OF_CARDS = {
 ON_LEDGERS = frozenset({MovementKind.TRANSFERRED, MovementKind.UNDONE, MovementKind.CREDITED})
 Kind = Literal["payout", "purchase", "deposit"]
 Funded = Mapping[str, tuple[int, int]]
-"""By reference of a reservation: what was reserved or spent with it in all, and the funding."""
+"""By reference of a reservation: what was reserved or spent with it in total, and the funding."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class OnChain:
         return next(each.amount_minor for each in self.transactions if each.name == name)
 
     def transaction(self, name: str) -> TransactionHistory | None:
-        """A transaction by its name, None when nobody signed one and no block had it."""
+        """A transaction by its name, None if none was signed or in a block."""
         return next((each for each in self.transactions if each.name == name), None)
 
 

@@ -13,15 +13,32 @@ from paychain.payments.rules.rule import money_rule
 def paid_orders_have_money(payment: Reconciled) -> Finding | None:
     """Behind every order that the merchant's books have as paid is money where it settles.
 
-    It is held or taken, or was and was given back. What the customer was shown as approved without
+    It is held or taken, or its hold expired, or the customer's bank took it back. Who refunds all
+    of it has an order that is not paid any more. What the customer was shown as approved without
     money is a finding already. Source: docs/own-services.md.
     """
     book = payment.book
-    if book is None or not book.is_paid or payment.has_had_money or payment.lacks_money:
+    if book is None or not book.is_paid:
         return None
-    amount_minor = book.amount_minor or payment.agreed_minor
+    given_back_minor = _given_back_minor(payment)
+    if not given_back_minor and (payment.has_had_money or payment.lacks_money):
+        return None
+    amount_minor = given_back_minor or book.amount_minor or payment.agreed_minor
     text = f"{book.link} has the order as paid, with no money behind it"
+    if given_back_minor:
+        text = f"{book.link} has the order as paid, and {payment.money(given_back_minor)} went back"
     return Finding.of(payment, amount_minor, text)
+
+
+def _given_back_minor(payment: Reconciled) -> int:
+    """What was taken and refunded; 0 while any of it stays, and after a chargeback."""
+    took = [
+        entry.charged(payment.settling) for entry in payment.authorisations if entry.leg == "in"
+    ]
+    positions = [position for position in took if position is not None]
+    if payment.charges or any(position.charged_back_minor for position in positions):
+        return 0
+    return sum(position.returned_minor for position in positions)
 
 
 @money_rule(
@@ -39,7 +56,7 @@ def money_has_its_order(payment: Reconciled) -> Finding | None:
     held_minor = payment.exposure_minor
     if not held_minor or payment.is_cancelled:
         return None
-    text = f"{payment.money(held_minor)} held, and {book.link} does not have the order as paid"
+    text = f"{payment.money(held_minor)} held, but {book.link} does not have the order as paid"
     return Finding.of(payment, held_minor, text)
 
 
@@ -62,7 +79,7 @@ def paid_orders_have_the_amount(payment: Reconciled) -> Finding | None:
     if not taken_minor or taken_minor == book.amount_minor:
         return None
     booked, taken = payment.money(book.amount_minor), payment.money(taken_minor)
-    text = f"{book.link} has {booked} as charged, {taken} were taken"
+    text = f"{book.link} recorded {booked} as charged, but {taken} was taken"
     return Finding.of(payment, abs(book.amount_minor - taken_minor), text)
 
 
@@ -84,7 +101,7 @@ def no_order_lost_with_its_webhook(payment: Reconciled) -> Finding | None:
         return None
     held = payment.money(payment.exposure_minor)
     lost = ", ".join(payment.lost_webhooks)
-    text = f"{held} held, and {book.link} never completed the order: its webhook was lost ({lost})"
+    text = f"{held} held, but {book.link} never completed the order: its webhook was lost ({lost})"
     return Finding.of(payment, payment.exposure_minor, text)
 
 
@@ -99,7 +116,9 @@ def no_forged_webhook_acted_on(payment: Reconciled) -> Finding | None:
     if book is None or not book.is_paid or not payment.unsigned_webhooks:
         return None
     sent = ", ".join(payment.unsigned_webhooks)
-    text = f"{book.link} treated the order as paid after a webhook with a wrong signature: {sent}"
+    text = (
+        f"{book.link} treated the order as paid after a webhook with an invalid signature: {sent}"
+    )
     return Finding.of(payment, book.amount_minor or payment.agreed_minor, text)
 
 
@@ -116,7 +135,7 @@ def no_charge_after_a_decline(payment: Reconciled) -> Finding | None:
     if not payment.shown_declined or not held_minor:
         return None
     held = payment.money(held_minor)
-    return Finding.of(payment, held_minor, f"{held} held, and the customer saw a decline")
+    return Finding.of(payment, held_minor, f"{held} held, but the customer saw a decline")
 
 
 @money_rule("One key for one payment", judged="at_any_time", beyond=None, needs="own service")

@@ -76,7 +76,7 @@ class Position:
 
     @property
     def was_there(self) -> bool:
-        """Whether there is money, or was until it was given back or its hold expired."""
+        """Whether there is money, or was until it was refunded or its hold expired."""
         return (
             self.exposure_minor > 0
             or self.refunded_minor > 0
@@ -85,7 +85,7 @@ class Position:
         )
 
     def over_captured(self, share: float) -> int:
-        """Captured beyond what was held then, and beyond `share` of the hold on top of it."""
+        """Minor units captured beyond the hold at that time plus `share` of it."""
         permitted_minor = share_of(self.authorised_minor, share)
         # Beyond a hold that was released nothing is permitted, however little was captured of it.
         taken_minor = self.captured_minor + self.recaptured_minor
@@ -107,12 +107,12 @@ class Position:
 
     @property
     def returned_minor(self) -> int:
-        """All that was given back, whoever asked for it and however often."""
+        """Everything refunded, whoever requested it and however often."""
         return self.refunded_minor + self.charged_back_minor + self.returned_again_minor
 
     @property
     def net_minor(self) -> int:
-        """Captured less refunded: what the merchant agreed to, charge-backs left aside."""
+        """Captured less refunded: what the merchant agreed to, chargebacks left aside."""
         return self.captured_minor - self.refunded_minor
 
     def book(self, movement: Movement) -> None:

@@ -83,6 +83,7 @@ class Reconciled:
     order_minor: int = 0  # of the whole order; 0: this payment's amount
     payments: Sequence[str] = ()  # of an order with several, in the order of their ids
     is_part: bool = False  # its order has other payments, too
+    unshown: frozenset[str] = frozenset()  # references of an order's payments not seen approved
     shown_minor: int = 0
     shown_declined: bool = False  # by an own service: a final "no", not merely no approval
     knows_original: bool = False  # declined as a repeat of what was approved for the order
@@ -92,7 +93,8 @@ class Reconciled:
     merchant: str = ""
     instrument: str = ""
     accepts_partial: bool = False
-    gives_parts: frozenset[str] = frozenset()  # settling links that may approve less
+    # Settling links that may approve less, and which share: None where nothing says how much.
+    gives_parts: Mapping[str, float | None] = field(default_factory=dict)
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()
@@ -144,7 +146,7 @@ class Reconciled:
 
     @cached_property
     def charges(self) -> list[tuple[Authorisation, Position]]:
-        """The authorisations that hold or took the customer's money, with where it is."""
+        """The authorisations that hold or took the customer's money, each with its position."""
         return [
             (entry, position)
             for entry in self.authorisations
@@ -182,7 +184,7 @@ class Reconciled:
 
     @property
     def is_orphaned(self) -> bool:
-        """Money is held that nobody knows of: see `orphans`."""
+        """Whether money is held that no one knows of: see `orphans`."""
         return bool(self.orphans)
 
     @property
@@ -191,15 +193,16 @@ class Reconciled:
 
         Whoever was refused as a repeat knows of the original that the merchant has. Once all that
         was sold for an order is cancelled, refunded or expired, that is also what an authorisation
-        holds of which no merchant ever booked anything.
+        holds of which no merchant ever booked anything. So is, of an order that another payment was
+        approved for, what a payment holds that the customer did not see approved.
         """
         if self.is_double_charged:
             return []
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
         # What is paid out is known to whoever asks, however late that was.
         is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
-        if is_known and not self._is_unsold_again:
-            return []
+        if is_known and not self.is_unsold_again:
+            return self._unshown_and_unsold
         is_sold_known = is_known or self.knows_original
         return [
             position
@@ -208,7 +211,18 @@ class Reconciled:
         ]
 
     @property
-    def _is_unsold_again(self) -> bool:
+    def _unshown_and_unsold(self) -> list[Position]:
+        # An own service keeps no book here: its order may be paid by any of its payments.
+        if not self.asking:
+            return []
+        return [
+            position
+            for entry, position in self.charges
+            if entry.reference in self.unshown and self.merchants.isdisjoint(entry.positions)
+        ]
+
+    @property
+    def is_unsold_again(self) -> bool:
         """Merchants booked what was approved, and nothing of it is held or taken any more."""
         sold = [
             position
@@ -230,7 +244,7 @@ class Reconciled:
             for entry in self.follow_ups
             if entry.operation == "capture" and entry.end != "cancelled"
         ]
-        # Without captures that were written down nobody knows whether another one is to come.
+        # Without recorded captures it is not known whether another one follows.
         is_over = captures and all(
             entry.end == "done" or self.is_booked(entry) for entry in captures
         )
@@ -278,7 +292,7 @@ class Reconciled:
     @property
     def taken_minor(self) -> int:
         """What is held or was taken, before anything was given back."""
-        # What was charged back was taken all the same: it is not deducted above.
+        # What was charged back had been taken: it is not deducted above.
         returned_minor = sum(
             position.refunded_minor + position.returned_again_minor for position in self._moneys()
         )
@@ -294,13 +308,22 @@ class Reconciled:
             return 0
         if self.lacks_money:
             return self.agreed_minor
-        if not self.tenders:
+        if not self.tenders and (self.payments or not self._is_sold_otherwise):
             return 0
         behind_minor = sum(
             position.authorised_minor for position in self._moneys() if position.was_there
         )
         # Who was shown more than the order has agreed to the order.
         return max(0, min(self.amount_minor, self.shown_minor) - behind_minor)
+
+    @property
+    def _is_sold_otherwise(self) -> bool:
+        """What had money is an attempt that no merchant knows, maybe for a part of the amount."""
+        return bool(self.asking) and all(
+            self.merchants.isdisjoint(entry.positions)
+            for entry in self.authorisations
+            if (position := entry.money(self.settling)) is not None and position.was_there
+        )
 
     def _moneys(self) -> Iterator[Position]:
         """Where the money of each authorisation is."""
@@ -311,8 +334,14 @@ class Reconciled:
 
     @property
     def is_cancelled(self) -> bool:
-        """The merchant wanted the approved payment undone."""
-        return any(follow_up.operation == "void" for follow_up in self.follow_ups)
+        """The merchant wanted the approved payment undone, and has not sold it otherwise since."""
+        voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
+        return bool(voids) and not any(
+            link in self.merchants and position.exposure_minor > 0
+            for entry in self.authorisations
+            for link, position in entry.positions.items()
+            if not any(void.link == link and void.is_of(entry.reference) for void in voids)
+        )
 
     @property
     def is_misheld(self) -> bool:
@@ -354,40 +383,3 @@ class Finding:
             )
         )
         return cls(payment.payment, amount_minor, text, references)
-
-
-def of_order(payments: Sequence[Reconciled]) -> Reconciled:
-    """All payments of one order as one: the customer wanted to pay for it once.
-
-    The rules about whose money is held judge it. Its name is that of the last payment that holds
-    money: the one that was too much.
-    """
-    assert payments
-    first = payments[0]
-    last = next((payment for payment in reversed(payments) if payment.charges), payments[-1])
-    amount_minor = max(payment.order_minor or payment.amount_minor for payment in payments)
-    # Parts of an order may be approved one by one; no more than all of it was agreed to.
-    shown_minor = min(amount_minor, sum(payment.shown_minor for payment in payments))
-    return Reconciled(
-        payment=last.payment,
-        amount_minor=amount_minor,
-        currency=first.currency,
-        shown_approved=any(payment.shown_approved for payment in payments),
-        authorisations=[entry for payment in payments for entry in payment.authorisations],
-        settling=first.settling,
-        merchants=first.merchants,
-        asking=frozenset[str]().union(*(payment.asking for payment in payments)),
-        order=first.order,
-        payments=[payment.payment for payment in payments],
-        shown_minor=shown_minor,
-        knows_original=any(payment.knows_original for payment in payments),
-        follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],
-        on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
-        book=_of_books([payment.book for payment in payments if payment.book is not None]),
-        lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
-    )
-
-
-def _of_books(books: Sequence[MerchantsBook]) -> MerchantsBook | None:
-    """The entry of an order: one that is paid, where the merchant has one for each payment."""
-    return max(books, key=lambda book: (book.is_paid, book.amount_minor), default=None)

@@ -32,7 +32,7 @@ def parse_path(text: str) -> Path:
         path.append(int(index) if index is not None else match["name"] or match["quoted"])
         position = match.end()
     if not path and text != "$":
-        raise ValueError("the name of a field is empty; write one such as state")
+        raise ValueError("a field name is empty; write one such as state")
     return tuple(path)
 
 

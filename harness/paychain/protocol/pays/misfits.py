@@ -21,7 +21,7 @@ _HINTS = {
     403: "give the request the headers that prove who sends it",
     404: "check the path",
     405: "check the method",
-    415: "check whether the body is to be json: or form:",
+    415: "check whether the body should be json: or form:",
 }
 
 
@@ -50,12 +50,12 @@ def _hint(patterns: Sequence[AnswerPattern], response: HttpResponse, values: Val
         location = response.headers.get("location", "")
         if urlsplit(location).netloc:
             return "customers follow redirects to the service's own pages only"
-        return "customers follow a few redirects only: it may lead in a circle"
+        return "customers follow only a few redirects: this may be a redirect loop"
     if status in _HINTS:
         return _HINTS[status]
     body = json_of(response)
     if body is None and "html" in response.headers.get("content-type", ""):
-        return "a page of HTML has no fields: check the path, or describe the page by contains:"
+        return "an HTML page has no fields: check the path, or match the page with contains:"
     if status not in _SUCCESS:
         return "check what the request sends"
     if status == 202 and all(pattern.outcome != "pending" for pattern in patterns):

@@ -119,7 +119,7 @@ def _mistake(placeholder: Placeholder, *, has_answer: bool) -> str:
         hint = meant(name, [*MEANINGS, LOCATION])
         if has_answer and not hint.startswith("did you mean"):
             hint = f"a field of the answer before is {{{ANSWER}.{name}}}; {hint}"
-        literal = f"for the text itself write {{{placeholder}}}"
+        literal = f"for the literal text write {{{placeholder}}}"
         return f"unknown placeholder '{placeholder}'; {hint}; {literal}"
     if placeholder.form and placeholder.form not in FORMS:
         return f"{placeholder}: unknown form '{placeholder.form}'; {meant(placeholder.form, FORMS)}"

@@ -39,7 +39,7 @@ from paychain.report.evidence.history import (
 
 MAX_LINES = 100  # of the envelopes; paychain writes two
 MAX_TIMESTAMP_BYTES = 1_000_000
-_DIGESTS = (hashlib.sha256, hashlib.sha384, hashlib.sha512)  # of which a time stamp holds one
+_DIGESTS = (hashlib.sha256, hashlib.sha384, hashlib.sha512)  # of which a timestamp holds one
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Verification:
 
     @property
     def is_sound(self) -> bool:
-        """Whether every file is as it was signed."""
+        """Whether no file has changed since signing."""
         return not self.complaints
 
 
@@ -255,7 +255,7 @@ def _verdict_as_signed(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _timestamp(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is wrong with the time stamp, and what was not looked at.
+    """What is wrong with the timestamp, and what was not looked at.
 
     That it holds the digest of the statements can be seen here, who made it cannot.
     """
@@ -270,7 +270,7 @@ def _timestamp(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (str(error),), ()
     data = envelopes(folder)
     if not any(digest(data).digest() in token for digest in _DIGESTS):
-        return (f"{TIMESTAMP} is not a time stamp of these statements",), ()
+        return (f"{TIMESTAMP} is not a timestamp of these statements",), ()
     return (), (
         f"who made {TIMESTAMP} was not verified: openssl ts -verify -data {ENVELOPES} "
         f"-in {TIMESTAMP} -CAfile TSA.pem",

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from paychain.analysis.measures.measures import Verdict
 from paychain.payments.errors import UserError
+from paychain.report.ci.checks import plain
 from paychain.report.evidence.history import is_signed
 from paychain.report.html.page import asset, csp_hash, stylesheet
 from paychain.report.result import FILE_NAME, Result, read
@@ -125,7 +126,7 @@ def render_history(lines: Sequence[RunLine]) -> str:
     style = stylesheet()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["seconds"] = seconds
-    return environment.from_string(asset("history.html.j2")).render(
+    page = environment.from_string(asset("history.html.j2")).render(
         lines=lines,
         style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
@@ -136,6 +137,7 @@ def render_history(lines: Sequence[RunLine]) -> str:
         verdicts={Verdict.PASS: True, Verdict.FAIL: False, Verdict.INCONCLUSIVE: None},
         money_findings=lambda result: sum(rule.findings for rule in result.money.rules),
     )
+    return plain(page)
 
 
 def history_lines(lines: Sequence[RunLine]) -> list[str]:

@@ -16,6 +16,7 @@ from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.payments.money import written
 from paychain.processes.files import write_atomically
+from paychain.report.ci.checks import plain
 from paychain.report.ci.github import MAX_ANNOTATIONS, annotation
 from paychain.report.ci.junit import add_outcome, add_output
 from paychain.report.html.page import asset, csp_hash, stylesheet
@@ -233,7 +234,7 @@ def render(matrix: Matrix) -> str:
     style = stylesheet()
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     cells = {(cell.link, cell.fault): cell for cell in matrix.cells}
-    return environment.from_string(asset("matrix.html.j2")).render(
+    page = environment.from_string(asset("matrix.html.j2")).render(
         m=matrix,
         style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
@@ -243,6 +244,7 @@ def render(matrix: Matrix) -> str:
         rows=[(link, [cells[link, fault] for fault in matrix.faults]) for link in matrix.links],
         bad=[cell for cell in matrix.cells if cell.state in ("broke", "money wrong")],
     )
+    return plain(page)
 
 
 def terminal_lines(matrix: Matrix) -> list[str]:

@@ -12,18 +12,20 @@ import json
 from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined, Template, pass_context
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 from paychain.analysis.judge import not_final
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
+from paychain.report.ci.checks import plain
 from paychain.report.drawings import palette
 from paychain.report.drawings.alike import grouped
 from paychain.report.drawings.chain_map import chain_map
 from paychain.report.drawings.payment_timeline import timeline_drawing
 from paychain.report.drawings.plot import timeline
+from paychain.report.html.compiled import CompiledTemplates, cache_folder
 from paychain.report.html.tables import fault_rows, seconds_rows
 from paychain.report.result import PaymentTimeline, Result
 from paychain.report.text import wording
@@ -65,13 +67,18 @@ def _money(context: Context, amount_minor: int) -> str:
 
 @cache
 def _template() -> Template:
-    """The template, compiled once in a process: that takes longer than to render a page."""
+    """The template. To compile it takes longer than to render ten pages."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(asset),
+        bytecode_cache=CompiledTemplates(cache_folder()),
     )
     environment.filters.update({words.__name__: words for words in _FILTERS})
     environment.filters["money"] = _money
-    return environment.from_string(asset("report.html.j2"))
+    return environment.get_template("report.html.j2")
 
 
 def render(result: Result) -> str:
@@ -80,7 +87,7 @@ def render(result: Result) -> str:
     drawings, points = timeline(result)
     timelines = _timelines(result)
     wide, rows = seconds_rows(result)
-    return _template().render(
+    page = _template().render(
         r=result,
         style=_ours(style),
         script=_ours(script),
@@ -116,6 +123,8 @@ def render(result: Result) -> str:
         wide=wide,
         rows=rows,
     )
+    # A browser obeys what turns the direction of text, and markup may end at a NUL.
+    return plain(page)
 
 
 def _timelines(result: Result) -> list[tuple[PaymentTimeline, Markup]]:

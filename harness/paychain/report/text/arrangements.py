@@ -32,7 +32,7 @@ def arrangement_lines(found: SideBySide) -> list[str]:
     lines += ["", "what breaks each:"]
     lines += [f"  {run.chain}: {'; '.join(_breaking(run))}" for run in runs]
     if found.shared:
-        lines += ["", f"none of them can do without: {', '.join(found.shared)}"]
+        lines += ["", f"all of them need: {', '.join(found.shared)}"]
     lines += [
         "",
         "calls that found enough nodes, by formula and in the run (95 %, all rows of a run):",
@@ -41,13 +41,13 @@ def arrangement_lines(found: SideBySide) -> list[str]:
         lines += [f"  {run.chain}: {_row(row)}" for row in run.found if not row.is_plain]
         plain = sum(row.is_plain for row in run.found)
         if plain:
-            every = "every call did, or none, as by formula"
+            every = "every call did or none did, as the formula says"
             lines.append(f"  {run.chain}: ✓ {count(plain, 'row')} in which {every}")
         if not run.found:
             lines.append(f"  {run.chain}: no time in which whole zones were gone was long enough")
     assumed = list(dict.fromkeys(words for run in runs for words in run.assumed))
     if assumed:
-        lines += ["", f"put in, not measured: {'; '.join(assumed)}"]
+        lines += ["", f"assumed, not measured: {'; '.join(assumed)}"]
     lines += [f"note: {note}" for note in found.notes]
     return lines
 

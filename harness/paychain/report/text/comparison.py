@@ -94,7 +94,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         if rule.differs and not rule.is_judged
     ]
     lines += [
-        f"  = {rule.text}: within what other payments, or another run, may break of it"
+        f"  = {rule.text}: within chance variation between runs"
         for rule in comparison.rules
         if rule.differs and rule.is_chance
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from paychain.report.ci.checks import Check, checks, plain
@@ -22,6 +23,26 @@ from paychain.report.text.wording import (
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_CHARACTERS = 80
 MAX_CHARACTERS = 60_000  # far below what any CI system shows
+_ESCAPED = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        "|": "\\|",
+        "\\": "&#92;",  # before a bar it would end the cell after all
+        "`": "'",
+        "[": "&#91;",
+        "*": "&#42;",
+        "_": "&#95;",
+        "~": "&#126;",
+        "$": "&#36;",
+        "#": "&#35;",
+        "@": "&#64;&#8203;",  # GitHub looks for names in what it has rendered
+        "\r": " ",
+        "\n": " ",
+    }
+)
+_NUMBERED = re.compile("&#35;(?=[0-9])")  # an issue, as @ is a person
 _FAILED_FIRST = {False: 0, None: 1, True: 2}
 
 
@@ -96,16 +117,6 @@ def _evidence_items(check: Check) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Foreign text as text: no markup, no mention, and no more than one table cell or line."""
-    text = plain(text).replace("&", "&amp;")
-    for character, escaped in (
-        ("<", "&lt;"),
-        ("|", "\\|"),
-        ("`", "'"),
-        ("@", "&#64;"),
-        ("[", "&#91;"),
-        ("*", "&#42;"),
-        ("_", "&#95;"),
-    ):
-        text = text.replace(character, escaped)
-    return text.replace("\r", " ").replace("\n", " ")
+    """Foreign text as text: no markup, link or mention, and no more than one table cell or line."""
+    text = plain(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
+    return _NUMBERED.sub("&#35;&#8203;", text)

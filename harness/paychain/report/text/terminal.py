@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from paychain.model.review.remedy import Remedy
-from paychain.report.ci.checks import plain
+from paychain.payments.errors import one_line
 from paychain.report.result import Result
 from paychain.report.text.lines import break_lines, fallback_lines, money_lines
 from paychain.report.text.own_services import own_service_lines
@@ -76,7 +76,8 @@ def terminal_lines(result: Result) -> list[str]:
         lines += ["", "Load workers", *_indented(workers, 3)]
     reviewed = [f"{review_summary(result.review)}; paychain check has their remedies"]
     lines += ["", *reviewed] if any(finding.is_open for finding in result.review) else []
-    return [plain(line) for line in [*lines, "", f"reproduce: {result.command}"]]
+    # Services, files and messages of others are in them, and a CI job obeys some lines.
+    return [one_line(line) for line in [*lines, "", f"reproduce: {result.command}"]]
 
 
 def remedy_lines(remedies: Iterable[Iterable[Remedy]]) -> list[str]:

@@ -36,7 +36,7 @@ class Presentations:
         return self._declined[payment][-1].code
 
     def forbid(self, request: PaymentRequest, now_ns: int) -> RetryLimit | None:
-        """The limit that presenting the card once more would break, None when it may be."""
+        """The limit that presenting the card again would break, None if it is allowed."""
         declined = self._declined.get(request.payment)
         if declined is None:
             return None

@@ -64,7 +64,7 @@ class Reversals:
     def _pause_s(
         self, target: str, declared: Reversal, request: PaymentRequest, tries: int
     ) -> float:
-        """Back-off with jitter, and longer when the repeats to this target are at their rate.
+        """Backoff with jitter, and longer when the repeats to this target are at their rate.
 
         A target that comes back would otherwise meet the reversals of its whole outage at once.
         """

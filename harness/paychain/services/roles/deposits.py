@@ -80,7 +80,7 @@ class Deposits:
         self._background.watch(self._watch())
 
     def of_payment(self, payment: str) -> Deposit | None:
-        """The first transfer of a payment, None while none was seen."""
+        """The first transfer of a payment, None until one is seen."""
         reference = self._by_payment.get(payment)
         return None if reference is None else self._deposits[reference]
 

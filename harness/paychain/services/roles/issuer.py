@@ -22,7 +22,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.roles.authorising import Authorising
 
 CHALLENGE = "challenge"
-CHARGE_BACK = "d1"  # the item of a charge-back
+CHARGE_BACK = "d1"  # the item of a chargeback
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Issuer(Authorising):
 
 
 def _report(reporter: str) -> str:
-    """What the report of a charge-back to one link is called: each is a follow-up of its own."""
+    """What the report of a chargeback to one link is called: each is a follow-up of its own."""
     return f"{CHARGE_BACK}-{reporter}"
 
 

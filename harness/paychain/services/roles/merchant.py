@@ -100,7 +100,7 @@ class Merchants:
         return True
 
     def on_disputed(self, reference: str, amount_minor: int) -> None:
-        """A webhook reports a charge-back: the cardholder has that money, and no refund of it."""
+        """A webhook reports a chargeback: the cardholder has that money, and no refund of it."""
         self._disputed[reference] = amount_minor
 
     def refund(self, payment: str) -> None:
@@ -207,7 +207,7 @@ class Merchants:
         items = [f"r{number}" for number in range(1, refunds.times + 1)]
         for item in items:
             self._due("refund", sent, name_of(sent, item), minor)
-        # More than was captured is asked for, and refused: that is not wanted after a charge-back.
+        # More than was captured is asked for, and refused: that is not wanted after a chargeback.
         wanted_minor = minor * min(refunds.times, taken_minor // minor)
         for number, item in enumerate(items):
             after_s = refunds.after + refunds.gap * number
@@ -256,7 +256,7 @@ class Merchants:
     ) -> None:
         """One refund; none waits for the answer to another.
 
-        `left_minor`: what the cardholder should get by it and all later ones. After a charge-back
+        `left_minor`: what the cardholder should get by it and all later ones. After a chargeback
         of a part that is so much less: the merchant gives back what is missing.
         """
         await asyncio.sleep(after_s)

@@ -38,7 +38,7 @@ class Relay(Authorising):
     _disputed: set[str] = field(default_factory=set, init=False)  # its own references
 
     def operations(self) -> dict[str, Work]:
-        """Also to report a charge-back, where the merchant gets webhooks."""
+        """Also to report a chargeback, where the merchant gets webhooks."""
         works = super().operations()
         return works if self.webhooks is None else {**works, DISPUTE: self._dispute}
 

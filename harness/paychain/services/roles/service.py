@@ -40,7 +40,7 @@ class Service(Role):
     async def _serve(self, request: PaymentRequest, parent: str) -> AnswerOrError:
         tokens = self._tokens
         if tokens is not None and not tokens.admits(self.context.now_ns()):
-            return Error(ErrorKind.RATE_LIMITED, "no look-ups are left")
+            return Error(ErrorKind.RATE_LIMITED, "no lookups are left")
         code = self.declines(request)
         if tokens is not None:
             tokens.looked_up(found=code is None)

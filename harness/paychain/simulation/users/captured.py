@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from paychain.simulation.guard import functions_replaced
 
-_searched: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # modules and functions, by id
-_places: list[tuple[dict[str, Any], str, Any]] = []  # a module's names, the name, the function
+_Place = tuple[dict[str, Any], str, Any]  # a module's names, the name, the function
+_reals: tuple[int, ...] = ()  # the functions that were looked for, by id
+# Where each module holds some of them. A simulation imports a few modules anew, of thousands.
+_places: dict[int, tuple[Any, list[_Place]]] = {}
 
 
 @contextmanager
@@ -37,25 +39,28 @@ def search_ahead() -> None:
     _search(functions_replaced())
 
 
-def _search(replaced: Sequence[tuple[Any, Any]]) -> list[tuple[dict[str, Any], str, Any]]:
-    """Every place that holds one of the functions.
+def _search(replaced: Sequence[tuple[Any, Any]]) -> list[_Place]:
+    """Every place that holds one of the functions. Only modules that are new are searched."""
+    global _reals
+    reals = tuple(id(real) for real, _ in replaced)
+    if reals != _reals:
+        _places.clear()
+        _reals = reals
+    wanted = set(reals)
+    modules = {
+        id(module): module for name, module in list(sys.modules.items()) if not _is_guards(name)
+    }
+    for gone in _places.keys() - modules.keys():
+        del _places[gone]
+    for number in modules.keys() - _places.keys():
+        # The module is kept with them: as long as it is, no other one has its id.
+        _places[number] = modules[number], _in(modules[number], wanted)
+    return [place for _, places in _places.values() for place in places]
 
-    Searched anew only when there are other modules than before: there are thousands.
-    """
-    global _searched
-    modules = [module for name, module in list(sys.modules.items()) if not _is_guards(name)]
-    now = tuple(map(id, modules)), tuple(id(real) for real, _ in replaced)
-    if now != _searched:
-        reals = {id(real): real for real, _ in replaced}
-        _places[:] = [
-            (names, name, value)
-            for module in modules
-            if (names := getattr(module, "__dict__", None)) is not None
-            for name, value in list(names.items())
-            if id(value) in reals
-        ]
-        _searched = now
-    return _places
+
+def _in(module: Any, wanted: Collection[int]) -> list[_Place]:
+    names = getattr(module, "__dict__", None) or {}
+    return [(names, name, value) for name, value in list(names.items()) if id(value) in wanted]
 
 
 def _is_guards(name: str) -> bool:

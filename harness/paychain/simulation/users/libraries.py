@@ -21,7 +21,17 @@ _UVLOOP = ("install", "run", "new_event_loop", "EventLoopPolicy")
 _ANYIO, _HTTPCORE = "anyio._backends._asyncio", "httpcore._backends.anyio"
 # What packages import only when they are first used; in this order.
 _LATER = {
-    "stripe": ("httpx",),
+    "stripe": (
+        "httpx",
+        "stripe._stripe_client",
+        "stripe._v1_services",
+        "stripe._v2_services",
+        "stripe._object_classes",
+        "stripe._payment_intent_service",
+        "stripe._payment_intent",
+        "stripe._telemetry_id",
+        "stripe._webhook",
+    ),
     "httpx": ("httpcore", "anyio"),
     "httpcore": (_HTTPCORE,),
     "anyio": (_ANYIO,),

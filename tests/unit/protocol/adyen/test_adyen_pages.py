@@ -137,3 +137,16 @@ def test_no_two_pages_have_one_id_though_the_first_ones_are_forgotten(
         assert len(set(ids)) == 3
 
     on_adyen(scenario)
+
+
+def test_the_page_of_an_embedded_session_stands_in_for_its_front_end() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        asked = {
+            name: value for name, value in wanted(mode="embedded").items() if value is not None
+        }
+        session = (await links.post("/sessions", asked)).body
+        assert "url" not in session
+        back = await links.visit(f"/hosted/{session['id']}", "?card=tok_visa_4242")
+        assert await status_of(links, session, back.headers["location"]) == "completed"
+
+    assert on_adyen(scenario).booked() == [("authorised", 1000)]

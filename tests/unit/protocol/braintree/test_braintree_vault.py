@@ -118,39 +118,3 @@ def test_a_card_that_is_declined_is_kept_unless_it_is_to_be_verified() -> None:
         assert (status, found["transaction"]["status"]) == (422, "processor_declined")
 
     assert on_vault(scenario).booked() == []
-
-
-def test_an_error_before_the_work_leaves_the_vault_as_it_was_and_one_after_it_does_not() -> None:
-    async def scenario(links: VaultLinks) -> None:
-        async def failed(method: str, path: str, root: str = "", **given: Any) -> None:
-            links.inject("http_error", status=503)
-            assert (await links.send(method, path, root, **given))[0] == 503
-            links.heal("http_error")
-
-        async def defaults() -> dict[str, bool]:
-            _, seen = await links.send("GET", "customers/ada")
-            return {card["token"]: card["default"] for card in seen["credit_cards"]}
-
-        card = {"customer_id": "ada", "payment_method_nonce": VALID, "token": "two"}
-        chosen = {"options": {"make_default": True}}
-        await failed("POST", "customers", "customer", id="ada", first_name="Ada")
-        assert (await links.send("GET", "customers/ada"))[0] == 404
-        assert (await links.send("POST", "customers", "customer", id="ada"))[0] == 201
-        await links.card("ada", token="one")
-        await failed("POST", "payment_methods", "payment_method", **card, **chosen)
-        assert await defaults() == {"one": True}
-        assert (await links.card("ada", token="two"))[0] == 201
-        await failed("PUT", "payment_methods/any/two", "payment_method", **chosen)
-        await failed("DELETE", "payment_methods/any/one")
-        await failed("DELETE", "customers/ada")
-        assert await defaults() == {"one": True, "two": False}
-        await failed("PUT", "customers/ada", "customer", first_name="Eve")
-        assert (await links.send("GET", "customers/ada"))[1]["first_name"] is None
-        await links.send("PUT", "payment_methods/any/two", "payment_method", **chosen)
-        assert await defaults() == {"one": False, "two": True}
-        links.inject("http_error", status=500, after_work=True)
-        assert (await links.card("ada", token="three"))[0] == 500
-        links.heal("http_error")
-        assert "three" in await defaults()
-
-    assert on_vault(scenario).booked() == []

@@ -110,8 +110,8 @@ def test_what_no_node_takes() -> None:
     async def scenario(nodes: Asker) -> None:
         assert "have 1 want 31337" in (await nodes.error(SEND, signed(0, 1, chainId=1)))[1]
         assert "intrinsic gas too low" in (await nodes.error(SEND, signed(0, 1, gas=1)))[1]
-        assert "9 digits" in (await nodes.error(SEND, signed(0, 1)))[1]
-        assert "no contract" in (await nodes.error(SEND, signed(0, 0, to=None)))[1]
+        assert "9 decimals" in (await nodes.error(SEND, signed(0, 1)))[1]
+        assert "not deploy contracts" in (await nodes.error(SEND, signed(0, 0, to=None)))[1]
         assert "insufficient funds" in (await nodes.error(SEND, signed(0, 10_001 * ETHER)))[1]
         assert (await nodes.error(SEND, "0x1234"))[0] == -32000
         assert (await nodes.error(SEND, "what"))[0] == -32602

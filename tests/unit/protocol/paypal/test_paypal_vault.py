@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tests.unit.protocol.paypal.test_paypal import CARD, Answered, PayPalLinks, on_paypal
 
 SETUPS, TOKENS = "/v3/vault/setup-tokens", "/v3/vault/payment-tokens"
@@ -75,29 +77,29 @@ def test_what_names_nothing_is_refused() -> None:
     assert on_paypal(scenario).booked() == []
 
 
-def test_an_error_before_the_work_keeps_nothing_and_one_in_place_of_the_answer_does() -> None:
+KEEPS = {"vault": {"store_in_vault": "ON_SUCCESS"}, "customer": {"id": "ada"}}
+
+
+def test_what_pays_an_order_is_kept_when_the_order_says_so_and_has_been_paid() -> None:
     async def scenario(links: PayPalLinks) -> None:
-        body = {"payment_source": {"card": CARD}, "customer": {"id": "ada"}}
+        wallet = {"paypal": {**WALLET["paypal"], "attributes": KEEPS}}
+        waiting = await links.order(payment_source=wallet)
+        assert "attributes" not in waiting.body.get("payment_source", {}).get("paypal", {})
+        paid = await links.send(f"/v2/checkout/orders/{waiting.body['id']}/capture", {}, "c")
+        vault = paid.body["payment_source"]["paypal"]["attributes"]["vault"]
+        assert (vault["status"], vault["customer"]) == ("VAULTED", {"id": "ada"})
+        again = {"paypal": {"vault_id": vault["id"]}}
+        assert (await links.order(2, "o2", payment_source=again)).body["status"] == "COMPLETED"
+        card = {"card": {**CARD, "name": "CCREJECT-REFUSED", "attributes": KEEPS}}
+        declined = await links.order(3, "o3", payment_source=card)
+        assert "attributes" not in declined.body["payment_source"]["card"]
+        listed = (await links.get(f"{TOKENS}?customer_id=ada")).body["payment_tokens"]
+        assert [each["id"] for each in listed] == [vault["id"]]
+        wrong = {"card": {**CARD, "attributes": {"vault": {"store_in_vault": "ALWAYS"}}}}
+        assert (await links.order(4, "o4", payment_source=wrong)).issue == "INVALID_PARAMETER_VALUE"
 
-        async def kept() -> int:
-            return len((await links.get(f"{TOKENS}?customer_id=ada")).body["payment_tokens"])
-
-        links.inject("http_error", status=503)
-        assert (await links.send(SETUPS, body, "s")).status == 503
-        assert (await links.send(TOKENS, body, "t")).status == 503
-        links.heal("http_error")
-        assert await kept() == 0
-        assert (await links.send(SETUPS, body, "s")).status == 201
-        made = await links.send(TOKENS, body, "t")
-        assert made.status == 201
-        links.inject("http_error", status=503)
-        assert (await links.send(f"{TOKENS}/{made.body['id']}", method="DELETE")).status == 503
-        links.heal("http_error")
-        assert await kept() == 1
-        links.inject("http_error", status=500, after_work=True)
-        assert (await links.send(TOKENS, body, "u")).status == 500
-        links.heal("http_error")
-        assert await kept() == 2
-        assert (await links.send(TOKENS, body, "u")).status == 200
-
-    assert on_paypal(scenario).booked() == []
+    links = on_paypal(scenario)
+    sent = [msgspec.json.decode(http.body) for http in links.webhooks]
+    (created,) = [each for each in sent if each["event_type"] == "VAULT.PAYMENT-TOKEN.CREATED"]
+    assert created["resource_type"] == "payment_token"
+    assert created["resource"]["customer"] == {"id": "ada"}

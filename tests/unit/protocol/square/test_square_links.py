@@ -99,25 +99,3 @@ def test_no_two_links_have_one_id_or_order_though_one_was_deleted() -> None:
         assert len({link["order_id"] for link in made}) == 3
 
     on_vendor(JsonLinks("square"), scenario)
-
-
-def test_an_error_before_the_work_makes_and_deletes_no_link() -> None:
-    async def scenario(links: JsonLinks) -> None:
-        async def listed() -> list[str]:
-            return [each["id"] for each in (await links.get(LINKS)).body.get("payment_links", [])]
-
-        links.inject("http_error", status=503)
-        assert (await links.post(LINKS, wanted())).status == 503
-        links.heal("http_error")
-        assert await listed() == []
-        made = (await links.post(LINKS, wanted()))["payment_link"]["id"]
-        links.inject("http_error", status=503)
-        assert (await links.ask("DELETE", f"{LINKS}/{made}")).status == 503
-        links.heal("http_error")
-        assert await listed() == [made]
-        links.inject("http_error", status=500, after_work=True)
-        assert (await links.ask("DELETE", f"{LINKS}/{made}")).status == 500
-        links.heal("http_error")
-        assert await listed() == []
-
-    assert on_vendor(JsonLinks("square"), scenario).booked() == []

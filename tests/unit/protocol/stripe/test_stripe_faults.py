@@ -140,19 +140,3 @@ def test_a_link_that_dies_and_forgets_knows_no_intent() -> None:
 def test_a_response_proves_what_it_says(status: int, body: Any, result: HopResult) -> None:
     response = HttpResponse(status, msgspec.json.encode(body))
     assert Stripe.classify(response).result is result
-
-
-def test_an_error_before_the_work_cancels_no_intent() -> None:
-    async def scenario(links: StripeLinks) -> None:
-        made = await links.post("payment_intents", {"amount": "100", "currency": "eur"})
-        at = f"payment_intents/{made['id']}"
-        links.inject("http_error", status=503)
-        failed = await links.post(f"{at}/cancel", {"cancellation_reason": "duplicate"})
-        assert failed.status == 503
-        links.heal("http_error")
-        seen = await links.get(at)
-        assert (seen["status"], seen["cancellation_reason"]) == ("requires_payment_method", None)
-        assert (await links.post(f"{at}/cancel"))["status"] == "canceled"
-
-    told = [event["type"] for event in on_stripe(scenario).events]
-    assert sorted(told) == ["payment_intent.canceled", "payment_intent.created"]

@@ -164,34 +164,6 @@ async def failed(
     links.heal("http_error")
 
 
-def test_an_error_before_the_work_changes_no_intent_and_reports_nothing() -> None:
-    async def scenario(links: StripeLinks) -> None:
-        customer = (await links.post("customers"))["id"]
-        await failed(links, "setup_intents", key="k", customer=customer, description="first")
-        assert (await links.get("setup_intents"))["data"] == []
-        wanted = {"customer": customer, "description": "first"}
-        setup = await links.post("setup_intents", wanted, key="k")
-        at, card = f"setup_intents/{setup['id']}", "pm_card_visa"
-        await failed(links, f"{at}/confirm", payment_method=card)
-        await failed(links, f"{at}/confirm", payment_method="pm_card_chargeCustomerFail")
-        await failed(links, f"{at}/cancel")
-        await failed(links, at, description="second")
-        seen = await links.get(at)
-        assert (seen["status"], seen["description"]) == ("requires_payment_method", "first")
-        assert (await links.get(f"customers/{customer}/payment_methods"))["data"] == []
-        assert (await links.post(f"{at}/confirm", {"payment_method": card}))[
-            "status"
-        ] == "succeeded"
-        links.inject("http_error", status=500, after_work=True)
-        assert (await links.post("setup_intents", {"customer": customer})).status == 500
-        links.heal("http_error")
-        assert len((await links.get("setup_intents"))["data"]) == 2
-
-    told = [event["type"] for event in on_stripe(scenario).events]
-    created, succeeded = "setup_intent.created", "setup_intent.succeeded"
-    assert sorted(told) == [created, created, succeeded]
-
-
 def test_a_decline_is_the_result_of_its_key() -> None:
     async def scenario(links: StripeLinks) -> None:
         customer = (await links.post("customers"))["id"]
@@ -206,25 +178,3 @@ def test_a_decline_is_the_result_of_its_key() -> None:
 
     told = [event["type"] for event in on_stripe(scenario).events]
     assert sorted(told) == ["setup_intent.created", "setup_intent.setup_failed"]
-
-
-def test_an_error_before_the_work_leaves_customers_and_their_methods_as_they_were() -> None:
-    async def scenario(links: StripeLinks) -> None:
-        fields = {"email": "a@b.example", "payment_method": "pm_card_visa"}
-        await failed(links, "customers", key="k", **fields)
-        assert (await links.get("customers"))["data"] == []
-        name = (await links.post("customers", fields, key="k"))["id"]
-        (method,) = (await links.get(f"customers/{name}/payment_methods"))["data"]
-        card = method["id"]
-        await failed(links, f"customers/{name}", email="c@d.example")
-        await failed(links, f"payment_methods/{card}/detach")
-        await failed(links, f"customers/{name}", method="DELETE")
-        assert (await links.get(f"customers/{name}"))["email"] == "a@b.example"
-        assert (await links.post(f"payment_methods/{card}/detach"))["customer"] is None
-        await failed(links, f"payment_methods/{card}/attach", customer=name)
-        assert (await links.get(f"payment_methods/{card}"))["customer"] is None
-        # A repeat of what was done has done nothing that its own failure could take back.
-        await failed(links, "customers", key="k", **fields)
-        assert len((await links.get("customers"))["data"]) == 1
-
-    on_stripe(scenario)

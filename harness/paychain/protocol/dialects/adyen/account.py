@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,15 @@ from msgspec.structs import replace
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Modification, Page, Records
+from paychain.protocol.dialects.adyen.registry import Modification, Page, Records, StoredCard
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 MAX_PAGES = 100_000
+MAX_KEYS = 200_000
+MAX_STORED = 100_000
 KEY = "idempotency-key"
 MANUAL, IMMEDIATE = "manual", "immediate"
 SINGLE, MULTIPLE = "single", "multiple"
@@ -40,6 +42,14 @@ class Account:
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     pages_made: int = 0
+    stored: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_STORED))
+    # By target and key: the page that it made, the stage of the payment that it went on with.
+    pages_of_keys: BoundedDict[tuple[str, str], Page] = field(
+        default_factory=lambda: BoundedDict(MAX_PAGES)
+    )
+    stages_of_keys: BoundedDict[tuple[str, str], str] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
@@ -54,6 +64,11 @@ class Account:
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none."""
         return http.headers.get(KEY, "")
+
+    def known_key(self, http: HttpRequest) -> tuple[str, str] | None:
+        """The target and key of a request; None without, or where keys are not known."""
+        key = self.key(http) if self.backend.knows_keys else ""
+        return (http.target, key) if key else None
 
     def repeated(self, http: HttpRequest) -> Modification | None:
         """The modification that a request asks for again under its key; None for a new one."""
@@ -76,9 +91,13 @@ class Account:
         return delay == 0
 
     async def execute_nothing(
-        self, call: VendorCall, request: PaymentRequest, *, is_keyed: bool = False
+        self,
+        call: VendorCall,
+        request: PaymentRequest,
+        *,
+        is_keyed: bool = False,
+        change: Callable[[], object] | None = None,
     ) -> None:
         """What a request comes to that moves no money: faults and capacity apply to it, too."""
-        await call.execute(
-            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
-        )
+        request = replace(request, is_sale=False, declined_as="")
+        await call.execute("query", request, is_keyed=is_keyed, change=change)

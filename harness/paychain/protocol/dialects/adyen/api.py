@@ -21,6 +21,7 @@ from paychain.protocol.dialects.adyen import (
     pages,
     payments,
     sessions,
+    stored,
 )
 from paychain.protocol.dialects.adyen.account import (
     IMMEDIATE,
@@ -38,35 +39,34 @@ from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_pages import EDGE_PAGE, data_in
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
-OfPayment = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
 _VERSION = re.compile(r"v\d{1,3}")
-_ROUTES: dict[str, Handler] = {
-    "payments": payments.pay,
-    "payments/details": payments.details,
-    "cancels": modifications.cancel_by_reference,
-    "paymentMethods": checkout.payment_methods,
-    "sessions": sessions.create_session,
-    "paymentLinks": sessions.create_link,
-}
+_ROUTES = Routes[Handler](
+    {
+        "POST payments": payments.pay,
+        "POST payments/details": payments.details,
+        "POST payments/{psp}/captures": modifications.capture,
+        "POST payments/{psp}/cancels": modifications.cancel,
+        "POST payments/{psp}/reversals": modifications.reverse,
+        "POST payments/{psp}/refunds": modifications.refund,
+        "POST payments/{psp}/amountUpdates": modifications.adjust,
+        "POST cancels": modifications.cancel_by_reference,
+        "GET storedPaymentMethods": stored.listed,
+        "DELETE storedPaymentMethods/{id}": stored.delete,
+        "POST paymentMethods": checkout.payment_methods,
+        "POST sessions": sessions.create_session,
+        "GET sessions/{id}": sessions.show_session,
+        "POST paymentLinks": sessions.create_link,
+        "GET paymentLinks/{id}": sessions.show_link,
+        "PATCH paymentLinks/{id}": sessions.expire_link,
+    }
+)
 _PAGES: dict[str, Handler] = {
     pages.PAGE: pages.visit,
     authentication.BANK_PAGE: pages.authenticate,
-}
-# By method and the path before the object's id.
-_OF_PAGE: dict[str, OfPayment] = {
-    "GET sessions": sessions.show_session,
-    "GET paymentLinks": sessions.show_link,
-    "PATCH paymentLinks": sessions.expire_link,
-}
-_OF_PAYMENT: dict[str, OfPayment] = {
-    "captures": modifications.capture,
-    "cancels": modifications.cancel,
-    "reversals": modifications.reverse,
-    "refunds": modifications.refund,
-    "amountUpdates": modifications.adjust,
 }
 # Statuses by which Adyen proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
@@ -96,6 +96,8 @@ class Adyen:
     }
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = tuple(_PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -114,26 +116,22 @@ class Adyen:
                 raise Invalid("not_found")
             return await work
         except Invalid as invalid:
-            # What Adyen refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await self._account.execute_nothing(call, _NOTHING)
             return service_error(invalid.name, **invalid.shown)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """The work that a path asks for; None for a path that is not served."""
         path = call.http.target.partition("?")[0].strip("/").split("/")
         for place, part in enumerate(path):
             if _VERSION.fullmatch(part):
                 path = path[place + 1 :]
                 break
-        name = f"{call.http.method} {path[0]}"
-        if len(path) == 2 and name in _OF_PAGE:
-            return _OF_PAGE[name](call, self._account, path[1])
-        if call.http.method != "POST":
+        found = _ROUTES.find(call.http.method, path)
+        if found is None:
             return None
-        if len(path) == 3 and path[0] == "payments" and path[2] in _OF_PAYMENT:
-            return _OF_PAYMENT[path[2]](call, self._account, path[1])
-        handler = _ROUTES.get("/".join(path))
-        return handler(call, self._account) if handler is not None else None
+        handler, names = found
+        return handler(call, self._account, *names)
 
     def name_of(self, reference: str) -> str:
         """The pspReference of an authorisation."""
@@ -146,7 +144,7 @@ class Adyen:
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Adyen's shape, an injected one included."""
+        """An error of the link or an injected one, in Adyen's format."""
         return errors.of_link(error)
 
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
@@ -156,11 +154,11 @@ class Adyen:
             response.headers[KEY] = key
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Adyen does not mark a response that it gives again."""
+        """Adyen does not mark replayed responses."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether Adyen has a webhook for what became of a request, which it now sends."""
+        """Whether Adyen sends a webhook for this kind of event."""
         self._account.unreported.discard(modification_of(request))
         return notifications.reports(kind, request)
 

@@ -14,7 +14,7 @@ from paychain.protocol.dialects.adyen.tables import Authentication, fields, numb
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_money import Money
 
-MAX_MINOR = 10**15  # of an amount: beyond any payment
+MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
 CARD_TYPES = frozenset({"scheme", "card", "bcmc", "networkToken"})
 # Where an own service sends a card: a number, Adyen's test form of an encrypted one, a stored one.
 _CARD_FIELDS = (
@@ -52,7 +52,7 @@ def refuse_unknown(value: Iterable[str], structure: str) -> None:
 
 
 def text(body: dict[str, Any], name: str, missing: str) -> str:
-    """A text that has to be there; `missing`: what its absence is called. Raises Invalid."""
+    """A required text; `missing`: the name of the error if it is absent. Raises Invalid."""
     value = body.get(name)
     if value is None or value == "":
         raise Invalid(missing)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
-from paychain.protocol.dialects.adyen import bodies
+from paychain.protocol.dialects.adyen import bodies, stored
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.wire.http import HttpResponse, json_response
 
-_USED = frozenset({"amount", "merchantAccount", "reference", "returnUrl", "metadata"})
+_USED = frozenset(
+    {"amount", "merchantAccount", "reference", "returnUrl", "metadata", "shopperReference"}
+)
 
 
 async def payment_methods(call: VendorCall, account: Account) -> HttpResponse:
@@ -22,7 +24,10 @@ async def payment_methods(call: VendorCall, account: Account) -> HttpResponse:
     await account.execute_nothing(call, about_nothing(call, account, body), is_keyed=True)
     brands = ["visa", "mc", "amex", "discover"]
     methods = [{"brands": brands, "name": "Cards", "type": "scheme"}]
-    return json_response(200, {"paymentMethods": methods})
+    shown: dict[str, Any] = {"paymentMethods": methods}
+    if cards := stored.of_shopper(account, str(body.get("shopperReference") or "")):
+        shown["storedPaymentMethods"] = [stored.shown_of(card) for card in cards]
+    return json_response(200, shown)
 
 
 def about_nothing(call: VendorCall, account: Account, body: dict[str, Any]) -> PaymentRequest:

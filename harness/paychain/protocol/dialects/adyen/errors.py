@@ -70,7 +70,7 @@ def service_error(
 
 
 def of_link(error: Error) -> HttpResponse:
-    """An error of the link behind, an injected one included, as Adyen's own."""
+    """An error of the link or an injected one, in Adyen's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(200, _GARBLED, {"content-type": "application/json"})
     status = error.status or _EDGE_STATUS.get(error.kind, 0)

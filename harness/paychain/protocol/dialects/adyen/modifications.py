@@ -5,6 +5,7 @@ A webhook of each is sent by the link itself, so that it comes although an answe
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.references import authorisation_of, psp_reference
 from paychain.protocol.dialects.adyen.registry import Modification, Payment, modification_of
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_money import Money
 from paychain.wire.http import HttpResponse, json_response
 
@@ -70,16 +71,8 @@ async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
     entry = account.backend.entry(payment.reference)
     is_held = entry is not None and entry.state == "authorised"
     is_same = is_held and entry is not None and entry.rest_minor == amount.minor
-    is_taken = True
-    try:
-        await call.execute("query", request)
-    except CallFailed as failed:
-        is_taken = failed.error.is_after_work  # else only a repeat may be taken
-        raise
-    finally:
-        if is_taken and not made.is_reported:
-            made.is_reported = True
-            account.backend.notify("adjusted" if is_same else "adjust_refused", request)
+    outcome = "adjusted" if is_same else "adjust_refused"
+    await call.execute("query", request, change=partial(_report, account, made, outcome, request))
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     shown["reference"] = made.merchant_reference
     return json_response(
@@ -155,7 +148,7 @@ def _payment_of(account: Account, psp: str, amount: Money | None) -> Payment:
 async def _execute(
     call: VendorCall, account: Account, operation: str, request: PaymentRequest
 ) -> None:
-    """Let the link do what was asked for, and see to it that its outcome is reported.
+    """Execute the request on the link, and ensure that its outcome is reported.
 
     The link reports what it did or refused. What a fault declined in its place it knows nothing of,
     and Adyen has taken it all the same.
@@ -227,11 +220,15 @@ async def _cancel_unknown(
         reference=made.reference,
         item=made.item,
     )
-    await call.execute("query", request)
+    report = partial(_report, account, made, "void_refused", request)
+    await call.execute("query", request, change=report)
+    return made
+
+
+def _report(account: Account, made: Modification, outcome: str, request: PaymentRequest) -> None:
     if not made.is_reported:
         made.is_reported = True
-        account.backend.notify("void_refused", request)
-    return made
+        account.backend.notify(outcome, request)
 
 
 def _received(made: Modification, body: dict[str, Any]) -> dict[str, Any]:

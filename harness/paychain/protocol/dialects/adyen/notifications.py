@@ -20,6 +20,7 @@ from paychain.protocol.dialects.adyen.bodies import amount_object
 from paychain.protocol.dialects.adyen.payments import authorisation_code, brand_of
 from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.registry import Payment
+from paychain.protocol.dialects.adyen.stored import REPORTED
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.wire.http import HttpRequest
 
@@ -32,6 +33,7 @@ _CODES = {
     modifications.REVERSAL: "CANCEL_OR_REFUND",
     modifications.ADJUSTMENT: "AUTHORISATION_ADJUSTMENT",
 }
+_STORED = "RECURRING_CONTRACT"
 _OF_PAYMENT = {"authorised": "AUTHORISATION", "declined": "AUTHORISATION", "expired": "EXPIRE"}
 _OF_NETWORK = {
     "capture_failed": "CAPTURE_FAILED",
@@ -40,7 +42,7 @@ _OF_NETWORK = {
 }
 _REASONS = {"capture_failed": "Capture Failed", "refund_failed": "Refund Failed"}
 _DONE = frozenset(
-    {"authorised", "captured", "refunded", "voided", "expired", "adjusted", *_OF_NETWORK}
+    {"authorised", "captured", "refunded", "voided", "expired", "adjusted", REPORTED, *_OF_NETWORK}
 )
 _REFUSED = frozenset({"capture_refused", "refund_refused", "void_refused", "adjust_refused"})
 KINDS = frozenset({*_OF_PAYMENT, *_DONE, *_REFUSED})
@@ -88,6 +90,8 @@ def _item(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
         "amount": amount_object(event.amount_minor, event.currency),
         "success": "true" if event.event in _DONE else "false",
     }
+    if event.event == REPORTED and payment is not None:
+        return {**shared, **_of_stored(event, payment)}
     if event.event in _OF_PAYMENT:
         return {**shared, **_of_payment(event, account)}
     return {**shared, **_of_modification(event, account)}
@@ -111,6 +115,23 @@ def _of_payment(event: Event, account: Account) -> dict[str, Any]:
     return shown
 
 
+def _of_stored(event: Event, payment: Payment) -> dict[str, Any]:
+    paid = psp_reference(event.reference)
+    return {
+        "additionalData": {
+            "recurring.recurringDetailReference": payment.stored,
+            "recurring.shopperReference": payment.shopper,
+            "shopperReference": payment.shopper,
+        },
+        "amount": amount_object(0, event.currency),
+        "eventCode": _STORED,
+        "originalPsp": paid,
+        "originalReference": paid,
+        "pspReference": payment.stored,
+        "reason": "",
+    }
+
+
 def _refusal(payment: Payment | None) -> str:
     """Why it was refused; when nobody got the answer, as far as that was known before."""
     if payment is None or not (payment.reason or payment.steer):
@@ -127,7 +148,7 @@ def _authorised(event: Event, account: Account) -> dict[str, Any]:
 
 
 def _of_modification(event: Event, account: Account) -> dict[str, Any]:
-    # A link that knows no keys may have executed it once more, under a name of its own.
+    # Without idempotency keys the link may have executed it again, under a suffixed name.
     item = event.item.partition(REPEAT)[0]
     known = account.registry.modification(event.reference, item)
     shown: dict[str, Any] = {

@@ -6,6 +6,7 @@ authenticate, and goes back to the merchant's returnUrl.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ DATA = "Ab02b4c0!"  # what Adyen's session data begins with
 OF_PAYMENT = (
     *("additionalData", "amount", "captureDelayHours", "merchantAccount"),
     *("merchantOrderReference", "metadata", "reference"),
+    *("recurringProcessingModel", "shopperInteraction", "shopperReference"),
 )
 _PAID = (outcomes.AUTHORISED, outcomes.PARTIALLY_AUTHORISED, outcomes.PENDING, outcomes.RECEIVED)
 
@@ -116,9 +118,11 @@ def result_of(page: Page) -> str:
     return f"{DATA}{encode(page.id, UPPER)}"
 
 
-async def look(call: VendorCall, account: Account, page: Page) -> None:
-    """Faults and capacity apply to a look, too."""
-    await account.execute_nothing(call, about_nothing(call, account, page.body))
+async def look(
+    call: VendorCall, account: Account, page: Page, change: Callable[[], object] | None = None
+) -> None:
+    """Attribute a request that moves no money, and let faults and capacity apply to it."""
+    await account.execute_nothing(call, about_nothing(call, account, page.body), change=change)
 
 
 def status_of(account: Account, page: Page) -> str:

@@ -6,24 +6,24 @@ Adyen captures an authorisation by itself unless the merchant account or the req
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from zlib import crc32
 
 from msgspec.structs import replace
 
 from paychain.payments.outcome import Outcome
-from paychain.protocol.dialects.adyen import authentication, bodies, outcomes
+from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, stored
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import TRANSIENT, Invalid, service_error
 from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.registry import Payment
-from paychain.protocol.dialects.adyen.tables import reasons
+from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.wire.http import HttpResponse, json_response
 
 NOT_3D_AUTHENTICATED = "11"
-BRANDS = {"mastercard": "mc"}  # where Adyen's name of a scheme is another one
 TEST_ERROR = "RequestedTestErrorResponseCode"
 NO_CONNECTION, IO_EXCEPTION = "NO_CONNECTION_AVAILABLE", "IOEXCEPTION_RECEIVED"
 _USED = frozenset(
@@ -37,8 +37,13 @@ _USED = frozenset(
         "metadata",
         "mpiData",
         "paymentMethod",
+        "enableRecurring",
+        "recurringProcessingModel",
         "reference",
         "returnUrl",
+        "shopperInteraction",
+        "shopperReference",
+        "storePaymentMethod",
     }
 )
 
@@ -105,13 +110,16 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
     call.attribute(Evidence(headers=call.http.headers, object_id=psp, key=account.key(call.http)))
     request = payment.request
     asks_nothing = replace(request, is_sale=False)
+    stage, key = payment.stage, account.known_key(call.http)
+    if key is not None:
+        stage = account.stages_of_keys.setdefault(key, stage)
     if not authentication.is_authenticated(body):
-        await call.execute("query", asks_nothing)
-        account.backend.notify("declined", asks_nothing)
+        notify = partial(account.backend.notify, "declined", asks_nothing)
+        await call.execute("query", asks_nothing, change=notify)
         return _refused_unauthenticated(payment)
-    if payment.stage == authentication.IDENTIFY:
-        await call.execute("query", asks_nothing)
-        payment.stage = authentication.CHALLENGE
+    if stage == authentication.IDENTIFY:
+        challenge = partial(setattr, payment, "stage", authentication.CHALLENGE)
+        await call.execute("query", asks_nothing, change=challenge)
         return _to_authenticate(payment)
     # An authorisation that was begun is never begun again, whatever became of its answer.
     is_begun = account.backend.entry(payment.reference) is not None
@@ -119,13 +127,13 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
         await call.execute("query", asks_nothing)
         return service_error("in_progress")
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    return await _authorise(call, account, payment, payment.request)
+    undo = partial(setattr, payment, "request", request)
+    return await _authorise(call, account, payment, payment.request, undo)
 
 
 def brand_of(request: PaymentRequest) -> str:
     """Adyen's name of a card's scheme."""
-    group = request.instrument.group
-    return BRANDS.get(group, group)
+    return brand_of_scheme(request.instrument.group)
 
 
 def authorisation_code(reference: str) -> str:
@@ -134,7 +142,7 @@ def authorisation_code(reference: str) -> str:
 
 
 def _asked(body: dict[str, Any], account: Account) -> Payment:
-    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+    """The payment that a request body describes, not yet attributed. Raises Invalid."""
     merchant = bodies.account(body, account.merchant)
     amount = bodies.money(body)
     reference = bodies.text(body, "reference", "no_reference")
@@ -142,7 +150,11 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
     if not method:
         raise Invalid("no_payment_method")
     return_url = bodies.text(body, "returnUrl", "no_return_url")
-    instrument, of_card = bodies.card(method)
+    kept = stored.asked(account, body, method)
+    if kept is not None:
+        instrument, of_card = kept.instrument, stored.AUTHENTICATION
+    else:
+        instrument, of_card = bodies.card(method)
     additional = bodies.part(body, "additionalData")
     holder = str(method.get("holderName", ""))
     steer = outcomes.steered(holder, additional)
@@ -161,7 +173,13 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
         ),
         merchant_account=merchant,
         merchant_reference=reference,
-        expiry=f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        expiry=kept.expiry
+        if kept is not None
+        else f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        holder=holder,
+        shopper=str(body.get("shopperReference") or ""),
+        keeps=kept is None and stored.is_wanted(body),
+        stored=kept.id if kept is not None else "",
         return_url=return_url,
         stage=authentication.begins_with(body, of_card),
         steer=steer,
@@ -192,15 +210,27 @@ async def _fail(
 
 
 async def _authorise(
-    call: VendorCall, account: Account, payment: Payment, request: PaymentRequest
+    call: VendorCall,
+    account: Account,
+    payment: Payment,
+    request: PaymentRequest,
+    undo: Callable[[], object] | None = None,
 ) -> HttpResponse:
-    answer = await call.execute("authorise", request)
+    note = partial(_note, account, payment, request)
+    answer = await call.execute("authorise", request, undo=undo, note=note)
+    return json_response(200, _shown(payment, request, answer))
+
+
+def _note(account: Account, payment: Payment, request: PaymentRequest, answer: Answer) -> None:
+    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    outcome = outcomes.shown(answer, request.amount_minor, request.instrument.group, payment.steer)
+    payment.reason = outcome.get("refusalReason", "")
+    if answer.outcome is Outcome.APPROVED and payment.keeps:
+        stored.store(account, payment)
     # For Adyen a payment that the network did not answer is over; the link reports no outcome of
     # what it does not know.
-    is_open = answer.outcome is Outcome.UNKNOWN and not answer.replayed
-    if is_open and not outcomes.is_pending(answer):
+    if answer.outcome is Outcome.UNKNOWN and not outcomes.is_pending(answer):
         account.backend.notify("declined", request)
-    return json_response(200, _shown(payment, request, answer))
 
 
 def _shown(payment: Payment, request: PaymentRequest, answer: Answer) -> dict[str, Any]:
@@ -242,6 +272,7 @@ def _additional(payment: Payment, request: PaymentRequest, answer: Answer) -> di
     }
     if answer.outcome is Outcome.APPROVED:
         shown["authCode"] = authorisation_code(payment.reference)
+        shown |= stored.additional(payment)
     return shown
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paychain.payments.bounded import BoundedDict
+from paychain.payments.instrument import Instrument
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.adyen.tables import Reason
 from paychain.protocol.message import PaymentRequest
@@ -32,11 +33,27 @@ class Payment:
     steer: Reason | None = None
     is_received: bool = False
     reason: str = ""
+    holder: str = ""
+    shopper: str = ""  # the merchant's name for it
+    keeps: bool = False  # the card, for this shopper, once it has paid
+    stored: str = ""  # the id under which its card is stored
 
     @property
     def reference(self) -> str:
-        """Ours, which names it on every link."""
+        """Our reference, by which every link knows the payment."""
         return self.request.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCard:
+    """A shopper's card, which later payments name by its id."""
+
+    id: str
+    merchant_account: str
+    shopper: str
+    instrument: Instrument
+    expiry: str
+    holder: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +108,7 @@ class Records:
         self._payments = BoundedDict(MAX_PAYMENTS, self._forget)
 
     def add(self, payment: Payment) -> Payment:
-        """Know a payment, or find the one that has its reference already: a repeat."""
+        """Register a payment; for a repeat, return the one registered under its reference."""
         known = self.payment(payment.reference)
         if known is not None:
             return known
@@ -124,7 +141,7 @@ class Records:
         return self._repeats.get((target, key)) if key else None
 
     def modify(self, modification: Modification, target: str, key: str) -> None:
-        """Know a modification, and the key it came with."""
+        """Register a modification and its key."""
         self._modifications[modification.reference, modification.item] = modification
         if key:
             self._repeats[target, key] = modification

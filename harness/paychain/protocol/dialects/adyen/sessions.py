@@ -6,6 +6,7 @@ POST ─▶ url ─ the shopper visits it (pages.py) ─▶ an authorisation ─
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from paychain.protocol.dates import iso_utc
@@ -88,8 +89,7 @@ async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResp
     if body.get("status") != "expired":
         raise Invalid("wrong_type", fields="status")
     page = _found(account, name, LINK)
-    await look(call, account, page)
-    page.is_expired = True
+    await look(call, account, page, change=partial(setattr, page, "is_expired", True))
     return json_response(200, _link(call, account, page))
 
 
@@ -103,15 +103,20 @@ async def _create(
     account.captures_at_once(body, bodies.part(body, "additionalData"))
     account.ignored.note(call, body, _USED)
     now_s = account.backend.now_s()
-    page = Page(
+    key = account.known_key(call.http)
+    known = account.pages_of_keys.get(key) if key is not None else None
+    page = known or Page(
         id="", body=body, made_s=now_s, expires_s=_time(body.get("expiresAt")) or now_s + lasts_s
     )
-    await account.execute_nothing(call, about_nothing(call, account, body), is_keyed=True)
     # Ids have to differ, and be the same whenever the same run is made again.
     name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
     account.pages_made += 1
-    page.id = f"{kind}{encode(name, UPPER)}"
-    account.pages[page.id] = page
+    page.id = page.id or f"{kind}{encode(name, UPPER)}"
+    if key is not None:
+        account.pages_of_keys[key] = page
+    about = about_nothing(call, account, body)
+    change = partial(account.pages.setdefault, page.id, page)
+    await account.execute_nothing(call, about, is_keyed=True, change=change)
     return page
 
 

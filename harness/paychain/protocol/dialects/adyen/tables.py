@@ -9,10 +9,16 @@ import msgspec
 
 from paychain.protocol.vendor_data import data_of
 
+_BRANDS = {"mastercard": "mc"}  # where Adyen's name of a scheme is another one
 _read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 Authentication = Literal["none", "native", "redirect"]
+
+
+def brand_of_scheme(scheme: str) -> str:
+    """Adyen's name of a card's scheme."""
+    return _BRANDS.get(scheme, scheme)
 
 
 class Reason(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "api_request_key"
+PUBLIC_KEY = "paychain"  # of webhooks' signatures, unless a chain names another
 BATCH, AT_ONCE = "batch", "at_once"
 SIMULATE, IGNORE = "simulate", "ignore"
 
@@ -26,9 +27,9 @@ SIMULATE, IGNORE = "simulate", "ignore"
 class Account:
     """The merchant of one link.
 
-    `currency`: of its merchant account. `settlement`: `batch` settles nothing during a run but by
-    the sandbox's own path, `at_once` whatever is submitted. `test_amounts`: whether the sandbox's
-    amounts bring declines about.
+    `currency`: of its merchant account. `settlement`: with `batch` only the sandbox's own path
+    settles during a run, with `at_once` a submission does. `test_amounts`: whether the sandbox's
+    test amounts are declined.
     """
 
     backend: Backend
@@ -48,7 +49,7 @@ class Account:
             currency=settings.get("currency") or backend.currency,
             settlement=settings.get("settlement", BATCH),
             test_amounts=settings.get("test_amounts", IGNORE),
-            public_key=settings.get("public_key", "paychain"),
+            public_key=settings.get("public_key", PUBLIC_KEY),
         )
 
     def key(self, http: HttpRequest) -> str:
@@ -62,22 +63,27 @@ class Account:
         return value if isinstance(value, str) else ""
 
     def known_key(self, http: HttpRequest) -> str:
-        """As `key`; "" where the link takes no notice of keys."""
+        """As `key`; "" if the link ignores keys."""
         return self.key(http) if self.backend.knows_keys else ""
 
     def entry(self, reference: str) -> BookEntry | None:
-        """The link's book on an authorisation."""
+        """The book entry of an authorisation, None if there is none."""
         return self.backend.entry(reference)
 
     async def execute_nothing(
-        self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
+        self,
+        call: VendorCall,
+        request: PaymentRequest | None = None,
+        *,
+        is_keyed: bool = False,
+        change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
     ) -> None:
-        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        """Let faults and capacity apply to a request that moves no money."""
         if request is None:
             request = PaymentRequest("", 0, self.currency, TEST_CARDS[0])
-        await call.execute(
-            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
-        )
+        request = replace(request, is_sale=False, declined_as="")
+        await call.execute("query", request, is_keyed=is_keyed, change=change, undo=undo)
 
 
 def transaction_of(http: HttpRequest) -> dict[str, Any]:
@@ -93,11 +99,11 @@ def text(given: dict[str, Any], name: str) -> str:
 
 
 def inside(given: dict[str, Any], name: str) -> dict[str, Any]:
-    """Parameters inside a parameter."""
+    """A nested object of parameters, empty if it is missing."""
     value = given.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def is_true(value: Any) -> bool:
-    """Whether a parameter that is true or false is true."""
+    """Whether a boolean parameter is true, as JSON or as text."""
     return value is True or value == "true"

@@ -3,40 +3,71 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.braintree import errors, followups, sales, search, vault, webhooks
-from paychain.protocol.dialects.braintree.account import AT_ONCE, BATCH, IGNORE, SIMULATE, Account
+from paychain.protocol.dialects.braintree.account import (
+    AT_ONCE,
+    BATCH,
+    IGNORE,
+    PUBLIC_KEY,
+    SIMULATE,
+    Account,
+)
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.errors import Invalid, NotFound, plain, validation_error
 from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-_PLANS: dict[tuple[str, str], followups.Plan] = {
-    ("PUT", "submit_for_settlement"): followups.submit,
-    ("POST", "submit_for_partial_settlement"): followups.submit_partially,
-    ("PUT", "void"): followups.void,
-    ("POST", "refund"): followups.refund,
-    ("POST", "reverse"): followups.reverse,
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+_BASE = "merchants/{merchant}/"
+_PLANS: dict[str, followups.Plan] = {
+    "PUT transactions/{id}/submit_for_settlement": followups.submit,
+    "POST transactions/{id}/submit_for_partial_settlement": followups.submit_partially,
+    "PUT transactions/{id}/void": followups.void,
+    "POST transactions/{id}/refund": followups.refund,
+    "POST transactions/{id}/reverse": followups.reverse,
 }
+
+
+async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /client_token`: what the front end begins with. No front end is behind it."""
+    await account.execute_nothing(call)
+    return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})
+
+
+_ROUTES = Routes[Handler](
+    {
+        "POST transactions": sales.create,
+        "POST transactions/advanced_search_ids": search.ids,
+        "POST transactions/advanced_search": search.transactions,
+        "GET transactions/{id}": followups.find,
+        "PUT transactions/{id}/settle": followups.settle,
+        **{name: partial(followups.follow, plan) for name, plan in _PLANS.items()},
+        **vault.HANDLERS,
+        "POST client_token": _client_token,
+    }
+)
 # Statuses by which Braintree proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 426, 429})
-_IN_FLIGHT = "915233"  # of a repeat: proves nothing about the first request
+_IN_FLIGHT = "915233"  # answers a repeat, and proves nothing about the first request
 _SERVER_ERROR = "915235"
 
 
 class Braintree:
-    """The API that the server SDKs ask: XML answers, XML or JSON requests.
+    """The API that the server SDKs call: XML or JSON requests, XML answers.
 
-    Settings: `merchant_id` is the only merchant (any, when it is not given); `currency` is that of
-    its merchant account (the chain's); `settlement` is `batch`, where nothing is settled during a
-    run but what the sandbox's own path settles, or `at_once`; `test_amounts` is `ignore`, or
-    `simulate`, where 2000.00 is declined as in the sandbox; `public_key` names the key of webhooks.
+    Settings: `merchant_id` is the only merchant (default: any); `currency` is that of its merchant
+    account (default: the chain's); `settlement` is `batch`, where only the sandbox's own path
+    settles during a run, or `at_once`; `test_amounts` is `ignore`, or `simulate`, where 2000.00 is
+    declined as in the sandbox; `public_key` names the key of webhooks.
     """
 
     idempotency: ClassVar[str] = "braintree"
@@ -52,8 +83,14 @@ class Braintree:
         "settlement": (BATCH, AT_ONCE),
         "test_amounts": (IGNORE, SIMULATE),
     }
+    webhook_hint: ClassVar[str] = (
+        f"the gateway's public key must be '{PUBLIC_KEY}', which signs these webhooks"
+    )
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com/braintree/docs, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = tuple(
+        name.replace(" ", f" {_BASE}") for name in _ROUTES.names
+    )
     hosts: ClassVar[tuple[str, ...]] = ("*.braintreegateway.com", "*.braintree-api.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -81,51 +118,38 @@ class Braintree:
         except Invalid as invalid:
             account.registry.fail(key)
             refusal = validation_error(invalid.name)
-        # What Braintree refuses has reached it all the same.
+        # The refused request did reach the link, so faults apply to it.
         await account.execute_nothing(call)
         return refusal
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """The work that a path asks for; None for a path that is not served."""
         account, method = self._account, call.http.method
         path = call.http.target.partition("?")[0].strip("/").split("/")
         if len(path) < 3 or path[0] != "merchants":
             return None
         if self._merchant_id and path[1] != self._merchant_id:
             return None
-        match method, path[2:]:
-            case "POST", ["transactions"]:
-                return sales.create(call, account, path[1])
-            case "POST", ["transactions", "advanced_search_ids"]:
-                return search.ids(call, account)
-            case "POST", ["transactions", "advanced_search"]:
-                return search.transactions(call, account)
-            case "POST", ["client_token"]:
-                return _client_token(call, account)
-            case _, ["customers" | "payment_methods", *rest]:
-                return vault.work(call, account, path[2], rest)
-            case "GET", ["transactions", name]:
-                return followups.find(call, account, name)
-            case "PUT", ["transactions", name, "settle"]:
-                return followups.settle(call, account, name)
-            case _, ["transactions", name, what] if (method, what) in _PLANS:
-                return followups.follow(call, account, name, _PLANS[method, what])
-        return None
+        found = _ROUTES.find(method, path[2:])
+        if found is None:
+            return None
+        handler, names = found
+        return handler(call, account, *names)
 
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none."""
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error as Braintree gives it, an injected one included."""
+        """An error of the link or an injected one, in Braintree's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Braintree shows the state of now, and marks nothing."""
+        """Braintree answers a repeat with the current state and does not mark it."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
-        """Whether Braintree has a webhook for what became of a request."""
+        """Whether Braintree sends a webhook for this kind of event."""
         return webhooks.reports(kind, self._account)
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
@@ -134,7 +158,7 @@ class Braintree:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """201 and 200 are approvals; 422 is a decline with a transaction, else it did nothing."""
+        """2xx is an approval; 422 is a decline if it has a transaction, else nothing was done."""
         status = response.status
         if status >= 400 and status != errors.INVALID:
             result = HopResult.REJECTED if status in _NOT_EXECUTED else HopResult.HTTP_ERROR
@@ -176,14 +200,8 @@ def _of_refusal(answered: dict[str, Any]) -> Reply:
 
 
 def _first_code(found: Any) -> str:
-    """The code of the first validation error, however deep it stands."""
+    """The code of the first validation error at any depth, "" if there is none."""
     values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
     if isinstance(found, dict) and isinstance(found.get("code"), str):
         return str(found["code"])
     return next((code for code in map(_first_code, values) if code), "")
-
-
-async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /client_token`: what the front end begins with. No front end is behind it."""
-    await account.execute_nothing(call)
-    return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})

@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 import msgspec
 
-MAX_BYTES = 262_144  # of a request: a transaction has some thousand
+MAX_BYTES = 262_144  # of a request: a transaction has a few thousand
 MAX_DEPTH = 12  # of elements; the deepest that the SDKs send are seven
 MAX_ELEMENTS = 5_000
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,9 +54,9 @@ class _Element:
 
 
 def read(body: bytes, content_type: str, *, is_own: bool = False) -> dict[str, Any]:
-    """A document by the names of its elements; empty for no body. Raises Unreadable.
+    """A document by the names of its elements; empty for an empty body. Raises Unreadable.
 
-    `is_own`: an answer of this mock, which may be as long as what was searched for.
+    `is_own`: an answer of this mock, such as a search result, which has no size limit.
     """
     if not body.strip():
         return {}
@@ -74,7 +74,7 @@ def read(body: bytes, content_type: str, *, is_own: bool = False) -> dict[str, A
 
 
 class _Reader:
-    """Makes values of the elements as they end."""
+    """Turns elements into values as they end."""
 
     def __init__(self, *, is_own: bool) -> None:
         self._most = MAX_ELEMENTS if not is_own else inf
@@ -85,7 +85,7 @@ class _Reader:
         self._parser.StartElementHandler = self._begin
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = lambda text: self._open[-1].text.append(text)
-        # Without a document type there are no entities but the five of XML.
+        # Without a document type only XML's five predefined entities exist.
         self._parser.StartDoctypeDeclHandler = self._refuse
 
     def read(self, body: bytes) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class _Reader:
         return dict(self._open[0].children)
 
     def _refuse(self, *_: Any) -> None:
-        raise Unreadable("a document type")
+        raise Unreadable("a document type is not allowed")
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1
@@ -139,14 +139,14 @@ def write(name: str, value: Any) -> bytes:
 
 
 def element(name: str, value: Any) -> str:
-    """One element with everything in it."""
+    """One element with its content."""
     tag = name.replace("_", "-")
     kind, content = _content(value)
     return f"<{tag}{kind}>{content}</{tag}>" if content else f"<{tag}{kind}/>"
 
 
 def _content(value: Any) -> tuple[str, str]:
-    """The attribute that types a value, and the value."""
+    """The type attribute of a value, and the value as XML."""
     match value:
         case None:
             return ' nil="true"', ""
@@ -164,7 +164,7 @@ def _content(value: Any) -> tuple[str, str]:
             return _rows(value)
         case dict():
             return "", "".join(element(name, each) for name, each in value.items())
-    # What came in may hold what XML cannot write.
+    # Text from a request may contain characters that XML does not allow.
     return "", html.escape(_NOT_XML.sub("", str(value)))
 
 
@@ -181,5 +181,5 @@ def _rows(rows: Rows) -> tuple[str, str]:
 
 
 def moment(seconds: int) -> datetime:
-    """A time since 1970 as documents have it."""
+    """A time, given in seconds since 1970, as documents have it."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -18,7 +18,7 @@ _OF_KEYS = {
     ErrorKind.KEY_MISMATCH: "key_mismatch",
     ErrorKind.KEY_IN_FLIGHT: "key_in_flight",
 }
-# By what the link behind could not do. Braintree has an exception of its SDKs for each.
+# By the kind of error; Braintree's SDKs have an exception for each status.
 _STATUS = {
     ErrorKind.MALFORMED: 400,
     ErrorKind.UNAUTHENTICATED: 401,
@@ -42,16 +42,16 @@ class Invalid(Exception):
 
 
 class NotFound(Exception):
-    """What the path names is not there."""
+    """There is no object with the id in the path."""
 
 
 def document(status: int, name: str, value: Any) -> HttpResponse:
-    """An answer in XML."""
+    """An answer with an XML document."""
     return HttpResponse(status, write(name, value), {"content-type": XML})
 
 
 def plain(status: int) -> HttpResponse:
-    """A status without a document: all that the SDKs read of it."""
+    """A status without a document; the SDKs read no more of it."""
     return HttpResponse(status, b"", {"content-type": "text/plain; charset=utf-8"})
 
 
@@ -80,17 +80,17 @@ def validation_error(name: str, params: dict[str, Any] | None = None) -> HttpRes
 
 
 def of_link(error: Error) -> HttpResponse:
-    """An error of the link behind, an injected one included, as Braintree's own."""
+    """An error of the link or an injected one, in Braintree's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(200, _GARBLED, {"content-type": XML})
     if error.kind in _OF_KEYS:
         return validation_error(_OF_KEYS[error.kind])
     response = plain(error.status or _STATUS.get(error.kind, 500))
     if response.status == INVALID:
-        # The SDKs read a document of every 422, an injected one too.
+        # The SDKs expect a document in every 422, also in an injected one.
         shown = {"errors": {"errors": Rows("error", [])}, "params": {}, "message": error.message}
         response = document(INVALID, "api_error_response", shown)
-    # The SDKs drop every body of an error, but whoever reads the run's exchanges does not.
+    # The SDKs ignore the body of an error; it is for readers of the run's exchanges.
     if error.kind is ErrorKind.INTERNAL:
         response.body = error.message.encode()
     if error.retry_after_s:

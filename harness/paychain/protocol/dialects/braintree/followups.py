@@ -1,7 +1,7 @@
-"""What follows a sale: settlements, whole or in parts, voids, refunds, and the reversal.
+"""What follows a sale: full and partial settlements, voids, refunds and reversals.
 
-What is submitted for settlement is captured in the book. Until it is settled it can be voided,
-which gives the whole of it back, and cannot be refunded.
+What is submitted for settlement is captured in the book. Until it settles it cannot be refunded,
+but it can be voided, which returns all of it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _REFUSED = {
 }
 
 
-async def follow(call: VendorCall, account: Account, name: str, plan: Plan) -> HttpResponse:
+async def follow(plan: Plan, call: VendorCall, account: Account, name: str) -> HttpResponse:
     """Do what `plan` makes of a transaction, or show what became of it under the same key."""
     named = found(account, name)
     given = transaction_of(call.http)
@@ -85,19 +85,22 @@ async def find(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PUT /transactions/{id}/settle`, which only the sandbox has: the batch of the day runs."""
+    """`PUT /transactions/{id}/settle`, only in the sandbox: run the day's settlement batch."""
     named = found(account, name)
     transaction = named.transaction
     call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
     if status_of(account, named) != SUBMITTED:
         raise Invalid("cannot_settle")
-    await account.execute_nothing(call, transaction.request)
     part = named.part or transaction.settlements[0]
-    part.is_settled = True
-    account.backend.notify(
-        "settled",
-        replace(transaction.request, item=part.item, amount_minor=part.amount_minor, is_sale=False),
-    )
+
+    def change() -> None:
+        if part.is_settled:
+            return
+        part.is_settled = True
+        about = {"item": part.item, "amount_minor": part.amount_minor, "is_sale": False}
+        account.backend.notify("settled", replace(transaction.request, **about))
+
+    await account.execute_nothing(call, transaction.request, change=change)
     return document(200, "transaction", shown(account, named))
 
 
@@ -110,7 +113,7 @@ def found(account: Account, name: str) -> IdTarget:
 
 
 def submit(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`PUT …/submit_for_settlement`: the whole, or less and the rest is released."""
+    """`PUT …/submit_for_settlement`: all of it, or less, which releases the rest."""
     _only_a_sale(named, "cannot_submit")
     if status_of(account, named) != AUTHORIZED:
         raise Invalid("cannot_submit")
@@ -118,7 +121,7 @@ def submit(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
 
 
 def submit_partially(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST …/submit_for_partial_settlement`: a part, as a transaction of its own."""
+    """`POST …/submit_for_partial_settlement`: a part, as its own transaction."""
     _only_a_sale(named, "cannot_submit_partially")
     if status_of(account, named) not in (AUTHORIZED, PENDING):
         raise Invalid("cannot_submit_partially")
@@ -130,7 +133,7 @@ def submit_partially(account: Account, named: IdTarget, given: Given) -> KeyedRe
 
 
 def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
-    """`PUT …/void`: what is held is released, what is submitted is given back."""
+    """`PUT …/void`: release what is held, or return what was submitted."""
     status = status_of(account, named)
     transaction, part = named.transaction, named.part
     if part is None and status in (AUTHORIZED, PENDING) and _rest_minor(account, named):
@@ -139,11 +142,11 @@ def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
     settlement = _settlement_of(named)
     if status != SUBMITTED or settlement is None:
         raise Invalid("cannot_void")
-    return _back(account, named, settlement, settlement.amount_minor, is_own=False)
+    return _refund_of(account, named, settlement, settlement.amount_minor, is_own=False)
 
 
 def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST …/refund`: all or a part of a settled transaction, as a transaction of its own."""
+    """`POST …/refund`: all or part of a settled transaction, as its own transaction."""
     if named.part in named.transaction.refunds:
         raise Invalid("cannot_refund_credit")
     settlement = _settlement_of(named)
@@ -156,11 +159,11 @@ def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     asked = minor_of(given, named.transaction.request.currency) or left
     if asked > left:
         raise Invalid("refund_too_large")
-    return _back(account, named, settlement, asked, order_id=text(given, "order_id"))
+    return _refund_of(account, named, settlement, asked, order_id=text(given, "order_id"))
 
 
 def reverse(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST …/reverse`: void what can still be voided, refund the whole of what is settled."""
+    """`POST …/reverse`: void what can be voided, or refund all of what has settled."""
     try:
         if status_of(account, named) == SETTLED:
             return refund(account, named, {})
@@ -216,7 +219,7 @@ def _settlement(
     return KeyedRequest(named=shown_as, operation="capture", request=request, part=part)
 
 
-def _back(
+def _refund_of(
     account: Account,
     named: IdTarget,
     settlement: SettlementOrRefund,
@@ -243,7 +246,7 @@ def _back(
 
 
 def _is_made(account: Account, followed: KeyedRequest) -> bool:
-    """Whether the book has what was asked for."""
+    """Whether the book has what was requested."""
     transaction, part = followed.named.transaction, followed.part
     entry = account.entry(transaction.reference)
     made = [*transaction.settled(entry), *transaction.refunded(entry)]
@@ -251,7 +254,7 @@ def _is_made(account: Account, followed: KeyedRequest) -> bool:
 
 
 def _note(part: SettlementOrRefund | None, answer: Answer) -> None:
-    """Note what the answer to a settlement or refund was."""
+    """Record whether a settlement or refund was done or failed."""
     if part is None or answer.outcome is Outcome.UNKNOWN:
         return
     part.state = DONE if answer.outcome is Outcome.APPROVED else FAILED

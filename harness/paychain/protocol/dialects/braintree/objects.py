@@ -27,7 +27,7 @@ AUTHORIZED, AUTHORIZING = "authorized", "authorizing"
 SUBMITTED, SETTLED, PENDING = "submitted_for_settlement", "settled", "settlement_pending"
 VOIDED, EXPIRED = "voided", "authorization_expired"
 DECLINED, FAILED, REJECTED = "processor_declined", "failed", "gateway_rejected"
-APPROVED_ONES = frozenset({AUTHORIZED, SUBMITTED, SETTLED, PENDING, VOIDED, EXPIRED})
+APPROVED_STATUSES = frozenset({AUTHORIZED, SUBMITTED, SETTLED, PENDING, VOIDED, EXPIRED})
 _CARD_TYPES = {
     "visa": "Visa",
     "mastercard": "MasterCard",
@@ -37,7 +37,7 @@ _CARD_TYPES = {
 
 
 def amount(minor: int, currency: str) -> str:
-    """`10.00`."""
+    """An amount in minor units as Braintree writes it: `10.00`."""
     digits = exponent(currency)
     whole, part = divmod(minor, 10**digits)
     return f"{whole}.{part:0{digits}d}" if digits else str(whole)
@@ -57,12 +57,12 @@ def status_of(account: Account, named: IdTarget) -> str:
 
 
 def is_voided(transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None) -> bool:
-    """Whether a settlement was taken back before it was settled."""
+    """Whether a submitted settlement was voided before it settled."""
     return any(not refund.is_own for refund in transaction.refunded(entry, part.item))
 
 
 def left_minor(transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None) -> int:
-    """What of a settlement was not given back."""
+    """How much of a settlement has not been refunded, in minor units."""
     return part.amount_minor - sum(
         refund.amount_minor for refund in transaction.refunded(entry, part.item)
     )
@@ -105,7 +105,7 @@ def _unheld(transaction: Transaction) -> str:
 
 
 def code_of(transaction: Transaction) -> str:
-    """The processor's response, "" when there is none."""
+    """The processor's response code, "" if there is none."""
     answer = transaction.answer
     if transaction.rejection or answer is None or answer.outcome is Outcome.UNKNOWN:
         return ""
@@ -177,7 +177,7 @@ def shown(account: Account, named: IdTarget) -> dict[str, Any]:
 
 
 def _history(when: datetime, status: str, total: str) -> Rows:
-    """Only the last status: nobody is shown how a transaction came to it."""
+    """Only the current status: the mock keeps no history."""
     event = {
         "timestamp": when,
         "status": status,
@@ -189,7 +189,7 @@ def _history(when: datetime, status: str, total: str) -> Rows:
 
 
 def _minor(transaction: Transaction, entry: BookEntry | None) -> int:
-    """What is shown as the amount: less than was asked for once less is held or submitted."""
+    """The amount shown, in minor units: what was submitted or held, else what was requested."""
     whole = [part for part in transaction.settled(entry) if not part.is_own]
     if whole:
         return whole[0].amount_minor
@@ -250,7 +250,7 @@ def _settlement_ids(transaction: Transaction, entry: BookEntry | None) -> list[s
 
 
 def card_type(instrument: Instrument) -> str:
-    """Braintree's name of a card's scheme."""
+    """Braintree's name for a card's scheme."""
     return _CARD_TYPES.get(instrument.group, "Unknown")
 
 

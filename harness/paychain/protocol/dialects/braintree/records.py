@@ -1,12 +1,11 @@
-"""What one link knows as Braintree: transactions, their settlements and refunds, and used keys.
+"""State of a mocked Braintree merchant: transactions, settlements, refunds, cards and used keys.
 
-Whether money is held, taken or given back is the book's to say: these records only hold what was
-asked, so that an answer which is lost or an error after the work changes nothing in them.
+Whether money is held, captured or refunded is for the book to say. These records only hold what was
+requested, so a lost answer or an error after the work leaves them correct.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +25,11 @@ MAX_CUSTOMERS = 100_000
 
 @dataclass(slots=True, kw_only=True)
 class SettlementOrRefund:
-    """A settlement or a refund that was asked for. Amounts in minor units.
+    """A requested settlement or refund. Amounts in minor units.
 
-    `of`: the settlement that a refund is of. `is_own`: it has a transaction of its own, which the
-    settlement of a whole transaction and the void of a submitted one have not. `state`: what its
-    answer was: done or failed; "" when no answer ever came back here.
+    `of`: the settlement that is refunded. `is_own`: it has its own transaction, unlike the
+    settlement of a whole transaction or the void of a submitted one. `state`: its answer, done or
+    failed; "" if none came back.
     """
 
     item: str
@@ -45,10 +44,10 @@ class SettlementOrRefund:
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """A sale as it was asked for. `request` authorises it.
+    """A sale as requested. `request` authorises it.
 
-    `rejection`: why the gateway rejects it, "" when it goes to the processor. `steer`: the
-    processor response that a test brings about. `shown`: what the merchant sent along.
+    `rejection`: why the gateway rejects it, "" if it goes to the processor. `steer`: the processor
+    response that a test value triggers. `shown`: fields of the request that answers repeat.
     """
 
     request: PaymentRequest
@@ -64,20 +63,20 @@ class Transaction:
 
     @property
     def reference(self) -> str:
-        """Ours, which names it on every link."""
+        """Our reference, by which every link knows the payment."""
         return self.request.reference
 
     @property
     def id(self) -> str:
-        """Braintree's."""
+        """Braintree's id of the transaction."""
         return encode(self.reference)
 
     def id_of(self, part: SettlementOrRefund) -> str:
-        """Of the transaction that a part is."""
+        """Braintree's id of a settlement or refund: its own transaction's, or the sale's."""
         return encode(f"{self.reference}/{part.item}") if part.is_own else self.id
 
     def settled(self, entry: BookEntry | None) -> list[SettlementOrRefund]:
-        """The settlements that the book has. Of a part that is approved, that part is captured."""
+        """The settlements that the book has; a partial approval is captured in its amount."""
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.settlements[0].amount_minor = booked.amount_minor
@@ -92,7 +91,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdTarget:
-    """What an id names: a transaction, or a settlement or refund of it that has its own."""
+    """What an id names: a transaction, or a settlement or refund with its own transaction."""
 
     transaction: Transaction
     part: SettlementOrRefund | None = None
@@ -100,7 +99,7 @@ class IdTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedRequest:
-    """What was asked for under a key: a repeat asks for the same, whatever became of it."""
+    """What was requested under a key; a repeat executes the same again, whatever its outcome."""
 
     named: IdTarget
     operation: str
@@ -110,9 +109,9 @@ class KeyedRequest:
 
 @dataclass(slots=True, kw_only=True)
 class KeptCard:
-    """A card in the vault. `steer` and `rejection`: what payments with it come to, as of a sale.
+    """A card in the vault. `steer` and `rejection` apply to each sale with it, as in Transaction.
 
-    `shown`: what was sent along of it.
+    `details`: what the merchant sent about it.
     """
 
     token: str
@@ -122,16 +121,16 @@ class KeptCard:
     steer: str = ""
     rejection: str = ""
     is_default: bool = False
-    shown: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class CardVault:
-    """The customers of one link by id, what was said of each, and their cards by token."""
+    """The customers of one link by id with their contact fields, and their cards by token."""
 
     customers: BoundedDict[str, dict[str, Any]] = field(init=False)
     cards: dict[str, KeptCard] = field(default_factory=dict)
-    made: int = 0
+    created: int = 0
     _tokens: dict[str, list[str]] = field(default_factory=dict)  # by customer
 
     def __post_init__(self) -> None:
@@ -142,11 +141,11 @@ class CardVault:
         return [self.cards[token] for token in self._tokens.get(customer_id, ())]
 
     def default_of(self, customer_id: str) -> KeptCard | None:
-        """The card that pays where only its customer is named."""
+        """The card that is charged if a sale names only the customer; None without one."""
         return next((card for card in self.cards_of(customer_id) if card.is_default), None)
 
     def add(self, card: KeptCard) -> None:
-        """Keep a card. A customer's first one is the default, and any that asks for it."""
+        """Store a card. It becomes the default if it is the customer's first or asks to be."""
         others = [each for each in self.cards_of(card.customer_id) if each is not card]
         card.is_default = card.is_default or not others
         if card.is_default:
@@ -156,41 +155,26 @@ class CardVault:
             self._tokens.setdefault(card.customer_id, []).append(card.token)
         self.cards[card.token] = card
 
-    def remove(self, card: KeptCard) -> Callable[[], None]:
-        """Forget a card; another one of its customer's is the default then. Puts it back."""
-        tokens = self._tokens[card.customer_id]
-        place = tokens.index(card.token)
-        del self.cards[card.token], tokens[place]
+    def remove(self, card: KeptCard) -> None:
+        """Forget a card that is kept; another one of its customer's is the default then."""
+        if self.cards.get(card.token) is not card:
+            return
+        del self.cards[card.token]
+        self._tokens[card.customer_id].remove(card.token)
         left = self.cards_of(card.customer_id)
         if card.is_default and left:
             left[0].is_default = True
 
-        def put_back() -> None:
-            if card.customer_id in self.customers and card.token not in self.cards:
-                self._tokens.setdefault(card.customer_id, []).insert(place, card.token)
-                self.cards[card.token] = card
-                self.add(card)
-
-        return put_back
-
-    def choose(self, card: KeptCard | None) -> None:
+    def choose(self, card: KeptCard) -> None:
         """Make a card its customer's default, unless it has gone."""
-        if card is not None and self.cards.get(card.token) is card:
+        if self.cards.get(card.token) is card:
             card.is_default = True
             self.add(card)
 
-    def forget(self, customer_id: str) -> Callable[[], None]:
-        """Forget a customer and the cards that are kept for it. Returns what puts them back."""
-        said, cards = self.customers.pop(customer_id), self.cards_of(customer_id)
+    def forget(self, customer_id: str) -> None:
+        """Forget a customer and the cards that are kept for it."""
+        self.customers.pop(customer_id, None)
         self._forget_cards(customer_id)
-
-        def put_back() -> None:
-            if customer_id not in self.customers:
-                self.customers[customer_id] = said
-                for card in cards:
-                    self.add(card)
-
-        return put_back
 
     def _forget_cards(self, customer_id: str) -> None:
         for token in self._tokens.pop(customer_id, ()):
@@ -210,13 +194,17 @@ class Records:
     _failed: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
 
     def add(self, transaction: Transaction) -> Transaction:
-        """Know a transaction, or find the one that has its reference already: a repeat."""
+        """Register a transaction; for a repeat, return the one registered under its reference."""
         return self._transactions.setdefault(transaction.reference, transaction)
 
-    def executed(self, transaction: Transaction, reference: str) -> Transaction:
-        """The transaction under the reference that the link executed it as.
+    def remove(self, transaction: Transaction) -> None:
+        """Forget a transaction that was never worked on."""
+        self._transactions.pop(transaction.reference, None)
 
-        A link that knows no keys executes a repeat as another one.
+    def executed(self, transaction: Transaction, reference: str) -> Transaction:
+        """The transaction under the reference with which the link executed it.
+
+        Without idempotency keys the link executes a repeat as another transaction.
         """
         known = self._transactions.get(reference)
         if known is not None or not reference:
@@ -237,7 +225,7 @@ class Records:
         return self._transactions.get(reference)
 
     def named(self, name: str) -> IdTarget | None:
-        """What an id of Braintree's names."""
+        """What a Braintree id names; None if unknown."""
         reference, _, item = (decode(name) or "").partition("/")
         transaction = self._transactions.get(reference)
         if transaction is None:
@@ -249,25 +237,25 @@ class Records:
         return IdTarget(transaction=transaction, part=part) if part is not None else None
 
     def newest_first(self) -> list[Transaction]:
-        """Every transaction."""
+        """Every transaction, newest first."""
         return list(reversed(self._transactions.values()))
 
     def followed(self, target: str, key: str) -> KeyedRequest | None:
-        """What was asked for at this path under this key before."""
+        """What was requested at this path under this key before, None for a new key."""
         return self._followed.get((target, key)) if key else None
 
     def follow(self, followed: KeyedRequest, target: str, key: str) -> None:
-        """Know what a key came with."""
+        """Remember what was requested under a key."""
         if key:
             self._followed[target, key] = followed
 
     def fail(self, key: str) -> None:
-        """Know a key whose request was refused."""
+        """Remember that the request of a key was refused."""
         if key:
             self._failed[key] = None
 
     def has_failed(self, key: str) -> bool:
-        """Whether the request that a key came with first was refused."""
+        """Whether the first request with a key was refused."""
         return key in self._failed
 
 

@@ -1,8 +1,9 @@
-"""`POST /transactions`: authorise, and submit for settlement where the request says so."""
+"""`POST /transactions`: authorise, and submit for settlement if the request says so."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -29,7 +30,7 @@ from paychain.protocol.dialects.braintree.errors import (
     validation_error,
 )
 from paychain.protocol.dialects.braintree.objects import (
-    APPROVED_ONES,
+    APPROVED_STATUSES,
     AUTHORIZING,
     shown,
     status_of,
@@ -51,10 +52,10 @@ from paychain.protocol.vendor_cards import (
 )
 from paychain.wire.http import HttpResponse
 
-MAX_MINOR = 10**15  # of an amount: beyond any payment
+MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
 MAX_ORDER_ID = 255
-DECLINING = range(2000, 3001)  # whole units of an amount that is declined with its own code
-INCOMPLETE = Decimal("5001.00")  # is rejected by the gateway
+DECLINING = range(2000, 3001)  # amounts in whole units that are declined with the same code
+INCOMPLETE = Decimal("5001.00")  # an amount that the gateway rejects
 _USED = frozenset(
     {
         KEY,
@@ -74,39 +75,42 @@ _USED = frozenset(
     }
 )
 _USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure"})
-_NUMBER_FAULTS = {
+_NUMBER_ERRORS = {
     "not a number": "number_length",
     "no such card": "number_invalid",
     "not for testing": "number_not_test",
 }
 
 
-async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
+async def create(call: VendorCall, account: Account) -> HttpResponse:
     """Make a transaction, or show the one that the key made before."""
     given = transaction_of(call.http)
-    asked = _asked(given, account, merchant_id)
+    merchant_id = call.http.target.strip("/").split("/")[1]
+    requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
-    request = asked.request
+    request = requested.request
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
-            texts=(asked.order_id, *map(str, inside(given, "custom_fields").values())),
+            texts=(requested.order_id, *map(str, inside(given, "custom_fields").values())),
             key=account.key(call.http),
             instrument=request.instrument,
             amount_minor=request.amount_minor,
             currency=request.currency,
         )
     )
-    asked.request = request = replace(
+    requested.request = request = replace(
         request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
     # Known before it is executed: its answer may be lost, and a search finds it all the same.
-    transaction = account.registry.add(asked)
-    if asked.rejection:
-        await account.execute_nothing(call, request, is_keyed=True)
+    transaction = account.registry.add(requested)
+    undo = partial(account.registry.remove, requested) if transaction is requested else None
+    if requested.rejection:
+        await account.execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
-    answer = await call.execute("authorise", request)
+    note = partial(setattr, transaction, "answer")
+    answer = await call.execute("authorise", request, undo=undo, note=note)
     transaction = account.registry.executed(transaction, answer.reference)
     if not answer.replayed:
         transaction.answer = answer
@@ -121,10 +125,10 @@ async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
 
 
 def answered(account: Account, transaction: Transaction) -> HttpResponse:
-    """The answer to a sale as it stands now: 201, or 422 with the reason of a decline."""
+    """The answer to a sale in its current state: 201, or 422 with the reason of a decline."""
     named = IdTarget(transaction=transaction)
     status, value = status_of(account, named), shown(account, named)
-    if status in APPROVED_ONES or status == AUTHORIZING:
+    if status in APPROVED_STATUSES or status == AUTHORIZING:
         return document(201, "transaction", value)
     message = value["processor_response_text"]
     if transaction.rejection:
@@ -142,7 +146,7 @@ def answered(account: Account, transaction: Transaction) -> HttpResponse:
 
 
 def minor_of(given: dict[str, Any], currency: str) -> int | None:
-    """An amount in minor units, None when it is not there. Raises Invalid."""
+    """An amount in minor units, None if there is none. Raises Invalid."""
     written = text(given, "amount")
     if not written:
         return None
@@ -158,15 +162,15 @@ def minor_of(given: dict[str, Any], currency: str) -> int | None:
 
 
 def _is_uncreated(account: Account, transaction: Transaction) -> bool:
-    """Whether nothing ever came of the first request, which ended in a server error."""
+    """Whether the first request, which ended in a server error, created nothing."""
     entry = account.entry(transaction.reference)
     return transaction.answer is None and (
         entry is None or entry.state in ("not_authorised", "in_flight")
     )
 
 
-def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transaction:
-    """The transaction that a body asks for, without its place in the run. Raises Invalid."""
+def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str) -> Transaction:
+    """The transaction that a request body describes, not yet attributed. Raises Invalid."""
     kind = text(given, "type")
     if kind != "sale":
         raise Invalid("type_invalid" if kind else "type_required")
@@ -180,7 +184,7 @@ def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transac
     kept = _kept(given, account)
     if kept is not None:
         instrument, steer, rejection = kept.instrument, kept.steer, kept.rejection
-        card, is_authenticated = {**kept.shown, "token": kept.token}, False
+        card, is_authenticated = {**kept.details, "token": kept.token}, False
     else:
         instrument, steer, rejection, is_authenticated = instrument_of(given, card)
     is_authenticated = is_authenticated or bool(inside(given, "three_d_secure_pass_thru"))
@@ -207,20 +211,7 @@ def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transac
         order_id=order_id,
         rejection=rejection,
         steer=steer,
-        shown={
-            "channel": text(given, "channel"),
-            "custom_fields": {
-                name: value
-                for name, value in inside(given, "custom_fields").items()
-                if isinstance(value, str)
-            },
-            "merchant_account_id": text(given, "merchant_account_id"),
-            "customer": {"id": (kept.customer_id if kept else text(given, "customer_id")) or None},
-            "card": {
-                "token": text(given, "payment_method_token") or text(card, "token"),
-                **details_of(card),
-            },
-        },
+        shown=_shown_of(given, card, kept.customer_id if kept else text(given, "customer_id")),
         settlements=[
             SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
         ]
@@ -229,10 +220,28 @@ def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transac
     )
 
 
-def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:
-    """The card in the vault that a sale names, by its token or as its customer's.
+def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> dict[str, Any]:
+    """The fields of a request that answers repeat."""
+    return {
+        "channel": text(given, "channel"),
+        "custom_fields": {
+            name: value
+            for name, value in inside(given, "custom_fields").items()
+            if isinstance(value, str)
+        },
+        "merchant_account_id": text(given, "merchant_account_id"),
+        "customer": {"id": customer_id or None},
+        "card": {
+            "token": text(given, "payment_method_token") or text(card, "token"),
+            **details_of(card),
+        },
+    }
 
-    None for a card that comes along. Raises Invalid.
+
+def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:
+    """The vaulted card that a sale names, by its token or by its customer.
+
+    None for a card that is part of the request. Raises Invalid.
     """
     token, customer_id = text(given, "payment_method_token"), text(given, "customer_id")
     if customer_id and customer_id not in account.vault.customers:
@@ -253,8 +262,8 @@ def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:
 
 
 def instrument_of(given: dict[str, Any], card: dict[str, Any]) -> tuple[Card, str, str, bool]:
-    """The card, the response and the rejection that a test brings about, and whether its holder was
-    authenticated. Raises Invalid.
+    """The card of a sale, the response and rejection that a test value triggers ("" for none), and
+    whether the cardholder was authenticated. Raises Invalid.
     """
     nonce = text(given, "payment_method_nonce")
     token = text(given, "payment_method_token") or text(card, "token")
@@ -274,7 +283,7 @@ def instrument_of(given: dict[str, Any], card: dict[str, Any]) -> tuple[Card, st
         raise Invalid("number_required")
     found = card_of_number(number, published=frozenset(instruments().numbers))
     if isinstance(found, BadNumber):
-        raise Invalid(_NUMBER_FAULTS[found.fault])
+        raise Invalid(_NUMBER_ERRORS[found.fault])
     return found, "", "", False
 
 
@@ -297,7 +306,10 @@ def _of_nonce(nonce: str) -> tuple[Card, str, str, bool]:
 
 
 def _by_amount(given: dict[str, Any], steer: str, rejection: str) -> tuple[str, str]:
-    """What the sandbox makes of an amount. Source: docs: general/testing, transaction amounts."""
+    """The response and rejection that a test amount triggers.
+
+    Source: docs: general/testing, transaction amounts.
+    """
     value = Decimal(text(given, "amount"))
     if not steer and int(value) in DECLINING:
         steer = str(int(value))
@@ -307,14 +319,14 @@ def _by_amount(given: dict[str, Any], steer: str, rejection: str) -> tuple[str, 
 
 
 def details_of(card: dict[str, Any]) -> dict[str, str]:
-    """What is shown of a card that came along, or is kept."""
+    """The details of a card in a request, as answers show them."""
     name = {"cardholder_name": text(card, "cardholder_name")}
     ends = {name: text(card, name) for name in ("bin", "last_4")}
     return {**name, **(ends if ends["last_4"] else _ends(card)), **_expiry(card)}
 
 
 def _ends(card: dict[str, Any]) -> dict[str, str]:
-    """Of the number as it came: one that only Braintree publishes is charged as another card."""
+    """From the number as sent: one that only Braintree publishes is charged as another card."""
     number = "".join(filter(str.isdigit, text(card, "number")))
     return {"bin": number[:6], "last_4": number[-4:]}
 

@@ -1,4 +1,4 @@
-"""The search for transactions: first the ids of all that fit, then the transactions by id."""
+"""The search for transactions: first the ids of all matches, then the transactions by id."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from paychain.protocol.dialects.braintree.records import IdTarget
 from paychain.protocol.vendor import VendorCall
 from paychain.wire.http import HttpResponse
 
-PAGE_SIZE = 50  # of what is fetched at a time; the SDKs page by it
-MAX_FOUND = 20_000  # as Braintree limits a search; docs: general/searching
-_Fits = Callable[[str, Any], bool]
-_TEXT: dict[str, _Fits] = {
+PAGE_SIZE = 50  # transactions fetched at a time by the SDKs
+MAX_FOUND = 20_000  # Braintree's limit on a search; docs: general/searching
+_Matcher = Callable[[str, Any], bool]
+_TEXT: dict[str, _Matcher] = {
     "is": lambda value, wanted: value == wanted,
     "is_not": lambda value, wanted: value != wanted,
     "starts_with": lambda value, wanted: value.startswith(wanted),
@@ -32,19 +32,19 @@ async def ids(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search_ids`."""
     criteria = _criteria(call, account)
     await account.execute_nothing(call)
-    fitting = [_id(named) for named in _fitting(account, criteria)]
+    matching = [_id(named) for named in _matching(account, criteria)]
     return document(
         200,
         "search_results",
-        {"page_size": PAGE_SIZE, "ids": Rows("item", fitting[:MAX_FOUND])},
+        {"page_size": PAGE_SIZE, "ids": Rows("item", matching[:MAX_FOUND])},
     )
 
 
 async def transactions(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /transactions/advanced_search`: those of the ids that still fit."""
+    """`POST /transactions/advanced_search`: those of the given ids that still match."""
     criteria = _criteria(call, account)
     await account.execute_nothing(call)
-    found = [shown(account, named) for named in _fitting(account, criteria)][:PAGE_SIZE]
+    found = [shown(account, named) for named in _matching(account, criteria)][:PAGE_SIZE]
     return document(
         200, "credit_card_transactions", Rows("transaction", found, page_size=PAGE_SIZE)
     )
@@ -62,10 +62,10 @@ def _id(named: IdTarget) -> str:
     return transaction.id_of(part) if part is not None else transaction.id
 
 
-def _fitting(account: Account, criteria: _Criteria) -> Iterator[IdTarget]:
+def _matching(account: Account, criteria: _Criteria) -> Iterator[IdTarget]:
     wanted = criteria.get("ids")
     for named in _all(account) if wanted is None else _by_id(account, wanted):
-        if _fits(account, named, criteria):
+        if _matches(account, named, criteria):
             yield named
 
 
@@ -79,7 +79,7 @@ def _by_id(account: Account, wanted: Any) -> Iterator[IdTarget]:
 def _all(account: Account) -> Iterator[IdTarget]:
     for transaction in account.registry.newest_first():
         entry = account.entry(transaction.reference)
-        # A request that never came to be worked on has made nothing.
+        # A request that was never executed has created nothing.
         if entry is None and transaction.answer is None and not transaction.rejection:
             continue
         for part in (*transaction.refunded(entry), *transaction.settled(entry)):
@@ -88,7 +88,7 @@ def _all(account: Account) -> Iterator[IdTarget]:
         yield IdTarget(transaction=transaction)
 
 
-def _fits(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
+def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
     transaction, part = named.transaction, named.part
     values = {
         "id": _id(named),

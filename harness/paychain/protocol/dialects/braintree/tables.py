@@ -18,7 +18,7 @@ DECLINED, AUTHENTICATION_REQUIRED, UNAVAILABLE = "2046", "2099", "3000"
 
 
 class Response(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What the processor said, in Braintree's words. `declined_as`: the DE39 code for a test."""
+    """A processor response. `declined_as`: the DE39 code that triggers it in a test."""
 
     text: str
     type: Literal["approved", "soft_declined", "hard_declined"]
@@ -40,7 +40,7 @@ class _Responses(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
 
 class ValidationError(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What is wrong with a parameter of `root`. `object`: inside that, "" for its own."""
+    """A validation error of a parameter of `root`, or of the `object` nested in it."""
 
     code: str
     attribute: str
@@ -56,7 +56,7 @@ class _Errors(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 
 
 class Instruments(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Nonces by what they bring about, and further card numbers for testing."""
+    """Test nonces by what they trigger, and further test card numbers."""
 
     version: str
     nonces: dict[str, str]
@@ -83,7 +83,7 @@ def mapped() -> dict[str, str]:
 
 
 def response_code(code: str, scheme: str) -> str:
-    """Braintree's code of an authorisation that was declined with a DE39 code."""
+    """Braintree's code for an authorisation that was declined with a DE39 code."""
     if asks_for_authentication(code, scheme):
         return AUTHENTICATION_REQUIRED
     if is_technical(code):
@@ -92,7 +92,7 @@ def response_code(code: str, scheme: str) -> str:
 
 
 def response(code: str) -> Response:
-    """A processor response; test amounts bring codes about that have no text of their own."""
+    """A processor response by its code; a code that only a test amount triggers has 2038's text."""
     return responses().get(code) or responses()["2038"]
 
 
@@ -104,5 +104,5 @@ def errors() -> dict[str, ValidationError]:
 
 @cache
 def instruments() -> Instruments:
-    """What Braintree publishes for testing."""
+    """The nonces and card numbers that Braintree publishes for testing."""
     return msgspec.convert(_read("instruments"), Instruments)

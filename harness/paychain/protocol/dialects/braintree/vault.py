@@ -8,17 +8,24 @@ Sources: the gateways, models and error codes of `braintree` (python 4.48.0).
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from paychain.protocol.dialects.braintree.account import Account, inside, is_true, text
 from paychain.protocol.dialects.braintree.documents import Rows, moment, read
-from paychain.protocol.dialects.braintree.errors import INVALID, Invalid, NotFound, document, plain
+from paychain.protocol.dialects.braintree.errors import (
+    INVALID,
+    Invalid,
+    NotFound,
+    document,
+    plain,
+    validation_error,
+)
 from paychain.protocol.dialects.braintree.objects import card_type
 from paychain.protocol.dialects.braintree.records import KeptCard
 from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
 from paychain.protocol.dialects.braintree.tables import errors, response
-from paychain.protocol.vendor import VendorCall, undone_by_failure
+from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.wire.http import HttpResponse
 
@@ -43,30 +50,6 @@ _USED = frozenset(
 _USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "verify_card"})
 
 
-def work(
-    call: VendorCall, account: Account, what: str, rest: list[str]
-) -> Awaitable[HttpResponse] | None:
-    """What a path below `customers` or `payment_methods` asks for; None where there is nothing."""
-    match call.http.method, what, rest:
-        case "POST", "customers", []:
-            return _create_customer(call, account)
-        case "GET", "customers", [name]:
-            return _show_customer(call, account, name)
-        case "PUT", "customers", [name]:
-            return _update_customer(call, account, name)
-        case "DELETE", "customers", [name]:
-            return _delete_customer(call, account, name)
-        case "POST", "payment_methods", []:
-            return _create_card(call, account)
-        case "GET", "payment_methods", ["any", token]:
-            return _show_card(call, account, token)
-        case "PUT", "payment_methods", ["any", token]:
-            return _update_card(call, account, token)
-        case "DELETE", "payment_methods", ["any", token]:
-            return _delete_card(call, account, token)
-    return None
-
-
 async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account, "customer")
     vault, name = account.vault, text(given, "id") or _new_id(account)
@@ -75,46 +58,39 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     if name in vault.customers:
         raise Invalid("customer_id_in_use")
     card = given if given.get("payment_method_nonce") else inside(given, "credit_card")
-    kept = _asked(account, card, name) if card else None
-    refusal = _unverified(kept, card) if kept is not None else None
+    kept = _card_from(account, card, name) if card else None
+    refusal = _verification_refusal(kept, card) if kept is not None else None
     if refusal is not None:
         await account.execute_nothing(call)
         return refusal
-    vault.customers[name] = _said(given)
-    if kept is not None:
-        vault.add(kept)
-    with undone_by_failure(lambda: name in vault.customers and vault.forget(name)):
-        await account.execute_nothing(call)
-    return document(201, "customer", _customer(account, name))
+    said = _contact_fields(given)
+
+    def keep() -> None:
+        # Another request may have taken the name meanwhile.
+        if vault.customers.setdefault(name, said) is said and kept is not None:
+            vault.add(kept)
+
+    await account.execute_nothing(call, change=keep)
+    if vault.customers.get(name) is not said:
+        return validation_error("customer_id_in_use")
+    return document(201, "customer", _customer(account, name, said))
 
 
 async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    shown = _customer(account, name)
+    said = _said_of(account, name)
     await account.execute_nothing(call)
-    return document(200, "customer", shown)
+    return document(200, "customer", _customer(account, name, said))
 
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    given = _given(call, account, "customer")
-    said = account.vault.customers.get(name)
-    if said is None:
-        raise NotFound
-    before = dict(said)
-    said.update(_said(given))
-
-    def undo() -> None:
-        said.clear()
-        said.update(before)
-
-    with undone_by_failure(undo):
-        return await _show_customer(call, account, name)
+    changes, said = _contact_fields(_given(call, account, "customer")), _said_of(account, name)
+    await account.execute_nothing(call, change=lambda: said.update(changes))
+    return document(200, "customer", _customer(account, name, said))
 
 
 async def _delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    if name not in account.vault.customers:
-        raise NotFound
-    with undone_by_failure(account.vault.forget(name)):
-        await account.execute_nothing(call)
+    _said_of(account, name)
+    await account.execute_nothing(call, change=lambda: account.vault.forget(name))
     return plain(200)
 
 
@@ -125,53 +101,64 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("kept_customer_required")
     if customer_id not in account.vault.customers:
         raise Invalid("kept_customer_invalid")
-    kept = _asked(account, given, customer_id)
-    refusal = _unverified(kept, given)
+    kept = _card_from(account, given, customer_id)
+    refusal = _verification_refusal(kept, given)
     if refusal is not None:
         await account.execute_nothing(call)
         return refusal
-    vault, default = account.vault, account.vault.default_of(customer_id)
-    vault.add(kept)
+    vault = account.vault
 
-    def undo() -> None:
-        if kept.token in vault.cards:
-            vault.remove(kept)
-            vault.choose(default)
+    def keep() -> None:
+        # Another request may have taken the token, or deleted the customer, meanwhile.
+        if customer_id in vault.customers and kept.token not in vault.cards:
+            vault.add(kept)
 
-    with undone_by_failure(undo):
-        await account.execute_nothing(call)
+    await account.execute_nothing(call, change=keep)
+    if vault.cards.get(kept.token) is not kept:
+        return validation_error("kept_token_in_use")
     return document(201, "credit_card", _shown(kept))
 
 
 async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
-    shown = _shown(_found(account, token))
+    kept = _found(account, token)
     await account.execute_nothing(call)
-    return document(200, "credit_card", shown)
+    return document(200, "credit_card", _shown(kept))
 
 
 async def _update_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
     given, kept = _given(call, account, "payment_method"), _found(account, token)
-    before, default = dict(kept.shown), account.vault.default_of(kept.customer_id)
-    kept.shown.update({name: value for name, value in details_of(given).items() if value})
-    if is_true(inside(given, "options").get("make_default")):
-        account.vault.choose(kept)
+    details = {name: value for name, value in details_of(given).items() if value}
+    is_default = is_true(inside(given, "options").get("make_default"))
 
-    def undo() -> None:
-        kept.shown = before
-        account.vault.choose(default)
+    def update() -> None:
+        kept.details.update(details)
+        if is_default:
+            account.vault.choose(kept)
 
-    with undone_by_failure(undo):
-        return await _show_card(call, account, token)
+    await account.execute_nothing(call, change=update)
+    return document(200, "credit_card", _shown(kept))
 
 
 async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
-    with undone_by_failure(account.vault.remove(_found(account, token))):
-        await account.execute_nothing(call)
+    kept = _found(account, token)
+    await account.execute_nothing(call, change=lambda: account.vault.remove(kept))
     return plain(200)
 
 
+HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
+    "POST customers": _create_customer,
+    "GET customers/{id}": _show_customer,
+    "PUT customers/{id}": _update_customer,
+    "DELETE customers/{id}": _delete_customer,
+    "POST payment_methods": _create_card,
+    "GET payment_methods/any/{token}": _show_card,
+    "PUT payment_methods/any/{token}": _update_card,
+    "DELETE payment_methods/any/{token}": _delete_card,
+}
+
+
 def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
-    """The parameters of a request; those that the mock takes no notice of are noted."""
+    """The parameters of a request; those that the mock ignores are noted for the report."""
     http = call.http
     given = inside(read(http.body, http.headers.get("content-type", "")), name)
     account.ignored.note(call, given, _USED)
@@ -179,12 +166,12 @@ def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
     return given
 
 
-def _said(given: dict[str, Any]) -> dict[str, str]:
+def _contact_fields(given: dict[str, Any]) -> dict[str, str]:
     return {name: text(given, name) for name in _TEXTS if name in given}
 
 
-def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
-    """A card that is to be kept. Raises Invalid."""
+def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
+    """The card that a request asks to store. Raises Invalid."""
     options, token = inside(given, "options"), text(given, "token") or _new_id(account)
     if _NAME.fullmatch(token) is None:
         raise Invalid("kept_token_invalid")
@@ -205,7 +192,7 @@ def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCar
         steer=steer,
         rejection=rejection,
         is_default=is_true(options.get("make_default")),
-        shown=details_of(given),
+        details=details_of(given),
     )
     if is_true(options.get("fail_on_duplicate_payment_method")) and any(
         other.instrument == instrument for other in account.vault.cards.values()
@@ -214,8 +201,8 @@ def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCar
     return kept
 
 
-def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
-    """Why a card that is to be verified is not kept; None for one that is."""
+def _verification_refusal(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
+    """The refusal of a card that fails the requested verification; None if it passes."""
     if not is_true(inside(given, "options").get("verify_card")) or not kept.steer:
         return None
     declined = response(kept.steer)
@@ -241,26 +228,31 @@ def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
 
 
 def _new_id(account: Account) -> str:
-    account.vault.made += 1
-    return encode(f"{account.backend.link}/{account.vault.made}")
+    account.vault.created += 1
+    return encode(f"{account.backend.link}/{account.vault.created}")
 
 
 def _found(account: Account, token: str) -> KeptCard:
-    """The card that a path names. Raises NotFound for an unknown."""
+    """The card that a path names. Raises NotFound for an unknown token."""
     kept = account.vault.cards.get(token)
     if kept is None:
         raise NotFound
     return kept
 
 
-def _customer(account: Account, name: str) -> dict[str, Any]:
+def _said_of(account: Account, name: str) -> dict[str, Any]:
+    """What was said of a customer. Raises NotFound for an unknown."""
     said = account.vault.customers.get(name)
     if said is None:
         raise NotFound
+    return said
+
+
+def _customer(account: Account, name: str, fields: dict[str, Any]) -> dict[str, Any]:
     cards = [_shown(card) for card in account.vault.cards_of(name)]
     return {
         "id": name,
-        **{each: said.get(each) or None for each in _TEXTS},
+        **{each: fields.get(each) or None for each in _TEXTS},
         "addresses": Rows("address", []),
         "credit_cards": Rows("credit_card", cards),
         "custom_fields": "",
@@ -268,11 +260,11 @@ def _customer(account: Account, name: str) -> dict[str, Any]:
 
 
 def _shown(kept: KeptCard) -> dict[str, Any]:
-    instrument, shown, when = kept.instrument, kept.shown, moment(kept.created_s)
+    instrument, details, when = kept.instrument, kept.details, moment(kept.created_s)
     return {
-        "bin": shown.get("bin") or instrument.identity[:6],
+        "bin": details.get("bin") or instrument.identity[:6],
         "card_type": card_type(instrument),
-        "cardholder_name": shown.get("cardholder_name") or None,
+        "cardholder_name": details.get("cardholder_name") or None,
         "commercial": "Unknown",
         "country_of_issuance": "Unknown",
         "created_at": when,
@@ -280,11 +272,11 @@ def _shown(kept: KeptCard) -> dict[str, Any]:
         "customer_location": "US",
         "debit": "Unknown",
         "default": kept.is_default,
-        "expiration_month": shown.get("expiration_month") or "12",
-        "expiration_year": shown.get("expiration_year") or "2030",
+        "expiration_month": details.get("expiration_month") or "12",
+        "expiration_year": details.get("expiration_year") or "2030",
         "expired": False,
         "image_url": None,
-        "last_4": shown.get("last_4") or instrument.identity[-4:],
+        "last_4": details.get("last_4") or instrument.identity[-4:],
         "prepaid": "Unknown",
         "subscriptions": Rows("subscription", []),
         "token": kept.token,

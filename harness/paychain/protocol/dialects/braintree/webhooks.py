@@ -1,6 +1,6 @@
-"""Braintree's webhooks: a signed document in a form, about what became of a settlement.
+"""Braintree's webhooks: a form with a signed document that reports a settlement or a dispute.
 
-Nothing is reported of an authorisation: its answer says what became of it, or a search does.
+Authorisations have no webhook: their answer or a search shows the outcome.
 Sources: `WebhookNotificationGateway` and `WebhookTestingGateway` of the Python SDK 4.48.0, which
 has a sample of each kind.
 """
@@ -30,7 +30,7 @@ _KINDS = {
     "refund_failed": "refund_failed",
     "disputed": "dispute_opened",
 }
-_REPLY_S = 7 * 86_400  # until when evidence may be given
+_REPLY_S = 7 * 86_400  # time to submit evidence, in seconds
 HEADERS = {
     "content-type": "application/x-www-form-urlencoded",
     "user-agent": "Braintree-Webhooks",
@@ -39,7 +39,7 @@ HEADERS = {
 
 
 def reports(kind: str, account: Account) -> bool:
-    """Whether Braintree has a webhook for it: what is submitted is settled later in the day."""
+    """Whether Braintree sends a webhook: a submission settles, and is reported, later that day."""
     return kind in _KINDS and (kind != "captured" or account.settlement == AT_ONCE)
 
 
@@ -58,7 +58,7 @@ def notification(
             else {"transaction": _subject(event, account)},
         },
     )
-    # As the SDKs make it: in lines, the last one ended, too.
+    # Like the SDKs: base64 in lines, each with a line feed, the last one included.
     payload = base64.encodebytes(document)
     signed = f"{account.public_key}|{signature(payload, private_key)}"
     form = urlencode({"bt_signature": signed, "bt_payload": payload.decode()})
@@ -66,7 +66,7 @@ def notification(
 
 
 def signature(payload: bytes, private_key: str) -> str:
-    """HMAC-SHA1 under the hash of the private key, in hex digits."""
+    """HMAC-SHA1 in hex digits; its key is the hash of the private key."""
     key = hashlib.sha1(private_key.encode()).digest()  # noqa: S324  (Braintree's own scheme)
     return hmac.new(key, payload, hashlib.sha1).hexdigest()
 
@@ -77,7 +77,7 @@ def _merchant_id(event: Event, account: Account) -> str:
 
 
 def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
-    """What the cardholder's bank has charged back."""
+    """The dispute that reports a chargeback by the cardholder's bank."""
     sold = _subject(event, account)
     disputed, opened = amount(event.amount_minor, event.currency), moment(sent_s)
     return {

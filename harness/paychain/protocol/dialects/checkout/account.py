@@ -1,4 +1,4 @@
-"""What one link knows as Checkout.com: payments and actions by our reference, and used keys."""
+"""State of a mocked Checkout.com account: payments and actions by reference, and used keys."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ Stage = Literal["", "pending", "failed"]
 
 @dataclass(slots=True, kw_only=True)
 class Action:
-    """A capture, refund or void, as it was asked for. `item`: its name, whose letter says which.
+    """A capture, refund or void as requested. `item`: its name, whose first letter is its kind.
 
-    `is_refused`: this link answered that it cannot be done.
+    `is_refused`: this link declined it.
     """
 
     item: str
     amount_minor: int
     reference: str
-    asked_s: int
+    requested_s: int
     is_refused: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Payment:
-    """One payment as it was asked for. `request` authorises it.
+    """A payment as requested. `request` authorises it.
 
-    `stage`: what became of authentication, `pending` while the customer has not returned.
-    `code`: Checkout.com's response code, "" while nobody knows it.
+    `stage`: of its authentication, `pending` until the customer returns. `code`: Checkout.com's
+    response code, "" while it is unknown.
     """
 
     request: PaymentRequest
     merchant_reference: str
-    asked_s: int
+    requested_s: int
     expiry: tuple[int, int] = (12, 2030)  # month and year
     metadata: dict[str, Any] = field(default_factory=dict)
     stage: Stage = ""
@@ -61,13 +61,13 @@ class Payment:
 
     @property
     def reference(self) -> str:
-        """Ours, which names it on every link."""
+        """Our reference, by which every link knows the payment."""
         return self.request.reference
 
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """A hosted payments page. `references`: ours, of the payments that were tried on it."""
+    """A hosted payments page. `references`: our references of the payments attempted on it."""
 
     id: str
     body: dict[str, Any]
@@ -76,7 +76,7 @@ class Page:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The account of one link. `simulates`: test amounts bring their declines about."""
+    """The account of one link. `simulates`: test amounts are declined."""
 
     backend: Backend
     simulates: bool
@@ -88,11 +88,11 @@ class Account:
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
-    pages_made: int = 0
+    pages_created: int = 0
     _requests: int = 0
 
     def __post_init__(self) -> None:
-        """Forget with a payment what is known by it."""
+        """Forget a payment's indexes together with the payment."""
         self._payments = BoundedDict(MAX_PAYMENTS, self._forget)
 
     @classmethod
@@ -105,49 +105,49 @@ class Account:
         return http.headers.get(KEY, "")
 
     def request_id(self) -> str:
-        """A new id of a request: Checkout.com writes UUIDs."""
+        """A new request id in the form of a UUID."""
         self._requests += 1
         digits = f"{self._requests:032x}"
         parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
         return "-".join(parts)
 
     def refused(self, name: str) -> HttpResponse:
-        """The answer to a request that is not carried out. `name`: a line of data/errors.yaml."""
+        """The answer to a request that is not executed. `name`: a line of data/errors.yaml."""
         return failure(name, self.request_id())
 
     def add(self, payment: Payment) -> Payment:
-        """Know a payment, or find the one that has its reference already: a repeat."""
+        """Register a payment; for a repeat, return the one registered under its reference."""
         known = self.payment(payment.reference)
         if known is not None:
             return known
         self._payments[payment.reference] = payment
         self._by_merchant.setdefault(payment.merchant_reference, []).append(payment.reference)
-        # A sale is captured at once: that is its first capture.
+        # A sale's immediate capture counts as its first.
         self._numbers[payment.reference, CAPTURE] = int(payment.request.is_sale)
         return payment
 
     def payment(self, reference: str) -> Payment | None:
-        """The payment with our reference, whichever execution of it is meant."""
+        """The payment with our reference, also for the reference of a repeated execution."""
         return self._payments.get(reference.partition(REPEAT)[0])
 
-    def with_reference(self, merchant_reference: str) -> list[Payment]:
-        """The payments that a merchant gave this reference, the newest first."""
+    def by_merchant_reference(self, merchant_reference: str) -> list[Payment]:
+        """The payments with a merchant's reference, newest first."""
         references = self._by_merchant.get(merchant_reference, [])
         return [self._payments[reference] for reference in reversed(references)]
 
     def repeated(self, http: HttpRequest) -> Action | None:
-        """The action that a request asks for again under its key; None for a new one."""
+        """The action that a request repeats under its key; None for a new one."""
         key = self.key(http) if self.backend.knows_keys else ""
         return self._repeats.get((http.target, key)) if key else None
 
     def act(self, payment: Payment, kind: str, amount_minor: int, http: HttpRequest) -> Action:
-        """Know an action before it is executed: its answer may be lost, its webhook comes."""
+        """Register an action before it is executed: its webhook comes even without its answer."""
         self._numbers[payment.reference, kind] += 1
         action = Action(
             item=f"{kind}{self._numbers[payment.reference, kind]}",
             amount_minor=amount_minor,
             reference="",
-            asked_s=self.backend.now_s(),
+            requested_s=self.backend.now_s(),
         )
         payment.actions.append(action)
         key = self.key(http)
@@ -170,12 +170,12 @@ def payment_id(reference: str) -> str:
 
 
 def session_id(reference: str) -> str:
-    """The id of its authentication."""
+    """Checkout.com's id of an authorisation's authentication."""
     return f"sid_{_digits(reference)}"
 
 
 def action_id(reference: str, item: str) -> str:
-    """The id of what was done with it; "a1" is the authorisation itself."""
+    """Checkout.com's id of an action; the item "a1" is the authorisation itself."""
     return f"act_{_digits(f'{reference}/{item}')}"
 
 
@@ -188,5 +188,5 @@ def reference_of(name: str) -> str:
 
 
 def _digits(reference: str) -> str:
-    """26, as Checkout.com's; more for a reference that does not fit into as many."""
+    """26 characters, like Checkout.com's ids; more for a reference that does not fit."""
     return shorten(reference, LONG) or encode(reference, BASE32)

@@ -1,6 +1,6 @@
-"""Captures, voids, refunds and reversals: taken with 202, the outcome by webhook and query.
+"""Captures, voids, refunds and reversals: accepted with 202; webhook and query show the outcome.
 
-What the account knows to be impossible is refused at once.
+An action that the book rules out is refused at once.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ _USED = frozenset({"amount", "capture_type", "reference", "metadata"})
 
 
 async def capture(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /payments/{id}/captures`: all of what is held, or a part."""
+    """`POST /payments/{id}/captures`: capture all or part of the held amount."""
     return await _act(call, account, name, "capture")
 
 
 async def void(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /payments/{id}/voids`: release what is held."""
+    """`POST /payments/{id}/voids`: release the held amount."""
     return await _act(call, account, name, "void")
 
 
 async def refund(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /payments/{id}/refunds`: give all or a part of what was captured back."""
+    """`POST /payments/{id}/refunds`: refund all or part of the captured amount."""
     return await _act(call, account, name, "refund")
 
 
 async def reverse(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /payments/{id}/reversals`: release what is held, or refund what was captured."""
+    """`POST /payments/{id}/reversals`: release the hold, or refund what was captured."""
     entry = account.backend.entry(reference_of(name))
     is_captured = entry is not None and entry.captured_minor > 0
     return await _act(call, account, name, "refund" if is_captured else "void", is_whole=True)
 
 
 def refusal(entry: BookEntry | None, operation: Operation, minor: int | None) -> str:
-    """Why an action is impossible, "" when it is not; `minor`: the amount, None for the whole."""
+    """The error of an impossible action, "" if it is possible. `minor`: None for the whole."""
     if entry is None or entry.request is None:
         return f"{operation}_not_allowed"
     is_held = entry.state == "authorised" and entry.rest_minor > 0
@@ -89,7 +89,7 @@ async def _act(
         raise Invalid("not_found")
     call.attribute(Evidence(headers=call.http.headers, object_id=name, key=account.key(call.http)))
     account.ignored.note(call, body, _USED)
-    # A repeat of a key is executed under it: its first outcome decides, not what is left now.
+    # A repeat executes under its key: the first outcome decides, not what is possible now.
     action = account.repeated(call.http)
     is_repeated = action is not None
     refused = "" if is_repeated else refusal(entry, operation, minor)
@@ -112,15 +112,15 @@ async def _act(
         request.amount_minor = action.amount_minor
     answer = await call.execute(operation, request)
     if answer.outcome is Outcome.DECLINED:
-        # What a repeat is refused may have been done by the first, whose answer was lost.
+        # A refused repeat proves nothing: the first request may have acted, its answer lost.
         action.is_refused = action.is_refused or not is_repeated
         entry = account.backend.entry(reference)
         return account.refused(refusal(entry, operation, minor) or f"{operation}_not_allowed")
-    return json_response(202, _taken(call, payment, action, reference))
+    return json_response(202, _accepted(call, payment, action, reference))
 
 
 def _amount(entry: BookEntry | None, operation: Operation, minor: int | None) -> int:
-    """The amount of an action: what it says, or all that is left."""
+    """The amount of an action in minor units: as requested, or all that is left."""
     if minor is not None or entry is None:
         return minor or 0
     if operation == "refund":
@@ -128,7 +128,7 @@ def _amount(entry: BookEntry | None, operation: Operation, minor: int | None) ->
     return entry.rest_minor
 
 
-def _taken(call: VendorCall, payment: Payment, action: Action, reference: str) -> dict[str, Any]:
+def _accepted(call: VendorCall, payment: Payment, action: Action, reference: str) -> dict[str, Any]:
     own = f"{views.base_url(call.http)}/payments/{payment_id(reference)}"
     return {
         "action_id": action_id(reference, action.item),

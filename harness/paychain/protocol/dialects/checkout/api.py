@@ -17,26 +17,31 @@ from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_pages import EDGE_PAGE
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
-OfPayment = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
-_ROUTES: dict[tuple[str, str], Handler] = {
-    ("POST", "payments"): payments.pay,
-    ("GET", "payments"): payments.list_payments,
-    ("POST", "payments/search"): payments.search,
-    ("POST", "hosted-payments"): hosted.create,
-    ("POST", "tokens"): payments.tokenise,
-    ("POST", "connect/token"): payments.access_token,
-}
-_OF_PAYMENT: dict[tuple[str, str], OfPayment] = {
-    ("GET", ""): payments.show,
-    ("GET", "actions"): payments.show_actions,
-    ("POST", "captures"): actions.capture,
-    ("POST", "voids"): actions.void,
-    ("POST", "refunds"): actions.refund,
-    ("POST", "reversals"): actions.reverse,
-}
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+_ROUTES = Routes[Handler](
+    {
+        "POST payments": payments.pay,
+        "GET payments": payments.list_payments,
+        "POST payments/search": payments.search,
+        "GET payments/{id}": payments.show,
+        "GET payments/{id}/actions": payments.show_actions,
+        "POST payments/{id}/captures": actions.capture,
+        "POST payments/{id}/voids": actions.void,
+        "POST payments/{id}/refunds": actions.refund,
+        "POST payments/{id}/reversals": actions.reverse,
+        "POST hosted-payments": hosted.create,
+        "GET hosted-payments/{id}": hosted.show,
+        "POST tokens": payments.tokenise,
+        "POST connect/token": payments.access_token,
+    }
+)
+# Where customers are, who have no credentials.
+_PAGES = Routes[Handler](
+    {"GET 3ds/{id}": payments.authenticated, f"GET {hosted.PAGE}/{{id}}": hosted.visit}
+)
 # Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
 
@@ -45,7 +50,7 @@ class Checkout:
     """The payments API of accounts on NAS ("Four").
 
     Setting: with `test_amounts: simulate` certain amounts are declined, as in Checkout.com's test
-    environment; by default they are not, so that the amounts of a load mean nothing.
+    environment; by default amounts have no special meaning.
     """
 
     idempotency: ClassVar[str] = "checkout"
@@ -53,6 +58,8 @@ class Checkout:
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"test_amounts": (IGNORE, SIMULATE)}
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # checkout.com/docs, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = tuple(name.replace("GET ", "/") for name in _PAGES.names)
     hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -62,41 +69,29 @@ class Checkout:
         """Answer one request."""
         path = call.http.target.partition("?")[0].strip("/").split("/")
         try:
-            if path[0] == "3ds" and len(path) == 2:
-                return await payments.authenticated(call, self._account, path[1])
-            if path[0] == hosted.PAGE and len(path) == 2:
-                return await hosted.visit(call, self._account, path[1])
-            if not call.http.headers.get("authorization"):
-                raise Invalid("unauthorised")
-            return await self._work(call, path)
+            found = _PAGES.find("GET", path)
+            if found is None:
+                if not call.http.headers.get("authorization"):
+                    raise Invalid("unauthorised")
+                found = _ROUTES.find(call.http.method, path)
+            if found is None:
+                call.not_served()
+                raise Invalid("not_found")
+            handler, names = found
+            return await handler(call, self._account, *names)
         except Invalid as invalid:
-            # What is refused has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await payments.execute_nothing(call, payments.NOTHING)
             return self._account.refused(invalid.name)
 
-    def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse]:
-        """What a path asks for. Raises Invalid for one that this mock has nothing at."""
-        method = call.http.method
-        handler = _ROUTES.get((method, "/".join(path)))
-        if handler is not None:
-            return handler(call, self._account)
-        if method == "GET" and path[0] == "hosted-payments" and len(path) == 2:
-            return hosted.show(call, self._account, path[1])
-        if path[0] == "payments" and len(path) in (2, 3):
-            of_payment = _OF_PAYMENT.get((method, path[2] if len(path) == 3 else ""))
-            if of_payment is not None:
-                return of_payment(call, self._account, path[1])
-        call.not_served()
-        raise Invalid("not_found")
-
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(f"/{hosted.PAGE}/"):
             return hosted.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Checkout.com's shape, an injected one included."""
+        """An error of the link or an injected one, in Checkout.com's format."""
         return errors.of_link(error, self._account.request_id())
 
     def complete(
@@ -104,12 +99,12 @@ class Checkout:
         http: HttpRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
         response: HttpResponse,
     ) -> None:
-        """Every answer of the API names its request; a page of the edge does not."""
+        """Add the request id that every answer of the API has; the edge's error page has none."""
         if response.headers.get("content-type") != EDGE_PAGE:
             response.headers.setdefault(errors.REQUEST_ID, self._account.request_id())
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Checkout.com does not mark a response that it gives again."""
+        """Checkout.com does not mark replayed responses."""
         return response
 
     def reports(
@@ -117,11 +112,11 @@ class Checkout:
         kind: str,
         request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
-        """Whether there is a webhook for what became of a request."""
+        """Whether Checkout.com sends a webhook for this kind of event."""
         return kind in events.TYPES
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
-        """The webhook of an event, signed."""
+        """The signed webhook that reports an event."""
         return events.webhook(event, path, secret, sent_s, self._account)
 
     def name_of(self, reference: str) -> str:
@@ -130,7 +125,7 @@ class Checkout:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """A 201 may be a decline, and a 202 an authentication that nobody has gone through."""
+        """A 201 may be a decline, and a 202 an authentication that is still open."""
         body = _decoded(response)
         if response.status >= 400:
             codes = body.get("error_codes") if isinstance(body, dict) else None
@@ -148,7 +143,7 @@ class Checkout:
 
     @staticmethod
     def secret(seed: str) -> str:
-        """A webhook's signature key: as a UUID."""
+        """A webhook's signature key, in the form of a UUID."""
         digits = hashlib.sha256(f"checkout {seed}".encode()).hexdigest()
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
 

@@ -1,4 +1,4 @@
-"""How Checkout.com fails: error codes with the request's id, or its edge's page."""
+"""How Checkout.com fails: error codes with the request's id, or the error page of its edge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paychain.wire.http import HttpResponse, json_response
 
 REQUEST_ID = "cko-request-id"
 RETRY_AFTER = "retry-after"
-DUPLICATE = "duplicate_request"  # of a repeat: proves nothing about the first request
+DUPLICATE = "duplicate_request"  # answers a repeat, and proves nothing about the first request
 OF_THE_EDGE = frozenset({502, 503, 504})
 _GARBLED = b'{"id":"pay_'
 _BY_KIND = {
@@ -51,7 +51,7 @@ class Invalid(Exception):
 
 
 def failure(name: str, request_id: str, *, message: str = "") -> HttpResponse:
-    """The answer to a request that is not carried out. `message`: an error code of our own."""
+    """The answer to a request that is not executed. `message`: our own error code, if any."""
     shape = errors()[name]
     if not shape.codes:
         return HttpResponse(shape.status, b"", {REQUEST_ID: request_id})
@@ -59,7 +59,7 @@ def failure(name: str, request_id: str, *, message: str = "") -> HttpResponse:
 
 
 def of_link(error: Error, request_id: str) -> HttpResponse:
-    """An error of the link behind, an injected one included, as Checkout.com's own."""
+    """An error of the link or an injected one, in Checkout.com's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(201, _GARBLED, {"content-type": "application/json"})
     status = error.status or _EDGE_STATUS.get(error.kind, 0)

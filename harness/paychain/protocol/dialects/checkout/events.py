@@ -1,6 +1,6 @@
 """Checkout.com's webhooks, signed over the whole body.
 
-Sources: `Cko-Signature` as four public implementations check it; of a charge-back, the event type
+Sources: `Cko-Signature` as four public implementations check it; for chargebacks, the event type
 `dispute_evidence_required` in Checkout.com's documentation.
 """
 
@@ -27,7 +27,7 @@ from paychain.protocol.vendor_ids import BASE32, encode
 from paychain.wire.http import HttpRequest
 
 SIGNATURE = "cko-signature"
-# What is refused at once (`capture_refused` …) has no webhook.
+# A request that is refused at once (`capture_refused` …) has no webhook.
 TYPES = {
     "authorised": "payment_approved",
     "declined": "payment_declined",
@@ -39,8 +39,8 @@ TYPES = {
     "expired": "payment_expired",
     "disputed": "dispute_evidence_required",
 }
-_EVIDENCE_S = 14 * 86_400  # until when evidence may be given
-_UNRECOGNISED = {"visa": "10.4", "mastercard": "4837"}  # each scheme's own code; others: theirs
+_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds
+_UNRECOGNISED = {"visa": "10.4", "mastercard": "4837"}  # reason codes for fraud by scheme
 _REFUSED = frozenset({"declined", "capture_failed", "refund_failed"})
 
 
@@ -73,7 +73,7 @@ def webhook(event: Event, path: str, secret: str, sent_s: int, account: Account)
 
 def _data(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
     payment = account.payment(event.reference)
-    # A link that knows no keys may have executed it once more, under a name of its own.
+    # Without idempotency keys the link may have executed it again, under a suffixed name.
     item = event.item.partition(REPEAT)[0]
     is_refused = event.event in _REFUSED
     code = APPROVED
@@ -118,13 +118,13 @@ def _dispute(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
 
 
 def _reference(payment: Payment, item: str) -> str:
-    """The merchant's own of an action, else of its payment."""
+    """The merchant's reference of an action, or of its payment if the action has none."""
     own = next((each.reference for each in payment.actions if each.item == item), "")
     return own or payment.merchant_reference
 
 
 def _amount(event: Event, account: Account) -> int:
-    """What was approved, which may be less than what was asked for."""
+    """The amount of an event in minor units; approved may be less than requested."""
     entry = account.backend.entry(event.reference)
     if event.event == "authorised" and entry is not None and entry.request is not None:
         return entry.request.amount_minor

@@ -1,11 +1,12 @@
 """Hosted payments pages: `/hosted-payments`, and the page where the customer pays.
 
-`GET /hosted/{id}?card=…` pays and sends the customer to `success_url` or `failure_url`, by way of
-the bank's page with `3ds.enabled`; with `?result=canceled` it goes to `cancel_url`.
+`GET /hosted/{id}?card=…` pays and redirects the customer to `success_url` or `failure_url`, with
+`3ds.enabled` through the bank's page; `?result=canceled` redirects to `cancel_url`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,11 +22,11 @@ from paychain.protocol.vendor_pages import PAID, customers_page, key_of_press, q
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "hosted"
-_OF_PAYMENT = (
+_PAYMENT_FIELDS = (
     *("3ds", "amount", "capture", "currency", "description"),
     *("failure_url", "metadata", "reference", "success_url"),
 )
-_USED = frozenset({*_OF_PAYMENT, "cancel_url"})
+_USED = frozenset({*_PAYMENT_FIELDS, "cancel_url"})
 _URLS = ("success_url", "failure_url", "cancel_url")
 
 
@@ -38,13 +39,12 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     if not all(isinstance(body.get(name), str) and body[name] for name in _URLS):
         raise Invalid("return_url")
     account.ignored.note(call, body, _USED)
-    await _look(call, account, body)
-    name = f"{account.pages_made}-{account.backend.now_s()}-{body.get('reference') or ''}"
-    account.pages_made += 1
+    name = f"{account.pages_created}-{account.backend.now_s()}-{body.get('reference') or ''}"
+    account.pages_created += 1
     page = Page(
         id=f"hpp_{encode(name.encode('ascii', 'replace').decode()[:40], BASE32)}", body=body
     )
-    account.pages[page.id] = page
+    await _attribute(call, account, body, lambda: account.pages.setdefault(page.id, page))
     base = views.base_url(call.http)
     shown = {
         "id": page.id,
@@ -60,7 +60,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /hosted-payments/{id}`."""
     page = _found(account, name)
-    await _look(call, account, page.body)
+    await _attribute(call, account, page.body)
     paid = _paid(account, page)
     shown: dict[str, Any] = {
         "id": page.id,
@@ -81,9 +81,9 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     given = query_of(call.http)
     paid = _paid(account, page)
     if paid or given.get("result") == "canceled":
-        await _look(call, account, page.body)
+        await _attribute(call, account, page.body)
         return _back(page, "success_url", paid) if paid else sent_to(page.body["cancel_url"])
-    body = {each: page.body[each] for each in _OF_PAYMENT if each in page.body}
+    body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
     answer = await payments.pay_by(call, account, body, page.references.append)
@@ -97,7 +97,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 def key_of(account: Account, target: str) -> str:
-    """The key under which the page pays: Checkout.com charges for one press of its button once."""
+    """The key under which the page pays: one press of its button charges once."""
     page = account.pages.get(target.partition("?")[0].rpartition("/")[2])
     return key_of_press(target, len(page.references)) if page is not None else ""
 
@@ -114,7 +114,7 @@ def _found(account: Account, name: str) -> Page:
 
 
 def _paid(account: Account, page: Page) -> str:
-    """Our reference of the payment that the book has for it, "" for none."""
+    """Our reference of the page's payment in the book, "" if it has not been paid."""
     for reference in page.references:
         entry = account.backend.entry(reference)
         if entry is not None and entry.state in PAID:
@@ -122,7 +122,12 @@ def _paid(account: Account, page: Page) -> str:
     return ""
 
 
-async def _look(call: VendorCall, account: Account, body: dict[str, Any]) -> None:
+async def _attribute(
+    call: VendorCall,
+    account: Account,
+    body: dict[str, Any],
+    change: Callable[[], object] | None = None,
+) -> None:
     """Faults and capacity apply to what moves no money, too."""
     found = call.attribute(
         Evidence(
@@ -136,4 +141,4 @@ async def _look(call: VendorCall, account: Account, body: dict[str, Any]) -> Non
     if found.payment:
         fields = {"payment": found.payment, "attempt": found.attempt, "reference": found.reference}
         request = msgspec.structs.replace(request, **fields)
-    await payments.execute_nothing(call, request)
+    await payments.execute_nothing(call, request, change)

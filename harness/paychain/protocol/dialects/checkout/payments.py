@@ -1,11 +1,12 @@
 """`/payments`: authorise at once or after authentication, and read back.
 
-A payment is captured by itself unless it says `capture: false`.
+A payment is captured at once unless its request says `capture: false`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,9 +29,9 @@ from paychain.protocol.dialects.checkout.tables import (
     APPROVED,
     PARTLY_APPROVED,
     TOO_LATE,
+    declined_by_amount,
     response_of,
     responses,
-    steered,
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
@@ -58,7 +59,7 @@ MAX_LISTED = 100  # payments in one page: checkout.com/docs, GET /payments
 async def pay(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments`."""
     body = reading.read(call.http.body)
-    _asked(body, account)  # what is refused is not looked at any further
+    _payment_from(body, account)  # an invalid request is refused before its unused fields are noted
     account.ignored.note(call, body, _USED)
     return await pay_by(call, account, body)
 
@@ -69,43 +70,44 @@ async def pay_by(
     body: dict[str, Any],
     on_known: Callable[[str], None] = lambda _reference: None,
 ) -> HttpResponse:
-    """Pay as the body of a request to `/payments` says.
+    """Pay as the body of a request to `/payments` says. Raises Invalid.
 
-    `on_known` gets our reference of the payment before anything is executed.
+    `on_known` is called with our reference of the payment before anything is executed.
     """
-    asked = _asked(body, account)
+    requested = _payment_from(body, account)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
             texts=(
-                asked.merchant_reference,
-                *reading.texts(asked.metadata),
+                requested.merchant_reference,
+                *reading.texts(requested.metadata),
                 str(body.get("description", "")),
             ),
             key=account.key(call.http),
-            instrument=asked.request.instrument,
-            amount_minor=asked.request.amount_minor,
-            currency=asked.request.currency,
+            instrument=requested.request.instrument,
+            amount_minor=requested.request.amount_minor,
+            currency=requested.request.currency,
         )
     )
-    asked.request = replace(
-        asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
+    requested.request = replace(
+        requested.request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
+    on_known(requested.reference)
+    if requested.stage:
+        add = partial(account.add, requested)
+        await call.execute("query", replace(requested.request, is_sale=False), change=add)
+        return _to_authenticate(call, account.payment(requested.reference) or requested)
     # Known before it is executed: its answer may be lost.
-    payment = account.add(asked)
-    on_known(payment.reference)
-    if payment.stage:
-        await call.execute("query", replace(asked.request, is_sale=False))
-        return _to_authenticate(call, payment)
-    answer = await call.execute("authorise", asked.request)
+    payment = account.add(requested)
+    answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(call, account, payment, answer)
 
 
 async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /3ds/{session}`: the page that a customer is sent to, and comes back from.
+    """`GET /3ds/{session}`: the bank's page, to which a customer is sent to authenticate.
 
-    No customer is there: whoever asks for the page has authenticated, unless it says
-    `?outcome=failed`. Source: the paths are ours, what comes after is Checkout.com's.
+    Requesting the page counts as authenticating, unless it says `?outcome=failed`. Source: the path
+    is ours; the redirect that follows is Checkout.com's.
     """
     payment = account.payment(reference_of(name))
     if payment is None or not payment.stage:
@@ -114,21 +116,27 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
     request = payment.request
     entry = account.backend.entry(payment.reference)
     wanted = parse_qs(urlsplit(call.http.target).query).get("outcome", [""])[0]
-    # What was begun is never begun again, whatever became of its answer.
+    # An authorisation that was started is not started again, even if its answer was lost.
     if entry is not None or payment.stage == "failed" or wanted == "failed":
-        await call.execute("query", replace(request, is_sale=False))
-        if entry is None and payment.stage == "pending":
-            payment.stage = "failed"
-            account.backend.notify("declined", request)
+
+        def fail() -> None:
+            if account.backend.entry(payment.reference) is None and payment.stage == "pending":
+                payment.stage = "failed"
+                account.backend.notify("declined", request)
+
+        await call.execute("query", replace(request, is_sale=False), change=fail)
         return _back(payment, is_approved=entry is not None and entry.request is not None)
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    answer = await call.execute("authorise", payment.request)
+    undo = partial(setattr, payment, "request", request)
+    answer = await call.execute(
+        "authorise", payment.request, undo=undo, note=partial(_note, payment)
+    )
     payment.code = _response(answer, payment)
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /payments/{id}`, the id of a payment or of its authentication."""
+    """`GET /payments/{id}`, by the id of a payment or of its authentication."""
     payment, reference = await _found(call, account, name)
     return json_response(200, views.details(call.http, account, payment, reference))
 
@@ -140,7 +148,7 @@ async def show_actions(call: VendorCall, account: Account, name: str) -> HttpRes
 
 
 async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
-    """`GET /payments?reference=`: how a merchant finds what it got no answer to."""
+    """`GET /payments?reference=`: how a merchant finds a payment whose answer was lost."""
     query = parse_qs(urlsplit(call.http.target).query)
     skip, limit = _number(query, "skip", 0), _number(query, "limit", 10)
     found = await _with_reference(call, account, query.get("reference", [""])[0])
@@ -162,7 +170,7 @@ async def search(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def tokenise(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /tokens`: what a front end makes of a card number."""
+    """`POST /tokens`: how a front end turns a card number into a token."""
     body = reading.read(call.http.body)
     if body.get("type") != "card":
         raise Invalid("source_type")
@@ -183,7 +191,7 @@ async def tokenise(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def access_token(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /connect/token`: the variant with OAuth; any credentials are taken."""
+    """`POST /connect/token`: for clients that use OAuth; any credentials are accepted."""
     await execute_nothing(call, NOTHING)
     shown = {
         "access_token": f"paychain-{account.request_id()}",
@@ -193,24 +201,27 @@ async def access_token(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, {**shown, "scope": "gateway"})
 
 
-async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
+async def execute_nothing(
+    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
+) -> None:
     """What a request comes to that moves no money: faults and capacity apply to it, too."""
-    await call.execute("query", replace(request, is_sale=False, declined_as=""), is_keyed=False)
+    request = replace(request, is_sale=False, declined_as="")
+    await call.execute("query", request, is_keyed=False, change=change)
 
 
 NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
 
 
-def _asked(body: dict[str, Any], account: Account) -> Payment:
-    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+def _payment_from(body: dict[str, Any], account: Account) -> Payment:
+    """The payment that a request body describes, not yet attributed. Raises Invalid."""
     minor = reading.amount(body)
     if minor is None:
         raise Invalid("amount")
     currency = reading.currency(body)
     now_s = account.backend.now_s()
     instrument, expiry = reading.card(reading.part(body, "source"), now_s)
-    wishes = reading.part(body, "3ds")
-    is_proved = bool(wishes.get("cryptogram"))  # the merchant authenticated the cardholder
+    three_ds = reading.part(body, "3ds")
+    is_authenticated = bool(three_ds.get("cryptogram"))  # the merchant authenticated the cardholder
     partial = reading.part(body, "partial_authorization")
     return Payment(
         request=PaymentRequest(
@@ -220,22 +231,22 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
             instrument,
             is_sale=body.get("capture") is not False,
             accepts_partial=partial.get("enabled") is True,
-            authenticated=is_proved,
-            three_ds="frictionless" if is_proved else "",
-            declined_as=steered(minor) if account.simulates else "",
+            authenticated=is_authenticated,
+            three_ds="frictionless" if is_authenticated else "",
+            declined_as=declined_by_amount(minor) if account.simulates else "",
         ),
         merchant_reference=str(body.get("reference") or ""),
-        asked_s=now_s,
+        requested_s=now_s,
         expiry=expiry,
         metadata=reading.part(body, "metadata"),
-        stage="pending" if wishes.get("enabled") is True and not is_proved else "",
+        stage="pending" if three_ds.get("enabled") is True and not is_authenticated else "",
         success_url=str(body.get("success_url") or ""),
         failure_url=str(body.get("failure_url") or ""),
     )
 
 
 def _response(answer: Answer, payment: Payment) -> str:
-    """Checkout.com's code for an answer. A network that did not answer is a decline as well."""
+    """Checkout.com's code for an answer. A network that does not answer is a decline, too."""
     if answer.outcome is Outcome.APPROVED:
         is_part = 0 < answer.amount_minor < payment.request.amount_minor
         return PARTLY_APPROVED if is_part else APPROVED
@@ -244,9 +255,13 @@ def _response(answer: Answer, payment: Payment) -> str:
     return response_of(answer.code, payment.request.instrument.group).code
 
 
+def _note(payment: Payment, answer: Answer) -> None:
+    payment.code = _response(answer, payment)
+
+
 def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answer) -> HttpResponse:
-    """The answer to an authorisation that ended; 202 for one whose outcome a webhook brings."""
-    # A repeat of a key that was not stored is an authorisation of its own.
+    """The answer to an authorisation; 202 for one whose outcome only a webhook reports."""
+    # A repeat under a key that was not stored is another authorisation.
     reference = answer.reference or payment.reference
     is_approved = answer.outcome is Outcome.APPROVED
     is_pending = answer.outcome is Outcome.UNKNOWN and answer.code == IN_PROGRESS
@@ -298,7 +313,7 @@ def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
 
 
 def _back(payment: Payment, *, is_approved: bool) -> HttpResponse:
-    """The customer on the way back to the shop, which asks what became of the payment."""
+    """Redirect the customer to the shop, which then queries the payment."""
     url = payment.success_url if is_approved else payment.failure_url
     session = session_id(payment.reference)
     if not url:
@@ -309,10 +324,10 @@ def _back(payment: Payment, *, is_approved: bool) -> HttpResponse:
 
 
 async def _found(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
-    """The payment that an id names, and our reference of what is shown. Raises Invalid."""
+    """The payment with an id, and our reference of the execution it names. Raises Invalid."""
     reference = reference_of(name)
     payment = account.payment(reference)
-    # An error that came before any work left nothing that could be read back.
+    # After an error before the work there is nothing to read back.
     entry = account.backend.entry(reference)
     if payment is None or (entry is None and not payment.stage):
         raise Invalid("not_found")
@@ -322,13 +337,13 @@ async def _found(call: VendorCall, account: Account, name: str) -> tuple[Payment
 
 
 async def _with_reference(call: VendorCall, account: Account, reference: str) -> list[Payment]:
-    """The payments with a merchant's reference, of which something is known."""
+    """The payments with a merchant's reference for which there is something to show."""
     found = call.attribute(
         Evidence(headers=call.http.headers, texts=(reference,), makes_attempt=False)
     )
     about = replace(NOTHING, payment=found.payment, attempt=found.attempt)
     await execute_nothing(call, replace(about, reference=found.reference if found.payment else ""))
-    payments = account.with_reference(reference)
+    payments = account.by_merchant_reference(reference)
     return [each for each in payments if each.stage or account.backend.entry(each.reference)]
 
 

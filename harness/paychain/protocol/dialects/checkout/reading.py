@@ -1,4 +1,4 @@
-"""Reads request bodies as Checkout.com does: what is missing or not allowed is refused."""
+"""Reads request bodies as Checkout.com does: missing and invalid fields are refused."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import numbers
 from paychain.protocol.vendor_cards import TOKEN, BadNumber, card_of_number, card_of_token
 
-MAX_MINOR = 9_999_999_999  # of an amount: checkout-sdk-python, VoidRequest
-STORED = "src_"  # what a stored card's id begins with; the mock's are `src_visa_4242`
+MAX_MINOR = 9_999_999_999  # largest amount in minor units: checkout-sdk-python, VoidRequest
+STORED = "src_"  # prefix of a stored card's id, as in `src_visa_4242`
 _CURRENCY = re.compile(r"[A-Z]{3}")
 MONTHS = range(1, 13)
 
 
 def read(body: bytes) -> dict[str, Any]:
-    """A JSON object; of an empty body an empty one. Raises Invalid."""
+    """A JSON object; an empty body is an empty object. Raises Invalid."""
     try:
         value = msgspec.json.decode(body) if body else {}
     except msgspec.MsgspecError:
@@ -33,7 +33,7 @@ def read(body: bytes) -> dict[str, Any]:
 
 
 def part(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """An object that may be missing: then it is empty. Raises Invalid."""
+    """An optional object, empty if it is missing. Raises Invalid."""
     value = body.get(name) or {}
     if not isinstance(value, dict):
         raise Invalid("malformed")
@@ -41,12 +41,12 @@ def part(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """The texts in an object, in its order."""
+    """The values of an object as texts, in order; nothing for any other value."""
     return tuple(str(item) for item in value.values()) if isinstance(value, dict) else ()
 
 
 def amount(body: dict[str, Any]) -> int | None:
-    """The amount in minor units, None when there is none. Raises Invalid."""
+    """The amount in minor units, None if there is none. Raises Invalid."""
     minor = body.get("amount")
     if minor is None:
         return None
@@ -56,7 +56,7 @@ def amount(body: dict[str, Any]) -> int | None:
 
 
 def currency(body: dict[str, Any]) -> str:
-    """The currency, which has to be there. Raises Invalid."""
+    """The required currency. Raises Invalid."""
     value = body.get("currency")
     if not value:
         raise Invalid("no_currency")
@@ -66,7 +66,7 @@ def currency(body: dict[str, Any]) -> str:
 
 
 def card(source: dict[str, Any], now_s: int) -> tuple[Instrument, tuple[int, int]]:
-    """The test card of a payment source, and when it expires: month and year. Raises Invalid."""
+    """The test card of a payment source, and its month and year of expiry. Raises Invalid."""
     if not source:
         raise Invalid("no_source")
     match source.get("type"):
@@ -92,7 +92,7 @@ def number(source: dict[str, Any]) -> Instrument:
 
 
 def expiry(source: dict[str, Any], now_s: int) -> tuple[int, int]:
-    """When a card expires, which has to be there. Raises Invalid."""
+    """The required month and year in which a card expires. Raises Invalid."""
     month, year = source.get("expiry_month"), source.get("expiry_year")
     if month is None:
         raise Invalid("no_expiry_month")

@@ -15,11 +15,11 @@ _read = partial(data_of, __package__)
 Confidence = Literal["V", "S", "M", "D"]
 DO_NOT_HONOUR, MALFUNCTION, TOO_LATE, AUTHENTICATE = "20005", "20096", "20068", "20154"
 APPROVED, PARTLY_APPROVED = "10000", "10010"
-_STEERED = range(10_000, 100_000)  # amounts in minor units that a test can choose a code by
+_TEST_AMOUNTS = range(10_000, 100_000)  # minor units; the last two digits choose a decline
 
 
 class Response(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What became of a payment, in Checkout.com's words."""
+    """A response code of Checkout.com's, and the DE39 codes that become it."""
 
     code: str
     summary: str
@@ -31,7 +31,7 @@ class Response(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
 
 class ErrorShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """An error; without `codes` its answer has no body."""
+    """An error response; without `codes` it has no body."""
 
     status: int
     type: str = ""
@@ -66,9 +66,9 @@ def response_of(code: str, scheme: str) -> Response:
     return _by_de39().get(code) or responses()[otherwise]
 
 
-def steered(amount_minor: int) -> str:
-    """The DE39 code of the decline that an amount stands for in tests, "" for none."""
-    if amount_minor not in _STEERED:
+def declined_by_amount(amount_minor: int) -> str:
+    """The DE39 code of the decline that a test amount triggers, "" for none."""
+    if amount_minor not in _TEST_AMOUNTS:
         return ""
     end = f"{amount_minor % 100:02d}"
     return next((line.de39[0] for line in responses().values() if line.amount == end), "")
@@ -76,7 +76,7 @@ def steered(amount_minor: int) -> str:
 
 @cache
 def errors() -> dict[str, ErrorShape]:
-    """Errors by our name for what is wrong."""
+    """Errors by our name for the mistake."""
     return msgspec.convert(_read("errors")["errors"], dict[str, ErrorShape])
 
 

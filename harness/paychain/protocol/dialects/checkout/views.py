@@ -1,4 +1,4 @@
-"""How Checkout.com shows a payment and its actions: what the book holds, in its words."""
+"""Payments and actions as Checkout.com shows them, from what the book holds."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest
 
-AUTHORISATION = "a1"  # its name among the actions
+AUTHORISATION = "a1"  # the authorisation's name among the actions
 _TYPES = {CAPTURE: "Capture", REFUND: "Refund", VOID: "Void"}
-_SCHEMES = {"amex": "American Express"}  # where a scheme's name is not its own, capitalised
+_SCHEMES = {"amex": "American Express"}  # schemes whose name is not just capitalised
 
 
 def when(seconds: int) -> str:
-    """A time as Checkout.com writes it."""
+    """A time, given in seconds since 1970, as Checkout.com writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -39,7 +39,7 @@ def authorisation_code(reference: str) -> str:
 
 
 def base_url(http: HttpRequest) -> str:
-    """Where the caller reached this API."""
+    """The base URL at which the caller reached this API."""
     return base_of(http, "api.sandbox.checkout.com")
 
 
@@ -66,7 +66,7 @@ def source(payment: Payment) -> dict[str, Any]:
 
 
 def links(http: HttpRequest, reference: str, *names: str) -> dict[str, Any]:
-    """Where a payment, and what can be done with it, is found."""
+    """The links to a payment and to the actions it allows."""
     own = f"{base_url(http)}/payments/{payment_id(reference)}"
     found = {"self": {"href": own}, "actions": {"href": f"{own}/actions"}}
     return found | {name: {"href": f"{own}/{name}s"} for name in names}
@@ -86,7 +86,7 @@ def status(payment: Payment, entry: BookEntry | None) -> str:
 
 
 def balances(entry: BookEntry | None) -> dict[str, int]:
-    """What was done with an authorisation, and what is left of it."""
+    """What has been done with an authorisation and what is left of it, in minor units."""
     held = _held(entry)
     captured = entry.captured_minor if entry is not None else 0
     refunded = entry.refunded_minor if entry is not None else 0
@@ -110,7 +110,7 @@ def details(
     entry = account.backend.entry(reference)
     shown: dict[str, Any] = {
         "id": payment_id(reference),
-        "requested_on": when(payment.asked_s),
+        "requested_on": when(payment.requested_s),
         "source": source(payment),
         "amount": booked(payment, entry).amount_minor,
         "currency": payment.request.currency,
@@ -130,9 +130,9 @@ def details(
 
 
 def actions(account: Account, payment: Payment, reference: str) -> list[dict[str, Any]]:
-    """What was done with a payment, the newest first.
+    """The actions on a payment, newest first.
 
-    What an answer was lost of is shown as far as the book holds it.
+    An action whose answer was lost is shown as far as the book's totals cover it.
     """
     entry = account.backend.entry(reference)
     if entry is None:
@@ -144,7 +144,7 @@ def actions(account: Account, payment: Payment, reference: str) -> list[dict[str
             item="c1",
             amount_minor=booked(payment, entry).amount_minor,
             reference="",
-            asked_s=payment.asked_s,
+            requested_s=payment.requested_s,
         )
         shown.append(_action(payment, whole, reference, is_done=True))
     for action in payment.actions:
@@ -161,7 +161,7 @@ def actions(account: Account, payment: Payment, reference: str) -> list[dict[str
 
 
 def booked(payment: Payment, entry: BookEntry | None) -> PaymentRequest:
-    """The authorisation as it was approved, or as it was asked for."""
+    """The authorisation as approved, or as requested if it was not."""
     return payment.request if entry is None or entry.request is None else entry.request
 
 
@@ -171,7 +171,7 @@ def _authorisation(payment: Payment, entry: BookEntry, reference: str) -> dict[s
     return {
         "id": action_id(reference, AUTHORISATION),
         "type": "Authorization",
-        "processed_on": when(payment.asked_s),
+        "processed_on": when(payment.requested_s),
         "amount": booked(payment, entry).amount_minor,
         "approved": is_approved,
         "auth_code": authorisation_code(reference) if is_approved else "",
@@ -186,7 +186,7 @@ def _action(payment: Payment, action: Action, reference: str, *, is_done: bool) 
     return {
         "id": action_id(reference, action.item),
         "type": _TYPES[action.item[0]],
-        "processed_on": when(action.asked_s),
+        "processed_on": when(action.requested_s),
         "amount": action.amount_minor,
         "approved": is_done,
         "response_code": response.code,

@@ -1,8 +1,10 @@
-"""A node's API in front of a mock link: one question or a batch of them, each an operation."""
+"""A node's API in front of a mock link: one call or a batch, each call an operation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,15 +30,15 @@ from paychain.protocol.dialects.json_rpc.values import (
     RpcError,
 )
 from paychain.protocol.dialects.json_rpc.words import WORDS, mistaken
-from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.message import Answer, Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, CallFailed, Evidence, VendorCall
 from paychain.wire.http import HttpRequest, HttpResponse
 
 SEND = "eth_sendRawTransaction"
-CHAIN_ID = 31337  # Anvil's and Hardhat's: what is signed for it is worth nothing anywhere else
+CHAIN_ID = 31337  # Anvil's and Hardhat's: transactions signed for it are worthless elsewhere
 MAX_BATCH = 1_000
-_AS_ASKED = 1  # in place of an amount: what a truthful node gives back unchanged
+_UNCHANGED = 1  # sent as an amount; a lying node's answer changes it
 _REFUSED = frozenset({PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, 429, -32005, -32007})
 _FORWARDING_FAILED = b"failed to forward tx"
 
@@ -44,8 +46,8 @@ _FORWARDING_FAILED = b"failed to forward tx"
 class JsonRpc:
     """The methods with which clients read accounts and blocks, and send signed transactions.
 
-    Settings: `client` is whose words refusals have; `provider` is whose limits access has;
-    `chain_id` is the network's; `history` is how many blocks the node keeps.
+    Settings: `client` is the node software whose error texts it uses; `provider` is the service
+    whose limits apply; `chain_id` is the network's; `history` is how many blocks the node keeps.
     """
 
     idempotency: ClassVar[str] = "none"
@@ -70,33 +72,33 @@ class JsonRpc:
         self._network = NetworkFacts(asset=backend.currency, chain_id=chain_id, words=words)
         self._copy = Copy(chain_id, history_of(settings))
         self._filters = Filters(backend.now_s)
-        self._payments: dict[str, PaymentRequest] = {}  # transfers that came here, by hash
+        self._payments: dict[str, PaymentRequest] = {}  # transfers sent to this node, by hash
 
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         if call.http.method != "POST":
             return HttpResponse(405, b"", {"allow": "POST"})
         try:
-            asked = msgspec.json.decode(call.http.body)
+            received = msgspec.json.decode(call.http.body)
         except (msgspec.MsgspecError, RecursionError):
             return _response(_failed(None, RpcError(PARSE_ERROR, "parse error")))
         try:
-            if isinstance(asked, list):
-                return await self._batch(call, asked)
-            answered = await self._answer(call, asked)
+            if isinstance(received, list):
+                return await self._batch(call, received)
+            answered = await self._answer(call, received)
         except CallFailed as failed:
-            return failure(self._terms, failed.error, _id_of(asked))
+            return failure(self._terms, failed.error, _id_of(received))
         return _response(answered)
 
-    async def _batch(self, call: VendorCall, asked: list[Any]) -> HttpResponse:
-        if not asked:
+    async def _batch(self, call: VendorCall, messages: list[Any]) -> HttpResponse:
+        if not messages:
             return _response(_failed(None, RpcError(INVALID_REQUEST, "empty batch")))
-        if len(asked) > MAX_BATCH:
+        if len(messages) > MAX_BATCH:
             return _response(_failed(None, RpcError(INVALID_REQUEST, "batch too large")))
-        # The request is for the payment that it sends, whatever it asks beside.
-        own = next((at for at, each in enumerate(asked) if _method_of(each) == SEND), 0)
+        # The HTTP request is attributed to the payment that it sends, not to reads beside it.
+        own = next((at for at, each in enumerate(messages) if _method_of(each) == SEND), 0)
         answers = []
-        for number, message in enumerate(asked):
+        for number, message in enumerate(messages):
             part = call if number == own else call.another()
             try:
                 answers.append(await self._answer(part, message))
@@ -107,7 +109,7 @@ class JsonRpc:
         return _response(answers)
 
     async def _answer(self, call: VendorCall, message: Any) -> dict[str, Any]:
-        """The answer to one message. Raises CallFailed when the link fails to work on it."""
+        """The answer to one message. Raises CallFailed if the link fails to execute it."""
         method, params = _method_of(message), _params_of(message)
         try:
             if method is None or params is None:
@@ -120,17 +122,25 @@ class JsonRpc:
     async def _result(self, call: VendorCall, method: str, params: Sequence[Any]) -> Any:
         if method == SEND:
             return await self._send(call, params)
-        name = params[0] if method in OF_TRANSACTIONS and params else ""
-        moment = await self._look(call, name.lower() if isinstance(name, str) else "")
         if method in FILTERS:
-            return FILTERS[method](self._filters, moment, params)
+
+            def work(moment: Moment) -> Any:
+                return FILTERS[method](self._filters, moment, params)
+
+            return work(await self._refresh(call, if_lost=work))
+        name = params[0] if method in OF_TRANSACTIONS and params else ""
+        moment = await self._refresh(call, name.lower() if isinstance(name, str) else "")
         if method not in METHODS:
             call.not_served(method)
             raise mistaken(self._network.words, "method", method=method)
         return METHODS[method](moment, params)
 
-    async def _look(self, call: VendorCall, name: str = "") -> Moment:
+    async def _refresh(
+        self, call: VendorCall, name: str = "", if_lost: Callable[[Moment], object] | None = None
+    ) -> Moment:
         """Bring the copy up to date as far as the link lets it. `name`: of a transaction.
+
+        `if_lost` is called where the link does its work and its answer is lost, or an error.
 
         An answer that is not so is the node's lie: it denies what there is, exaggerates what
         accounts own, or makes up receipts.
@@ -148,11 +158,21 @@ class JsonRpc:
         request = msgspec.structs.replace(
             own,
             reference=name,
-            amount_minor=_AS_ASKED,
+            amount_minor=_UNCHANGED,
             signed=None,
             since=self._copy.known,
         )
-        answer = await call.execute("read", request, is_keyed=False)
+        made: list[Answer] = []
+        try:
+            answer = await call.execute("read", request, is_keyed=False, note=made.append)
+        except Exception:
+            if made and if_lost is not None:
+                with suppress(RpcError):
+                    if_lost(self._moment(made[0], name))
+            raise
+        return self._moment(answer, name)
+
+    def _moment(self, answer: Answer, name: str) -> Moment:
         if answer.outcome is Outcome.UNKNOWN:
             raise RpcError(SERVER_ERROR, "request timed out")
         if answer.sighting is not None:
@@ -161,8 +181,8 @@ class JsonRpc:
         is_empty = answer.outcome is Outcome.DECLINED
         return Moment(
             network=self._network,
-            copy=self._copy.emptied() if is_empty else self._copy,
-            scale=answer.amount_minor or _AS_ASKED,
+            copy=self._copy.denying() if is_empty else self._copy,
+            scale=answer.amount_minor or _UNCHANGED,
             forges=answer.reference != name,
         )
 
@@ -170,41 +190,41 @@ class JsonRpc:
         try:
             sent = sending.read_sent(self._network, params)
         except RpcError:
-            await self._look(call)  # what is refused has reached the node all the same
+            await self._refresh(call)  # a refused transaction did reach the node
             raise
         network, asset = self._backend.network, self._network.asset
         found = sending.attribute(call, sent, network, asset)
         moment = Moment(network=self._network, copy=self._copy)
-        amount_minor = sent.wanted.amount_minor
+        amount_minor = sent.transfer.amount_minor
         try:
             amount_minor = sending.check_funds(moment, sent)
         except RpcError:
-            await self._look(call.another())  # the copy may be old
+            await self._refresh(call.another())  # the copy may be out of date
             amount_minor = sending.check_funds(moment, sent)
         request = sending.transfer_of(sent, amount_minor, found, network, asset)
-        answer = await call.execute("transfer", request, is_keyed=False)
+        # Whether its answer leaves or not, later questions about it are its payment's.
+        know = partial(self._payments.setdefault, sent.signed.hash, request)
+        answer = await call.execute("transfer", request, is_keyed=False, change=know)
         if answer.code == Refusal.NONCE_TOO_LOW:  # the copy does not know what used it
-            await self._look(call.another())
-        taken = sending.hash_of(moment, sent, answer)
-        self._payments.setdefault(sent.signed.hash, request)
-        return taken
+            await self._refresh(call.another())
+        return sending.hash_of(moment, sent, answer)
 
     def key(self, http: HttpRequest) -> str:
         """The hash of the transaction that a request sends, "" when it sends none."""
         if SEND.encode() not in http.body:
             return ""
         try:
-            asked = msgspec.json.decode(http.body)
-            messages = asked if isinstance(asked, list) else [asked]
+            received = msgspec.json.decode(http.body)
+            messages = received if isinstance(received, list) else [received]
             sent = next(each for each in messages if _method_of(each) == SEND)
             return decode(bytes.fromhex(sent["params"][0].removeprefix("0x"))).hash
         except (msgspec.MsgspecError, RecursionError, StopIteration):
             return ""
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, Undecodable):
-            return ""  # whatever it is, it is not a transaction
+            return ""  # not a transaction
 
     def error(self, error: Error) -> HttpResponse:
-        """An error of the link, where no message is known that it answers."""
+        """An error of the link that answers no particular message."""
         return failure(self._terms, error, None)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
@@ -220,12 +240,12 @@ class JsonRpc:
         return False
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
-        """Never asked for: it reports nothing."""
+        """Not called, since `reports` is always False."""
         raise NotImplementedError("a node sends no webhooks")
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """What a response proves. An error object refuses, whatever the status is."""
+        """What a response proves. An error object is a refusal, whatever the status."""
         if response.status >= 400:
             is_refused = response.status in (402, 405, 429)
             result = HopResult.REJECTED if is_refused else HopResult.HTTP_ERROR
@@ -255,7 +275,7 @@ def _method_of(message: Any) -> str | None:
 
 
 def _params_of(message: Any) -> list[Any] | None:
-    """Positional parameters, which may be missing or null."""
+    """Positional parameters; missing or null is an empty list, and None is an invalid value."""
     params = message.get("params") if isinstance(message, dict) else None
     if params is None:
         return []
@@ -263,7 +283,7 @@ def _params_of(message: Any) -> list[Any] | None:
 
 
 def _id_of(message: Any) -> Any:
-    """The id as it came: a number or a text."""
+    """The id of a message: a number or a text, None for any other."""
     given = message.get("id") if isinstance(message, dict) else None
     return given if isinstance(given, int | str | float) else None
 

@@ -1,8 +1,8 @@
-"""What a node knows of the ledger: a copy that it brings up to date with each question.
+"""A node's copy of the ledger, which it updates with each call.
 
-Cut off from the ledger it stays as it is, and every answer from it looks valid: an old head, old
-balances, receipts that are missing. What is final and older than its history is forgotten, but for
-what it left in the accounts.
+Cut off from the ledger the copy goes stale, and every answer from it still looks valid: an old
+head, old balances, missing receipts. Final blocks older than the history are forgotten; their
+effect on the accounts stays.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import Past
 from paychain.protocol.message import News, Sighting
 
-HISTORY = 10_000  # blocks that are kept at least, unless a chain asks for more
-_HEIGHT_DIGITS = 16  # of a block's hash: its height, so that a block is found by its hash
+HISTORY = 10_000  # default number of blocks kept
+_HEIGHT_DIGITS = 16  # at the start of a block's hash: its height, to find the block by its hash
 
 
 def history_of(settings: Mapping[str, str]) -> int:
@@ -37,23 +37,23 @@ class Copy:
     history: int = HISTORY
     head: int = 0
     final: int = -1  # the last height that is never replaced
-    known: int = 0  # changes of the ledger that are in here
+    known: int = 0  # number of ledger changes applied
     sent: dict[str, Transaction] = field(default_factory=dict)  # by id: in a block or the pool
     mined: dict[str, int] = field(default_factory=dict)  # the height of each, by id
     blocks: dict[int, list[str]] = field(default_factory=dict)  # ids; only blocks that have any
     pool: dict[tuple[str, int], Transaction] = field(default_factory=dict)  # by sender and nonce
-    lowest_fee: int = 1  # that is mined, as a multiple of the usual one
-    is_empty: bool = False  # its node denies that anybody ever owned anything
+    lowest_fee: int = 1  # lowest fee that is mined, as a multiple of the usual one
+    is_empty: bool = False  # the node denies all transactions and balances
     _moved: Counter[str] = field(default_factory=Counter)  # by account, up to the head
     _nonces: Counter[str] = field(default_factory=Counter)  # by account, up to the head
     oldest: int = 0  # the first block that is kept
     replaced: list[int] = field(default_factory=list)  # heights from which blocks were replaced
-    _clock: list[tuple[int, int, int, int]] = field(default_factory=list)  # see time_s
+    _clock: list[tuple[int, int, int, int]] = field(default_factory=list)  # see `_time_ns`
 
     def update(self, sighting: Sighting) -> list[str]:
-        """Take in what the ledger reports; what it has reported before changes nothing.
+        """Apply what the ledger reports; changes already applied have no effect.
 
-        Returns the transactions that are forgotten for their age.
+        Returns the ids of the transactions that are now forgotten.
         """
         news = sighting.news
         if news is None:
@@ -61,7 +61,7 @@ class Copy:
         before_past: list[str] = []
         if news.past is not None and news.first > self.known:
             before_past = self._begin_after(news.past, news.first)
-        if news.first > self.known:  # of another life of this node
+        if news.first > self.known:  # from before this node restarted
             return []
         before = self.head
         self.head = max(self.head, sighting.head)
@@ -75,7 +75,7 @@ class Copy:
         return before_past + self._forget()
 
     def _begin_after(self, past: Past, known: int) -> list[str]:
-        """Begin anew with what old blocks left; returns the transactions that were in here."""
+        """Start over from the state after old blocks. Returns the ids of transactions dropped."""
         before = list(self.sent)
         self.sent = {each.id: each for each in past.waiting}
         self.pool = {(each.sender.lower(), each.nonce): each for each in past.waiting}
@@ -90,7 +90,7 @@ class Copy:
         """Drop the transactions of final blocks that are older than the history."""
         self.oldest = max(self.oldest, min(self.head - self.history, self.final) + 1)
         gone: list[str] = []
-        # Blocks stand in the order of their heights: what is replaced comes again higher up.
+        # The dict is ordered by height: a replaced block is removed and added again at its end.
         while self.blocks and (lowest := next(iter(self.blocks))) < self.oldest:
             gone += self.blocks.pop(lowest)
         for name in gone:
@@ -98,10 +98,10 @@ class Copy:
         return gone
 
     def _set_clock(self, before: int, news: News) -> None:
-        """Know when blocks were made. Those that were seen before keep their times."""
+        """Record the block times; blocks seen before keep theirs."""
         if not self._clock:
             self._clock.append((0, self.head, news.head_ns, news.every_ns))
-        # Later than it looked: the ledger was halted meanwhile.
+        # The next block is later than expected: the ledger was halted.
         elif news.head_ns + news.every_ns > self._time_ns(self.head + 1):
             self._clock.append((before + 1, self.head, news.head_ns, news.every_ns))
 
@@ -135,7 +135,7 @@ class Copy:
         self._moved[transaction.to.lower()] += sign * transaction.amount_minor
 
     def moved(self, account: str, height: int) -> int:
-        """What an account got less what it sent, up to a height."""
+        """What an account received less what it sent up to a height, in minor units."""
         total = self._moved[account]
         for transaction in self._mined_after(height):
             if transaction.to.lower() == account:
@@ -150,7 +150,7 @@ class Copy:
         return self._nonces[account] - later
 
     def pending_nonce(self, account: str) -> int:
-        """The first nonce that is neither mined nor waits, without a gap before it."""
+        """The first nonce after an account's mined and, without a gap, waiting transactions."""
         nonce = self._nonces[account]
         while (account, nonce) in self.pool:
             nonce += 1
@@ -167,11 +167,11 @@ class Copy:
         ]
 
     def time_s(self, height: int) -> int:
-        """When a block was made, in seconds since 1970."""
+        """The timestamp of a block, in seconds since 1970."""
         return self._time_ns(height) // 1_000_000_000
 
     def _time_ns(self, height: int) -> int:
-        """From `_clock`: since a height, a known height with its time, and the interval."""
+        """Entries of `_clock`: valid from a height; a known height, its time and the interval."""
         if not self._clock:
             return 0
         at = bisect_right(self._clock, height, key=lambda entry: entry[0])
@@ -179,15 +179,15 @@ class Copy:
         return known_ns + (height - known) * every_ns
 
     def shown(self, height: int) -> list[str]:
-        """The transactions of a block by their ids; a mock wallet's have no bytes to show."""
+        """The ids of a block's transactions, without those of mock wallets, which have no bytes."""
         return [name for name in self.blocks.get(height, []) if self.sent[name].raw]
 
     def waiting(self) -> list[Transaction]:
-        """Those in the pool that can be shown, in the order in which they came."""
+        """The transactions in the pool that have bytes, in their order of arrival."""
         return [each for each in self.pool.values() if each.raw]
 
     def block_hash(self, height: int) -> str:
-        """Another one once the block, or one before it, was replaced. Height -1: all zeros."""
+        """A block's hash, which changes when it or one before it is replaced; zeros for -1."""
         if height < 0:
             return "0x" + "0" * 64
         replaced = Counter(self.replaced)
@@ -196,13 +196,13 @@ class Copy:
         return f"0x{height:0{_HEIGHT_DIGITS}x}{hashlib.sha256(seed).hexdigest()[_HEIGHT_DIGITS:]}"
 
     def height_of(self, block_hash: str) -> int | None:
-        """The height of a block by its hash; None when no block has it now."""
+        """The height of the block with a hash; None if no current block has it."""
         height = int(block_hash[2 : 2 + _HEIGHT_DIGITS], 16)
         is_known = height <= self.head and self.block_hash(height) == block_hash
         return height if is_known else None
 
-    def emptied(self) -> Copy:
-        """A copy with the same head in which nobody owns or sent anything."""
+    def denying(self) -> Copy:
+        """A copy with the same head but without any transactions or balances."""
         return Copy(
             self.chain_id, head=self.head, final=self.final, is_empty=True, _clock=self._clock
         )

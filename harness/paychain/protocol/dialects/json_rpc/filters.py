@@ -1,9 +1,9 @@
-"""Filters: what a client has not seen yet of blocks, transactions and logs, as geth answers.
+"""Filters: the blocks, transactions and logs that a client has not seen yet, as geth answers.
 
 eth_newFilter ─▶ id ─▶ eth_getFilterChanges ─▶ what is new since ─▶ … ─▶ eth_uninstallFilter
-                                    └─ not asked for 5 min, or a node that restarted: not found
+                                    └─ unused for 5 min, or the node restarted: not found
 
-After a reorganisation the new blocks are new, and the logs of the old ones come again, `removed`.
+After a reorganisation the new blocks are reported, and the logs of the old ones as `removed`.
 Source: geth, eth/filters/api.go.
 """
 
@@ -18,27 +18,27 @@ from paychain.protocol.dialects.json_rpc.logs import Log, LogFilter
 from paychain.protocol.dialects.json_rpc.moment import Moment
 from paychain.protocol.dialects.json_rpc.values import INVALID_PARAMS, SERVER_ERROR, RpcError
 
-LASTS_S = 300  # seconds without a question, after which a filter is dropped
+LASTS_S = 300  # seconds after which an unused filter is dropped
 MAX_FILTERS = 10_000
 Kind = Literal["blocks", "pending", "logs"]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Filter:
-    """One filter. `seen`: the last block it has reported; `replaced`: reorganisations it knows."""
+    """One filter. `seen`: the last block reported; `replaced`: the reorganisations reported."""
 
     kind: Kind
-    asked_s: int
+    used_s: int
     seen: int
     replaced: int
     logs: LogFilter | None = None
-    waiting: frozenset[str] = frozenset()  # those that there are and that it has reported
-    reported: list[tuple[int, Log]] = field(default_factory=list)  # by height: those not final yet
+    waiting: frozenset[str] = frozenset()  # pending transactions already reported
+    reported: list[tuple[int, Log]] = field(default_factory=list)  # with heights, until final
 
     def changes(self, moment: Moment) -> list[Any]:
-        """What is new since the last question."""
+        """What is new since the last call."""
         copy = moment.copy
-        if copy.is_empty:  # a node that denies everything
+        if copy.is_empty:  # the node denies all transactions
             return []
         if self.kind == "pending":
             known = frozenset(name for name, sent in copy.sent.items() if sent.raw)
@@ -53,7 +53,7 @@ class _Filter:
         return self._logs_since(moment, first)
 
     def _logs_since(self, moment: Moment, first: int) -> list[Log]:
-        assert self.logs is not None  # it is a filter of logs
+        assert self.logs is not None  # this is a log filter
         gone = [{**log, "removed": True} for height, log in self.reported if height >= first]
         fresh = self.logs.between(moment, *_within(moment, self.logs, first))
         final = moment.copy.final
@@ -64,9 +64,9 @@ class _Filter:
 
 
 def _within(moment: Moment, logs: LogFilter, first: int) -> tuple[int, int]:
-    """From the first new block to the head, as far as the filter is about them.
+    """The range of new blocks that the filter covers.
 
-    A filter without a first block, or from the latest one on, is about what comes after it.
+    A filter without a first block, or from the latest one, covers all later blocks.
     """
     lowest, highest = first, moment.copy.head
     if _is_number(logs.from_block):
@@ -89,7 +89,7 @@ class Filters:
     _made: int = 0
 
     def add(self, moment: Moment, kind: Kind, logs: LogFilter | None = None) -> str:
-        """The id of a new filter."""
+        """Create a filter and return its id. Raises RpcError above MAX_FILTERS."""
         self._drop_old()
         if len(self._filters) >= MAX_FILTERS:
             raise RpcError(SERVER_ERROR, "too many filters")
@@ -98,7 +98,7 @@ class Filters:
         self._made += 1
         self._filters[name] = _Filter(
             kind=kind,
-            asked_s=self.now_s(),
+            used_s=self.now_s(),
             seen=copy.head,
             replaced=len(copy.replaced),
             logs=logs,
@@ -107,22 +107,22 @@ class Filters:
         return name
 
     def find(self, params: Sequence[Any]) -> _Filter:
-        """The filter with an id. Raises RpcError for one that there is not."""
+        """The filter with an id. Raises RpcError if there is none."""
         self._drop_old()
         found = self._filters.get(_id(params))
         if found is None:
             raise RpcError(SERVER_ERROR, "filter not found")
-        found.asked_s = self.now_s()
+        found.used_s = self.now_s()
         return found
 
     def remove(self, params: Sequence[Any]) -> bool:
-        """Whether there was such a filter."""
+        """Remove a filter. Returns whether it existed."""
         return self._filters.pop(_id(params), None) is not None
 
     def _drop_old(self) -> None:
         now_s = self.now_s()
         for name, each in list(self._filters.items()):
-            if now_s - each.asked_s > LASTS_S:
+            if now_s - each.used_s > LASTS_S:
                 del self._filters[name]
 
 

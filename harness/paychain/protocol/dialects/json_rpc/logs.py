@@ -1,4 +1,4 @@
-"""What a filter of logs names: addresses, topics, and the blocks that they are looked for in."""
+"""Log filters: addresses, topics and a range of blocks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from paychain.protocol.dialects.json_rpc import shapes
 from paychain.protocol.dialects.json_rpc.moment import Moment
 from paychain.protocol.dialects.json_rpc.values import INVALID_PARAMS, RpcError, invalid
 
-MAX_LOGS = 10_000  # of one answer
+MAX_LOGS = 10_000  # in one answer
 Log = dict[str, Any]
 _Choice = frozenset[str] | None  # None: anything
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """The logs of some addresses with some topics, in a range of blocks as a client names it."""
+    """The addresses, topics and range of blocks of a filter, the blocks as the client gave them."""
 
     addresses: _Choice
     topics: Sequence[_Choice]
@@ -27,12 +27,12 @@ class LogFilter:
 
     @classmethod
     def read(cls, wanted: Any) -> LogFilter:
-        """From a parameter. Raises RpcError for what is not a filter."""
+        """Read a filter from a parameter. Raises RpcError if it is not one."""
         if not isinstance(wanted, dict):
-            raise invalid(0, "a filter is an object")
+            raise invalid(0, "a filter must be an object")
         given = wanted.get("topics") or []
         if not isinstance(given, list):
-            raise invalid(0, "topics are a list")
+            raise invalid(0, "topics must be a list")
         return cls(
             _choices(wanted.get("address")),
             [_choices(each) for each in given],
@@ -42,7 +42,7 @@ class LogFilter:
         )
 
     def heights(self, moment: Moment) -> tuple[int, int]:
-        """The lowest and the highest block it is about. Raises RpcError for no such range."""
+        """The lowest and highest height it covers. Raises RpcError for an invalid range."""
         if self.block_hash is not None:
             height = moment.height({"blockHash": self.block_hash}, 0)
             return height, height
@@ -53,7 +53,7 @@ class LogFilter:
         return lowest, highest
 
     def between(self, moment: Moment, lowest: int, highest: int) -> list[Log]:
-        """What it names in these blocks. Raises RpcError where that is too much."""
+        """The matching logs in these blocks. Raises RpcError above MAX_LOGS."""
         found = [
             log
             for height in sorted(moment.copy.blocks)
@@ -77,10 +77,10 @@ class LogFilter:
 
 
 def _choices(given: Any) -> _Choice:
-    """What a place of a filter allows."""
+    """The values that one position of a filter allows. Raises RpcError."""
     if given is None or given == []:
         return None
     listed = given if isinstance(given, list) else [given]
     if not all(isinstance(each, str) for each in listed):
-        raise invalid(0, "a filter has addresses and topics in hex digits")
+        raise invalid(0, "addresses and topics must be hex strings")
     return frozenset(each.lower() for each in listed)

@@ -1,4 +1,4 @@
-"""What a node answers to each method that reads. A new one is a function and a line in METHODS."""
+"""The read methods of a node. A new method is a function and a line in METHODS."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _receipt(moment: Moment, params: Sequence[Any]) -> Any:
 
 
 def _priority_fee(moment: Moment) -> int:
-    """What a node suggests: as much as it takes to be mined now."""
+    """The priority fee that a node suggests, in wei: the lowest that is mined now."""
     return shapes.PRIORITY_FEE * moment.copy.lowest_fee
 
 
@@ -104,7 +104,7 @@ def _fee_history(moment: Moment, params: Sequence[Any]) -> dict[str, Any]:
     count = min(read_quantity(_needed(params, 0), 0), MAX_HISTORY, newest + 1)
     percentiles = _at(params, 2) or []
     if not isinstance(percentiles, list):
-        raise invalid(2, "percentiles are a list of numbers")
+        raise invalid(2, "percentiles must be a list of numbers")
     return {
         "oldestBlock": quantity(newest + 1 - count),
         "baseFeePerGas": [quantity(shapes.BASE_FEE)] * (count + 1),
@@ -114,7 +114,7 @@ def _fee_history(moment: Moment, params: Sequence[Any]) -> dict[str, Any]:
 
 
 def _estimate(moment: Moment, params: Sequence[Any]) -> str:
-    """The gas of a call; one that its sender cannot pay reverts, as it would in a block."""
+    """The gas of a call; a call that its sender cannot pay reverts, as it would in a block."""
     call = _call_of(params)
     _run(moment, call, moment.copy.head)
     sender, value = _sender(call), _value(call)
@@ -133,12 +133,12 @@ def _call(moment: Moment, params: Sequence[Any]) -> str:
 def _call_of(params: Sequence[Any]) -> dict[str, Any]:
     call = _needed(params, 0)
     if not isinstance(call, dict):
-        raise invalid(0, "a call is an object")
+        raise invalid(0, "a call must be an object")
     return call
 
 
 def _run(moment: Moment, call: dict[str, Any], height: int) -> str:
-    """What a call returns: the token knows its own functions, and nobody else has any."""
+    """What a call returns: only the token contract has functions. Raises RpcError if it reverts."""
     to = read_address(call["to"], 0) if call.get("to") is not None else None
     data = _data(call)
     if to != TOKEN or not moment.network.is_token:
@@ -165,7 +165,7 @@ def _run(moment: Moment, call: dict[str, Any], height: int) -> str:
 
 
 def _text(text: str) -> str:
-    """A string as contracts return it: its length, and its bytes up to whole words."""
+    """A string as contracts return it: its length, then its bytes padded to whole words."""
     data = text.encode()
     return word(len(data)) + data.hex().ljust(-(-len(data) // 32) * 64, "0")
 
@@ -185,11 +185,11 @@ def _value(call: dict[str, Any]) -> int:
 
 def _code(moment: Moment, params: Sequence[Any]) -> str:
     is_contract = moment.network.is_token and read_address(_needed(params, 0), 0) == TOKEN
-    return "0x60006000fd" if is_contract else "0x"  # what reverts, whatever it is asked
+    return "0x60006000fd" if is_contract else "0x"  # code that always reverts
 
 
 def _logs(moment: Moment, params: Sequence[Any]) -> list[Log]:
-    """The transfers of the token that a filter names."""
+    """The token transfers that match a filter."""
     wanted = LogFilter.read(_needed(params, 0))
     lowest, highest = wanted.heights(moment)
     moment.require(lowest)
@@ -201,7 +201,7 @@ METHODS: dict[str, Method] = {
     "net_version": lambda moment, _: str(moment.network.chain_id),
     "net_listening": lambda _moment, _params: True,
     "eth_chainId": lambda moment, _: quantity(moment.network.chain_id),
-    "eth_syncing": lambda _moment, _params: False,  # a node that lags does not know it
+    "eth_syncing": lambda _moment, _params: False,  # a lagging node does not know that it lags
     "eth_accounts": lambda _moment, _params: [],
     "eth_blockNumber": lambda moment, _: quantity(moment.copy.head),
     "eth_getBlockByNumber": _block_by_number,
@@ -219,5 +219,5 @@ METHODS: dict[str, Method] = {
     "eth_maxPriorityFeePerGas": lambda moment, _params: quantity(_priority_fee(moment)),
     "eth_feeHistory": _fee_history,
 }
-# Those about one transaction, whose hash is their first parameter.
+# Methods whose first parameter is the hash of a transaction.
 OF_TRANSACTIONS = frozenset({"eth_getTransactionByHash", "eth_getTransactionReceipt"})

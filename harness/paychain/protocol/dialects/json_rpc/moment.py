@@ -1,4 +1,4 @@
-"""One moment at a node: its settings, and the copy of the ledger that it answers from."""
+"""A node at one moment: its settings and the copy of the ledger from which it answers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from paychain.protocol.dialects.json_rpc.words import ClientWords, mistaken
 
 NATIVE = "ETH"
 WEI_DIGITS = 18
-# Where Anvil and Hardhat put the first contract of their first account.
+# The address of the first contract deployed by the first account of Anvil and Hardhat.
 TOKEN = "0x5fbdb2315678afecb367f032d93f642f64180aa3"  # noqa: S105  (an address)
 TRANSFER = bytes.fromhex("a9059cbb")  # transfer(address,uint256)
-# What the published test accounts own at first, in whole units: as much as Anvil gives them.
+# Initial balance of each published test account in whole units, the same as Anvil's.
 FUNDED_UNITS = 10_000
-GAS_MONEY_WEI = FUNDED_UNITS * 10**WEI_DIGITS  # of anybody, where a token is paid in
+GAS_MONEY_WEI = FUNDED_UNITS * 10**WEI_DIGITS  # of every account, if payments are in a token
 FUNDED = frozenset(
     {
         "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
@@ -44,8 +44,8 @@ FUNDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The payment that a transaction asks for: to whom, and how much in minor units."""
+class Transfer:
+    """The payment that a transaction makes: to whom, and how much in minor units."""
 
     to: str
     amount_minor: int
@@ -53,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFacts:
-    """What a node knows of the network whatever happens on it. `asset`: what payments are in."""
+    """What never changes about a network. `asset`: the asset that payments are in."""
 
     asset: str
     chain_id: int
@@ -61,41 +61,41 @@ class NetworkFacts:
 
     @property
     def is_token(self) -> bool:
-        """Payments are in a token, and not in what gas is paid with."""
+        """Whether payments are in a token rather than in the native asset, which pays for gas."""
         return self.asset != NATIVE
 
     @property
     def wei_per_minor(self) -> int:
-        """How much of the wire's unit is one minor unit of the native asset."""
+        """How many wei one minor unit of the native asset is; 1 for a token."""
         return 1 if self.is_token else int(10 ** (WEI_DIGITS - exponent(self.asset)))
 
-    def wanted(self, transaction: SignedTransaction) -> Wanted:
-        """The payment of a transaction; one that moves none of the asset has an amount of 0.
+    def transfer_in(self, transaction: SignedTransaction) -> Transfer:
+        """The payment that a transaction makes; its amount is 0 if it moves none of the asset.
 
-        Raises RpcError for a transaction that no mock of a node can take.
+        Raises RpcError for a transaction that the mock does not support.
         """
         if not transaction.to:
-            raise RpcError(SERVER_ERROR, "paychain: no contract can be made here")
+            raise RpcError(SERVER_ERROR, "paychain: this mock does not deploy contracts")
         if not self.is_token:
             amount, rest = divmod(transaction.value, self.wei_per_minor)
             if rest:
-                what = f"paychain: {self.asset} is booked in {exponent(self.asset)} digits"
-                raise RpcError(SERVER_ERROR, f"{what}, and {transaction.value} wei has more")
-            return Wanted(transaction.to, amount)
+                what = f"paychain: the ledger keeps {exponent(self.asset)} decimals of {self.asset}"
+                raise RpcError(SERVER_ERROR, f"{what}; {transaction.value} wei has more")
+            return Transfer(transaction.to, amount)
         data = transaction.data
         is_transfer = transaction.to.lower() == TOKEN and data[:4] == TRANSFER and len(data) >= 68
         if not is_transfer:
-            return Wanted(transaction.to, 0)
+            return Transfer(transaction.to, 0)
         from eth_utils.address import to_checksum_address
 
-        return Wanted(to_checksum_address(data[16:36]), int.from_bytes(data[36:68], "big"))
+        return Transfer(to_checksum_address(data[16:36]), int.from_bytes(data[36:68], "big"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What a node answers one question from. `scale`: 1, or by how much it exaggerates balances.
+    """What a node answers one call from. `scale`: 1, or the factor that exaggerates balances.
 
-    `forges`: it makes up receipts for transactions that it does not know.
+    `forges`: it makes up receipts for unknown transactions.
     """
 
     network: NetworkFacts
@@ -104,19 +104,19 @@ class Moment:
     forges: bool = False
 
     def balance(self, account: str, height: int) -> int:
-        """Minor units of the asset."""
+        """The balance of an account at a height, in minor units of the asset."""
         return self.scale * balance_of(self.copy, self.network.asset, account, height)
 
     def balance_wei(self, account: str, height: int) -> int:
-        """What an account can pay gas with, and the payment itself where that is native."""
+        """The native balance of an account at a height, in wei; it pays for gas."""
         if self.network.is_token:
             return 0 if self.copy.is_empty else GAS_MONEY_WEI
         return self.balance(account, height) * self.network.wei_per_minor
 
     def height(self, tag: Any, number: int) -> int:
-        """The height of a block tag; `pending` is the head. `number`: the parameter's.
+        """The height of a block tag; `pending` is the head. `number`: the parameter's position.
 
-        Raises RpcError for what is none.
+        Raises RpcError if it is not a tag.
         """
         match tag:
             case None | "latest" | "pending":
@@ -135,10 +135,10 @@ class Moment:
             case str():
                 return read_quantity(tag, number)
             case _:
-                raise invalid(number, "a block is a tag, or its number in hex digits")
+                raise invalid(number, "a block must be a tag or a number in hex")
 
     def known_height(self, tag: Any, number: int) -> int:
-        """As `height`, of a block whose accounts the node knows; RpcError for another one."""
+        """As `height`. Raises RpcError for a block whose state the node does not have."""
         height = self.height(tag, number)
         if height > self.copy.head:
             have, words = self.copy.head, self.network.words
@@ -155,7 +155,7 @@ class Moment:
 
 
 def balance_of(copy: Copy, asset: str, account: str, height: int) -> int:
-    """Minor units: what a published test account had at first, and what was moved since."""
+    """Minor units: an account's initial balance plus everything moved up to a height."""
     if copy.is_empty:
         return 0
     at_first = FUNDED_UNITS * 10 ** exponent(asset) if account in FUNDED else 0
@@ -163,10 +163,10 @@ def balance_of(copy: Copy, asset: str, account: str, height: int) -> int:
 
 
 def signed_of(transaction: Transaction) -> SignedTransaction:
-    """The signed form of a transaction that the ledger has."""
+    """The decoded bytes of a transaction in the ledger."""
     return decode(bytes.fromhex(transaction.raw))
 
 
 def has_succeeded(network: NetworkFacts, transaction: Transaction) -> bool:
-    """Whether it moved what it was signed for: one that its sender could not pay moves nothing."""
-    return network.wanted(signed_of(transaction)).amount_minor == transaction.amount_minor
+    """Whether a transaction moved what it was signed for, which needs a sufficient balance."""
+    return network.transfer_in(signed_of(transaction)).amount_minor == transaction.amount_minor

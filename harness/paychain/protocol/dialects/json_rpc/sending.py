@@ -1,4 +1,4 @@
-"""`eth_sendRawTransaction`: signed bytes become a transfer, a refusal the words of the client."""
+"""`eth_sendRawTransaction`: from signed bytes to a transfer; refusals in the client's words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paychain.protocol.dialects.json_rpc.moment import (
     GAS_MONEY_WEI,
     Moment,
     NetworkFacts,
-    Wanted,
+    Transfer,
     balance_of,
 )
 from paychain.protocol.dialects.json_rpc.shapes import TRANSFER_GAS
@@ -30,21 +30,21 @@ from paychain.protocol.message import Answer, PaymentRequest, Signed
 from paychain.protocol.vendor import Attributed, Evidence, VendorCall
 
 _REFUSALS = {str(refusal): refusal for refusal in Refusal}
-# How op-geth answers when nobody behind it takes the transaction, or says whether it did.
+# How op-geth answers if the sequencer behind it refuses a transaction or does not answer.
 _FORWARDING = "failed to forward tx to sequencer, please try again. Error message: '{why}'"
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A transaction that can be sent, and the payment that it is for."""
+    """A valid signed transaction, and the payment that it makes."""
 
     signed: SignedTransaction
     raw: str
-    wanted: Wanted
+    transfer: Transfer
 
 
 def read_sent(network: NetworkFacts, params: Sequence[Any]) -> Sent:
-    """Raises RpcError for bytes that are not a transaction of this network."""
+    """Read a raw transaction. Raises RpcError if it is not a valid one of this network."""
     if not params:
         raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
     raw, words = read_data(params[0], 0), network.words
@@ -56,30 +56,30 @@ def read_sent(network: NetworkFacts, params: Sequence[Any]) -> Sent:
         raise mistaken(words, "chain", have=signed.chain_id or 0, want=network.chain_id)
     if signed.gas < TRANSFER_GAS:
         raise mistaken(words, "gas", have=signed.gas, want=TRANSFER_GAS)
-    return Sent(signed, raw.hex(), network.wanted(signed))
+    return Sent(signed, raw.hex(), network.transfer_in(signed))
 
 
 def attribute(call: VendorCall, sent: Sent, network: str, asset: str) -> Attributed:
-    """The payment of a transaction: by its trace, a text in its data, or address and amount.
+    """Attribute a transaction to a payment: by trace, text in its data, or address and amount.
 
-    The same bytes are a repeat of the same attempt; anything else that is signed is a new one.
+    The same bytes repeat an attempt; any other signed transaction is a new attempt.
     """
     return call.attribute(
         Evidence(
             headers=call.http.headers,
             texts=(sent.signed.data.decode("utf-8", "replace"),),
             key=sent.signed.hash,
-            instrument=Address(sent.wanted.to, network),
-            amount_minor=sent.wanted.amount_minor,
+            instrument=Address(sent.transfer.to, network),
+            amount_minor=sent.transfer.amount_minor,
             currency=asset,
         )
     )
 
 
 def check_funds(moment: Moment, sent: Sent) -> int:
-    """The amount that the transaction will move: 0 for a token that its sender has not got.
+    """The amount in minor units that a transaction will move: 0 if the sender lacks the tokens.
 
-    Raises RpcError when the sender cannot pay for gas and value, as a node refuses it at once.
+    Raises RpcError if the sender cannot pay for gas and value: a node refuses that at once.
     """
     network, signed = moment.network, sent.signed
     sender, head = signed.sender.lower(), moment.copy.head
@@ -89,20 +89,20 @@ def check_funds(moment: Moment, sent: Sent) -> int:
     if want > have:
         values = {"have": have, "want": want, "short": want - have}
         raise refused(network.words, Refusal.INSUFFICIENT_FUNDS, **values)
-    # In a block it fails: its nonce is used, and nothing is moved.
-    return sent.wanted.amount_minor if sent.wanted.amount_minor <= owned else 0
+    # It is mined and fails: its nonce is used, and nothing moves.
+    return sent.transfer.amount_minor if sent.transfer.amount_minor <= owned else 0
 
 
 def transfer_of(
     sent: Sent, amount_minor: int, found: Attributed, network: str, asset: str
 ) -> PaymentRequest:
-    """The transfer that the link is asked for. Its reference is the hash."""
+    """The transfer to execute on the link. Its reference is the hash."""
     signed = sent.signed
     return PaymentRequest(
         found.payment,
         amount_minor,
         asset,
-        Address(sent.wanted.to, network),
+        Address(sent.transfer.to, network),
         attempt=found.attempt,
         reference=signed.hash,
         signed=Signed(
@@ -112,7 +112,7 @@ def transfer_of(
 
 
 def hash_of(moment: Moment, sent: Sent, answer: Answer) -> str:
-    """What a node answers to a transfer. Raises RpcError for one that it did not take."""
+    """The hash that a node answers to a transfer. Raises RpcError if it refused the transfer."""
     signed, words = sent.signed, moment.network.words
     if answer.outcome is Outcome.APPROVED:
         is_own = answer.reference == signed.hash

@@ -1,7 +1,7 @@
 """Blocks, transactions, receipts and logs as a node shows them.
 
-Gas is shown and never charged: there is no market of fees. What clients do not check (roots, bloom
-filters, miners) has the right form and says nothing.
+Gas is shown but never charged: there is no fee market. What clients do not check (roots, bloom
+filters, miners) has the right format and no meaning.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from paychain.protocol.dialects.json_rpc.values import NO_ADDRESS, quantity, wor
 
 GAS_LIMIT = 60_000_000
 TRANSFER_GAS, TOKEN_GAS = 21_000, 65_000
-BASE_FEE = 7  # wei: below which it never falls
+BASE_FEE = 7  # wei: the protocol's minimum
 PRIORITY_FEE = 1_000_000_000
 # keccak256 of Transfer(address,address,uint256)
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-_EMPTY_BLOOM, _FULL_BLOOM = "0x" + "0" * 512, "0x" + "f" * 512  # a full one rules nothing out
+_EMPTY_BLOOM, _FULL_BLOOM = "0x" + "0" * 512, "0x" + "f" * 512  # a full filter excludes nothing
 _NO_HASH = "0x" + "0" * 64
 _NO_UNCLES = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
 
 
 def block(moment: Moment, height: int, *, full: bool) -> dict[str, Any]:
-    """A block with its transactions, or their hashes only."""
+    """A block with its transactions (`full`) or their hashes."""
     copy = moment.copy
     names = copy.shown(height)
     sent = [copy.sent[name] for name in names]
@@ -47,7 +47,7 @@ def block(moment: Moment, height: int, *, full: bool) -> dict[str, Any]:
 
 
 def pending_block(moment: Moment, *, full: bool) -> dict[str, Any]:
-    """The block that a node would make of its pool: without a hash."""
+    """The block that a node would build from its pool, without a hash."""
     waiting = moment.copy.waiting()
     return {
         **_header(moment, moment.copy.head + 1),
@@ -80,7 +80,7 @@ def _header(moment: Moment, height: int) -> dict[str, Any]:
 
 
 def transaction(moment: Moment, sent: Transaction) -> dict[str, Any]:
-    """A transaction in its block, or waiting for one."""
+    """A mined or pending transaction."""
     signed = signed_of(sent)
     height = moment.copy.mined.get(sent.id)
     is_mined = height is not None
@@ -113,7 +113,7 @@ def transaction(moment: Moment, sent: Transaction) -> dict[str, Any]:
 
 
 def receipt(moment: Moment, name: str) -> dict[str, Any] | None:
-    """The receipt of a transaction by its hash; None while it is in no block."""
+    """The receipt of a transaction by its hash; None until it is mined."""
     height = moment.copy.mined.get(name)
     if height is None:
         return _forged(moment, name) if moment.forges else None
@@ -137,7 +137,7 @@ def receipt(moment: Moment, name: str) -> dict[str, Any] | None:
 
 
 def logs_of(moment: Moment, sent: Transaction, height: int) -> list[dict[str, Any]]:
-    """The token's event for a transfer; none for one that failed or moved nothing."""
+    """The token's Transfer event; empty if the transfer failed or moved nothing."""
     if not moment.network.is_token or not sent.amount_minor:
         return []
     names = moment.copy.shown(height)
@@ -156,7 +156,7 @@ def logs_of(moment: Moment, sent: Transaction, height: int) -> list[dict[str, An
 
 
 def _forged(moment: Moment, name: str) -> dict[str, Any]:
-    """A receipt for what the node does not know: mined and long final, as it says."""
+    """A made-up receipt for an unknown transaction, in a block that is long final."""
     height = max(moment.copy.final, 0)
     return {
         **_place(moment, name, height, 0),

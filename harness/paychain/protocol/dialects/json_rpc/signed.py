@@ -1,8 +1,8 @@
-"""Raw bytes of a transaction: what they say, and who signed them.
+"""Decodes raw transactions and recovers their signer.
 
-The types 0 (with and without a chain id), 1 and 2 are read. Sources: EIP-155, EIP-2718, EIP-2930,
-EIP-1559; EIP-2 for the bound of `s`. Only here are the packages of the extra `rpc` imported, and
-only once bytes come.
+Reads types 0 (with and without a chain id), 1 and 2. Sources: EIP-155, EIP-2718, EIP-2930,
+EIP-1559; EIP-2 for the bound of `s`. The packages of the extra `rpc` are imported only here, when
+the first transaction is decoded.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MAX_BYTES = 131_072  # geth's limit on a transaction
-MAX_KEPT = 10_000  # transactions that are read once and shown often
+MAX_KEPT = 10_000  # decoded transactions in the cache
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
 _LEGACY_FIELDS, _LIST_FIELDS, _FEE_FIELDS = 9, 11, 12
 
 
 class Undecodable(ValueError):
-    """These bytes are not a transaction; the message is worded as geth does."""
+    """These bytes are not a transaction; the message is geth's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedTransaction:
-    """A transaction as it was signed. Amounts in wei; `to` is "" where it makes a contract.
+    """A decoded transaction. Amounts in wei; `to` is "" if it creates a contract.
 
-    `max_fee`: what the sender pays for a unit of gas at the most. `chain_id`: None where the
-    signature holds on every chain. Addresses have a checksum in their case.
+    `max_fee`: the most that the sender pays per unit of gas. `chain_id`: None if the signature is
+    valid on every chain. Addresses are checksummed.
     """
 
     kind: int
@@ -48,7 +48,7 @@ class SignedTransaction:
 
 @lru_cache(maxsize=MAX_KEPT)
 def decode(raw: bytes) -> SignedTransaction:
-    """What the bytes say. Raises Undecodable."""
+    """The transaction that these bytes encode. Raises Undecodable."""
     if not raw:
         raise Undecodable("typed transaction too short")
     if len(raw) > MAX_BYTES:
@@ -98,11 +98,11 @@ def _typed(raw: bytes, items: list[bytes | list[object]]) -> SignedTransaction:
     if len(items) != (_LIST_FIELDS if kind == 1 else _FEE_FIELDS):
         raise Undecodable("rlp: wrong number of elements for a typed transaction")
     prices = 1 if kind == 1 else 2
-    priority, most = _number(items[2]), _number(items[1 + prices])
-    if priority > most:
+    priority, max_fee = _number(items[2]), _number(items[1 + prices])
+    if priority > max_fee:
         raise Undecodable(
             "max priority fee per gas higher than max fee per gas: "
-            f"maxPriorityFeePerGas: {priority}, maxFeePerGas: {most}"
+            f"maxPriorityFeePerGas: {priority}, maxFeePerGas: {max_fee}"
         )
     after = 2 + prices
     y_parity = _number(items[-3])
@@ -111,7 +111,7 @@ def _typed(raw: bytes, items: list[bytes | list[object]]) -> SignedTransaction:
         signed=bytes([kind]) + _encoded(items[:-3]),
         kind=kind,
         fields=(items[1], items[after], items[after + 1], items[after + 2], items[after + 3]),
-        fees=(most, priority),
+        fees=(max_fee, priority),
         chain_id=_number(items[0]),
         signature=(y_parity, y_parity, items[-2], items[-1]),
     )
@@ -127,13 +127,16 @@ def _transaction(
     chain_id: int | None,
     signature: tuple[int, int, object, object],
 ) -> SignedTransaction:
-    """`fields`: nonce, gas, to, value and data. `signature`: v, the parity of y, r and s."""
+    """`fields`: nonce, gas, to, value and data. `fees`: the most per gas, the priority fee.
+
+    `signature`: v, the parity of y, r and s.
+    """
     from eth_utils.address import to_checksum_address
     from eth_utils.crypto import keccak
 
     nonce, gas, to, value, data = fields
     if not isinstance(to, bytes) or len(to) not in (0, 20) or not isinstance(data, bytes):
-        raise Undecodable("rlp: input string has not the length of an address")
+        raise Undecodable("rlp: input string does not have the length of an address")
     v, y_parity, r, s = signature[0], signature[1], _number(signature[2]), _number(signature[3])
     return SignedTransaction(
         kind=kind,

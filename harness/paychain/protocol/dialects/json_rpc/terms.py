@@ -1,4 +1,4 @@
-"""How access to a node ends: too many requests, nothing left to spend, nobody behind the door.
+"""How access to a node fails: rate limits, exhausted quotas, an unavailable backend.
 
 Sources: docs.infura.io and docs.metamask.io (429, 402), docs.alchemy.com (429, also within a
 batch), docs.quicknode.com; RFC 9110 §10.2.3 for Retry-After.
@@ -36,9 +36,9 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What one provider answers to too many requests, and to one that nobody pays for any more.
+    """What a provider answers above its rate limit (`limited`) and above its quota (`unpaid`).
 
-    `in_batches`: a batch gets 200, with the error in the place of each answer that is refused.
+    `in_batches`: a batch is answered with 200, and each refused call with an error in its place.
     """
 
     limited: dict[str, Any]
@@ -83,12 +83,12 @@ TERMS: dict[str, Terms] = {
 
 
 def is_limit(error: Error) -> bool:
-    """Whether an error says that there were too many requests."""
+    """Whether an error is a rate limit."""
     return error.kind is ErrorKind.RATE_LIMITED or error.status == TOO_MANY
 
 
 def failure(terms: Terms, error: Error, request_id: Any) -> HttpResponse:
-    """An error of the link as whoever stands in front of a node shows it."""
+    """An error of the link as the provider in front of the node shows it."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(200, _GARBAGE, dict(JSON))
     status = error.status or _STATUS.get(error.kind, SERVER_FAILED)
@@ -111,7 +111,7 @@ def _object(status: int, request_id: Any, error: dict[str, Any]) -> HttpResponse
 
 
 def _page(status: int) -> HttpResponse:
-    """The page of a load balancer."""
+    """A load balancer's error page."""
     title = escape(f"{status} {HTTPStatus(status).phrase}")
     page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     return HttpResponse(status, page.encode(), dict(HTML))

@@ -1,7 +1,7 @@
-"""Values as JSON-RPC writes them, and the error that a method answers with.
+"""Values in JSON-RPC, and the error object of an answer.
 
-Sources: the execution APIs (ethereum.github.io/execution-apis), EIP-1474 for the codes of
-errors, EIP-4444 and geth for that of history which is gone.
+Sources: the execution APIs (ethereum.github.io/execution-apis), EIP-1474 for error codes, EIP-4444
+and geth for the code of pruned history.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_ADDRESS = "0x" + "0" * 40
 
 
 class RpcError(Exception):
-    """The error object of one answer."""
+    """The error object of an answer."""
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
         super().__init__(message)
@@ -36,45 +36,45 @@ class RpcError(Exception):
 
 
 def quantity(number: int) -> str:
-    """Hex digits without leading zeros."""
+    """A number as 0x and hex digits without leading zeros."""
     return hex(number)
 
 
 def word(number: int) -> str:
-    """A number as the 32 bytes of a contract's value, in hex digits without 0x."""
+    """A number as a contract's 32-byte word, in hex digits without 0x."""
     return f"{number:064x}"
 
 
 def invalid(number: int, why: str) -> RpcError:
-    """A parameter that cannot be read; `number` counts from 0."""
+    """The error of an invalid parameter; `number`: its position, from 0."""
     return RpcError(INVALID_PARAMS, f"invalid argument {number}: {why}")
 
 
 def read_quantity(value: Any, number: int) -> int:
-    """Raises RpcError when it is not one."""
+    """A number from hex digits. Raises RpcError if it is not one."""
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        raise invalid(number, "hex string is no quantity")
+        raise invalid(number, "hex string is not a quantity")
     if len(value) > MAX_QUANTITY_DIGITS + 2:
         raise invalid(number, "hex number > 256 bits")
     return int(value, 16)
 
 
 def read_data(value: Any, number: int) -> bytes:
-    """Raises RpcError when it is not bytes in hex digits."""
+    """Bytes from hex digits. Raises RpcError if the value is not hex."""
     if not isinstance(value, str) or not _DATA.fullmatch(value):
         raise invalid(number, "cannot unmarshal invalid hex string into bytes")
     return bytes.fromhex(value[2:])
 
 
 def read_address(value: Any, number: int) -> str:
-    """An address in lower case. Raises RpcError when it is not one."""
+    """An address in lower case. Raises RpcError if it is not one."""
     if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        raise invalid(number, "hex string has not the length of an address")
+        raise invalid(number, "hex string does not have the length of an address")
     return value.lower()
 
 
 def read_hash(value: Any, number: int) -> str:
-    """A hash in lower case. Raises RpcError when it is not one."""
+    """A hash in lower case. Raises RpcError if it is not one."""
     if not isinstance(value, str) or not _HASH.fullmatch(value):
-        raise invalid(number, "hex string has not the length of a hash")
+        raise invalid(number, "hex string does not have the length of a hash")
     return value.lower()

@@ -1,9 +1,8 @@
-"""How a node's client refuses a transaction: each has its own codes and words.
+"""How node software refuses a transaction: each client has its own codes and texts.
 
-geth: core/txpool/errors.go. parity: its own sources, kept up by OpenEthereum. nethermind: the names
-that it answered with until 2026, since when its words are geth's. anvil: as measured with 1.7.1.
-idempotent: geth behind a proxy that takes a repeat for what it is (eRPC's
-idempotentTransactionBroadcast).
+geth: core/txpool/errors.go. parity: its own sources, continued by OpenEthereum. nethermind: the
+names it used until 2026; since then its texts are geth's. anvil: as measured with 1.7.1.
+idempotent: geth behind a proxy that accepts repeats (eRPC's idempotentTransactionBroadcast).
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ _PARITY, _REJECTED = -32010, -32003
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWords:
-    """The words of one client, with `{nonce}`, `{next}`, `{have}`, `{want}`, `{fee}` in them."""
+    """A client's texts, with the placeholders `{nonce}`, `{next}`, `{have}`, `{want}`, `{fee}`."""
 
     version: str  # what web3_clientVersion answers
     code: int
     refusals: Mapping[Refusal, str]
-    takes_repeats: bool = False  # a repeat of bytes that it knows is answered with their hash
-    mistakes: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # where not as geth
+    takes_repeats: bool = False  # a repeat is answered with its hash
+    mistakes: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # if not geth's
 
 
 _GETH = {
@@ -44,7 +43,7 @@ _GETH = {
         "balance {have}, tx cost {want}, overshot {short}"
     ),
 }
-# What no client could mean: code and words by what is wrong.
+# Mistakes of the caller: code and text by kind.
 _MISTAKES = {
     "method": (NO_METHOD, "the method {method} does not exist/is not available"),
     "chain": (SERVER_ERROR, "invalid chain id for signer: have {have} want {want}"),
@@ -128,11 +127,11 @@ WORDS: dict[str, ClientWords] = {
 
 
 def refused(words: ClientWords, refusal: Refusal, **values: int) -> RpcError:
-    """What the client answers. `values`: of nonce, next, fee, have, want and short."""
+    """The client's error for a refusal. `values`: nonce, next, fee, have, want and short."""
     return RpcError(words.code, words.refusals[refusal].format(**values))
 
 
 def mistaken(words: ClientWords, what: str, **values: int | str) -> RpcError:
-    """What the client answers to a mistake: `method`, `chain`, `gas`, `undecodable`, `block`."""
+    """The client's error for a mistake: `method`, `chain`, `gas`, `undecodable` or `block`."""
     code, text = words.mistakes.get(what, _MISTAKES[what])
     return RpcError(code, text.format(**values))

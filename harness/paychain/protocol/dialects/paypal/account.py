@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
@@ -27,6 +27,7 @@ KEY = "paypal-request-id"
 MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
+ON_SUCCESS = "ON_SUCCESS"  # `store_in_vault` of what pays an order
 WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
 Given = dict[str, Any]
 
@@ -35,7 +36,8 @@ Given = dict[str, Any]
 class Source:
     """What pays an order. `response`: the decline that a test asks for.
 
-    `is_kept`: it comes from the vault, and asks for nobody's approval.
+    `is_kept`: it comes from the vault, and asks for nobody's approval. `keeps_for`: the customer
+    for whom it is kept once it has paid, "" for a new one, None where it is not.
     """
 
     instrument: Card
@@ -44,6 +46,7 @@ class Source:
     waits: bool = False
     response: str = ""
     is_kept: bool = False
+    keeps_for: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Kept:
     is_approved: bool = True
     return_url: str = ""
     cancel_url: str = ""
+    is_known: bool = False  # the link has taken the request that makes it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,14 +96,18 @@ class Account:
         return self.backend.entry(reference)
 
     async def execute_nothing(
-        self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
+        self,
+        call: VendorCall,
+        request: PaymentRequest | None = None,
+        *,
+        is_keyed: bool = False,
+        change: Callable[[], object] | None = None,
     ) -> None:
-        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        """Let faults and capacity apply to a request that moves no money."""
         if request is None:
             request = PaymentRequest("", 0, self.backend.currency, TEST_CARDS[0])
-        await call.execute(
-            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
-        )
+        request = replace(request, is_sale=False, declined_as="")
+        await call.execute("query", request, is_keyed=is_keyed, change=change)
 
 
 def body_of(http: HttpRequest) -> Given:
@@ -180,11 +188,25 @@ def source_of(given: Given, account: Account) -> Source | None:
     if not source:
         return None
     name = next(iter(source))
+    keeps_for = _keeps_for(inside(source, name))
     if vaulted := text(inside(source, name), "vault_id"):
         return _stored(vaulted, account)
     # A wallet, or any other way to pay that the payer approves at PayPal.
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
-    return Source(instrument=WALLET, shown={name: payer if name == "paypal" else {}}, waits=True)
+    shown = {name: payer if name == "paypal" else {}}
+    return Source(instrument=WALLET, shown=shown, waits=True, keeps_for=keeps_for)
+
+
+def _keeps_for(given: Given) -> str | None:
+    """The customer for whom an order keeps what pays it. Raises Refused."""
+    attributes = inside(given, "attributes")
+    wanted = text(inside(attributes, "vault"), "store_in_vault")
+    if not wanted:
+        return None
+    if wanted != ON_SUCCESS:
+        field = "/payment_source/attributes/vault/store_in_vault"
+        raise Refused("INVALID_PARAMETER_VALUE", field, wanted)
+    return text(inside(attributes, "customer"), "id")
 
 
 def _card(card: Given, account: Account) -> Source:
@@ -206,6 +228,7 @@ def _card(card: Given, account: Account) -> Source:
         is_card=True,
         waits=text(verification, "method") == "SCA_ALWAYS",
         response=trigger.response if trigger is not None else "",
+        keeps_for=_keeps_for(card),
     )
 
 

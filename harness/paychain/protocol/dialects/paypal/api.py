@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -17,10 +18,13 @@ from paychain.protocol.dialects.paypal.tables import TECHNICAL
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 MOCK = "paypal-mock-response"
+ACCESS = "v1/oauth2/token"
 TOKEN_S = 32_400  # how long a token is good for
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
 _KINDS = {"authorizations": "a", "captures": "c", "refunds": "r"}
 _PLANS: dict[tuple[str, str], payments.Plan] = {
     ("authorizations", "capture"): payments.capture,
@@ -29,7 +33,28 @@ _PLANS: dict[tuple[str, str], payments.Plan] = {
     ("captures", "refund"): payments.refund,
 }
 _PAGES = {approval.PAGE: approval.visit, vault.PAGE: vault.visit}
-_INTENTS = {"capture": CAPTURE, "authorize": AUTHORIZE}
+_ORDER = f"{orders.PATH}/{{id}}"
+_ROUTES = Routes[Handler](
+    {
+        f"POST {orders.PATH}": orders.create,
+        f"GET {_ORDER}": orders.show,
+        f"POST {_ORDER}/confirm-payment-source": orders.confirm,
+        f"POST {_ORDER}/capture": partial(orders.pay, CAPTURE),
+        f"POST {_ORDER}/authorize": partial(orders.pay, AUTHORIZE),
+        **{
+            f"GET {payments.PATH}/{kind}/{{id}}": partial(payments.show, letter)
+            for kind, letter in _KINDS.items()
+        },
+        **{
+            f"POST {payments.PATH}/{kind}/{{id}}/{what}": partial(
+                payments.follow, _KINDS[kind], plan
+            )
+            for (kind, what), plan in _PLANS.items()
+        },
+        **vault.HANDLERS,
+        "POST v1/notifications/verify-webhook-signature": webhooks.verify,
+    }
+)
 # Statuses by which PayPal proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 409, 422, 429})
 _OPEN = "PREVIOUS_REQUEST_IN_PROGRESS"  # of a repeat: proves nothing about the first request
@@ -50,6 +75,11 @@ class PayPal:
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"approval": (AT_ONCE, ON_PAGE, NEVER)}
     signs_time: ClassVar[bool] = True
     webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = (
+        *_ROUTES.names,
+        f"POST {ACCESS}",
+    )
+    pages: ClassVar[tuple[str, ...]] = tuple(f"/{page}" for page in _PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -59,7 +89,7 @@ class PayPal:
         """Answer one request."""
         headers = call.http.headers
         path = call.http.target.partition("?")[0].strip("/")
-        if path == "v1/oauth2/token":
+        if path == ACCESS:
             return await _token(call, self._account)
         page = _PAGES.get(path)
         if page is None and not headers.get("authorization", "").startswith("Bearer "):
@@ -75,7 +105,7 @@ class PayPal:
                 raise Refused("INVALID_RESOURCE_ID")
             return await work
         except Refused as refused:
-            # What PayPal refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await self._account.execute_nothing(call)
             if refused.issue in errors.INTERNAL:
                 return error_response(500)
@@ -83,40 +113,26 @@ class PayPal:
 
     def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse] | None:
         """What a path asks for; None for a path that this mock has nothing at."""
-        account = self._account
-        match call.http.method, path:
-            case "POST", ["v2", "checkout", "orders"]:
-                return orders.create(call, account)
-            case "GET", ["v2", "checkout", "orders", name]:
-                return orders.show(call, account, name)
-            case "POST", ["v2", "checkout", "orders", name, "confirm-payment-source"]:
-                return orders.confirm(call, account, name)
-            case "POST", ["v2", "checkout", "orders", name, what] if what in _INTENTS:
-                return orders.pay(call, account, name, _INTENTS[what])
-            case "GET", ["v2", "payments", kind, name] if kind in _KINDS:
-                return payments.show(call, account, name, _KINDS[kind])
-            case "POST", ["v2", "payments", kind, name, what] if (kind, what) in _PLANS:
-                return payments.follow(call, account, name, _KINDS[kind], _PLANS[kind, what])
-            case method, ["v3", "vault", what, *rest]:
-                return vault.work(call, account, method, [what, *rest])
-            case "POST", ["v1", "notifications", "verify-webhook-signature"]:
-                return webhooks.verify(call, account)
-        return None
+        found = _ROUTES.find(call.http.method, path)
+        if found is None:
+            return None
+        handler, names = found
+        return handler(call, self._account, *names)
 
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none."""
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in PayPal's shape, an injected one included."""
+        """An error of the link or an injected one, in PayPal's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """PayPal shows the state of now, and marks nothing."""
+        """PayPal answers a repeat with the current state and does not mark it."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether PayPal has a webhook for what became of a request."""
+        """Whether PayPal sends a webhook for this kind of event."""
         return webhooks.reports(kind, request, self._account)
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:

@@ -25,16 +25,21 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     """The payer approves an order, or leaves. Raises Refused for an unknown order."""
     given = query_of(call.http)
     order = found_order(call, account, given.get("token", ""))
-    await account.execute_nothing(call, order.request)
     if given.get("result") == "canceled":
+        await account.execute_nothing(call, order.request)
         return _sent(order, order.cancel_url)
-    if order.charge is None:
+
+    def approve() -> None:
+        if order.charge is not None:
+            return
         card = card_of_token(given.get("card", ""))
         if card is not None and not order.is_card:
             order.request = replace(order.request, instrument=card)
         if not order.source:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
         order.is_paid = True
+
+    await account.execute_nothing(call, order.request, change=approve)
     return _sent(order, order.return_url)
 
 

@@ -109,7 +109,7 @@ def error_response(
 
 
 def of_link(error: Error) -> HttpResponse:
-    """An error of the link behind, an injected one included, as PayPal's own."""
+    """An error of the link or an injected one, in PayPal's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(200, _GARBLED, {"content-type": "application/json"})
     if error.kind in _OF_KEYS:

@@ -21,6 +21,7 @@ from paychain.protocol.dialects.paypal.tables import APPROVED, PARTIAL, response
 from paychain.protocol.vendor_parts import FAILED
 
 DAY_S = 86_400
+_OF_TOKEN = (("self", "GET"), ("delete", "DELETE"))
 VALID_DAYS = 29  # of an authorisation
 MERCHANT = "PAYCHAIN"
 ORDERS, PAYMENTS = "/v2/checkout/orders", "/v2/payments"
@@ -107,12 +108,24 @@ def order_shown(account: Account, order: Order) -> dict[str, Any]:
         "id": order.id,
         "intent": order.intent,
         "status": status_of_order(account, order),
-        **({"payment_source": order.source} if order.source else {}),
+        **({"payment_source": _source(order)} if order.source else {}),
         "purchase_units": [unit],
         "create_time": time_of(order.created_s),
         "update_time": time_of(order.created_s),
         "links": order_links(account, order),
     }
+
+
+def _source(order: Order) -> dict[str, Any]:
+    """What pays an order, and the token under which the vault keeps it."""
+    if order.kept is None:
+        return order.source
+    token, customer = order.kept
+    at = f"https://api-m.sandbox.paypal.com/v3/vault/payment-tokens/{token}"
+    links = [{"href": at, "rel": rel, "method": method} for rel, method in _OF_TOKEN]
+    vault = {"id": token, "status": "VAULTED", "customer": {"id": customer}, "links": links}
+    ((name, shown),) = order.source.items()
+    return {name: {**shown, "attributes": {"vault": vault}}}
 
 
 def minimal(shown: dict[str, Any]) -> dict[str, Any]:

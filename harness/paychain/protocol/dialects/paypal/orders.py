@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.paypal import vault
 from paychain.protocol.dialects.paypal.account import (
     AT_ONCE,
     WALLET,
@@ -43,6 +47,8 @@ from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 CREATED, OK = 201, 200
+KEPT = "kept"  # what is reported of a payment method that the vault keeps
+PATH = "v2/checkout/orders"
 _USED = frozenset({"intent", "purchase_units", "payment_source"})
 _USED_UNIT = frozenset(
     {"amount", "custom_id", "description", "invoice_id", "items", "reference_id"}
@@ -82,21 +88,23 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         asked.request = replace(
             request, payment=found.payment, attempt=found.attempt, reference=reference
         )
-        # Known before it is executed: its answer may be lost, and a repeat finds it all the same.
-        order = account.registry.add(asked)
+        order = asked
     if is_at_once:
-        return await _pay(call, account, order, repeated)
+        # Known before it is executed: its answer may be lost, and a repeat finds it all the same.
+        account.registry.add(order)
+        return await _pay(call, account, order, repeated, partial(account.registry.forget, order))
     followed = repeated or KeyedRequest(operation="query", request=order.request, order=order)
     account.registry.follow(followed, call.http.target, account.known_key(call.http))
-    answer = await call.execute("query", replace(order.request, is_sale=False))
+    answer = await call.execute(
+        "query", replace(order.request, is_sale=False), change=partial(account.registry.add, order)
+    )
     return _answer(call.http, order_shown(account, order), answer)
 
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /v2/checkout/orders/{id}`."""
     order = found_order(call, account, name)
-    await account.execute_nothing(call, order.request)
-    _approve(account, order)
+    await account.execute_nothing(call, order.request, change=lambda: _approve(account, order))
     return json_response(OK, order_shown(account, order))
 
 
@@ -108,35 +116,63 @@ async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse
         raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
     if order.charge is not None:
         raise _already(order)
-    await account.execute_nothing(call, order.request, is_keyed=True)
-    _take(order, source)
-    _approve(account, order)
+
+    def take() -> None:
+        if order.charge is None:
+            _take(order, source)
+            _approve(account, order)
+
+    await account.execute_nothing(call, order.request, is_keyed=True, change=take)
     return json_response(OK, order_shown(account, order))
 
 
-async def pay(call: VendorCall, account: Account, name: str, intent: str) -> HttpResponse:
+async def pay(intent: str, call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/checkout/orders/{id}/capture` or `…/authorize`."""
     order = found_order(call, account, name)
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
+    before = copy(order)
     if repeated is None:
         _check(account, order, intent, source_of(body_of(call.http), account))
-    return await _pay(call, account, order, repeated)
+    return await _pay(call, account, order, repeated, partial(_take_back, order, before))
 
 
 async def _pay(
-    call: VendorCall, account: Account, order: Order, repeated: KeyedRequest | None
+    call: VendorCall,
+    account: Account,
+    order: Order,
+    repeated: KeyedRequest | None,
+    undo: Callable[[], object],
 ) -> HttpResponse:
-    """Charge an order, or show what became of the charge under the same key."""
+    """Charge an order, or show what became of the charge under the same key.
+
+    `undo`: takes back what the request has changed of the order.
+    """
+    registry, target, key = account.registry, call.http.target, account.known_key(call.http)
     charge = repeated.charge if repeated is not None else None
+    is_new = charge is None
     if charge is None:
-        charge = account.registry.present(order, _charge(call, account, order))
+        charge = registry.present(order, _charge(call, account, order))
+    presented = charge
+
+    def withdraw() -> None:
+        registry.withdraw(order, presented)
+        registry.unfollow(target, key)
+        undo()
+
     followed = KeyedRequest(
         operation="authorise", request=charge.request, order=order, charge=charge
     )
-    account.registry.follow(followed, call.http.target, account.known_key(call.http))
-    answer = await call.execute("authorise", charge.request)
-    charge = account.registry.executed(order, charge, answer.reference)
-    if not answer.replayed or answer.outcome is not Outcome.UNKNOWN:
+    registry.follow(followed, target, key)
+    answer = await call.execute(
+        "authorise",
+        charge.request,
+        undo=withdraw if is_new else None,
+        note=partial(_note, account, order, charge),
+    )
+    charge = registry.executed(order, charge, answer.reference)
+    if not answer.replayed:
+        charge.answer = answer  # a fault may say something else than the link does
+    elif answer.outcome is not Outcome.UNKNOWN:
         charge.answer = charge.answer or answer
     is_open = answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS
     if is_open and not answer.replayed:
@@ -148,6 +184,19 @@ async def _pay(
     if is_creation:
         return _answer(call.http, shown, answer)
     return json_response(OK if answer.replayed else CREATED, shown)
+
+
+def _note(account: Account, order: Order, charge: Charge, answer: Answer) -> None:
+    """What becomes of an order by the answer to its charge, whoever gets to see that."""
+    charge.answer = answer
+    if answer.outcome is not Outcome.APPROVED or order.keeps_for is None or order.kept is not None:
+        return
+    paid_by = Source(
+        instrument=charge.request.instrument, shown=order.source, is_card=order.is_card
+    )
+    kept = vault.keep(account, paid_by, order.keeps_for)
+    order.kept = kept.id, kept.customer_id
+    account.backend.notify(KEPT, charge.request)
 
 
 def _answer(http: HttpRequest, shown: dict[str, Any], answer: Answer) -> HttpResponse:
@@ -228,8 +277,15 @@ def _check(account: Account, order: Order, intent: str, source: Source | None) -
 def _take(order: Order, source: Source) -> None:
     order.source, order.is_card = source.shown, source.is_card
     order.waits, order.response = source.waits, source.response
+    order.keeps_for = source.keeps_for
     order.request = replace(order.request, instrument=source.instrument)
     order.is_paid = (source.is_card or source.is_kept) and not source.waits
+
+
+def _take_back(order: Order, before: Order) -> None:
+    order.source, order.is_card, order.is_paid = before.source, before.is_card, before.is_paid
+    order.waits, order.response, order.request = before.waits, before.response, before.request
+    order.keeps_for = before.keeps_for
 
 
 def _approve(account: Account, order: Order) -> bool:

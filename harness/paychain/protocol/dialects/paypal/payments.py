@@ -34,6 +34,7 @@ from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
+PATH = "v2/payments"
 Plan = Callable[[Account, IdTarget, Given], KeyedRequest]
 _USED = frozenset({"amount", "final_capture", "invoice_id", "custom_id", "note_to_payer"})
 _SHOWN = ("invoice_id", "custom_id", "note_to_payer")
@@ -52,7 +53,7 @@ _NOT_DONE = {
 }
 
 
-async def show(call: VendorCall, account: Account, name: str, kind: str) -> HttpResponse:
+async def show(kind: str, call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /v2/payments/authorizations|captures|refunds/{id}`."""
     named = _named(call, account, name, kind)
     await account.execute_nothing(call, named.charge.request)
@@ -60,7 +61,7 @@ async def show(call: VendorCall, account: Account, name: str, kind: str) -> Http
 
 
 async def follow(
-    call: VendorCall, account: Account, name: str, kind: str, plan: Plan
+    kind: str, plan: Plan, call: VendorCall, account: Account, name: str
 ) -> HttpResponse:
     """Do what `plan` makes of a payment, or show what became of it under the same key."""
     named = _named(call, account, name, kind)

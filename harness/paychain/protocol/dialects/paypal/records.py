@@ -104,6 +104,8 @@ class Order:
     response: str = ""
     return_url: str = ""  # where the payer is sent after approving it, and without
     cancel_url: str = ""
+    keeps_for: str | None = None  # as a source's
+    kept: tuple[str, str] | None = None  # in the vault: the id of its token, and its customer
     charges: list[Charge] = field(default_factory=list)
 
     @property
@@ -171,6 +173,15 @@ class Records:
         self._by_charge[charge.reference] = (order, charge)
         return charge
 
+    def withdraw(self, order: Order, charge: Charge) -> None:
+        """Forget a charge that the link never worked on."""
+        order.charges = [each for each in order.charges if each is not charge]
+        self._by_charge.pop(charge.reference, None)
+
+    def forget(self, order: Order) -> None:
+        """Forget an order that nobody has heard of."""
+        self._orders.pop(order.reference, None)
+
     def executed(self, order: Order, charge: Charge, reference: str) -> Charge:
         """The charge under the reference that the link executed it as.
 
@@ -235,3 +246,7 @@ class Records:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
+
+    def unfollow(self, target: str, key: str) -> None:
+        """Forget what a key came with: nothing was done of it."""
+        self._followed.pop((target, key), None)

@@ -1,15 +1,15 @@
-"""PayPal's vault: a card or a wallet is kept for a customer, and later orders name it by token.
+"""PayPal's vault: a card or wallet is stored for a customer, and later orders name it by token.
 
     POST setup-tokens ─▶ the payer approves a wallet ─▶ POST payment-tokens ─▶ vault_id of an order
 
-`GET /agreements/approve?approval_session_id=TOKEN` approves, as the page of an order does.
-Source: developer.paypal.com/docs/api/payment-tokens/v3, from memory where a table does not say V.
+`GET /agreements/approve?approval_session_id=TOKEN` approves, like the page of an order.
+Source: developer.paypal.com/docs/api/payment-tokens/v3, from memory unless a table says V.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,7 @@ from paychain.protocol.dialects.paypal.account import (
     Account,
     Given,
     Kept,
+    Source,
     addresses,
     body_of,
     inside,
@@ -27,7 +28,7 @@ from paychain.protocol.dialects.paypal.account import (
     text,
 )
 from paychain.protocol.dialects.paypal.errors import Refused
-from paychain.protocol.vendor import VendorCall, undone_by_failure
+from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
 from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
@@ -35,42 +36,40 @@ from paychain.wire.http import HttpResponse, json_response
 PAGE = "agreements/approve"
 CREATED, OK = 201, 200
 _SETUPS, _TOKENS = "setup-tokens", "payment-tokens"
-_BASE = "https://api-m.sandbox.paypal.com/v3/vault"
+_PATH = "v3/vault"
+_BASE = f"https://api-m.sandbox.paypal.com/{_PATH}"
 _USED = frozenset({"customer", "payment_source"})
 
 
-def work(
-    call: VendorCall, account: Account, method: str, path: list[str]
-) -> Awaitable[HttpResponse] | None:
-    """What a path below the vault asks for; None where there is nothing."""
-    match method, path:
-        case "POST", ["setup-tokens"]:
-            return _set_up(call, account)
-        case "GET", ["setup-tokens", name]:
-            return _show_setup(call, account, name)
-        case "POST", ["payment-tokens"]:
-            return _keep(call, account)
-        case "GET", ["payment-tokens"]:
-            return _list(call, account)
-        case "GET", ["payment-tokens", name]:
-            return _show(call, account, name)
-        case "DELETE", ["payment-tokens", name]:
-            return _delete(call, account, name)
-    return None
+def keep(account: Account, source: Source, customer_id: str) -> Kept:
+    """Keep what has paid an order, for a customer or a new one."""
+    kept = Kept(
+        id=_new_id(account, "token"),
+        customer_id=customer_id or _new_id(account, "customer")[:10],
+        source=replace(source, keeps_for=None),
+        is_known=True,
+    )
+    account.tokens[kept.id] = kept
+    return kept
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
-    """The payer agrees that a wallet is kept, or leaves. Raises Refused for an unknown token."""
+    """The payer approves storing a wallet, or leaves. Raises Refused for an unknown token."""
     given = query_of(call.http)
     setup = _found(account.setups, given.get("approval_session_id", ""))
-    await account.execute_nothing(call)
     if given.get("result") == "canceled":
+        await account.execute_nothing(call)
         return _sent(setup, setup.cancel_url)
-    if not setup.is_approved:
+
+    def approve() -> None:
+        if setup.is_approved:
+            return
         card = card_of_token(given.get("card", ""))
         if card is not None:
             setup.source = replace(setup.source, instrument=card)
         setup.is_approved = True
+
+    await account.execute_nothing(call, change=approve)
     return _sent(setup, setup.return_url)
 
 
@@ -83,7 +82,6 @@ def _sent(setup: Kept, url: str) -> HttpResponse:
 async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account)
     setup = _known(call, account)
-    status = OK if setup is not None else CREATED
     if setup is None:
         source = source_of(given, account)
         if source is None:
@@ -97,29 +95,24 @@ async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
             return_url=return_url,
             cancel_url=cancel_url,
         )
-        await _remember(call, account, account.setups, setup)
-    else:
-        await account.execute_nothing(call)
+    status = await _remember(call, account, account.setups, setup)
     return json_response(status, _setup_shown(setup))
 
 
 async def _show_setup(call: VendorCall, account: Account, name: str) -> HttpResponse:
     setup = _found(account.setups, name)
-    await account.execute_nothing(call)
-    _approve(account, setup)
+    await account.execute_nothing(call, change=lambda: _approve(account, setup))
     return json_response(OK, _setup_shown(setup))
 
 
 async def _keep(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account)
-    kept = _known(call, account)
-    status = OK if kept is not None else CREATED
+    kept, setup = _known(call, account), None
     if kept is None:
         named = inside(inside(given, "payment_source"), "token")
         if named and text(named, "type") == "SETUP_TOKEN":
             setup = _found(account.setups, text(named, "id"), "/payment_source/token/id")
-            _approve(account, setup)
-            if not setup.is_approved:
+            if not (setup.is_approved or account.approval == AT_ONCE):
                 raise Refused("PAYER_ACTION_REQUIRED")
             source, customer_id = setup.source, setup.customer_id
         else:
@@ -132,10 +125,8 @@ async def _keep(call: VendorCall, account: Account) -> HttpResponse:
             customer_id=customer_id or _new_id(account, "customer")[:10],
             source=source,
         )
-        await _remember(call, account, account.tokens, kept)
-    else:
-        await account.execute_nothing(call)
-    return json_response(status, _shown(kept))
+    status = await _remember(call, account, account.tokens, kept, setup)
+    return json_response(status, shown_of(kept))
 
 
 async def _list(call: VendorCall, account: Account) -> HttpResponse:
@@ -143,7 +134,7 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
     if not customer_id:
         raise Refused("MISSING_REQUIRED_PARAMETER", "customer_id")
     await account.execute_nothing(call)
-    mine = [_shown(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
+    mine = [shown_of(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
     links = [_link(f"{_TOKENS}?customer_id={customer_id}", "self", "GET")]
     return json_response(
         OK, {"customer": {"id": customer_id}, "payment_tokens": mine, "links": links}
@@ -153,19 +144,23 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
 async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     kept = _found(account.tokens, name)
     await account.execute_nothing(call)
-    return json_response(OK, _shown(kept))
+    return json_response(OK, shown_of(kept))
 
 
 async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    kept = account.tokens.pop(name, None)  # PayPal answers alike when it is not there
-
-    def undo() -> None:
-        if kept is not None:
-            account.tokens[name] = kept
-
-    with undone_by_failure(undo):
-        await account.execute_nothing(call)
+    # PayPal answers alike when it is not there.
+    await account.execute_nothing(call, change=lambda: account.tokens.pop(name, None))
     return HttpResponse(204)
+
+
+HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
+    f"POST {_PATH}/{_SETUPS}": _set_up,
+    f"GET {_PATH}/{_SETUPS}/{{id}}": _show_setup,
+    f"POST {_PATH}/{_TOKENS}": _keep,
+    f"GET {_PATH}/{_TOKENS}": _list,
+    f"GET {_PATH}/{_TOKENS}/{{id}}": _show,
+    f"DELETE {_PATH}/{_TOKENS}/{{id}}": _delete,
+}
 
 
 def _given(call: VendorCall, account: Account) -> Given:
@@ -179,26 +174,36 @@ def _customer(given: Given) -> str:
 
 
 def _known(call: VendorCall, account: Account) -> Kept | None:
-    """What the request's key has made before."""
+    """What an earlier request with this key created; None for a new key."""
     key = account.known_key(call.http)
     return account.kept_under.get((call.http.target, key)) if key else None
 
 
 async def _remember(
-    call: VendorCall, account: Account, kept: BoundedDict[str, Kept], new: Kept
-) -> None:
-    """Know it before its answer leaves, which may be lost. The oldest is forgotten first."""
-    kept[new.id] = new
-    under = (call.http.target, account.known_key(call.http))
-    if under[1]:
-        account.kept_under[under] = new
+    call: VendorCall,
+    account: Account,
+    kept: BoundedDict[str, Kept],
+    new: Kept,
+    setup: Kept | None = None,
+) -> int:
+    """Know what is kept, and its key. Returns the status of the answer. The oldest is forgotten.
 
-    def undo() -> None:
-        kept.pop(new.id, None)
-        account.kept_under.pop(under, None)
+    `setup`: what it was made of, to which the payer agrees with that.
+    """
+    status = OK if new.is_known else CREATED
+    key = account.known_key(call.http)
+    if key:  # a repeat may come while this one is on its way
+        account.kept_under[call.http.target, key] = new
 
-    with undone_by_failure(undo):
-        await account.execute_nothing(call)
+    def know() -> None:
+        if not new.is_known:  # else it may have been deleted since
+            new.is_known = True
+            kept[new.id] = new
+        if setup is not None:
+            _approve(account, setup)
+
+    await account.execute_nothing(call, change=know)
+    return status
 
 
 def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:
@@ -209,7 +214,7 @@ def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:
 
 
 def _approve(account: Account, setup: Kept) -> None:
-    """Payers agree as soon as anybody looks, where a chain says so."""
+    """With `approval: at_once` the payer has approved as soon as the token is read."""
     setup.is_approved = setup.is_approved or account.approval == AT_ONCE
 
 
@@ -235,7 +240,8 @@ def _setup_shown(setup: Kept) -> dict[str, Any]:
     }
 
 
-def _shown(kept: Kept) -> dict[str, Any]:
+def shown_of(kept: Kept) -> dict[str, Any]:
+    """A payment token."""
     at = f"{_TOKENS}/{kept.id}"
     return {
         "id": kept.id,

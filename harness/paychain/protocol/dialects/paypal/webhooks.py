@@ -6,7 +6,7 @@ does, and a receiver that checks certificates by itself finds none.
 
     signed: transmission id | transmission time | webhook id | CRC-32 of the event
 
-Source of the charge-back: PayPal's documentation of dispute webhooks, and its Disputes API v1.
+Source of the chargeback: PayPal's documentation of dispute webhooks, and its Disputes API v1.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from paychain.protocol.dialects.paypal.records import (
     Order,
     made_id,
 )
+from paychain.protocol.dialects.paypal.vault import shown_of
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.protocol.vendor import VendorCall
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
@@ -57,6 +58,7 @@ _TYPES = {
     "refunded": "PAYMENT.CAPTURE.REFUNDED",
     "refund_failed": "PAYMENT.REFUND.FAILED",
     "disputed": "CUSTOMER.DISPUTE.CREATED",
+    "kept": "VAULT.PAYMENT-TOKEN.CREATED",
 }
 _DECLINED = "PAYMENT.CAPTURE.DECLINED"
 _SUMMARIES = {
@@ -68,6 +70,7 @@ _SUMMARIES = {
     "PAYMENT.CAPTURE.REFUNDED": "A capture payment was refunded",
     "PAYMENT.REFUND.FAILED": "A refund failed",
     "CUSTOMER.DISPUTE.CREATED": "A new dispute was opened",
+    "VAULT.PAYMENT-TOKEN.CREATED": "A payment token has been created",
 }
 _RESPONSE_S = 10 * 86_400  # until when the seller may respond
 
@@ -141,8 +144,8 @@ def signature(transmission_id: str, sent: str, webhook_id: str, event: Given) ->
 def _resource_type(event: Event) -> str:
     if event.event in ("authorised", "voided", "expired"):
         return "authorization"
-    if event.event == "disputed":
-        return "dispute"
+    if event.event in ("disputed", "kept"):
+        return "dispute" if event.event == "disputed" else "payment_token"
     return "refund" if event.event.startswith("refund") else "capture"
 
 
@@ -193,6 +196,9 @@ def _resource(event: Event, account: Account) -> dict[str, Any]:
 
 def _known(event: Event, order: Order, charge: Charge, account: Account) -> dict[str, Any] | None:
     kind, item = _resource_type(event), event.item.partition(REPEAT)[0]
+    if kind == "payment_token":
+        kept = account.tokens.get(order.kept[0]) if order.kept is not None else None
+        return shown_of(kept) if kept is not None else None
     if kind == "authorization":
         return authorization_shown(account, order, charge)
     if kind == "refund":

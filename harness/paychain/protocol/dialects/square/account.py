@@ -1,4 +1,4 @@
-"""What one link knows as Square: payments and refunds by our reference, and their keys."""
+"""State of a mocked Square account: payments and refunds by our reference, and their keys."""
 
 from __future__ import annotations
 
@@ -27,68 +27,70 @@ CANCEL_BY_KEY = "v2/payments/cancel"
 
 @dataclass(slots=True, kw_only=True)
 class Refund:
-    """A refund as it was asked for. `item`: its own name; `is_refused`: this link declined it."""
+    """A refund as requested. `item`: its name within the payment; `is_refused`: declined here."""
 
     item: str
     amount_minor: int
     reason: str
-    asked_s: int
+    requested_s: int
     is_refused: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Payment:
-    """One payment as it was asked for. `request` authorises it, amount and tip together.
+    """A payment as requested. `request` authorises it, amount and tip together.
 
-    `wanted_minor`: what is captured when it is completed. `failure`: Square's code of its decline.
+    `to_capture_minor`: what completing it captures. `failure`: Square's code for its decline, "" if
+    it was not declined.
     """
 
     request: PaymentRequest
     tip_minor: int
-    wanted_minor: int
-    asked_s: int
-    changed_s: int
-    shown: dict[str, Any]  # what the payment repeats of its request
+    to_capture_minor: int
+    requested_s: int
+    updated_s: int
+    echoed: dict[str, Any]  # fields of the request that the payment repeats
     failure: str = ""
     refunds: list[Refund] = field(default_factory=list)
 
     @property
     def reference(self) -> str:
-        """Ours, which names it on every link."""
+        """Our reference, by which every link knows the payment."""
         return self.request.reference
 
 
 @dataclass(slots=True, kw_only=True)
 class PaymentLink:
-    """A page of Square's where one customer pays. `order`: what is sold, as it was asked for.
+    """A page of Square's where one customer pays. `order`: what is sold, as requested.
 
-    `references`: ours, of the payments that were tried on it.
+    `references`: our references of the payments attempted on it.
     """
 
     id: str
     order_id: str
     order: dict[str, Any]
-    shown: dict[str, Any]  # what the link repeats of its request
+    echoed: dict[str, Any]  # fields of the request that the link repeats
     redirect_url: str
     amount_minor: int
     currency: str
-    made_s: int
+    created_s: int
     references: list[str] = field(default_factory=list)
+    is_known: bool = False  # the link has taken the request that makes it
 
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The account of one link. `notification_url`: what its webhooks are signed for."""
+    """The account of one link. `notification_url`: the URL its webhooks are signed for."""
 
     backend: Backend
     location: str
     notification_url: str
     payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
     links: BoundedDict[str, PaymentLink] = field(default_factory=lambda: BoundedDict(MAX_LINKS))
-    links_of_keys: BoundedDict[str, PaymentLink] = field(
+    links_by_key: BoundedDict[str, PaymentLink] = field(
         default_factory=lambda: BoundedDict(MAX_LINKS)
     )
-    links_made: int = 0
+    links_created: int = 0
     _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)
@@ -106,7 +108,7 @@ class Account:
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, which is in its body; "" when it has none.
 
-        A cancel by key names another request's.
+        The key in a cancel by key belongs to the request to be cancelled.
         """
         if http.method == "GET" or http.target.strip("/") == CANCEL_BY_KEY:
             return ""
@@ -118,7 +120,7 @@ class Account:
         return key if isinstance(key, str) else ""
 
     def add(self, payment: Payment, key: str) -> Payment:
-        """Know a payment, or find the one that has its reference already: a repeat."""
+        """Register a payment; for a repeat, return the one registered under its reference."""
         known = self.payment(payment.reference)
         if known is not None:
             return known
@@ -128,15 +130,15 @@ class Account:
         return payment
 
     def payment(self, reference: str) -> Payment | None:
-        """The payment with our reference, whichever execution of it is meant."""
+        """The payment with our reference, also for the reference of a repeated execution."""
         return self.payments.get(reference.partition(REPEAT)[0])
 
-    def of_key(self, key: str) -> Payment | None:
-        """The payment that was asked for under a key."""
+    def by_key(self, key: str) -> Payment | None:
+        """The payment requested under a key."""
         return self.payments.get(self._keys.get(key, ""))
 
     def refund(self, payment: Payment, amount_minor: int, reason: str, key: str) -> Refund:
-        """Know a refund before it is executed, or find the one that its key asked for."""
+        """Register a refund before it is executed; a repeated key returns the registered one."""
         known = self.refund_of(key)
         if known is not None:
             return known
@@ -145,15 +147,20 @@ class Account:
             item=f"r{self._numbers[payment.reference]}",
             amount_minor=amount_minor,
             reason=reason,
-            asked_s=self.backend.now_s(),
+            requested_s=self.backend.now_s(),
         )
         payment.refunds.append(made)
         if key:
             self._refunds[key] = made
         return made
 
+    def withdraw(self, payment: Payment, made: Refund, key: str) -> None:
+        """Forget a refund that was never worked on."""
+        payment.refunds[:] = [each for each in payment.refunds if each is not made]
+        self._refunds.pop(key, None)
+
     def refund_of(self, key: str) -> Refund | None:
-        """The refund that a key asked for; None for a new one."""
+        """The refund requested under a key; None for a new one."""
         return self._refunds.get(key) if self.backend.knows_keys else None
 
 
@@ -174,7 +181,7 @@ def payment_id(reference: str) -> str:
 
 
 def refund_id(reference: str, item: str) -> str:
-    """Square's id of a refund: its payment's, and its own."""
+    """Square's id of a refund: the payment's id and its own."""
     return f"{encode(reference)}_{encode(f'{reference}/{item}')}"
 
 

@@ -17,27 +17,29 @@ from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_pages import data_in
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
-OfObject = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
-_ROUTES: dict[tuple[str, str], Handler] = {
-    ("POST", "v2/payments"): payments.create,
-    ("GET", "v2/payments"): payments.list_payments,
-    ("POST", CANCEL_BY_KEY): payments.cancel_by_key,
-    ("POST", "v2/refunds"): refunds.create,
-    ("GET", "v2/refunds"): refunds.list_refunds,
-    ("POST", links.PATH): links.create,
-    ("GET", links.PATH): links.list_links,
-}
-_OF_OBJECT: dict[tuple[str, str, str], OfObject] = {
-    ("GET", "payments", ""): payments.show,
-    ("PUT", "payments", ""): payments.update,
-    ("POST", "payments", "complete"): payments.complete,
-    ("POST", "payments", "cancel"): payments.cancel,
-    ("GET", "refunds", ""): refunds.show,
-    ("GET", "orders", ""): links.show_order,
-}
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+_ROUTES = Routes[Handler](
+    {
+        "POST v2/payments": payments.create,
+        "GET v2/payments": payments.list_payments,
+        f"POST {CANCEL_BY_KEY}": payments.cancel_by_key,
+        "GET v2/payments/{id}": payments.show,
+        "PUT v2/payments/{id}": payments.update,
+        "POST v2/payments/{id}/complete": payments.complete,
+        "POST v2/payments/{id}/cancel": payments.cancel,
+        "POST v2/refunds": refunds.create,
+        "GET v2/refunds": refunds.list_refunds,
+        "GET v2/refunds/{id}": refunds.show,
+        f"POST {links.PATH}": links.create,
+        f"GET {links.PATH}": links.list_links,
+        f"GET {links.PATH}/{{id}}": links.show,
+        f"DELETE {links.PATH}/{{id}}": links.delete,
+        "GET v2/orders/{id}": links.show_order,
+    }
+)
 # Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 429})
 _STATES = {"FAILED": HopResult.DECLINED, "PENDING": HopResult.UNKNOWN}
@@ -51,10 +53,12 @@ class Square:
     """
 
     idempotency: ClassVar[str] = "square"
-    shows_latest_state: ClassVar[bool] = True  # a repeat of a key brings its payment
+    shows_latest_state: ClassVar[bool] = True  # a repeated key returns its payment
     settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = (f"{links.PAGE}{{id}}",)
     hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -69,38 +73,32 @@ class Square:
                 raise Invalid("unauthorised")
             return await self._work(call)
         except Invalid as invalid:
-            # What Square refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await payments.execute_nothing(call, payments.NOTHING)
             return failure(invalid.name, field=invalid.field, what=invalid.what)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse]:
-        """What a path asks for. Raises Invalid for one that this mock has nothing at."""
+        """Route a request to its handler. Raises Invalid for a path that is not served."""
         method, path = call.http.method, call.http.target.partition("?")[0].strip("/")
-        handler = _ROUTES.get((method, path))
-        if handler is not None:
-            return handler(call, self._account)
-        match path.split("/"):
-            case ["v2", "online-checkout", "payment-links", name] if method in links.OF_LINK:
-                return links.OF_LINK[method](call, self._account, name)
-            case ["v2", kind, name, *more] if len(more) < 2:
-                of_object = _OF_OBJECT.get((method, kind, more[0] if more else ""))
-                if of_object is not None:
-                    return of_object(call, self._account, name)
-        call.not_served()
-        raise Invalid("no_resource")
+        found = _ROUTES.find(method, path.split("/"))
+        if found is None:
+            call.not_served()
+            raise Invalid("no_resource")
+        handler, names = found
+        return handler(call, self._account, *names)
 
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(links.PAGE):
             return links.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Square's shape, an injected one included."""
+        """An error of the link or an injected one, in Square's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Square does not mark a response that it gives again."""
+        """Square does not mark replayed responses."""
         return response
 
     def reports(
@@ -108,11 +106,11 @@ class Square:
         kind: str,
         request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
-        """Whether Square has a webhook for what became of a request."""
+        """Whether Square sends a webhook for this kind of event."""
         return kind in events.TYPES
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
-        """The webhook of an event, signed."""
+        """The signed webhook that reports an event."""
         return events.webhook(event, path, secret, sent_s, self._account)
 
     def name_of(self, reference: str) -> str:
@@ -121,7 +119,7 @@ class Square:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """A decline is a 402, whatever was the matter."""
+        """Every decline is a 402; the code in its body says why."""
         try:
             body = msgspec.json.decode(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
@@ -140,7 +138,7 @@ class Square:
 
     @staticmethod
     def secret(seed: str) -> str:
-        """A webhook's signature key: 16 bytes in base64, as Square's look."""
+        """A webhook's signature key: 16 bytes in base64, like Square's."""
         digest = hashlib.sha256(f"square {seed}".encode()).digest()[:16]
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

@@ -26,7 +26,7 @@ _BY_KIND = {
     ErrorKind.GATEWAY_TIMEOUT: "gateway_timeout",
     ErrorKind.FORWARDED: "bad_gateway",
 }
-# Of an injected status: what Square answers with it.
+# Square's error for each status that a fault can inject.
 _BY_STATUS = {
     400: "malformed",
     401: "unauthorised",
@@ -51,7 +51,7 @@ class Invalid(Exception):
 def failure(
     name: str, *, field: str = "", what: str = "", status: int = 0, detail: str = ""
 ) -> HttpResponse:
-    """An error. `field`: what is wrong in the body; `what`: the word its detail leaves open."""
+    """An error response. `field`: the wrong field of the body; `what`: completes the detail."""
     shape = errors()[name]
     error: dict[str, Any] = {
         "category": shape.category,
@@ -64,7 +64,7 @@ def failure(
 
 
 def of_link(error: Error) -> HttpResponse:
-    """An error of the link behind, an injected one included, as Square's own."""
+    """An error of the link or an injected one, in Square's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(200, _GARBLED, {"content-type": "application/json"})
     if error.kind is ErrorKind.INTERNAL:

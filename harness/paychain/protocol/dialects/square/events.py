@@ -1,7 +1,7 @@
 """Square's webhooks, signed over the URL that they are sent to and the body.
 
-Sources: `square.utils.webhooks_helper` and the type `Dispute` of the Python SDK 46.0.0; that the
-object of `dispute.created` is under its own name is as in Square's other events.
+Sources: `square.utils.webhooks_helper` and the type `Dispute` of the Python SDK 46.0.0. That
+`dispute.created` carries its object under the object's name is deduced from Square's other events.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from paychain.wire.http import HttpRequest
 SIGNATURE = "x-square-hmacsha256-signature"
 CREATED, UPDATED, REFUNDED = "payment.created", "payment.updated", "refund.updated"
 DISPUTED = "dispute.created"
-# What is refused at once (`refund_refused` …) has no webhook.
+# A request that is refused at once (`refund_refused` …) has no webhook.
 TYPES = {
     "authorised": CREATED,
     "declined": UPDATED,
@@ -42,8 +42,8 @@ TYPES = {
     "refund_failed": REFUNDED,
     "disputed": DISPUTED,
 }
-_KINDS = {REFUNDED: "refund", DISPUTED: "dispute"}  # of objects; else payments
-_EVIDENCE_S = 14 * 86_400  # until when evidence may be given
+_KINDS = {REFUNDED: "refund", DISPUTED: "dispute"}  # everything else is a payment
+_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds
 
 
 def signature(url: str, body: bytes, key: str) -> str:
@@ -53,7 +53,7 @@ def signature(url: str, body: bytes, key: str) -> str:
 
 
 def webhook(event: Event, path: str, key: str, sent_s: int, account: Account) -> HttpRequest:
-    """The webhook that reports an event; signed for its path where no URL is set."""
+    """The webhook that reports an event; signed for its path if no URL is declared."""
     kind = TYPES[event.event]
     digest = hashlib.sha256(event.key.encode()).digest()
     name, shown = _object(event, kind, account, sent_s)
@@ -86,17 +86,17 @@ def _object(event: Event, kind: str, account: Account, sent_s: int) -> tuple[str
         return dispute["id"], dispute
     if kind != REFUNDED:
         return payment_id(event.reference), views.payment(account, payment, event.reference)
-    # A link that knows no keys may have executed it once more, under a name of its own.
+    # Without idempotency keys the link may have executed it again, under a suffixed name.
     item = event.item.partition(REPEAT)[0]
     made = next((each for each in payment.refunds if each.item == item), None)
-    made = made or Refund(item=item, amount_minor=event.amount_minor, reason="", asked_s=0)
+    made = made or Refund(item=item, amount_minor=event.amount_minor, reason="", requested_s=0)
     shown = views.refund(account, payment, made, event.reference)
     shown["status"] = "FAILED" if event.event == "refund_failed" else "COMPLETED"
     return refund_id(payment.reference, item), shown
 
 
 def _dispute(event: Event, payment: Payment, account: Account, at: str) -> dict[str, Any]:
-    """What the cardholder's bank has charged back."""
+    """The dispute that reports a chargeback by the cardholder's bank."""
     return {
         "id": encode(f"{event.reference}/{event.item}"),
         "amount_money": views.money(event.amount_minor, payment),
@@ -113,12 +113,12 @@ def _dispute(event: Event, payment: Payment, account: Account, at: str) -> dict[
 
 
 def _unknown(event: Event) -> Payment:
-    """The payment of an event that this link was never asked for, as of a probe."""
+    """A payment for an event whose payment this link has never seen, such as a probe's."""
     return Payment(
         request=event,
         tip_minor=0,
-        wanted_minor=event.amount_minor,
-        asked_s=0,
-        changed_s=0,
-        shown={"reference_id": event.payment},
+        to_capture_minor=event.amount_minor,
+        requested_s=0,
+        updated_s=0,
+        echoed={"reference_id": event.payment},
     )

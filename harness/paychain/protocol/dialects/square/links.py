@@ -1,12 +1,13 @@
 """Payment links: a page of Square's where a customer pays, and the order that it completes.
 
 `GET /square-checkout/{id}?card=…` pays and sends the customer to `redirect_url`.
-Source: the models of `squareup` (python); where a customer is sent with what, from memory.
+Source: the models of `squareup` (python); the parameters of the redirect are from memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from paychain.protocol.dialects.square import payments, reading
 from paychain.protocol.dialects.square.account import Account, PaymentLink, payment_id, status
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
-from paychain.protocol.vendor import Evidence, VendorCall, undone_by_failure
+from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_pages import (
     base_of,
@@ -30,7 +31,7 @@ from paychain.wire.http import HttpResponse, json_response
 
 PATH, PAGE = "v2/online-checkout/payment-links", "/square-checkout/"
 MAX_LISTED = 100  # links in one answer
-MAX_NAMED = 24  # characters that the id of a link is made of: its number and the time are first
+MAX_NAMED = 24  # characters encoded in a link's id; its number and creation time come first
 _USED = frozenset(
     {"checkout_options", "description", "idempotency_key", "order", "payment_note", "quick_pay"}
 )
@@ -38,16 +39,16 @@ _SHOWN = ("checkout_options", "description", "payment_note", "pre_populated_data
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/online-checkout/payment-links`: a repeat of a key brings its link."""
+    """`POST /v2/online-checkout/payment-links`: a repeated key returns its link."""
     body = reading.read(call.http.body, "CreatePaymentLink")
     key = account.key(call.http) if account.backend.knows_keys else ""
-    link = account.links_of_keys.get(key) if key else None
-    if link is not None:
-        await _look(call, account, link)
-    else:
-        link = _made(account, body)
+    link = account.links_by_key.get(key) if key else None
+    if link is None:
+        link = _link_from(account, body)
         account.ignored.note(call, body, _USED)
-        await _keep(call, account, link, key)
+        if key:  # a repeat may come while this one is on its way
+            account.links_by_key[key] = link
+    await _attribute(call, account, link, change=partial(_keep, account, link))
     shown = _link_shown(call, link)
     related = {"orders": [_order_shown(account, link)]}
     return json_response(200, {"payment_link": shown, "related_resources": related})
@@ -56,16 +57,14 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /v2/online-checkout/payment-links/{id}`."""
     link = _found(account, name)
-    await _look(call, account, link)
+    await _attribute(call, account, link)
     return json_response(200, {"payment_link": _link_shown(call, link)})
 
 
 async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`DELETE /v2/online-checkout/payment-links/{id}`: nobody can pay it any more."""
+    """`DELETE /v2/online-checkout/payment-links/{id}`: it can no longer be paid."""
     link = _found(account, name)
-    del account.links[name]
-    with undone_by_failure(lambda: account.links.setdefault(name, link)):
-        await _look(call, account, link)
+    await _attribute(call, account, link, change=lambda: account.links.pop(name, None))
     return json_response(200, {"id": name, "cancelled_order_id": link.order_id})
 
 
@@ -81,14 +80,8 @@ async def show_order(call: VendorCall, account: Account, name: str) -> HttpRespo
     link = next((link for link in account.links.values() if link.order_id == name), None)
     if link is None:
         raise Invalid("not_found", what=f"order with id: {name}")
-    await _look(call, account, link)
+    await _attribute(call, account, link)
     return json_response(200, {"order": _order_shown(account, link)})
-
-
-OF_LINK: dict[str, Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]] = {
-    "GET": show,
-    "DELETE": delete,
-}
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
@@ -96,14 +89,14 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     link = _found(account, _name_in(call.http.target))
     paid = _paid(account, link)
     if paid:
-        await _look(call, account, link)
+        await _attribute(call, account, link)
         return _back(link, paid)
     body = {
         "source_id": query_of(call.http).get("card") or token_of(TEST_CARDS[0]),
         "idempotency_key": key_of(account, call.http.target),
         "amount_money": {"amount": link.amount_minor, "currency": link.currency},
         "order_id": link.order_id,
-        "note": link.shown.get("payment_note", ""),
+        "note": link.echoed.get("payment_note", ""),
         "reference_id": str(link.order.get("reference_id") or ""),
     }
     answer = await payments.pay_by(call, account, body, link.references.append)
@@ -115,7 +108,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
 
 
 def key_of(account: Account, target: str) -> str:
-    """The key under which the page pays: Square charges for one press of its button once."""
+    """The key under which the page pays: one press of its button charges once."""
     link = account.links.get(_name_in(target))
     return key_of_press(target, len(link.references)) if link is not None else ""
 
@@ -127,14 +120,14 @@ def _name_in(target: str) -> str:
 def _back(link: PaymentLink, reference: str) -> HttpResponse:
     if not link.redirect_url:
         return customers_page(200, "Thank you for your order.", b"{}")
-    brings = {"orderId": link.order_id, "transactionId": payment_id(reference)}
+    query = {"orderId": link.order_id, "transactionId": payment_id(reference)}
     if link.order.get("reference_id"):
-        brings["referenceId"] = str(link.order["reference_id"])
-    return sent_to(link.redirect_url, brings)
+        query["referenceId"] = str(link.order["reference_id"])
+    return sent_to(link.redirect_url, query)
 
 
 def _paid(account: Account, link: PaymentLink) -> str:
-    """Our reference of the payment that the book has for it, "" for none."""
+    """Our reference of the link's payment in the book, "" if it has not been paid."""
     for reference in link.references:
         if status(account.backend.entry(reference)) in ("APPROVED", "COMPLETED"):
             return reference
@@ -148,8 +141,8 @@ def _found(account: Account, name: str) -> PaymentLink:
     return link
 
 
-def _made(account: Account, body: dict[str, Any]) -> PaymentLink:
-    """The link that a body asks for. Raises Invalid."""
+def _link_from(account: Account, body: dict[str, Any]) -> PaymentLink:
+    """The link that a request body describes. Raises Invalid."""
     quick, order, options = (_inside(body, name) for name in ("quick_pay", "order", _SHOWN[0]))
     if bool(quick) == bool(order):
         raise Invalid("missing", field="quick_pay")
@@ -161,37 +154,30 @@ def _made(account: Account, body: dict[str, Any]) -> PaymentLink:
         total_minor, currency = price.minor, price.currency
     else:
         total_minor, currency = _sum_of(order)
-    account.links_made += 1
+    account.links_created += 1
     now_s = account.backend.now_s()
-    name = f"{account.links_made}/{now_s}/"
+    name = f"{account.links_created}/{now_s}/"
     return PaymentLink(
         id=encode(f"{name}{account.backend.link}"[:MAX_NAMED]),
         order_id=encode(f"{name}o"),
         order=order,
-        shown={each: body[each] for each in _SHOWN if body.get(each)},
+        echoed={each: body[each] for each in _SHOWN if body.get(each)},
         redirect_url=str(options.get("redirect_url") or ""),
         amount_minor=total_minor,
         currency=currency,
-        made_s=now_s,
+        created_s=now_s,
     )
 
 
-async def _keep(call: VendorCall, account: Account, link: PaymentLink, key: str) -> None:
-    """Know a new link before the answer that names it leaves, which may be lost."""
-    account.links[link.id] = link
-    if key:
-        account.links_of_keys[key] = link
-
-    def undo() -> None:
-        account.links.pop(link.id, None)
-        account.links_of_keys.pop(key, None)
-
-    with undone_by_failure(undo):
-        await _look(call, account, link)
+def _keep(account: Account, link: PaymentLink) -> None:
+    """Know a new link; one that was deleted since is not known again."""
+    if not link.is_known:
+        link.is_known = True
+        account.links[link.id] = link
 
 
 def _sum_of(order: dict[str, Any]) -> tuple[int, str]:
-    """What the lines of an order cost together, in minor units, and its currency."""
+    """The total of an order's lines in minor units, and its currency. Raises Invalid."""
     reading.text(order, "location_id")
     lines = order.get("line_items")
     if (
@@ -221,9 +207,14 @@ def _inside(body: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-async def _look(call: VendorCall, account: Account, link: PaymentLink) -> None:
+async def _attribute(
+    call: VendorCall,
+    account: Account,
+    link: PaymentLink,
+    change: Callable[[], object] | None = None,
+) -> None:
     """Faults and capacity apply to what moves no money, too."""
-    texts = [link.order.get("reference_id"), *(link.shown.get(name) for name in _SHOWN[1:3])]
+    texts = [link.order.get("reference_id"), *(link.echoed.get(name) for name in _SHOWN[1:3])]
     call.attribute(
         Evidence(
             headers=call.http.headers,
@@ -232,7 +223,7 @@ async def _look(call: VendorCall, account: Account, link: PaymentLink) -> None:
             makes_attempt=False,
         )
     )
-    await payments.execute_nothing(call, payments.NOTHING)
+    await payments.execute_nothing(call, payments.NOTHING, change)
 
 
 def _link_shown(call: VendorCall, link: PaymentLink) -> dict[str, Any]:
@@ -241,10 +232,10 @@ def _link_shown(call: VendorCall, link: PaymentLink) -> dict[str, Any]:
         "id": link.id,
         "version": 1,
         "order_id": link.order_id,
-        **link.shown,
+        **link.echoed,
         "url": url,
         "long_url": url,
-        "created_at": when(link.made_s),
+        "created_at": when(link.created_s),
     }
 
 
@@ -256,7 +247,7 @@ def _order_shown(account: Account, link: PaymentLink) -> dict[str, Any]:
         "state": "COMPLETED" if paid else "OPEN",
         "total_money": money,
         "net_amount_due_money": {**money, "amount": 0 if paid else link.amount_minor},
-        "created_at": when(link.made_s),
+        "created_at": when(link.created_s),
         "version": 1,
     }
     if paid:

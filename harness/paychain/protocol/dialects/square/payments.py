@@ -1,11 +1,12 @@
 """`/v2/payments`: authorise, complete at once or later, cancel by id or by key, read back.
 
-Square captures once: what is completed is all there is, and the rest is released.
+Square captures once: completing a payment captures its amount and releases the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -43,7 +44,7 @@ _USED = frozenset(
         "verification_token",
     }
 )
-# Why a payment cannot be completed, canceled or changed any more, by its status.
+# The error for a payment that can no longer be completed, canceled or changed, by its status.
 _CLOSED = {"COMPLETED": "captured", "CANCELED": "canceled", "FAILED": "failed", "PENDING": "failed"}
 
 
@@ -60,66 +61,67 @@ async def pay_by(
 ) -> HttpResponse:
     """Pay as the body of a request to `/v2/payments` says.
 
-    `on_known` gets our reference of the payment before anything is executed.
+    `on_known` is called with our reference of the payment before anything is executed. Raises
+    Invalid.
     """
     key = reading.text(body, "idempotency_key")
-    asked = _asked(body, account)
+    requested = _payment_from(body, account)
     account.ignored.note(call, body, _USED)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
             texts=(str(body.get("reference_id", "")), str(body.get("note", ""))),
             key=key,
-            instrument=asked.request.instrument,
-            amount_minor=asked.request.amount_minor,
-            currency=asked.request.currency,
+            instrument=requested.request.instrument,
+            amount_minor=requested.request.amount_minor,
+            currency=requested.request.currency,
         )
     )
-    asked.request = replace(
-        asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
+    requested.request = replace(
+        requested.request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
-    # Known before it is executed: a cancel by key may come while it is on its way.
-    payment = account.add(asked, key)
+    # Registered before it is executed: a cancel by key may arrive while it is in progress.
+    payment = account.add(requested, key)
     on_known(payment.reference)
-    answer = await call.execute("authorise", asked.request)
+    answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
 
 
 async def complete(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /v2/payments/{id}/complete`: capture what is held, or what it was changed to."""
+    """`POST /v2/payments/{id}/complete`: capture the held amount, as updates reduced it."""
     reading.read(call.http.body, "CompletePayment")
     payment, reference = _open(call, account, name)
-    payment.changed_s = account.backend.now_s()
     entry = account.backend.entry(reference)
-    # Less was approved than was asked for, and the answer that shows it was lost.
+    # A partial approval whose answer was lost has not lowered `to_capture_minor` yet.
     held_minor = entry.rest_minor if entry is not None else 0
     request = replace(
         _about(payment, reference),
         item="c1",
         is_final=True,
-        amount_minor=min(payment.wanted_minor, held_minor),
+        amount_minor=min(payment.to_capture_minor, held_minor),
     )
-    answer = await call.execute("capture", request)
+    answer = await call.execute("capture", request, change=partial(_touch, account, payment))
     return _shown(account, payment, reference, answer)
 
 
 async def cancel(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/payments/{id}/cancel`: release what is held."""
     payment, reference = _open(call, account, name)
-    payment.changed_s = account.backend.now_s()
-    answer = await call.execute("void", _about(payment, reference))
+    touch = partial(_touch, account, payment)
+    answer = await call.execute("void", _about(payment, reference), change=touch)
     return _shown(account, payment, reference, answer)
 
 
 async def cancel_by_key(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/payments/cancel`: the way out of an unknown outcome.
 
-    What is on its way is waited for. Where no payment came with the key, nothing is done and the
-    answer is the same. Source: the SDK's documentation of CancelPaymentByIdempotencyKey.
+    It waits for a payment that is still in progress. If no payment came with the key, nothing is
+    done and the answer is the same.
+    Source: the SDK's documentation of CancelPaymentByIdempotencyKey.
     """
     body = reading.read(call.http.body, "CancelPaymentByIdempotencyKey")
     key = reading.text(body, "idempotency_key")
-    payment = account.of_key(key)
+    payment = account.by_key(key)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
@@ -129,7 +131,7 @@ async def cancel_by_key(call: VendorCall, account: Account) -> HttpResponse:
         )
     )
     if payment is None:
-        # One that is on its way may still come: nothing stands against it at Square, either.
+        # A payment that arrives later under this key is executed, as at Square.
         await execute_nothing(call, replace(NOTHING, payment=found.payment))
         return json_response(200, {})
     if status(account.backend.entry(payment.reference)) == "COMPLETED":
@@ -141,7 +143,7 @@ async def cancel_by_key(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PUT /v2/payments/{id}`: complete it for less later on."""
+    """`PUT /v2/payments/{id}`: reduce the amount that completing it will capture."""
     body = reading.read(call.http.body, "UpdatePayment")
     reading.text(body, "idempotency_key")
     change = body.get("payment") or {}
@@ -150,7 +152,7 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     payment, reference = _open(call, account, name)
     wanted = reading.money(change, "amount_money", "payment.")
     tip = reading.money(change, "tip_money", "payment.")
-    before_minor = payment.wanted_minor - payment.tip_minor
+    before_minor = payment.to_capture_minor - payment.tip_minor
     tip_minor = payment.tip_minor if tip is None else tip.minor
     total_minor = (before_minor if wanted is None else wanted.minor) + tip_minor
     for each in (wanted, tip):
@@ -162,9 +164,12 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     # Square may ask the issuer for more; the mock does not.
     if entry is None or total_minor > entry.rest_minor:
         raise Invalid("too_high", field="payment.amount_money")
-    await call.execute("query", _about(payment, reference))
-    payment.wanted_minor, payment.tip_minor = total_minor, tip_minor
-    payment.changed_s = account.backend.now_s()
+
+    def apply() -> None:
+        payment.to_capture_minor, payment.tip_minor = total_minor, tip_minor
+        payment.updated_s = account.backend.now_s()
+
+    await call.execute("query", _about(payment, reference), change=apply)
     return json_response(200, {"payment": views.payment(account, payment, reference)})
 
 
@@ -194,16 +199,18 @@ async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, shown)
 
 
-async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
+async def execute_nothing(
+    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
+) -> None:
     """What a request comes to that moves no money: faults and capacity apply to it, too."""
-    await call.execute("query", request, is_keyed=False)
+    await call.execute("query", request, is_keyed=False, change=change)
 
 
 def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
-    """The payment that an id names, and our reference of what is meant. Raises Invalid."""
+    """The payment with an id, and our reference of the execution it names. Raises Invalid."""
     reference = reference_of(name)
     payment = account.payment(reference)
-    # An error that came before any work left nothing that could be read back.
+    # After an error before the work there is nothing to read back.
     if payment is None or account.backend.entry(reference) is None:
         raise Invalid("not_found", what=f"payment with id: {name}")
     call.attribute(Evidence(headers=call.http.headers, object_id=name, key=account.key(call.http)))
@@ -221,13 +228,17 @@ def _open(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
     return payment, reference
 
 
+def _touch(account: Account, payment: Payment) -> None:
+    payment.updated_s = account.backend.now_s()
+
+
 def _about(payment: Payment, reference: str) -> PaymentRequest:
     """A request about a payment that was authorised before."""
     return replace(payment.request, reference=reference, is_sale=False, declined_as="")
 
 
-def _asked(body: dict[str, Any], account: Account) -> Payment:
-    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+def _payment_from(body: dict[str, Any], account: Account) -> Payment:
+    """The payment that a request body describes, not yet attributed. Raises Invalid."""
     amount = reading.amount(body)
     tip = reading.money(body, "tip_money")
     if tip is not None and tip.currency != amount.currency:
@@ -254,27 +265,35 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
             declined_as=declined_as,
         ),
         tip_minor=tip_minor,
-        wanted_minor=total,
-        asked_s=now_s,
-        changed_s=now_s,
-        shown={name: body[name] for name in _SHOWN if body.get(name)},
+        to_capture_minor=total,
+        requested_s=now_s,
+        updated_s=now_s,
+        echoed={name: body[name] for name in _SHOWN if body.get(name)},
     )
 
 
-def _answered(account: Account, payment: Payment, answer: Answer) -> HttpResponse:
-    """The answer to an authorisation that ended: the payment, or why there is none.
+def _note(payment: Payment, answer: Answer) -> None:
+    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    if answer.outcome is Outcome.DECLINED:
+        payment.failure = decline_of(answer.code, payment.request.instrument.group)
+    elif 0 < answer.amount_minor < payment.to_capture_minor:
+        payment.to_capture_minor = answer.amount_minor
 
-    A repeat of a key brings the payment in its state of now, after an error as well.
+
+def _answered(account: Account, payment: Payment, answer: Answer) -> HttpResponse:
+    """The answer to a finished authorisation: the payment, or the error of its decline.
+
+    A repeated key returns the payment in its current state, also after an error.
     """
     reference = answer.reference or payment.reference
     is_approved = answer.outcome is Outcome.APPROVED
-    if is_approved and not answer.replayed and 0 < answer.amount_minor < payment.wanted_minor:
-        payment.wanted_minor = answer.amount_minor
+    if is_approved and not answer.replayed and 0 < answer.amount_minor < payment.to_capture_minor:
+        payment.to_capture_minor = answer.amount_minor
     is_open = answer.outcome is Outcome.UNKNOWN and (answer.replayed or answer.code == IN_PROGRESS)
     is_failed = status(account.backend.entry(reference)) == "FAILED"
     if is_approved or (is_open and not is_failed):
         return json_response(200, {"payment": views.payment(account, payment, reference)})
-    # A network that did not answer is a decline as well, and what is behind is reversed.
+    # A network that does not answer is a decline, too; what it may have done is reversed.
     scheme = payment.request.instrument.group
     payment.failure = payment.failure or decline_of(answer.code, scheme)
     shown = views.payment(account, payment, reference)
@@ -282,7 +301,7 @@ def _answered(account: Account, payment: Payment, answer: Answer) -> HttpRespons
 
 
 def _shown(account: Account, payment: Payment, reference: str, answer: Answer) -> HttpResponse:
-    """The payment after a change; an error when something else was faster."""
+    """The payment after a change; an error if a concurrent request came first."""
     if answer.outcome is Outcome.DECLINED:
         return failure(_CLOSED.get(status(account.backend.entry(reference)), "failed"))
     return json_response(200, {"payment": views.payment(account, payment, reference)})

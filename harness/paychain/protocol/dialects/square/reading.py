@@ -1,4 +1,4 @@
-"""Reads request bodies as Square does: what is missing, unknown or not allowed is refused."""
+"""Reads request bodies as Square does: missing, unknown and invalid fields are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paychain.protocol.dialects.square.tables import fields, tokens
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_money import Money
 
-MAX_MINOR = 10**15  # of an amount: beyond any payment
+MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
 NOT_CARDS = frozenset({"CASH", "EXTERNAL"})
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -34,7 +34,7 @@ def read(body: bytes, structure: str) -> dict[str, Any]:
 
 
 def text(body: dict[str, Any], name: str) -> str:
-    """A text that has to be there. Raises Invalid."""
+    """A required text. Raises Invalid."""
     value = body.get(name)
     if value is None or value == "":
         raise Invalid("missing", field=name)
@@ -44,7 +44,7 @@ def text(body: dict[str, Any], name: str) -> str:
 
 
 def money(body: dict[str, Any], name: str, at: str = "") -> Money | None:
-    """An amount, None when there is none. `at`: where the body is. Raises Invalid."""
+    """An amount, None if there is none. `at`: the path of the body. Raises Invalid."""
     value, field = body.get(name), f"{at}{name}"
     if value is None:
         return None
@@ -65,7 +65,7 @@ def money(body: dict[str, Any], name: str, at: str = "") -> Money | None:
 
 
 def amount(body: dict[str, Any], name: str = "amount_money", at: str = "") -> Money:
-    """An amount above zero that has to be there. Raises Invalid."""
+    """A required amount above zero. Raises Invalid."""
     found = money(body, name, at)
     if found is None:
         raise Invalid("missing", field=f"{at}{name}")
@@ -75,7 +75,7 @@ def amount(body: dict[str, Any], name: str = "amount_money", at: str = "") -> Mo
 
 
 def card(source: str) -> tuple[Instrument, str]:
-    """The test card of a source, and the DE39 code that it is declined with. Raises Invalid."""
+    """The test card of a source, and the DE39 code of its decline, "" for none. Raises Invalid."""
     if source in NOT_CARDS:
         raise Invalid("source_type", field="source_id")
     known = tokens().get(source)

@@ -1,6 +1,8 @@
-"""`/v2/refunds`: give back all or a part of a completed payment. Pending at first."""
+"""`/v2/refunds`: refund a completed payment in full or in part. Pending at first."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -29,7 +31,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     if amount.currency != payment.request.currency:
         raise Invalid("other_currency", field="amount_money.currency")
     account.ignored.note(call, body, _USED)
-    # A repeat of a key is executed under it: its first outcome decides, not what is left now.
+    # A repeat executes under its key: the first outcome decides, not what is refundable now.
     is_repeated = account.refund_of(key) is not None
     refused = _refusal(account.backend.entry(reference), amount.minor)
     if refused and not is_repeated:
@@ -43,9 +45,10 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         declined_as="",
         amount_minor=amount.minor,
     )
-    answer = await call.execute("refund", request)
+    undo = None if is_repeated else partial(account.withdraw, payment, made, key)
+    answer = await call.execute("refund", request, undo=undo)
     if answer.outcome is Outcome.DECLINED:
-        # What a repeat is refused may have been done by the first, whose answer was lost.
+        # A refused repeat proves nothing: the first request may have refunded, its answer lost.
         made.is_refused = made.is_refused or not is_repeated
         refused = _refusal(account.backend.entry(reference), amount.minor)
         return failure(refused or "not_refundable")
@@ -66,7 +69,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def list_refunds(call: VendorCall, account: Account) -> HttpResponse:
-    """`GET /v2/refunds`: the newest payment's first, all in one page."""
+    """`GET /v2/refunds`: newest payment first, all on one page."""
     await execute_nothing(call, NOTHING)
     shown = [
         views.refund(account, payment, made, payment.reference)
@@ -77,7 +80,7 @@ async def list_refunds(call: VendorCall, account: Account) -> HttpResponse:
 
 
 def _refusal(entry: BookEntry | None, minor: int) -> str:
-    """Why a refund is impossible, "" when it is not."""
+    """The error of a refund that is impossible, "" if it is possible."""
     now = status(entry)
     if now == "APPROVED":
         return "needs_completion"

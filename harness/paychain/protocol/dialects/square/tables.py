@@ -23,7 +23,7 @@ class _Decline(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
 
 class Token(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A payment token of the sandbox. `error`: why it is refused; "" for one that is charged."""
+    """A payment token of the sandbox. `error`: why it is refused, "" if it is charged."""
 
     declined_as: str = ""
     error: str = ""
@@ -57,13 +57,13 @@ def decline_of(code: str, scheme: str) -> str:
 
 @cache
 def tokens() -> dict[str, Token]:
-    """Tokens by their text."""
+    """Sandbox tokens by their text."""
     return msgspec.convert(_read("tokens")["tokens"], dict[str, Token])
 
 
 @cache
 def errors() -> dict[str, ErrorShape]:
-    """Errors by our name for what is wrong."""
+    """Errors by our name for the mistake."""
     return msgspec.convert(_read("errors")["errors"], dict[str, ErrorShape])
 
 

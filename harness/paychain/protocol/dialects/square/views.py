@@ -1,4 +1,4 @@
-"""How Square shows payments and refunds: what the book holds, in its words."""
+"""Payments and refunds as Square shows them, from what the book holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paychain.protocol.dialects.square.account import (
 )
 from paychain.protocol.vendor_ids import encode
 
-_BRANDS = {"amex": "AMERICAN_EXPRESS"}  # where Square's name of a scheme is another one
+_BRANDS = {"amex": "AMERICAN_EXPRESS"}  # schemes that Square names differently
 _CARD_STATES = {
     "PENDING": "PENDING",
     "APPROVED": "AUTHORIZED",
@@ -29,7 +29,7 @@ PAYMENT_ERROR = "PAYMENT_METHOD_ERROR"
 
 
 def when(seconds: int) -> str:
-    """A time as Square writes it."""
+    """A time, given in seconds since 1970, as Square writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
@@ -44,25 +44,25 @@ def brand(scheme: str) -> str:
 
 
 def declined(code: str) -> dict[str, str]:
-    """The error that a decline is."""
+    """The error that shows a decline."""
     return {"category": PAYMENT_ERROR, "code": code, "detail": f"Authorization error: '{code}'"}
 
 
 def payment(account: Account, payment: Payment, reference: str) -> dict[str, Any]:
-    """A payment."""
+    """A payment object. `reference`: of the execution that is shown."""
     entry = account.backend.entry(reference)
     name = status(entry)
     total = entry.captured_minor if entry is not None and entry.captured_minor else 0
-    total = total or payment.wanted_minor
+    total = total or payment.to_capture_minor
     shown: dict[str, Any] = {
         "id": payment_id(reference),
-        "created_at": when(payment.asked_s),
-        "updated_at": when(payment.changed_s),
+        "created_at": when(payment.requested_s),
+        "updated_at": when(payment.updated_s),
         "amount_money": money(total - payment.tip_minor, payment),
         "status": name,
         "delay_duration": "PT168H",
         "delay_action": "CANCEL",
-        "delayed_until": when(payment.asked_s + 168 * 3600),
+        "delayed_until": when(payment.requested_s + 168 * 3600),
         "source_type": "CARD",
         "card_details": _card_details(payment, name),
         "location_id": account.location,
@@ -71,7 +71,7 @@ def payment(account: Account, payment: Payment, reference: str) -> dict[str, Any
         "approved_money": money(_approved(entry), payment),
         "application_details": {"square_product": "ECOMMERCE_API", "application_id": "sandbox-sq0"},
         "version_token": encode(f"{name}-{reference}"),
-        **payment.shown,
+        **payment.echoed,
     }
     if payment.tip_minor:
         shown["tip_money"] = money(payment.tip_minor, payment)
@@ -88,7 +88,7 @@ def payment(account: Account, payment: Payment, reference: str) -> dict[str, Any
 
 
 def refund(account: Account, payment: Payment, made: Refund, reference: str) -> dict[str, Any]:
-    """A refund: pending until the book has it."""
+    """A refund object: pending until the book has it."""
     is_done = any(each is made for each in done(account, payment, reference))
     return {
         "id": refund_id(payment.reference, made.item),
@@ -96,15 +96,18 @@ def refund(account: Account, payment: Payment, made: Refund, reference: str) -> 
         "amount_money": money(made.amount_minor, payment),
         "payment_id": payment_id(reference),
         "order_id": encode(f"{reference}/o2"),
-        "created_at": when(made.asked_s),
-        "updated_at": when(made.asked_s),
+        "created_at": when(made.requested_s),
+        "updated_at": when(made.requested_s),
         "location_id": account.location,
         **({"reason": made.reason} if made.reason else {}),
     }
 
 
 def done(account: Account, payment: Payment, reference: str) -> list[Refund]:
-    """The refunds that the book covers. Of those whose answer was lost it may be any of a size."""
+    """The refunds that the book's refunded total covers, oldest first.
+
+    Among equal refunds whose answers were lost, which of them was done cannot be told apart.
+    """
     entry = account.backend.entry(reference)
     left = entry.refunded_minor if entry is not None else 0
     covered = []
@@ -133,7 +136,7 @@ def _card_details(payment: Payment, name: str) -> dict[str, Any]:
         "cvv_status": "CVV_REJECTED" if payment.failure == "CVV_FAILURE" else "CVV_ACCEPTED",
         "avs_status": "AVS_ACCEPTED",
         "statement_description": "SQ *PAYCHAIN",
-        "card_payment_timeline": {"authorized_at": when(payment.asked_s)},
+        "card_payment_timeline": {"authorized_at": when(payment.requested_s)},
     }
     if name == "FAILED" and payment.failure:
         shown["errors"] = [declined(payment.failure)]

@@ -28,16 +28,17 @@ KEY = "idempotency-key"
 class Plan:
     """What a request executes, and what its answer shows.
 
-    `show` may raise a Refusal. `after` runs however the request ended, an answer that is lost or an
-    injected error included; before it `undo` where the link failed before its work: it takes back
-    what making the plan has changed.
+    `show` may raise a Refusal. `change`, `undo` and `note` are those of `VendorCall.execute`:
+    `undo` takes back what making the plan has changed. `after` runs however the request ended.
     """
 
     operation: str
     request: PaymentRequest
     show: Callable[[Answer], Shown]
     after: Callable[[], None] = lambda: None
+    change: Callable[[], object] | None = None
     undo: Callable[[], object] | None = None
+    note: Callable[[Answer], object] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,6 +113,8 @@ class Account:
         self,
         show: Callable[[], Shown],
         request: PaymentRequest | None = None,
+        *,
+        change: Callable[[], object] | None = None,
         undo: Callable[[], object] | None = None,
     ) -> Plan:
         """A plan that moves no money."""
@@ -119,6 +122,7 @@ class Account:
             operation="query",
             request=request or self.no_payment(),
             show=lambda _answer: show(),
+            change=change,
             undo=undo,
         )
 

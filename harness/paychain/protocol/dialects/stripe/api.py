@@ -43,7 +43,7 @@ from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE
 from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
 from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.protocol.vendor import Backend, VendorCall, undone_by_failure
+from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
@@ -99,6 +99,7 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/balance_transactions/{id}": listing.movement,
     "GET /v1/balance_transactions": listing.movements,
 }
+_EVENTS = ("GET /v1/events", "GET /v1/events/{id}")
 # The pages where customers are, by the beginnings of their paths.
 _PAGES: dict[str, Visit] = {
     PAGE: authenticate,
@@ -114,6 +115,8 @@ class Stripe:
     settings: ClassVar[tuple[str, ...]] = ()
     signs_time: ClassVar[bool] = True
     webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
+    endpoints: ClassVar[tuple[str, ...]] = (*_HANDLERS, *_EVENTS)
+    pages: ClassVar[tuple[str, ...]] = tuple(f"{page}{{id}}" for page in _PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)
@@ -122,10 +125,10 @@ class Stripe:
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
         )
         self._events = Events(self._account)
+        of_events = (self._events.listed, self._events.retrieve)
         self._handlers: dict[str, Handler] = {
             **_HANDLERS,
-            "GET /v1/events": lambda _account, asked: self._events.listed(asked),
-            "GET /v1/events/{id}": lambda _account, asked: self._events.retrieve(asked),
+            **{name: partial(_of_event, do) for name, do in zip(_EVENTS, of_events, strict=True)},
         }
         self._plans: BoundedDict[str, Plan] = BoundedDict(MAX_KEYS)
         self._requests = 0
@@ -158,8 +161,13 @@ class Stripe:
     async def _executed(self, asked: RoutedRequest, plan: Plan) -> HttpResponse:
         http, is_replayed = asked.call.http, False
         try:
-            with undone_by_failure(partial(self._undo, asked, plan)):
-                answer = await asked.call.execute(plan.operation, plan.request)
+            answer = await asked.call.execute(
+                plan.operation,
+                plan.request,
+                change=plan.change,
+                undo=partial(self._undo, asked, plan),
+                note=plan.note,
+            )
             is_replayed = answer.replayed
             response = self._response(http, 200, self._expanded(plan.show(answer), asked))
         except Invalid as refusal:
@@ -172,6 +180,7 @@ class Stripe:
         """The link has done nothing of a plan: a repeat of its key is planned anew."""
         if plan.undo is not None:
             plan.undo()
+        if plan.undo is not None or plan.operation == "query":
             self._plans.pop(asked.key, None)
 
     def _asked(self, call: VendorCall) -> RoutedRequest:
@@ -309,6 +318,10 @@ class Stripe:
     def secret(seed: str) -> str:
         """`whsec_…`."""
         return secret_of(seed)
+
+
+def _of_event(do: Callable[[RoutedRequest], Plan], _account: Account, asked: RoutedRequest) -> Plan:
+    return do(asked)
 
 
 def _nothing() -> None:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import confirmed
-from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import CARD, shaped
 from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
 from paychain.protocol.dialects.stripe.records import REQUIRES_ACTION, Intent
-from paychain.protocol.message import Answer
 from paychain.protocol.vendor_pages import sent_to
 from paychain.wire.http import HttpResponse
 
@@ -59,10 +57,14 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
     )
     if status != REQUIRES_ACTION:
         raise unexpected(intent, f"This PaymentIntent has a status of {status}.")
+    undo = account.intents.undo_of(intent)
     if returned.has_failed:
-        return _failed(account, intent), returned
-    intent.is_authenticated = True
-    return confirmed(account, asked, intent), returned
+        plan = _failed(account, intent)
+    else:
+        intent.is_authenticated = True
+        plan = confirmed(account, asked, intent)
+    plan.undo = undo
+    return plan, returned
 
 
 def _failed(account: Account, intent: Intent) -> Plan:
@@ -78,8 +80,8 @@ def _failed(account: Account, intent: Intent) -> Plan:
     if method is not None:
         intent.error["payment_method"] = account.objects.method(method)
 
-    def show(_answer: Answer) -> Shown:
-        account.backend.notify("payment_intent.payment_failed", request_of(intent))
-        return account.objects.intent(intent)
-
-    return Plan(operation="query", request=request_of(intent), show=show)
+    return account.looked_up(
+        lambda: account.objects.intent(intent),
+        request_of(intent),
+        change=lambda: account.backend.notify("payment_intent.payment_failed", request_of(intent)),
+    )

@@ -62,6 +62,7 @@ def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
         request=request,
         show=lambda answer: _authorised(account, intent, charge, answer, declines_instead),
         after=free,
+        note=lambda answer: _note(account, intent, charge, answer, declines_instead),
     )
 
 
@@ -124,7 +125,10 @@ def _authorised(
     account: Account, intent: Intent, charge: Charge, answer: Answer, declines_instead: bool
 ) -> Shown:
     """What the answer to a charge shows; a decline is an error."""
-    charge.answer = answer
+    # A fault may say something else than the link does.
+    noted = charge.answer
+    if noted is None or (noted.outcome, noted.code) != (answer.outcome, answer.code):
+        _note(account, intent, charge, answer, declines_instead)
     if answer.reference.startswith(f"{charge.reference}~"):
         # The link executed a repeated key again: what it authorised is another intent.
         booked = account.backend.entry(answer.reference)
@@ -138,20 +142,30 @@ def _authorised(
     if answer.outcome is Outcome.APPROVED:
         approved = REQUIRES_CAPTURE if intent.is_manual else SUCCEEDED
         return account.objects.intent(shown, approved if shown is intent else "")
+    if intent.error is None:
+        return account.objects.intent(intent)
+    raise Invalid(402, dict(intent.error), intent.reference)
+
+
+def _note(
+    account: Account, intent: Intent, charge: Charge, answer: Answer, declines_instead: bool
+) -> None:
+    """What becomes of an intent by the answer to its charge, whoever gets to see that."""
+    charge.answer, intent.error = answer, None
+    if answer.outcome is not Outcome.DECLINED:
+        return
     is_soft = asks_for_authentication(answer.code, charge.request.instrument.group)
     if is_soft and not declines_instead and not intent.is_authenticated:
         intent.waits = True
         account.backend.notify("payment_intent.requires_action", charge.request)
-        return account.objects.intent(intent)
+        return
     intent.error = account.objects.decline(charge, AUTHENTICATION_REQUIRED if is_soft else "")
-    if intent.is_authenticated:
-        intent.is_authenticated = False
-    raise Invalid(402, dict(intent.error), intent.reference)
+    intent.is_authenticated = False
 
 
 def _waiting(account: Account, intent: Intent) -> Plan:
-    def show(_answer: Answer) -> Shown:
-        account.backend.notify("payment_intent.requires_action", request_of(intent))
-        return account.objects.intent(intent)
-
-    return Plan(operation="query", request=request_of(intent), show=show)
+    return account.looked_up(
+        lambda: account.objects.intent(intent),
+        request_of(intent),
+        change=lambda: account.backend.notify("payment_intent.requires_action", request_of(intent)),
+    )

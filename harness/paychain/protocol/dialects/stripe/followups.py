@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from msgspec.structs import replace
 
 from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
@@ -24,6 +27,7 @@ from paychain.protocol.dialects.stripe.records import (
 from paychain.protocol.message import Answer
 
 REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
+_DESCRIPTORS = ("statement_descriptor", "statement_descriptor_suffix")
 REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
@@ -42,14 +46,14 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
     amount_minor = integer(asked.given, "amount_to_capture") or entry.rest_minor
     if amount_minor > entry.rest_minor:
         raise _too_large("amount_to_capture", amount_minor, entry.rest_minor)
-    for name in ("statement_descriptor", "statement_descriptor_suffix"):
-        if name in asked.given:
-            intent.fields[name] = text(asked.given, name) or None
+    fields: dict[str, Any] = {
+        name: text(asked.given, name) or None for name in _DESCRIPTORS if name in asked.given
+    }
     if "metadata" in asked.given:
-        intent.fields["metadata"] = written(intent.fields.get("metadata", {}), asked.given)
+        fields["metadata"] = written(intent.fields.get("metadata", {}), asked.given)
     charge = intent.charge
     part = CaptureOrRefund(
-        item=f"c{len(charge.captures) + 1}",
+        item=charge.next_item("c"),
         amount_minor=amount_minor,
         created_s=account.backend.now_s(),
     )
@@ -69,7 +73,13 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         is_open = answer.outcome is Outcome.UNKNOWN
         return account.objects.intent(intent, PROCESSING if is_open else "")
 
-    return Plan(operation="capture", request=request, show=show)
+    return Plan(
+        operation="capture",
+        request=request,
+        show=show,
+        change=lambda: intent.fields.update(fields),
+        undo=partial(_forget, charge.captures, part),
+    )
 
 
 def cancel(account: Account, asked: RoutedRequest) -> Plan:
@@ -90,20 +100,21 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
         raise unexpected(
             intent, f"You cannot cancel this PaymentIntent because it has a status of {status}."
         )
-    before = intent.cancellation_reason, intent.canceled_s
-    intent.cancellation_reason = reason
-    intent.canceled_s = account.backend.now_s()
+
+    def end() -> None:
+        intent.cancellation_reason = reason
+        intent.canceled_s = account.backend.now_s()
+
     charge = intent.charge
     if charge is None or entry is None or entry.state == "not_authorised":
-        plan = account.looked_up(lambda: account.objects.intent(intent), request_of(intent))
-        plan.after = lambda: account.backend.notify("payment_intent.canceled", request_of(intent))
 
-        def undo() -> None:
-            intent.cancellation_reason, intent.canceled_s = before
-            plan.after = lambda: None
+        def end_and_report() -> None:
+            end()
+            account.backend.notify("payment_intent.canceled", request_of(intent))
 
-        plan.undo = undo
-        return plan
+        return account.looked_up(
+            lambda: account.objects.intent(intent), request_of(intent), change=end_and_report
+        )
 
     def show(answer: Answer) -> Shown:
         if answer.outcome is Outcome.DECLINED:
@@ -111,7 +122,8 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
         is_open = answer.outcome is Outcome.UNKNOWN
         return account.objects.intent(intent, PROCESSING if is_open else "")
 
-    return Plan(operation="void", request=replace(charge.request, is_sale=False), show=show)
+    request = replace(charge.request, is_sale=False)
+    return Plan(operation="void", request=request, show=show, change=end)
 
 
 def refund(account: Account, asked: RoutedRequest) -> Plan:
@@ -142,7 +154,7 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
             param="amount",
         )
     part = CaptureOrRefund(
-        item=f"r{len(charge.refunds) + 1}",
+        item=charge.next_item("r"),
         amount_minor=amount_minor,
         created_s=account.backend.now_s(),
         fields={"metadata": written({}, given), "reason": reason or None},
@@ -157,15 +169,18 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
         _settle([], part, answer)
         return account.objects.refund(intent, charge, part)
 
-    return Plan(operation="refund", request=request, show=show)
+    undo = partial(_forget, charge.refunds, part)
+    return Plan(operation="refund", request=request, show=show, undo=undo)
 
 
 def update_refund(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/refunds/{refund}`: its metadata."""
     intent, charge, part = found_refund(account, asked)
-    part.fields["metadata"] = written(part.fields.get("metadata", {}), asked.given)
+    metadata = written(part.fields.get("metadata", {}), asked.given)
     return account.looked_up(
-        lambda: account.objects.refund(intent, charge, part), replace(charge.request, is_sale=False)
+        lambda: account.objects.refund(intent, charge, part),
+        replace(charge.request, is_sale=False),
+        change=lambda: part.fields.update(metadata=metadata),
     )
 
 
@@ -217,6 +232,10 @@ def _refunded(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge]:
         refusal.status = 404
         raise refusal
     return found
+
+
+def _forget(parts: list[CaptureOrRefund], part: CaptureOrRefund) -> None:
+    parts[:] = [each for each in parts if each is not part]
 
 
 def _settle(parts: list[CaptureOrRefund], part: CaptureOrRefund, answer: Answer) -> None:

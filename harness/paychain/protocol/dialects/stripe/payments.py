@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -100,24 +98,31 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
         draft.reference = f"{found.reference}~{account.backend.link}.i{account.made}"
     if draft.method is not None and draft.method.id == "":
         draft.method.id = method_id(draft)
-    account.intents.add(draft)
     if confirms:
-        plan = confirmed(account, asked, draft)
-        plan.after = partial(created, account, draft, plan.after)
-        return plan
+        return first_confirmed(account, asked, draft)
 
-    def show(_answer: Answer) -> Shown:
+    def add() -> None:
+        account.intents.add(draft)
         account.backend.notify("payment_intent.created", request_of(draft))
-        return account.objects.intent(draft)
 
-    return Plan(operation="query", request=request_of(draft), show=show)
+    return account.looked_up(lambda: account.objects.intent(draft), request_of(draft), change=add)
 
 
-def created(account: Account, intent: Intent, then: Callable[[], None]) -> None:
-    """An intent that was made and confirmed at once: it is there when anything came of it."""
-    then()
-    if intent.waits or account.objects.entry(intent) is not None:
+def first_confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
+    """Confirm an intent that nobody knows of: it is there when anything comes of it."""
+    undo = account.intents.undo_of(intent)
+    account.intents.add(intent)
+    plan = confirmed(account, asked, intent)
+    plan.undo = undo
+    change = plan.change
+
+    def created() -> None:
         account.backend.notify("payment_intent.created", request_of(intent))
+        if change is not None:
+            change()
+
+    plan.change = created
+    return plan
 
 
 def update(account: Account, asked: RoutedRequest) -> Plan:
@@ -132,8 +137,11 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
             f"a status of {status}.",
             fixed[0],
         )
+    undo = account.intents.undo_of(intent)
     write(account, intent, asked.given)
-    return _looked_at(account, intent)
+    plan = _looked_at(account, intent)
+    plan.undo = undo
+    return plan
 
 
 def retrieve(account: Account, asked: RoutedRequest) -> Plan:
@@ -151,12 +159,15 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
             f"This PaymentIntent's status is {status}: it has already been confirmed, canceled or "
             "is being worked on, and cannot be confirmed again.",
         )
+    undo = account.intents.undo_of(intent)
     write(account, intent, asked.given)
     _check_method(account, intent)
     # Whoever confirms what waits for the customer says that the customer is back.
     if status == REQUIRES_ACTION and not asked.given.get("payment_method"):
         intent.is_authenticated = True
-    return confirmed(account, asked, intent)
+    plan = confirmed(account, asked, intent)
+    plan.undo = undo
+    return plan
 
 
 def increment(account: Account, asked: RoutedRequest) -> Plan:

@@ -23,9 +23,8 @@ def create_method(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_methods`, from a card's number or a token."""
     required(asked.given, "type")
     method = of_parameters(asked.given, account.new_id("pm"), account.backend.now_s())
-    account.keep_method(method)
     return account.looked_up(
-        lambda: account.objects.method(method), undo=lambda: account.methods.pop(method.id, None)
+        lambda: account.objects.method(method), change=partial(account.keep_method, method)
     )
 
 
@@ -72,9 +71,9 @@ def detach(account: Account, asked: RoutedRequest) -> Plan:
 
 def _assigned(account: Account, method: Method, customer: str) -> Plan:
     """Let a method be that customer's, or nobody's."""
-    before, method.customer = method.customer, customer
     return account.looked_up(
-        lambda: account.objects.method(method), undo=partial(setattr, method, "customer", before)
+        lambda: account.objects.method(method),
+        change=partial(setattr, method, "customer", customer),
     )
 
 
@@ -125,26 +124,24 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
     _write(shown, asked.given)
     name = text(asked.given, "payment_method")
     method = account.method_asked(name, account.new_id("pm")) if name else None
-    owner = method.customer if method is not None else ""
-    if method is not None:
-        method.customer = shown["id"]
-        account.keep_method(method)
-    account.customers[shown["id"]] = shown
 
-    def undo() -> None:
-        account.customers.pop(shown["id"], None)
+    def add() -> None:
+        account.customers[shown["id"]] = shown
         if method is not None:
-            method.customer = owner
+            method.customer = shown["id"]
+            account.keep_method(method)
 
-    return account.looked_up(lambda: dict(shown), undo=undo)
+    return account.looked_up(lambda: dict(shown), change=add)
 
 
 def update_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/customers/{customer}`."""
     shown = _customer(account, asked)
-    before = dict(shown)
-    _write(shown, asked.given)
-    return account.looked_up(lambda: dict(shown), undo=lambda: shown.update(before))
+    changed = dict(shown)
+    changed["invoice_settings"] = dict(shown["invoice_settings"])
+    _write(changed, asked.given)
+    changes = {name: value for name, value in changed.items() if value != shown[name]}
+    return account.looked_up(lambda: dict(shown), change=lambda: shown.update(changes))
 
 
 def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:
@@ -155,12 +152,10 @@ def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:
 
 def delete_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`DELETE /v1/customers/{customer}`."""
-    shown = _customer(account, asked)
-    name = shown["id"]
-    del account.customers[name]
+    name = _customer(account, asked)["id"]
     return account.looked_up(
         lambda: {"id": name, "object": "customer", "deleted": True},
-        undo=lambda: account.customers.setdefault(name, shown),
+        change=lambda: account.customers.pop(name, None),
     )
 
 

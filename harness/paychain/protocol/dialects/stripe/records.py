@@ -6,9 +6,10 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
@@ -62,6 +63,11 @@ class Charge:
     def reference(self) -> str:
         """Of the authorisation in the book."""
         return self.request.reference
+
+    def next_item(self, kind: Literal["c", "r"]) -> str:
+        """The name of its next capture or refund."""
+        parts = self.captures if kind == "c" else self.refunds
+        return f"{kind}{1 + max((int(part.item[1:]) for part in parts), default=0)}"
 
     def refunded(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The refunds that were made, as far as the book shows."""
@@ -212,6 +218,22 @@ class Intents:
         """A charge of an intent, before it is made."""
         intent.charges.append(charge)
         self._by_charge[charge.reference] = intent
+
+    def undo_of(self, intent: Intent) -> Callable[[], None]:
+        """What makes an intent again what it is now, or unknown if it is not known."""
+        before, charges = copy(intent), list(intent.charges)
+        is_known = intent.reference in self._intents
+
+        def undo() -> None:
+            for charge in intent.charges[len(charges) :]:
+                self._by_charge.pop(charge.reference, None)
+            for each in fields(Intent):
+                setattr(intent, each.name, getattr(before, each.name))
+            intent.charges = charges
+            if not is_known:
+                self._intents.pop(intent.reference, None)
+
+        return undo
 
     def newest_first(self) -> Iterator[Intent]:
         """All that are remembered."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import confirmed
@@ -15,7 +14,7 @@ from paychain.protocol.dialects.stripe.ids import read
 from paychain.protocol.dialects.stripe.intents import locked
 from paychain.protocol.dialects.stripe.objects import method_id
 from paychain.protocol.dialects.stripe.parameters import text
-from paychain.protocol.dialects.stripe.payments import created
+from paychain.protocol.dialects.stripe.payments import first_confirmed
 from paychain.protocol.dialects.stripe.records import SESSION, CheckoutSession
 from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE, status_of
 from paychain.protocol.dialects.stripe.sessions import looked_at, session_of
@@ -63,14 +62,12 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
     if intent.is_busy:
         raise locked()
     is_first = not intent.charges and not intent.waits
-    if is_first:
-        account.intents.add(intent)
+    undo = account.intents.undo_of(intent)
     intent.return_url = _address(session, session.success_url)
     intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
     intent.waits = intent.is_authenticated = False
-    plan = confirmed(account, asked, intent)
-    if is_first:
-        plan.after = partial(created, account, intent, plan.after)
+    plan = (first_confirmed if is_first else confirmed)(account, asked, intent)
+    plan.undo = undo
     return plan, visited
 
 

@@ -6,7 +6,7 @@ POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
@@ -78,9 +78,12 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
         },
     )
     _attribute(account, asked, intent, data)
-    account.sessions[intent.reference] = session
-    _end_in_time(account, session)
-    return looked_at(account, session)
+
+    def add() -> None:
+        account.sessions[intent.reference] = session
+        _end_in_time(account, session)
+
+    return looked_at(account, session, add)
 
 
 def _attribute(
@@ -122,8 +125,8 @@ def retrieve(account: Account, asked: RoutedRequest) -> Plan:
 def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}`: its metadata."""
     session = session_of(account, asked)
-    session.fields["metadata"] = written(session.fields["metadata"], asked.given)
-    return looked_at(account, session)
+    metadata = written(session.fields["metadata"], asked.given)
+    return looked_at(account, session, lambda: session.fields.update(metadata=metadata))
 
 
 def expire(account: Account, asked: RoutedRequest) -> Plan:
@@ -136,19 +139,7 @@ def expire(account: Account, asked: RoutedRequest) -> Plan:
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
             f"Session has a status of `{status}`."
         )
-    intent = session.intent
-    before = intent.waits, intent.canceled_s, intent.cancellation_reason
-    kinds = _end(account, session)
-    plan = looked_at(account, session)
-    plan.after = lambda: _report(account, session, kinds)
-
-    def undo() -> None:
-        session.expired_s = 0
-        intent.waits, intent.canceled_s, intent.cancellation_reason = before
-        kinds.clear()
-
-    plan.undo = undo
-    return plan
+    return looked_at(account, session, lambda: _report(account, session, _end(account, session)))
 
 
 def _end(account: Account, session: CheckoutSession) -> list[str]:
@@ -209,9 +200,13 @@ def line_items(account: Account, asked: RoutedRequest) -> Plan:
     return page(account, asked, session.items)
 
 
-def looked_at(account: Account, session: CheckoutSession) -> Plan:
+def looked_at(
+    account: Account, session: CheckoutSession, change: Callable[[], object] | None = None
+) -> Plan:
     """A plan that shows a session and moves no money."""
-    return account.looked_up(lambda: shown_of(account, session), request_of(session.intent))
+    return account.looked_up(
+        lambda: shown_of(account, session), request_of(session.intent), change=change
+    )
 
 
 def session_of(account: Account, asked: RoutedRequest) -> CheckoutSession:

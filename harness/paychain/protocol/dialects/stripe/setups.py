@@ -1,9 +1,9 @@
-"""Setup intents: a card is checked and kept for later payments, and no money moves.
+"""Setup intents: a card is checked and saved for later payments; no money moves.
 
-    POST /v1/setup_intents ─▶ confirm ─▶ succeeded: the card is its customer's
+    POST /v1/setup_intents ─▶ confirm ─▶ succeeded: the card is attached to its customer
                                   └────▶ requires_action ─ the customer authenticates ─▶ succeeded
 
-`GET /3d_secure_2/setup/{setup}` authenticates; with `?result=failed` the customer fails.
+`GET /3d_secure_2/setup/{setup}` authenticates; with `?result=failed` authentication fails.
 Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-08-26.dahlia).
 """
 
@@ -62,7 +62,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     setup = Setup(id=name, request=request, created_s=account.backend.now_s())
     change = _Change(account, setup)
     change.undos.append(lambda: account.setups.pop(name, None))
-    _write(account, setup, given)
+    _write(change, given)
     if boolean(given, "confirm"):
         _check_method(setup)
     account.setups[name] = setup
@@ -87,7 +87,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
             f"This SetupIntent's {fixed[0]} could not be updated because it has a status of "
             f"{setup.status}.",
         )
-    _write(account, setup, asked.given)
+    _write(change, asked.given)
     return change.plan()
 
 
@@ -100,10 +100,10 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
             "canceled, and cannot be confirmed again.",
         )
     change = _Change(account, setup)
-    is_back = setup.waits and not asked.given.get("payment_method")
-    _write(account, setup, asked.given)
+    is_return = setup.waits and not asked.given.get("payment_method")
+    _write(change, asked.given)
     _check_method(setup)
-    _confirm(change, is_authenticated=is_back)
+    _confirm(change, is_authenticated=is_return)
     return change.plan()
 
 
@@ -150,7 +150,7 @@ HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
 
 
 def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
-    """The customer is on the bank's page. Raises Invalid where nothing waits for it."""
+    """The customer authenticates on the bank's page. Raises Invalid if the intent awaits none."""
     setup = _found(account, asked)
     has_failed = asked.given.get("result") == "failed"
     returned = Returned(
@@ -177,31 +177,31 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
 
 
 class _Change:
-    """What a request changes in an intent, and reports of it once the link has taken the request.
+    """What a request changes in an intent, and the events it reports once the link has executed it.
 
-    `undos`: take back what it has changed elsewhere. `refusal`: its answer, None for the intent.
+    `undos`: take back what it has changed elsewhere. `kept`: a card that can be asked for by its id
+    from now on. `refusal`: its answer, None for the intent.
     """
 
     def __init__(self, account: Account, setup: Setup) -> None:
         self.account, self.setup = account, setup
         self.undos: list[Callable[[], object]] = []
         self.refusal: Invalid | None = None
+        self.kept: Method | None = None
         self._before = copy(setup)
         self._reported: list[tuple[str, int]] = []
 
     def report(self, what: str) -> None:
-        """Report it, where the link does what it is asked for."""
+        """Report an event, unless the link fails to execute the request."""
         logged = f"setup_intent.{what}", self.account.backend.now_s()
         self._reported.append(logged)
         self.setup.log.append(logged)
 
     def plan(self) -> Plan:
-        """The plan that looks at the intent as it is then."""
+        """The plan whose answer shows the intent in the state it then has."""
         setup = self.setup
         request = setup.request if setup.request.payment else None
-        plan = self.account.looked_up(self._show, request, self._undo)
-        plan.after = self._notify
-        return plan
+        return self.account.looked_up(self._show, request, change=self._make, undo=self._undo)
 
     def _show(self) -> Shown:
         if self.refusal is not None:
@@ -213,20 +213,21 @@ class _Change:
             setattr(self.setup, each.name, getattr(self._before, each.name))
         for logged in self._reported:
             self.setup.log.remove(logged)
-        self._reported.clear()
         for undo in self.undos:
             undo()
 
-    def _notify(self) -> None:
+    def _make(self) -> None:
+        if self.kept is not None:
+            self.account.keep_method(self.kept)
         for kind, _ in self._reported:
             self.account.backend.notify(kind, self.setup.request)
 
 
 def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
-    """Keep the card, or let its holder authenticate first, or refuse it."""
+    """Save the card, require authentication first, or decline it."""
     account, setup = change.account, change.setup
     method = setup.method
-    assert method is not None  # checked before
+    assert method is not None  # `_check_method` came before
     if not method.can_be_saved:
         error = account.objects.card_error(method, method.declined_as)
         _fail(change, error)
@@ -246,7 +247,7 @@ def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
 
 
 def _fail(change: _Change, error: Shown) -> None:
-    """A card that was declined is not the intent's any more."""
+    """Record an error and detach the declined card from the intent."""
     account, setup = change.account, change.setup
     assert setup.method is not None
     setup.error = {**error, "payment_method": account.objects.method(setup.method)}
@@ -255,7 +256,7 @@ def _fail(change: _Change, error: Shown) -> None:
 
 
 def _found(account: Account, asked: RoutedRequest) -> Setup:
-    """The intent that a path names. Raises Invalid for an unknown."""
+    """The intent that a path names. Raises Invalid for an unknown id."""
     name = asked.names[0]
     setup = account.setups.get(name)
     if setup is None:
@@ -264,7 +265,7 @@ def _found(account: Account, asked: RoutedRequest) -> Setup:
 
 
 def _check_method(setup: Setup) -> None:
-    """Raises Invalid when there is no card to keep."""
+    """Raises Invalid if the intent has no card."""
     if setup.method is None:
         raise _unexpected(
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
@@ -276,8 +277,9 @@ def _unexpected(message: str) -> Invalid:
     return invalid(message, code="setup_intent_unexpected_state")
 
 
-def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
+def _write(change: _Change, given: dict[str, Any]) -> None:
     """Write what a request sets into an intent. Raises Invalid before it changes anything."""
+    account, setup = change.account, change.setup
     fields: dict[str, Any] = {}
     if "description" in given:
         fields["description"] = text(given, "description") or None
@@ -309,11 +311,11 @@ def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
     setup.return_url = text(given, "return_url") or setup.return_url
     if method is not None:
         setup.method, setup.waits = method, False
-        account.keep_method(method)  # by its id, it can be asked for
+        change.kept = method
 
 
 def _method(account: Account, given: dict[str, Any]) -> Method | None:
-    """The card that a request names or brings along, None for none."""
+    """The card that a request names or contains, None if there is none."""
     if name := text(given, "payment_method"):
         return account.method_asked(name, account.new_id("pm"))
     if given.get("payment_method_data"):
@@ -327,7 +329,7 @@ def _secret(setup: Setup) -> str:
 
 
 def shown_of(account: Account, setup: Setup) -> Shown:
-    """A setup intent, with every field that Stripe's fixture has."""
+    """A setup intent with every field of Stripe's fixture."""
     fields, status = setup.fields, setup.status
     return {
         "id": setup.id,

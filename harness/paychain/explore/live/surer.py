@@ -1,0 +1,41 @@
+"""Scripts that may break a rule each time where one of as many steps does so now and then.
+
+What a service does at a webhook and at another request meets by chance, depending on how busy the
+machine is. A step that lets a webhook arrive during a request makes an order of events of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.steps import StepChoice, Steps, fits, in_order, size
+
+
+def may_be_surer(
+    steps: Steps, suspects: Iterable[Steps], choices: Sequence[StepChoice], most: int
+) -> list[Steps]:
+    """Scripts to try, the simplest first: those that broke the rule, and those that let meet.
+
+    `suspects`: scripts that broke it. `most`: as many as there is room for, meetings before others.
+    """
+    meeting = dict.fromkeys(_with_meetings(steps, choices))
+    as_short = {each for each in suspects if len(each) == len(steps)}
+    others = sorted(as_short - meeting.keys() - {steps}, key=size)
+    return sorted([*meeting, *others][:most], key=size)
+
+
+def always_breaking(batch: Batch, rule: str, steps: Steps) -> list[Judged]:
+    """The orders with a script that broke a rule, if all that show what it does have."""
+    telling = [order for order in batch.orders if order.steps == steps and order.tells]
+    broke = [order for order in telling if rule in order.broken]
+    return broke if len(broke) == len(telling) > 1 else []
+
+
+def _with_meetings(steps: Steps, choices: Sequence[StepChoice]) -> Iterator[Steps]:
+    """The script with a webhook that meets a request in the place of one of its steps."""
+    for place in range(len(steps)):
+        others = (*steps[:place], *steps[place + 1 :])
+        for choice in choices:
+            if choice.is_meeting and fits((*others, choice)):
+                yield in_order((*others, choice))

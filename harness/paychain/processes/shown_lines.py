@@ -1,0 +1,49 @@
+"""What a user's process wrote, as a report may show it: no card number, no secret.
+
+CI jobs hand secrets to processes in variables, and a service that fails may print all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from paychain.payments.cards import masked
+from paychain.payments.errors import without_passwords
+
+LAST_LINES = 20  # of an output in a message
+MAX_LINE_CHARACTERS = 500
+MIN_SECRET = 8  # characters: what is shorter is also in text that is no secret
+# At the end: AWS_SECRET_ACCESS_KEY is one, TOKEN_LIFETIME and SECRETS_FILE are not.
+_SECRET_NAME = re.compile(
+    r"(?:token|secret|password|passwd|passphrase|credentials?|key|_pat)(?:_?[0-9]+|_base64|_b64)?$",
+    re.IGNORECASE,
+)
+
+
+def shown_lines(lines: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The last lines that are not empty, as a report may show them.
+
+    `environment`: the variables of the process; the values of those that are named like a secret
+    are masked.
+    """
+    written = [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
+    secrets = _secrets(environment)
+    return [_shown(line, secrets)[:MAX_LINE_CHARACTERS] for line in written]
+
+
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    """The longest first, so that none is left as a part of another."""
+    values = {
+        line.strip()
+        for name, value in environment.items()
+        if _SECRET_NAME.search(name)
+        for line in value.splitlines()  # a private key has several
+    }
+    return sorted((value for value in values if len(value) >= MIN_SECRET), key=len, reverse=True)
+
+
+def _shown(line: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        line = line.replace(secret, "***")
+    return masked(without_passwords(line))

@@ -1,0 +1,140 @@
+"""Stored payment methods: a card that has paid is kept for its shopper, and pays again by its id.
+
+    POST /payments (storePaymentMethod, shopperReference) ─▶ storedPaymentMethodId
+    POST /payments (storedPaymentMethodId, shopperReference, shopperInteraction: ContAuth)
+
+Sources: CheckoutService-v72.json and Webhooks-v1.json, their examples. That a card is stored once
+for a shopper is deduced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.protocol.dialects.adyen import bodies
+from paychain.protocol.dialects.adyen.account import Account
+from paychain.protocol.dialects.adyen.errors import Invalid
+from paychain.protocol.dialects.adyen.registry import Payment, StoredCard
+from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_cards import card_of_token
+from paychain.protocol.vendor_ids import UPPER, encode
+from paychain.protocol.vendor_pages import query_of
+from paychain.wire.http import HttpResponse, json_response
+
+AUTHENTICATION: Authentication = "none"  # of a stored card, which has paid before
+REPORTED = "stored"  # what is reported of a card that is stored
+MODELS = ("CardOnFile", "Subscription", "UnscheduledCardOnFile")
+
+
+async def listed(call: VendorCall, account: Account) -> HttpResponse:
+    """`GET /storedPaymentMethods`, of one shopper."""
+    query = query_of(call.http)
+    merchant, shopper = bodies.account(query, account.merchant), _shopper(query)
+    await account.execute_nothing(call, _NOTHING)
+    methods = [
+        {**shown_of(card), "shopperReference": shopper} for card in of_shopper(account, shopper)
+    ]
+    shown = {"merchantAccount": merchant, "shopperReference": shopper}
+    return json_response(200, {**shown, "storedPaymentMethods": methods})
+
+
+async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`DELETE /storedPaymentMethods/{id}`: it pays no more."""
+    query = query_of(call.http)
+    bodies.account(query, account.merchant)
+    _found(account, name, _shopper(query))
+    await account.execute_nothing(call, _NOTHING, change=lambda: account.stored.pop(name, None))
+    return HttpResponse(204)
+
+
+def of_shopper(account: Account, shopper: str) -> list[StoredCard]:
+    """The cards that are stored for a shopper, the oldest first."""
+    return [card for card in account.stored.values() if card.shopper == shopper]
+
+
+def shown_of(card: StoredCard) -> dict[str, Any]:
+    """A stored card, as a front end gets it."""
+    month, _, year = card.expiry.partition("/")
+    number = card.instrument.identity
+    return {
+        "brand": brand_of_scheme(card.instrument.group),
+        "expiryMonth": month,
+        "expiryYear": year[-2:],
+        **({"holderName": card.holder} if card.holder else {}),
+        "id": card.id,
+        "lastFour": number[-4:],
+        "name": card.instrument.group.upper(),
+        "supportedRecurringProcessingModels": list(MODELS),
+        "type": "scheme",
+    }
+
+
+def asked(account: Account, body: dict[str, Any], method: dict[str, Any]) -> StoredCard | None:
+    """The stored card that a payment is made with, None for another. Raises Invalid.
+
+    Our customers' tokens may stand in its place, and need no shopper.
+    """
+    name = str(method.get("storedPaymentMethodId") or method.get("recurringDetailReference") or "")
+    if not name or card_of_token(name) is not None:
+        return None
+    return _found(account, name, _shopper(body))
+
+
+def is_wanted(body: dict[str, Any]) -> bool:
+    """Whether a payment's card is to be stored. Raises Invalid when nothing says for whom."""
+    wants = body.get("storePaymentMethod") is True or body.get("enableRecurring") is True
+    return wants and bool(_shopper(body))
+
+
+def store(account: Account, payment: Payment) -> None:
+    """Store the card of a payment that was authorised, and report it."""
+    request = payment.request
+    known = [
+        card
+        for card in of_shopper(account, payment.shopper)
+        if card.instrument == request.instrument
+    ]
+    if known:
+        payment.stored = known[0].id
+        return
+    payment.stored = encode(f"{payment.reference}/s", UPPER)
+    account.stored[payment.stored] = StoredCard(
+        id=payment.stored,
+        merchant_account=payment.merchant_account,
+        shopper=payment.shopper,
+        instrument=request.instrument,
+        expiry=payment.expiry,
+        holder=payment.holder,
+    )
+    account.backend.notify(REPORTED, request)
+
+
+def additional(payment: Payment) -> dict[str, str]:
+    """What the answer to a payment says of its stored card."""
+    if not payment.stored:
+        return {}
+    is_new = payment.stored == encode(f"{payment.reference}/s", UPPER)
+    return {
+        "recurring.recurringDetailReference": payment.stored,
+        "recurring.shopperReference": payment.shopper,
+        "tokenization.shopperReference": payment.shopper,
+        "tokenization.storedPaymentMethodId": payment.stored,
+        "tokenization.store.operationType": "created" if is_new else "alreadyExisting",
+    }
+
+
+_NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
+
+
+def _shopper(given: dict[str, Any]) -> str:
+    return bodies.text(given, "shopperReference", "no_shopper")
+
+
+def _found(account: Account, name: str, shopper: str) -> StoredCard:
+    card = account.stored.get(name)
+    if card is None or card.shopper != shopper:
+        raise Invalid("no_contract")
+    return card

@@ -1,0 +1,239 @@
+"""What an error before the work, one after it and a lost answer must leave of a vendor's endpoint.
+
+Each endpoint has one or more recipes: how to prepare a mock, and what to ask it for. The laws are
+checked by asking four mocks for the same, one of which meets no fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from paychain.payments.journal import Movement
+from paychain.simulation.simulate import simulate
+from paychain.wire.http import HttpRequest, WireError
+from tests.support.stripe_links import StripeLinks
+
+LOST_S, SETTLES_S = 0.5, 0.4
+_WORDS = re.compile(r"[A-Za-z_ .,:'?-]{0,80}|-?\d+\.\d\d|\d{1,2}")
+_OF_IDS = ("invoice_prefix",)  # may be a word by chance
+_TIME = 10**8  # numbers from here on are times
+State = tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """How a vendor is asked. `views`: where its objects are listed."""
+
+    name: str
+    dialect: str
+    encode: Callable[[dict[str, Any]], bytes]
+    decode: Callable[[bytes], Any]
+    event: Callable[[HttpRequest], str]
+    headers: dict[str, str] = field(default_factory=dict)
+    key_header: str = ""
+    views: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a recipe asks for. `key`: where its key goes, "" where the vendor has none for it."""
+
+    path: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    views: tuple[str, ...] = ()  # further ones
+    new: str = ""  # where what it makes is shown: `/v2/refunds/{id}`
+    key: str = "header"
+    headers: dict[str, str] = field(default_factory=dict)
+    executes_again: bool = False  # the vendor takes a repeat after an error for a new request
+
+
+class Seat(StripeLinks):
+    """One mock, and who asks it."""
+
+    def __init__(self, vendor: Vendor, dialect: str = "") -> None:
+        self.dialect, self.vendor = dialect or vendor.dialect, vendor
+        super().__init__()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        given: dict[str, Any] | None = None,
+        key: str = "",
+        more: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        """Status and body of an answer; status 0 where none came."""
+        headers = {**self.vendor.headers, **(more or {})}
+        if key and self.vendor.key_header:
+            headers[self.vendor.key_header] = key
+        body = self.vendor.encode(given) if given is not None and method != "GET" else b""
+        try:
+            got = await self.pool.request(method, path, body, headers=headers, timeout_s=LOST_S)
+        except WireError:
+            return 0, {}
+        location = {"location": got.headers["location"]} if "location" in got.headers else {}
+        try:
+            shown = self.vendor.decode(got.body) if got.body else {}
+        except (ValueError, msgspec.MsgspecError):
+            shown = {"text": got.body.decode()}
+        return got.status, {**shown, **location} if isinstance(shown, dict) else shown
+
+    async def made(self, path: str, given: dict[str, Any] | None = None, **more: Any) -> Any:
+        """What a request that must succeed shows."""
+        status, shown = await self.send(more.get("method", "POST"), path, given or {})
+        assert 200 <= status < 400, (path, status, shown)
+        return shown
+
+    async def look(self, views: tuple[str, ...]) -> State:
+        """Books, webhooks and objects, without ids and times."""
+        await asyncio.sleep(SETTLES_S)
+        objects = [_masked(await self.send("GET", view)) for view in views]
+        moves = Counter(
+            (move.link, move.kind.value, move.amount_minor)
+            for move in self.journal
+            if isinstance(move, Movement)
+        )
+        events = Counter(self.vendor.event(http) for http in self.received)
+        return sorted(moves.items()), sorted(events.items()), objects
+
+
+Prepare = Callable[[Seat], Awaitable[Asked]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """`changes`: False where the endpoint changes nothing that anybody could see."""
+
+    prepare: Prepare
+    dialect: str = ""
+    changes: bool = True
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """One run: what was seen before the request, after it, and after its repeat."""
+
+    status: int
+    shown: Any
+    repeated: int
+    asked: Asked
+    before: State
+    after: State
+    at_last: State
+    new: tuple[State, State] = ((), ())  # of what it makes: after the request, after its repeat
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "before": {"kind": "http_error", "status": 503},
+    "after": {"kind": "http_error", "status": 500, "after_work": True},
+    "lost": {"kind": "lost_answer"},
+}
+
+
+def ask(vendor: Vendor, recipe: Recipe, method: str, fault: str = "", new: str = "") -> Outcome:
+    """Prepare a mock, ask it under a fault, and again under the same key without it."""
+
+    async def whole() -> Outcome:
+        seat = Seat(vendor, recipe.dialect)
+        await seat.start()
+        try:
+            asked = await recipe.prepare(seat)
+            given = dict(asked.fields)
+            _set_key(given, asked.key)
+            views = (*vendor.views, *asked.views)
+            before = await seat.look(views)
+            if fault:
+                fields = dict(FAULTS[fault])
+                kind = fields.pop("kind")
+                seat.inject(kind, **fields)
+            key = "key-1" if asked.key == "header" else ""
+            status, shown = await seat.send(method, asked.path, given, key, asked.headers)
+            if fault:
+                seat.heal(kind)
+            after = await seat.look(views)
+            made = await seat.look((new,)) if new else ()
+            repeated = 0
+            if fault and asked.key:
+                repeated, _ = await seat.send(method, asked.path, given, key, asked.headers)
+            at_last = await seat.look(views)
+            return Outcome(
+                status=status,
+                shown=shown,
+                repeated=repeated,
+                asked=asked,
+                before=before,
+                after=after,
+                at_last=at_last,
+                new=(made, await seat.look((new,)) if new else ()),
+            )
+        finally:
+            await seat.stop()
+
+    return simulate(lambda _loop: whole())
+
+
+def check(vendor: Vendor, recipe: Recipe, method: str) -> None:
+    """The three laws for one endpoint."""
+    good = ask(vendor, recipe, method)
+    name = good.asked.new and good.asked.new.format(id=_id_in(good.shown))
+    good = ask(vendor, recipe, method, new=name) if name else good
+    assert (good.after != good.before or bool(name)) is recipe.changes, (good.status, good.shown)
+    if name:
+        assert good.new[0][2][0][0] == 200, (name, good.new)
+
+    early = ask(vendor, recipe, method, "before", name)
+    assert early.status == 503
+    assert early.after == early.before, "an error before the work has changed something"
+    if name:
+        assert early.new[0][2][0][0] == 404, "an error before the work has made something"
+    if early.asked.key:
+        assert early.at_last == good.at_last, (
+            f"a repeat of it does not do it once: {early.repeated}"
+        )
+
+    for fault, status in (("after", 500), ("lost", 0)):
+        late = ask(vendor, recipe, method, fault, name)
+        assert late.status == status
+        assert late.after == good.after, f"{fault}: not done as when the answer comes"
+        assert late.new[:1] == good.new[:1], f"{fault}: not made as when the answer comes"
+        if late.asked.key and not (fault == "after" and late.asked.executes_again):
+            assert late.at_last == good.at_last, f"{fault}: a repeat of the key does it again"
+            assert late.new == good.new
+
+
+def _set_key(given: dict[str, Any], place: str) -> None:
+    """Write the key into a body: `transaction.api_request_key`."""
+    if place in ("", "header"):
+        return
+    *inside, last = place.split(".")
+    for name in inside:
+        given[name] = dict(given.get(name, {}))
+        given = given[name]
+    given[last] = "key-1"
+
+
+def _id_in(shown: Any) -> str:
+    if isinstance(shown, dict):
+        if "id" in shown or "token" in shown:
+            return str(shown.get("id") or shown["token"])
+        return next((found for found in map(_id_in, shown.values()) if found), "")
+    return ""
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _masked(each) for name, each in value.items() if name not in _OF_IDS}
+    if isinstance(value, list | tuple):
+        return [_masked(each) for each in value]
+    if isinstance(value, str):
+        return value if _WORDS.fullmatch(value) else "…"
+    if isinstance(value, int) and not isinstance(value, bool) and value > _TIME:
+        return "time"
+    return value

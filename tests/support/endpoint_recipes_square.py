@@ -1,0 +1,94 @@
+"""How each endpoint of Square's API is prepared and asked (`endpoint_laws.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tests.support.endpoint_laws import Asked, Recipe, Seat, Vendor
+from tests.support.vendor_links import payment
+
+_LINKS = "/v2/online-checkout/payment-links"
+SQUARE = Vendor(
+    name="square",
+    dialect="square",
+    encode=msgspec.json.encode,
+    decode=msgspec.json.decode,
+    event=lambda http: str(msgspec.json.decode(http.body)["type"]),
+    headers={"authorization": "Bearer test", "content-type": "application/json"},
+    views=("/v2/payments", "/v2/refunds", _LINKS),
+)
+MONEY = {"amount": 1000, "currency": "EUR"}
+SALE = {"source_id": "cnon:card-nonce-ok", "amount_money": MONEY, "reference_id": payment(1)}
+HOLD = {**SALE, "autocomplete": False}
+DECLINED = {**SALE, "source_id": "cnon:card-nonce-declined"}
+LINK = {
+    "quick_pay": {"name": "T-shirt", "price_money": MONEY, "location_id": "LPAYCHAIN0001"},
+    "payment_note": payment(1),
+    "checkout_options": {"redirect_url": "https://shop.example/done"},
+}
+
+
+def at(path: str, fields: dict[str, Any]) -> Recipe:
+    async def prepare(_seat: Seat) -> Asked:
+        return Asked(path=path, fields=fields, key="idempotency_key")
+
+    return Recipe(prepare=prepare)
+
+
+async def _pay(seat: Seat, fields: dict[str, Any]) -> str:
+    made = await seat.made("/v2/payments", {**fields, "idempotency_key": "first"})
+    return str(made["payment"]["id"])
+
+
+def of(what: str, key: str = "", **fields: Any) -> Recipe:
+    async def prepare(seat: Seat) -> Asked:
+        return Asked(path=f"/v2/payments/{await _pay(seat, HOLD)}{what}", fields=fields, key=key)
+
+    return Recipe(prepare=prepare)
+
+
+async def _by_key(seat: Seat) -> Asked:
+    await _pay(seat, HOLD)
+    return Asked(path="/v2/payments/cancel", fields={"idempotency_key": "first"}, key="")
+
+
+async def _refund(seat: Seat) -> Asked:
+    fields = {"payment_id": await _pay(seat, SALE), "amount_money": {**MONEY, "amount": 400}}
+    return Asked(path="/v2/refunds", fields=fields, key="idempotency_key")
+
+
+async def _link(seat: Seat) -> dict[str, Any]:
+    made: dict[str, Any] = await seat.made(_LINKS, {**LINK, "idempotency_key": "first"})
+    return dict(made["payment_link"])
+
+
+async def _delete(seat: Seat) -> Asked:
+    return Asked(path=f"{_LINKS}/{(await _link(seat))['id']}", key="")
+
+
+async def _page(seat: Seat) -> Asked:
+    made = await _link(seat)
+    page, order = urlsplit(made["url"]).path, f"/v2/orders/{made['order_id']}"
+    return Asked(path=f"{page}?card=tok_visa_4242", key="", views=(order,))
+
+
+RECIPES = {
+    "POST v2/payments": [
+        at("/v2/payments", SALE),
+        at("/v2/payments", HOLD),
+        at("/v2/payments", DECLINED),
+    ],
+    "POST v2/payments/cancel": [Recipe(prepare=_by_key)],
+    "PUT v2/payments/{id}": [
+        of("", "idempotency_key", payment={"amount_money": {**MONEY, "amount": 700}})
+    ],
+    "POST v2/payments/{id}/complete": [of("/complete")],
+    "POST v2/payments/{id}/cancel": [of("/cancel")],
+    "POST v2/refunds": [Recipe(prepare=_refund)],
+    f"POST {_LINKS[1:]}": [at(_LINKS, LINK)],
+    f"DELETE {_LINKS[1:]}/{{id}}": [Recipe(prepare=_delete)],
+    "GET /square-checkout/{id}": [Recipe(prepare=_page)],
+}

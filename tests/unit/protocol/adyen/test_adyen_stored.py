@@ -1,0 +1,78 @@
+"""Stored payment methods at Adyen's mock: a card pays once, is kept, and pays again by its id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.adyen_links import MANUAL, MERCHANT, AdyenLinks, on_adyen, payment, payment_id
+
+OF_ADA = f"merchantAccount={MERCHANT}&shopperReference=ada"
+KEEPING = {
+    "shopperReference": "ada",
+    "storePaymentMethod": True,
+    "shopperInteraction": "Ecommerce",
+    "recurringProcessingModel": "CardOnFile",
+}
+
+
+def again(number: int, stored: str, shopper: str = "ada") -> dict[str, Any]:
+    return payment(
+        payment_id(number),
+        shopperReference=shopper,
+        shopperInteraction="ContAuth",
+        recurringProcessingModel="CardOnFile",
+        paymentMethod={"type": "scheme", "storedPaymentMethodId": stored},
+    )
+
+
+async def listed(links: AdyenLinks) -> list[dict[str, Any]]:
+    answer = await links.ask("GET", f"/storedPaymentMethods?{OF_ADA}")
+    methods: list[dict[str, Any]] = answer.body["storedPaymentMethods"]
+    return methods
+
+
+def test_a_card_that_has_paid_is_kept_for_its_shopper_and_pays_again() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        first = await links.post("/payments", payment(payment_id(1), **KEEPING))
+        data = first.body["additionalData"]
+        stored = data["tokenization.storedPaymentMethodId"]
+        assert data["tokenization.store.operationType"] == "created"
+        assert [(card["id"], card["lastFour"]) for card in await listed(links)] == [
+            (stored, "1111")
+        ]
+        second = await links.post("/payments", payment(payment_id(2), **KEEPING))
+        known = second.body["additionalData"]
+        assert known["tokenization.store.operationType"] == "alreadyExisting"
+        assert known["tokenization.storedPaymentMethodId"] == stored
+        paid = await links.post("/payments", again(3, stored))
+        assert paid.body["resultCode"] == "Authorised"
+        offered = await links.post(
+            "/paymentMethods", {"merchantAccount": MERCHANT, "shopperReference": "ada"}
+        )
+        assert [card["id"] for card in offered.body["storedPaymentMethods"]] == [stored]
+        others = await links.post("/payments", again(4, stored, "grace"))
+        assert (others.status, others.body["errorCode"]) == (422, "800")
+        path = f"/storedPaymentMethods/{stored}?{OF_ADA}"
+        assert (await links.ask("DELETE", path)).status == 204
+        gone = await links.post("/payments", again(5, stored))
+        assert (gone.status, gone.body["errorCode"]) == (422, "800")
+
+    links = on_adyen(scenario, dialect=MANUAL)
+    assert links.booked() == [("authorised", 1000)] * 3
+    (contract,) = [item for item in links.webhooks if item["eventCode"] == "RECURRING_CONTRACT"]
+    assert (
+        contract["pspReference"] == contract["additionalData"]["recurring.recurringDetailReference"]
+    )
+
+
+def test_a_card_is_kept_only_if_it_pays_and_somebody_says_for_whom() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        declined = payment(payment_id(1), **KEEPING)
+        declined["paymentMethod"]["holderName"] = "DECLINED"
+        refused = await links.post("/payments", declined)
+        assert refused.body["resultCode"] == "Refused"
+        assert await listed(links) == []
+        nobodys = await links.post("/payments", payment(payment_id(2), storePaymentMethod=True))
+        assert (nobodys.status, nobodys.body["errorCode"]) == (422, "130")
+
+    on_adyen(scenario, dialect=MANUAL)

@@ -1,0 +1,55 @@
+"""Every endpoint of every vendor, as the dialects register them, under the three laws of faults.
+
+An error before the work changes nothing. An error in place of the answer, and an answer that is
+lost, change what the good answer does. A repeat of the key after any of them has one effect.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from paychain.protocol.dialects.vendors import VENDORS
+from paychain.protocol.vendor import endpoints_of, pages_of
+from tests.support import (
+    endpoint_recipes_adyen,
+    endpoint_recipes_braintree,
+    endpoint_recipes_checkout,
+    endpoint_recipes_paypal,
+    endpoint_recipes_square,
+    endpoint_recipes_stripe,
+)
+from tests.support.endpoint_laws import Recipe, Vendor, check
+
+TABLES: dict[str, tuple[Vendor, dict[str, list[Recipe]]]] = {
+    "adyen": (endpoint_recipes_adyen.ADYEN, endpoint_recipes_adyen.RECIPES),
+    "braintree": (endpoint_recipes_braintree.BRAINTREE, endpoint_recipes_braintree.RECIPES),
+    "checkout": (endpoint_recipes_checkout.CHECKOUT, endpoint_recipes_checkout.RECIPES),
+    "paypal": (endpoint_recipes_paypal.PAYPAL, endpoint_recipes_paypal.RECIPES),
+    "square": (endpoint_recipes_square.SQUARE, endpoint_recipes_square.RECIPES),
+    "stripe": (endpoint_recipes_stripe.STRIPE, endpoint_recipes_stripe.RECIPES),
+}
+CASES = [
+    pytest.param(
+        *(vendor, recipe, endpoint),
+        id=f"{name} {endpoint} {number}",
+        marks=[pytest.mark.slow] if number else [],  # what it can be asked for besides
+    )
+    for name, (vendor, recipes) in TABLES.items()
+    for endpoint, of_endpoint in recipes.items()
+    for number, recipe in enumerate(of_endpoint)
+]
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_every_endpoint_that_is_registered_is_tried(name: str) -> None:
+    api = VENDORS[name]
+    registered = {each for each in endpoints_of(api) if not each.startswith("GET ")}
+    registered |= {f"GET {page}" for page in pages_of(api)}
+    assert registered == TABLES[name][1].keys()
+
+
+@pytest.mark.parametrize(("vendor", "recipe", "endpoint"), CASES)
+def test_a_fault_acts_around_the_work_of_an_endpoint(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check(vendor, recipe, endpoint.partition(" ")[0])
