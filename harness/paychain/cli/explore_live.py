@@ -161,6 +161,8 @@ def found_lines(found: FoundScript) -> list[str]:
             f"    reproduced by {found.reproduced} of {found.alone} "
             f"{'fresh payments, alone' if found.outage is None else 'such outages'}"
         )
+    if not found.at_script:  # the first outage comes before them
+        return [*lines, "    found before the first script"]
     return [*lines, f"    found with script {found.at_script:,}"]
 
 

@@ -68,5 +68,5 @@ def _files_below(folder: str) -> Iterator[str]:
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _files_below(entry.path)
-        elif entry.name.endswith(SUFFIXES):
+        elif entry.name.endswith(SUFFIXES) and entry.name not in SUFFIXES:  # it has a name
             yield entry.path

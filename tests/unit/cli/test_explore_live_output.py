@@ -54,6 +54,7 @@ def test_what_was_cut_short_or_not_reproduced_is_reported() -> None:
     assert "    not minimal: the search ended while it was minimised" in cut
     assert "    not reproduced: the search ended first" in cut
     assert "    no failure is needed" in "\n".join(found_lines(replace(FOUND, steps=())))
+    assert found_lines(replace(FOUND, at_script=0))[-1] == "    found before the first script"
 
 
 def test_how_much_was_searched_and_what_to_know_of_it() -> None:

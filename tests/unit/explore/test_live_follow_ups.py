@@ -251,6 +251,17 @@ def test_another_payment_takes_the_place_of_one_that_was_declined_anyway(
     assert (before, alone) == (0, payments)
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_is_always_declined_alone_is_not_reproduced_unless_time_has_ended(
+    is_cut: bool,
+) -> None:
+    chain, result = Declining((STRIPE,), 1_000), LiveResult()
+    follow_ups = follow_ups_on(chain, result, is_late=lambda: is_cut and chain.alone > 0)
+    follow_ups.judge([chain.run([(STRIPE,)])])
+    assert list(result.doubtful) == ([] if is_cut else [RULE])
+    assert [found.reproduced for found in result.found.values()] == ([None] if is_cut else [])
+
+
 def test_a_decline_that_a_script_asks_for_shows_what_it_does() -> None:
     order = Overloaded((OTHER,)).run([(STRIPE,)], is_quiet=True).orders[0]
     assert order.tells

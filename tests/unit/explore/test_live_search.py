@@ -229,10 +229,18 @@ def test_a_service_that_is_killed_comes_before_other_outages_that_are_as_short()
 
 def test_the_declared_share_of_batches_meets_an_outage() -> None:
     result = search(
-        GIVES_UP, max_scripts=64, batch=8, rules=("captured_within_authorised",), outage_share=0.25
+        GIVES_UP, max_scripts=52, batch=8, rules=("captured_within_authorised",), outage_share=0.25
     ).run()
-    # Of eight, one in four is due; the first one at once.
+    # Of eight, one in four is due; the first one at once, when nothing follows a script yet.
     assert (result.outages, result.batches - result.outages) == (2, 6)
+    assert result.scripts == 52  # half of the payments of the second one follow a script
+
+
+def test_a_few_scripts_are_tried_though_the_first_batch_meets_an_outage() -> None:
+    result = search(
+        GIVES_UP, max_scripts=6, batch=8, rules=("captured_within_authorised",), outage_share=0.2
+    ).run()
+    assert (result.outages, result.batches, result.scripts) == (1, 2, 6)
 
 
 class _Poisoned(VirtualChain):

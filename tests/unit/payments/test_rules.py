@@ -694,6 +694,29 @@ def test_each_of_several_means_needs_money_of_its_own(movement: Make) -> None:
     assert finding.amount_minor == 800  # of 10.00, 2.00 are on the gift card
 
 
+@pytest.mark.parametrize(("booked", "is_found"), [(300, False), (400, False), (500, True)])
+@pytest.mark.parametrize("links", [("processor-a", "issuer"), ("issuer",)])
+def test_a_part_of_any_tender_may_be_approved_where_no_gateway_knows_which_it_was(
+    movement: Make, links: tuple[str, ...], booked: int, is_found: bool
+) -> None:
+    # Both answers were lost. The first gateway asked for 8.00, the second one for 6.00.
+    tenders = {("gateway", "processor-a"): 800, ("gateway-b", "processor-a"): 600}
+    unheard = [
+        movement(link, kind, amount=booked, reference="p1-1/2")
+        for kind in ("authorised", "voided")
+        for link in links
+    ]
+    found = findings(
+        unheard,
+        shown_approved=False,
+        is_partial=True,
+        accepts_partial=True,
+        gives_parts={"issuer": 0.5},
+        tenders=tenders,
+    )
+    assert ("amounts_equal" in found) is is_found
+
+
 def test_a_refused_capture_is_not_done_by_the_same_item_of_another_authorisation(
     movement: Make,
 ) -> None:

@@ -10,9 +10,9 @@ import pytest
 from paychain.report.html.compiled import CompiledTemplates, cache_folder
 
 
-def rendered(folder: Path, text: str = "paid {{ amount }}") -> str:
+def rendered(folder: Path, text: str = "paid {{ amount }}", **options: bool) -> str:
     environment = jinja2.Environment(
-        autoescape=True,
+        **{"autoescape": True, **options},  # type: ignore[arg-type]
         loader=jinja2.DictLoader({"page": text}),
         bytecode_cache=CompiledTemplates(folder),
     )
@@ -38,6 +38,25 @@ def test_a_template_is_compiled_once(tmp_path: Path, compilations: list[str]) ->
     assert [rendered(folder) for _ in range(3)] == ["paid 7"] * 3
     assert len(compilations) == 1
     assert rendered(folder, "{{ amount }} paid") == "7 paid"  # a newer version of the package
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("option", ["trim_blocks", "autoescape"])
+def test_an_environment_with_other_options_compiles_its_own(
+    tmp_path: Path, compilations: list[str], option: str
+) -> None:
+    text = "{% if amount %}\n{{ '<' ~ amount }}{% endif %}"
+    pages = [rendered(tmp_path, text, **{option: value}) for value in (False, True, False)]
+    assert pages[0] == pages[2] != pages[1]
+    assert len(compilations) == 2
+
+
+def test_another_version_of_the_package_compiles_its_own(
+    tmp_path: Path, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ours in ("1.0", "1.1", "1.1"):
+        monkeypatch.setattr("paychain.report.html.compiled.version", lambda _, ours=ours: ours)
+        assert rendered(tmp_path) == "paid 7"
     assert len(compilations) == 2
 
 

@@ -34,6 +34,21 @@ def test_a_module_that_was_imported_since_is_searched_as_well(
         assert vars(sys.modules["captures_second"])["now"] is guard
 
 
+def test_a_module_that_takes_a_function_later_is_searched_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = ModuleType("captures_later")
+    vars(made).update(now=None, other=1)
+    monkeypatch.setitem(sys.modules, "captures_later", made)
+    for name in ("now", "added"):  # what was to be filled, and what was not there
+        with captured_replaced([(time.monotonic, guard)]):
+            assert vars(made).get(name) is None
+        vars(made)[name] = time.monotonic
+        with captured_replaced([(time.monotonic, guard)]):
+            assert vars(made)[name] is guard
+        assert vars(made)[name] is time.monotonic
+
+
 def test_other_functions_are_looked_for_in_all_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     made = ModuleType("captures_both")
     vars(made).update(now=time.monotonic, wall=time.time)

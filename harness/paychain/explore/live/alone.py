@@ -16,6 +16,7 @@ from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import REPRODUCTIONS
 from paychain.explore.live.steps import Steps
 
+_ROUNDS = (False, True)  # whether each waits until the order of the last one is at rest
 MAX_IN_PLACE = 2  # times that others pay in the place of those that showed nothing
 
 
@@ -34,7 +35,7 @@ class Alone:
 
         One script may break several rules: it is followed once for all of them.
         """
-        for number, at_rest in enumerate((False, True)):
+        for number, at_rest in enumerate(_ROUNDS):
             if self._is_late() or self._rounds[steps] > number or self.is_sure(steps, rule):
                 continue
             self._rounds[steps] += 1
@@ -54,6 +55,12 @@ class Alone:
     def number(self, steps: Steps) -> int:
         """How many payments have followed a script, and were not declined whatever it does."""
         return sum(order.tells for batch in self._tried[steps] for order in batch.orders)
+
+    def in_vain(self, steps: Steps) -> int:
+        """How many have followed it of which each was declined, when no others are to pay."""
+        if self.number(steps) or self._rounds[steps] < len(_ROUNDS):
+            return 0
+        return sum(len(batch.orders) for batch in self._tried[steps])
 
     def breaking(self, steps: Steps, rule: str) -> list[tuple[Judged, Batch]]:
         """Those of them that broke a rule."""

@@ -371,7 +371,8 @@ class FollowUps:
     def _note_reproduced(self, rule: str) -> None:
         """Note how many payments that followed it alone broke the rule."""
         found = self._result.found[rule]
-        tried, again = self._alone.number(found.steps), self._alone.breaking(found.steps, rule)
+        tried = self._alone.number(found.steps) or self._alone.in_vain(found.steps)
+        again = self._alone.breaking(found.steps, rule)
         self._result.doing = ""
         if not tried:
             return

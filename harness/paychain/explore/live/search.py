@@ -207,8 +207,8 @@ class LiveSearch:
         """Count an order, and know what its script has led to."""
         result = self.result
         if batch.outage is not None:  # what it led to is the outage's
-            result.scripts += 1
-            result.met += 1
+            result.scripts += bool(order.steps)
+            result.met += bool(order.steps)
             return
         if order.steps:
             result.scripts += 1
@@ -254,13 +254,16 @@ class LiveSearch:
     def _try_outage(self) -> None:
         """Half of the payments of a batch follow a script, and all of them meet an outage.
 
-        In the first one none follows any: the simplest scripts are first tried by themselves.
+        In the first one none follows any: the simplest scripts are first tried by themselves. Only
+        what follows a script counts as one.
         """
         outage = self._next_outage()
         half = max(1, self._spec.batch // 2)
-        scripts = self._candidates.next(half) if self._plain_batches else []
+        number = half if self._spec.share is None else min(half, self._spec.share - self._begun)
+        is_first = not (self._plain_batches or self.result.outages)
+        scripts = [] if is_first else self._candidates.next(number)
+        self._begun += len(scripts)
         scripts += [()] * (half - len(scripts))
-        self._begun += 2 * half
         batch = self._through(outage, [each for steps in scripts for each in (steps, ())])
         for rule in self._follow_ups.new_rules(batch.orders):
             smallest = _smallest(rule, batch)

@@ -85,14 +85,20 @@ def _is_partial_approval(
     # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
     is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts.keys()
     given = [of for link, of in payment.gives_parts.items() if link in entry.positions]
-    part_minor = payment.part_minor(entry)
-    return is_issuers and all(
-        amount_minor <= part_minor
-        if of is None
-        # A bank whose share is declared gives that share of what the customer agreed to.
-        else amount_minor == max(1, share_of(part_minor, of))
-        for of in given or [None]
+    return is_issuers and any(
+        all(_may_be_given(amount_minor, part_minor, of) for of in given or [None])
+        for part_minor in payment.parts_minor(entry)
     )
+
+
+def _may_be_given(amount_minor: int, part_minor: int, of: float | None) -> bool:
+    """Whether an issuer may approve an amount in place of what the customer agreed to.
+
+    One whose share is declared, `of`, approves that share of it.
+    """
+    if of is None:
+        return amount_minor <= part_minor
+    return amount_minor == max(1, share_of(part_minor, of))
 
 
 @money_rule("Captured at most what is held", judged="at_any_time", beyond=None)

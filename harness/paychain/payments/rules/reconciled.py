@@ -120,20 +120,27 @@ class Reconciled:
     def part_minor(self, entry: Authorisation) -> int:
         """What one authorisation should be about: all of the payment, or its tender.
 
-        Where only a link further behind has booked it, no book says which tender it was: any will
-        do. Another gateway may have authorised all of it at the same link.
+        The first of `parts_minor`.
+        """
+        return self.parts_minor(entry)[0]
+
+    def parts_minor(self, entry: Authorisation) -> list[int]:
+        """What one authorisation may be about: any of these, as far as the books tell.
+
+        Where only a link further behind has booked it, no book says which tender it was: any that
+        has its amount will do, or else each may be it.
         """
         if PART not in entry.reference:
-            return self.amount_minor
+            return [self.amount_minor]
         askers = {gateway for gateway, _ in self.tenders if gateway in entry.positions}
         parts = [
             minor
             for (gateway, target), minor in self.tenders.items()
             if target in entry.positions and (gateway in askers or not askers)
         ]
+        parts = parts or list(self.tenders.values()) or [self.amount_minor]
         booked = {minor for minor, _ in entry.amounts}
-        fitting = (minor for minor in (parts or self.tenders.values()) if minor in booked)
-        return next(fitting, parts[0] if parts else self.amount_minor)
+        return [minor for minor in parts if minor in booked] or parts
 
     @property
     def bookkeepers(self) -> frozenset[str]:
