@@ -83,9 +83,11 @@ fidelity: .venv/ready
 
 # Where $(PYTHON) has a pip that can install elsewhere (22.3), it does: to copy one to .venv and to
 # compile it takes as long as to install a third of all that is needed.
-PIP = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+PIP = $$(test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
 HAS_PIP = $(PYTHON) -c 'import pip, sys; sys.exit([int(part) for part in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
 # pip compiles on one processor only, and what comes of it is slower: that is done afterwards, by all.
+# .venv may be of another $(PYTHON), or half made, and have no pip after all.
+CAN_INSTALL = @test -e $(BIN)/pip || $(HAS_PIP) || $(BIN)/python -m ensurepip --default-pip >/dev/null
 INSTALL = $(PIP) --quiet --disable-pip-version-check install --no-compile $(CONSTRAINTS:%=--constraint %) --editable
 # What no run imports is compiled when it is: other languages of Faker, lexers, pip itself.
 NEVER = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_|[a-z]+/test(s|ing)/)
@@ -100,13 +102,15 @@ $(BIN)/python:
 
 # What a user installs.
 .venv/installed: $(BIN)/python pyproject.toml
-	$(INSTALL) '.[fast]'
+	$(CAN_INSTALL)
+	@$(INSTALL) '.[fast]'
 	@$(call COMPILE,$(NEVER)|$(RARELY))
 	@touch $@
 
 # What its developers install, all at once; tests build and install wheels with pip.
 .venv/ready: $(BIN)/python pyproject.toml
-	$(INSTALL) '.[dev,fast]' pip
+	$(CAN_INSTALL)
+	@$(INSTALL) '.[dev,fast]' pip
 	@$(call COMPILE,$(NEVER))
 	@touch .venv/installed $@
 
@@ -118,7 +122,7 @@ docs: .venv/docs
 
 # What writes the site, beside what a user installs.
 .venv/docs: .venv/installed
-	$(INSTALL) '.[docs]'
+	@$(INSTALL) '.[docs]'
 	@touch $@
 
 lowest:

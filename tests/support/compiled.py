@@ -7,6 +7,7 @@ has nothing of it.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,12 @@ def compile_tests(config: pytest.Config, folder: Path, *, only_quick: bool) -> i
         kept = rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
         if rewrite._read_pyc(path, kept) is not None:
             continue
-        if only_quick and not has_quick_tests(path.read_text("utf-8")):
-            continue
-        kept.parent.mkdir(exist_ok=True)
-        source, code = rewrite._rewrite_test(path, config)
-        rewrite._write_pyc(state, code, source, kept)
-        compiled += 1
+        # A file that cannot be read, compiled or kept is the matter of who collects it.
+        with suppress(OSError, SyntaxError, ValueError):
+            if only_quick and not has_quick_tests(path.read_text("utf-8")):
+                continue
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            source, code = rewrite._rewrite_test(path, config)
+            rewrite._write_pyc(state, code, source, kept)
+            compiled += 1
     return compiled

@@ -14,11 +14,14 @@ from paychain.payments.errors import without_passwords
 LAST_LINES = 20  # of an output in a message
 MAX_LINE_CHARACTERS = 500
 MIN_SECRET = 8  # characters: what is shorter is also in text that is no secret
-# At the end: AWS_SECRET_ACCESS_KEY is one, TOKEN_LIFETIME and SECRETS_FILE are not.
+# At the end: AWS_SECRET_ACCESS_KEY is one, TOKEN_LIFETIME, SECRETS_FILE and PUBLIC_KEY are not.
 _SECRET_NAME = re.compile(
-    r"(?:token|secret|password|passwd|passphrase|credentials?|key|_pat)(?:_?[0-9]+|_base64|_b64)?$",
+    r"(?:token|secret|password|passwd|_pwd|passphrase|credentials?|(?<!public)(?<!public_)key|_pat)"
+    r"(?:_?[0-9]+|_base64|_b64|_live|_test)?$",
     re.IGNORECASE,
 )
+# Such as `postgres`: a password that stands for none, and a name in lines that say what failed.
+_PLAIN_WORD = re.compile(r"[a-z]{1,15}")
 
 
 def shown_lines(lines: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -40,7 +43,10 @@ def _secrets(environment: Mapping[str, str]) -> list[str]:
         if _SECRET_NAME.search(name)
         for line in value.splitlines()  # a private key has several
     }
-    return sorted((value for value in values if len(value) >= MIN_SECRET), key=len, reverse=True)
+    secrets = [
+        value for value in values if len(value) >= MIN_SECRET and not _PLAIN_WORD.fullmatch(value)
+    ]
+    return sorted(secrets, key=len, reverse=True)
 
 
 def _shown(line: str, secrets: Sequence[str]) -> str:

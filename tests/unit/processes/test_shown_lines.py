@@ -9,13 +9,24 @@ from paychain.processes.shown_lines import LAST_LINES, shown_lines
 
 @pytest.mark.parametrize(
     "name",
-    ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "dbPassword", "STRIPE_API_KEY", "KEY_2", "CI_PAT"],
+    [
+        "GITHUB_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "dbPassword",
+        "STRIPE_API_KEY",
+        "STRIPE_KEY_LIVE",
+        "MYSQL_PWD",
+        "KEY_2",
+        "CI_PAT",
+    ],
 )
 def test_no_value_of_a_variable_that_is_named_like_a_secret_is_shown(name: str) -> None:
     assert shown_lines([f"{name}='s3cr3t-value'"], {name: "s3cr3t-value"}) == [f"{name}='***'"]
 
 
-@pytest.mark.parametrize("name", ["PATH", "TOKEN_LIFETIME", "SECRETS_FILE", "LOG_KEYS_IN", "PWD"])
+@pytest.mark.parametrize(
+    "name", ["PATH", "TOKEN_LIFETIME", "SECRETS_FILE", "LOG_KEYS_IN", "PWD", "BRAINTREE_PUBLIC_KEY"]
+)
 def test_other_values_are_shown(name: str) -> None:
     assert shown_lines(["in /srv/shop"], {name: "/srv/shop"}) == ["in /srv/shop"]
 
@@ -30,6 +41,7 @@ def test_a_secret_of_several_lines_or_within_another_leaves_nothing() -> None:
 def test_short_values_card_numbers_and_passwords() -> None:
     # "test" is in text that tells what went wrong
     assert shown_lines(["in test"], {"API_KEY": "test"}) == ["in test"]
+    assert shown_lines(["at postgres:5432"], {"PASSWORD": "postgres"}) == ["at postgres:5432"]
     assert shown_lines(["card 4242424242424242"], {}) == ["card 424242…4242"]
     assert shown_lines(["at postgres://me:hunter2@db/x"], {}) == ["at postgres://***@db/x"]
 
