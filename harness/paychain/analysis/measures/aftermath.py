@@ -7,12 +7,14 @@
 
 A burst may overload a link for longer than it took to arrive: retries keep it busy. The aftermath
 lasts until payments fail and wait no more than just before the stall. A chain that was no better
-before it has none. What a fault explains is never part of it, nor is waiting once another fault is
-on: the chain may be slow for that reason.
+before it has none. It ends before a fault is on, and a fault that was on at the stall, or shortly
+before it, leaves none: payments may fail and wait for that reason, whatever the fault does. What a
+step of a script explains is never part of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -79,20 +81,35 @@ class _Payments:
         self._faults = [window for its in by_fault(switches).values() for window in windows_of(its)]
 
     def disturbed_until(self, from_ns: int, over_ns: int, failed: set[str]) -> int:
-        """When the chain works as before the stall; `failed` gets the payments that did not."""
+        """When the chain works as before the stall; `failed` gets the payments that did not.
+
+        Stalls are asked about in their order, and none that began before what was said last.
+        """
+        faulty_ns = min(
+            (since for since, until in self._faults if until >= from_ns - WINDOW_NS),
+            default=math.inf,
+        )
+        if over_ns + WINDOW_NS > faulty_ns:
+            return over_ns
         before = self._between(from_ns - WINDOW_NS, from_ns)
         if len(before) < FEW:
             return over_ns
         mean_ns = sum(paid.ended_ns - paid.intended_ns for paid in before) / len(before)
         slow_ns = WORSE * mean_ns
-        usual = sum(self._is_worse(paid, slow_ns, from_ns) for paid in before) / len(before)
-        while True:
+        usual = sum(self._is_worse(paid, slow_ns) for paid in before) / len(before)
+        while over_ns + WINDOW_NS <= faulty_ns:
             window = self._between(over_ns, over_ns + WINDOW_NS)
-            worse = [paid for paid in window if self._is_worse(paid, slow_ns, from_ns)]
+            worse = [
+                paid
+                for paid in window
+                # One that was still on its way then may have met the fault.
+                if paid.ended_ns < faulty_ns and self._is_worse(paid, slow_ns)
+            ]
             if len(worse) < FEW or len(worse) <= WORSE * usual * len(window):
-                return over_ns
+                break
             failed.update(paid.payment for paid in worse if paid.technical)
             over_ns += WINDOW_NS
+        return over_ns
 
     def _between(self, since_ns: int, until_ns: int) -> list[_Paid]:
         """The payments that were to start in a time."""
@@ -102,13 +119,10 @@ class _Payments:
         )
         return list(map(_Paid._make, self._store.select(sql, (since_ns, until_ns))))
 
-    def _is_worse(self, paid: _Paid, slow_ns: float, stalled_ns: int) -> bool:
-        """Whether a payment failed without a fault that explains it, or was slow without one."""
+    def _is_worse(self, paid: _Paid, slow_ns: float) -> bool:
+        """Whether a payment was slow, or failed without a fault that explains it."""
         if not paid.technical:
-            return paid.ended_ns - paid.intended_ns > slow_ns and not any(
-                since >= stalled_ns and since <= paid.ended_ns and until >= paid.intended_ns
-                for since, until in self._faults
-            )
+            return paid.ended_ns - paid.intended_ns > slow_ns
         if self._calls is None:
             calls: dict[str, list[FailedCall]] = defaultdict(list)
             self._store.index()
