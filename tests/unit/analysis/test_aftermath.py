@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pytest
 
 from paychain.analysis.measures.measures import Verdict
+from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import Stall
 from tests.support.recorded import Recorded, ns
 
@@ -138,6 +142,29 @@ def test_a_slow_fault_after_a_stall_is_no_queue() -> None:
     run = burst(40, took_ms=900)
     run.fault("slow-1", 10.5, 40)
     assert run.analysed(latency_p95="<= 300ms").verdict is Verdict.FAIL
+
+
+def test_every_stall_has_its_aftermath_and_payments_are_read_once_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scans: list[str] = []
+    select = RunStore.select
+
+    def noted(store: RunStore, sql: str, values: Sequence[Any]) -> Iterator[Any]:
+        plan = select(store, f"EXPLAIN QUERY PLAN {sql}", values)
+        scans.extend(step for *_, step in plan if step.startswith("SCAN txn"))
+        return select(store, sql, values)
+
+    monkeypatch.setattr(RunStore, "select", noted)
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        run.pay(number / 10, "technical" if 6 <= number / 10 < 8 or number >= 160 else "approved")
+    run.records.append(stalled(4, 5))
+    assert run.analysed(technical_success=">= 95%").verdict is Verdict.FAIL
+    for_one = len(scans)
+    run.records.append(stalled(14, 15))
+    assert run.analysed(technical_success=">= 95%").verdict is Verdict.INCONCLUSIVE
+    assert len(scans) == 2 * for_one
 
 
 def test_a_stalled_conductor_excuses_nothing() -> None:

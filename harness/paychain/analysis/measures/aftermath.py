@@ -15,8 +15,8 @@ step of a script explains is never part of it.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from paychain.analysis.measures.explanations import Explanations
@@ -78,6 +78,8 @@ class _Payments:
         self._explanations = Explanations(run.store, run.experiment)
         self._calls: Mapping[str, Sequence[FailedCall]] | None = None
         switches = (switch for switch in run.store.rows(FaultSwitch) if not switch.error)
+        self._read: deque[_Paid] = deque()  # the last ones, by when they were to start
+        self._to_come: Iterator[_Paid] | None = None
         self._faults = [window for its in by_fault(switches).values() for window in windows_of(its)]
 
     def disturbed_until(self, from_ns: int, over_ns: int, failed: set[str]) -> int:
@@ -112,12 +114,24 @@ class _Payments:
         return over_ns
 
     def _between(self, since_ns: int, until_ns: int) -> list[_Paid]:
-        """The payments that were to start in a time."""
-        sql = (
-            "SELECT payment, intended_ns, ended_ns, technical FROM txn "
-            "WHERE intended_ns >= ? AND intended_ns < ?"
-        )
-        return list(map(_Paid._make, self._store.select(sql, (since_ns, until_ns))))
+        """The payments that were to start in a time.
+
+        They are read once. No time may begin more than `WINDOW_NS` before the one asked about last.
+        """
+        if self._to_come is None:
+            self._store.index()  # not while rows are read
+            columns = ", ".join(_Paid._fields)
+            sql = f"SELECT {columns} FROM txn WHERE intended_ns >= ? ORDER BY intended_ns"
+            self._to_come = map(_Paid._make, self._store.select(sql, (since_ns,)))
+        read = self._read
+        while not read or read[-1].intended_ns < until_ns:
+            paid = next(self._to_come, None)
+            if paid is None:
+                break
+            read.append(paid)
+            while read and read[0].intended_ns < since_ns - WINDOW_NS:
+                read.popleft()
+        return [paid for paid in read if since_ns <= paid.intended_ns < until_ns]
 
     def _is_worse(self, paid: _Paid, slow_ns: float) -> bool:
         """Whether a payment was slow, or failed without a fault that explains it."""
@@ -125,7 +139,6 @@ class _Payments:
             return paid.ended_ns - paid.intended_ns > slow_ns
         if self._calls is None:
             calls: dict[str, list[FailedCall]] = defaultdict(list)
-            self._store.index()
             for call in failed_calls(self._store):
                 calls[call.payment].append(call)
             self._calls = calls
