@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from weakref import ref
 
 import msgspec
@@ -16,7 +17,7 @@ from paychain.explore.checks import broken
 from paychain.payments.journal import HopRecord, Movement, PaymentRecord, Record
 from paychain.payments.outcome import HopResult
 from paychain.simulation.simulate import Cycles, frozen_memory
-from tests.support.recorded import CHAIN, Recorded
+from tests.support.recorded import CHAIN, Recorded, ns
 
 PARTIES = Parties.of(CHAIN)
 
@@ -95,6 +96,40 @@ def test_what_went_otherwise_is_judged_and_found_as_ever(name: str, judged: list
     assert judged[0] == "p00001"
     # What broke a rule is never taken for sound: it is found each time.
     assert with_memory == [broken(records, PARTIES, None)] * 2
+
+
+def screened(begun_ms: float, ended_ms: float, result: str) -> list[Record]:
+    """A payment that is authorised 600 ms after it began, and what screening it gave."""
+    begun_ns, ended_ns = ns(1 + begun_ms / 1000), ns(1 + ended_ms / 1000)
+    run = Recorded()
+    run.hop("p00001", "gateway", "screen", "fraud", begun_ns, ended_ns, result, parent="p00001c")
+    run.pay(1, took_ms=900)
+    return [
+        msgspec.structs.replace(record, started_ns=ns(1.6))
+        if isinstance(record, HopRecord) and record.operation == "authorise"
+        else record
+        for record in run.records
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sound_one", "broken_one"),
+    [
+        # Approved before the authorisation was sent, and after it.
+        (screened(100, 200, "approved"), screened(100, 800, "approved")),
+        # Nobody waits for a check that begins with the authorisation.
+        (screened(600, 700, "declined"), screened(599, 700, "declined")),
+    ],
+)
+def test_when_a_check_was_over_is_asked_of_each_payment(
+    sound_one: list[Record], broken_one: list[Record]
+) -> None:
+    closed = {"gateway": {"fraud": "fraud screening"}}
+    parties = replace(PARTIES, own_closed=closed, has=PARTIES.has | {"closed call"})
+    sound = SoundPayments()
+    assert broken(sound_one, parties, None, None, sound) == []
+    found = broken(broken_one, parties, None, None, sound)
+    assert [breach.rule for breach in found] == ["closed_calls_stay_closed"]
 
 
 def test_payments_of_one_order_are_judged_together_whatever_each_went_like() -> None:
