@@ -12,6 +12,7 @@ import pytest
 
 from paychain.analysis.money.fingerprints import SoundPayments
 from paychain.analysis.money.parties import Parties
+from paychain.analysis.store import shapes
 from paychain.explore import checks
 from paychain.explore.checks import broken
 from paychain.payments.journal import HopRecord, Movement, PaymentRecord, Record
@@ -48,6 +49,22 @@ def test_payments_that_differ_in_amount_and_time_are_judged_once(judged: list[st
     for _ in range(3):
         assert broken(paid(1_000, 5_000, 70), PARTIES, None, None, sound) == []
     assert judged == ["p00001"]
+
+
+def test_beyond_all_shapes_new_payments_are_judged_and_those_known_are_not(
+    judged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = SoundPayments()
+    # A payment of its own, three hops and three movements.
+    monkeypatch.setattr(shapes, "MAX_SHAPES", 7)
+    for end, times in (("approved", 1), ("declined", 2), ("approved", 0)):
+        judged.clear()
+        run = Recorded()
+        run.pay(1, end)
+        for _ in range(2):
+            assert broken(run.records, PARTIES, None, None, sound) == []
+        assert len(judged) == times
+    assert len(sound._likenesses._numbers) == 7
 
 
 def edited(kind: type[Record], **changes: object) -> Callable[[list[Record]], list[Record]]:
