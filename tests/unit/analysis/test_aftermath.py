@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pytest
 
 from paychain.analysis.measures.measures import Verdict
+from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import Stall
 from tests.support.recorded import Recorded, ns
 
@@ -51,14 +55,23 @@ def test_a_fault_that_a_stall_hid_from_the_load_is_no_pass() -> None:
 
 
 def burst(
-    end_s: float, *, from_s: float = 10.5, stall: tuple[float, float] = (8, 9), took_ms: float = 0
+    end_s: float,
+    *,
+    from_s: float = 10.5,
+    stall: tuple[float, float] = (8, 9),
+    took_ms: float = 0,
+    failed_ms: float = 100,
+    ends_s: int = 60,
 ) -> Recorded:
-    """60 s, a stall, and payments that fail, or take so long, from the end of its rush on."""
-    run = Recorded(ends_s=60)
-    for number in range(600):
-        is_worse = from_s <= number / 10 < end_s
-        end = "technical" if is_worse and not took_ms else "approved"
-        run.pay(number / 10, end, took_ms=took_ms if is_worse and took_ms else 100)
+    """A stall, and payments that fail, or take so long, from the end of its rush on."""
+    run = Recorded(ends_s=ends_s)
+    for number in range(ends_s * 10):
+        if not from_s <= number / 10 < end_s:
+            run.pay(number / 10)
+        elif took_ms:
+            run.pay(number / 10, took_ms=took_ms)
+        else:
+            run.pay(number / 10, "technical", took_ms=failed_ms)
     run.records.append(stalled(*stall))
     return run
 
@@ -97,10 +110,61 @@ def test_what_a_fault_explains_after_a_burst_is_broken() -> None:
     assert run.analysed(technical_success=">= 95%").verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize(
+    ("on_s", "off_s", "verdict"),
+    [
+        # From the first failure on; before it, so that they come of it; just before the stall.
+        (10.5, 40, Verdict.FAIL),
+        (10.2, 10.4, Verdict.FAIL),
+        (7.5, 8.5, Verdict.FAIL),
+        (5, 6.5, Verdict.FAIL),
+        # Long over, and after a part of the failures: 15 of 200 are due before it.
+        (2, 4, Verdict.INCONCLUSIVE),
+        (12, 14, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_no_aftermath_is_left_once_a_fault_was_on_whatever_it_does(
+    on_s: float, off_s: float, verdict: Verdict
+) -> None:
+    # What fails is the call to the issuer, which the fault of processor-a does not explain.
+    run = burst(12, ends_s=20)
+    run.fault("f-1", on_s, off_s)
+    assert run.analysed(technical_success=">= 95%").verdict is verdict
+
+
+def test_a_payment_that_met_a_fault_later_on_is_not_worse_for_the_stall() -> None:
+    run = burst(12, ends_s=20, failed_ms=2_000)
+    run.fault("f-1", 12.3, 14)
+    assert run.analysed(technical_success=">= 95%").verdict is Verdict.FAIL
+
+
 def test_a_slow_fault_after_a_stall_is_no_queue() -> None:
     run = burst(40, took_ms=900)
     run.fault("slow-1", 10.5, 40)
     assert run.analysed(latency_p95="<= 300ms").verdict is Verdict.FAIL
+
+
+def test_every_stall_has_its_aftermath_and_payments_are_read_once_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scans: list[str] = []
+    select = RunStore.select
+
+    def noted(store: RunStore, sql: str, values: Sequence[Any]) -> Iterator[Any]:
+        plan = select(store, f"EXPLAIN QUERY PLAN {sql}", values)
+        scans.extend(step for *_, step in plan if step.startswith("SCAN txn"))
+        return select(store, sql, values)
+
+    monkeypatch.setattr(RunStore, "select", noted)
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        run.pay(number / 10, "technical" if 6 <= number / 10 < 8 or number >= 160 else "approved")
+    run.records.append(stalled(4, 5))
+    assert run.analysed(technical_success=">= 95%").verdict is Verdict.FAIL
+    for_one = len(scans)
+    run.records.append(stalled(14, 15))
+    assert run.analysed(technical_success=">= 95%").verdict is Verdict.INCONCLUSIVE
+    assert len(scans) == 2 * for_one
 
 
 def test_a_stalled_conductor_excuses_nothing() -> None:

@@ -65,3 +65,15 @@ def test_of_who_asked_nobody_nothing_is_concluded_and_a_later_try_counts(tmp_pat
     run.pay("stopped", 1.0)
     run.asked("stopped", 1.1, to=SCREENING, operation="screen", result="declined")
     assert found(run, tmp_path) == []
+
+
+def test_when_the_answer_came_is_asked_of_each_payment(tmp_path: Path) -> None:
+    run = ObservedRun()
+    # The same calls in the same order; only of the second one the answer came too late.
+    for payment, took_s in (("p0", 0.1), ("p1", 0.5), ("p2", 0.1)):
+        run.pay(payment, 1.0)
+        run.asked(payment, 1.1, took_s, to=SCREENING, operation="screen")
+        run.asked(payment, 1.4, to=A, key=payment)
+        for link in (A, "issuer"):
+            run.booked(payment, 1.45, "authorised", to=link)
+    assert found(run, tmp_path) == ["shop → processor-a, attempt 1, without sanctions screening"]

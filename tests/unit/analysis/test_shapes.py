@@ -63,7 +63,7 @@ def test_payments_without_a_shape_are_judged_each_by_itself(
 ) -> None:
     monkeypatch.setattr(shapes, "MAX_SHAPES", 0)
     store = three_payments().store()
-    stories = stories_to_judge(store, set(), Orders({}))
+    stories = stories_to_judge(store, set(), Orders({}), {})
     found = [(story.payment, fingerprint) for story, fingerprint in stories]
     assert found == [("p00001", ""), ("p00002", ""), ("p00003", "")]
     assert not any(rule.findings for rule in money(store, CHAIN).rules)
@@ -74,7 +74,7 @@ def test_of_payments_with_one_outline_that_broke_no_rule_one_is_judged() -> None
     store = three_payments().store()
     sound: set[str] = set()
     judged = []
-    for story, fingerprint in stories_to_judge(store, sound, Orders({})):
+    for story, fingerprint in stories_to_judge(store, sound, Orders({}), {}):
         judged.append(story.payment)
         sound.add(fingerprint)
     assert judged == ["p00001", "p00003"]

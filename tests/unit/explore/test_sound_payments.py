@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from weakref import ref
 
 import msgspec
@@ -11,12 +12,13 @@ import pytest
 
 from paychain.analysis.money.fingerprints import SoundPayments
 from paychain.analysis.money.parties import Parties
+from paychain.analysis.store import shapes
 from paychain.explore import checks
 from paychain.explore.checks import broken
 from paychain.payments.journal import HopRecord, Movement, PaymentRecord, Record
 from paychain.payments.outcome import HopResult
 from paychain.simulation.simulate import Cycles, frozen_memory
-from tests.support.recorded import CHAIN, Recorded
+from tests.support.recorded import CHAIN, Recorded, ns
 
 PARTIES = Parties.of(CHAIN)
 
@@ -47,6 +49,22 @@ def test_payments_that_differ_in_amount_and_time_are_judged_once(judged: list[st
     for _ in range(3):
         assert broken(paid(1_000, 5_000, 70), PARTIES, None, None, sound) == []
     assert judged == ["p00001"]
+
+
+def test_beyond_all_shapes_new_payments_are_judged_and_those_known_are_not(
+    judged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = SoundPayments()
+    # A payment of its own, three hops and three movements.
+    monkeypatch.setattr(shapes, "MAX_SHAPES", 7)
+    for end, times in (("approved", 1), ("declined", 2), ("approved", 0)):
+        judged.clear()
+        run = Recorded()
+        run.pay(1, end)
+        for _ in range(2):
+            assert broken(run.records, PARTIES, None, None, sound) == []
+        assert len(judged) == times
+    assert len(sound._likenesses._numbers) == 7
 
 
 def edited(kind: type[Record], **changes: object) -> Callable[[list[Record]], list[Record]]:
@@ -95,6 +113,40 @@ def test_what_went_otherwise_is_judged_and_found_as_ever(name: str, judged: list
     assert judged[0] == "p00001"
     # What broke a rule is never taken for sound: it is found each time.
     assert with_memory == [broken(records, PARTIES, None)] * 2
+
+
+def screened(begun_ms: float, ended_ms: float, result: str) -> list[Record]:
+    """A payment that is authorised 600 ms after it began, and what screening it gave."""
+    begun_ns, ended_ns = ns(1 + begun_ms / 1000), ns(1 + ended_ms / 1000)
+    run = Recorded()
+    run.hop("p00001", "gateway", "screen", "fraud", begun_ns, ended_ns, result, parent="p00001c")
+    run.pay(1, took_ms=900)
+    return [
+        msgspec.structs.replace(record, started_ns=ns(1.6))
+        if isinstance(record, HopRecord) and record.operation == "authorise"
+        else record
+        for record in run.records
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sound_one", "broken_one"),
+    [
+        # Approved before the authorisation was sent, and after it.
+        (screened(100, 200, "approved"), screened(100, 800, "approved")),
+        # Nobody waits for a check that begins with the authorisation.
+        (screened(600, 700, "declined"), screened(599, 700, "declined")),
+    ],
+)
+def test_when_a_check_was_over_is_asked_of_each_payment(
+    sound_one: list[Record], broken_one: list[Record]
+) -> None:
+    closed = {"gateway": {"fraud": "fraud screening"}}
+    parties = replace(PARTIES, own_closed=closed, has=PARTIES.has | {"closed call"})
+    sound = SoundPayments()
+    assert broken(sound_one, parties, None, None, sound) == []
+    found = broken(broken_one, parties, None, None, sound)
+    assert [breach.rule for breach in found] == ["closed_calls_stay_closed"]
 
 
 def test_payments_of_one_order_are_judged_together_whatever_each_went_like() -> None:

@@ -92,14 +92,24 @@ class Shop(ObservedRun):
         self.holds(payment, at_s + 0.1)
 
     def webhook(
-        self, payment: str, at_s: float, result: str = "approved", *, forged: bool = False
+        self,
+        payment: str,
+        at_s: float,
+        result: str = "approved",
+        *,
+        forged: bool = False,
+        signed_s: float = 0.001,
     ) -> None:
-        """A webhook to the shop about the payment's approval."""
+        """A webhook to the shop about the payment's approval, signed so long before it left."""
         name = f"{payment}-1 authorised"
         self.decided(DecisionKind.FOLLOW_UP_DUE, payment, at_s, A, detail=name)
         if forged:
             self.decided(
-                DecisionKind.WEBHOOK_FORGED, payment, at_s + 0.001, A, detail=f"{name} try 1"
+                DecisionKind.WEBHOOK_FORGED,
+                payment,
+                at_s + 0.002 - signed_s,
+                A,
+                detail=f"{name} try 1",
             )
         self.records.append(
             HopRecord(
@@ -218,19 +228,32 @@ def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:
     assert "money_has_its_order" not in found  # the same money, and its reason is known
 
 
-def forged(run: Shop, result: str, *, paid: bool = True) -> None:
+def forged(
+    run: Shop, result: str, *, paid: bool = True, payment: str = "p1", signed_s: float = 0.001
+) -> None:
     """The shop had no answer, and a webhook with an invalid signature came."""
-    run.pay("p1", 1.0, 5.0, "timeout")
-    run.sent(1.1, 1.0, ended_by="client", payment="p1", key="k")
-    run.holds("p1", 1.2)
-    run.webhook("p1", 2.0, result, forged=True)
-    run.books("p1", paid=paid)
+    run.pay(payment, 1.0, 5.0, "timeout")
+    run.sent(1.1, 1.0, ended_by="client", payment=payment, key=f"k-{payment}")
+    run.holds(payment, 1.2)
+    run.webhook(payment, 2.0, result, forged=True, signed_s=signed_s)
+    run.books(payment, paid=paid)
 
 
 def test_a_webhook_with_a_wrong_signature_that_paid_an_order(tmp_path: Path) -> None:
     run = Shop()
     forged(run, "approved")
     assert "no_forged_webhook_acted_on" in broken(run, tmp_path)
+
+
+def test_a_webhook_with_a_wrong_signature_after_one_that_was_not_sent(tmp_path: Path) -> None:
+    run = Shop()
+    # What came was another one: it left long after this one was signed.
+    forged(run, "approved", payment="p0", signed_s=0.4)
+    assert not broken(run, tmp_path)
+    forged(run, "approved")
+    again = tmp_path / "again"
+    again.mkdir()
+    assert broken(run, again) == {"no_forged_webhook_acted_on": ["p1"]}
 
 
 @pytest.mark.parametrize("result", ["approved", "rejected"])

@@ -7,14 +7,16 @@
 
 A burst may overload a link for longer than it took to arrive: retries keep it busy. The aftermath
 lasts until payments fail and wait no more than just before the stall. A chain that was no better
-before it has none. What a fault explains is never part of it, nor is waiting once another fault is
-on: the chain may be slow for that reason.
+before it has none. It ends before a fault is on, and a fault that was on at the stall, or shortly
+before it, leaves none: payments may fail and wait for that reason, whatever the fault does. What a
+step of a script explains is never part of it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from paychain.analysis.measures.explanations import Explanations
@@ -76,42 +78,67 @@ class _Payments:
         self._explanations = Explanations(run.store, run.experiment)
         self._calls: Mapping[str, Sequence[FailedCall]] | None = None
         switches = (switch for switch in run.store.rows(FaultSwitch) if not switch.error)
+        self._read: deque[_Paid] = deque()  # the last ones, by when they were to start
+        self._to_come: Iterator[_Paid] | None = None
         self._faults = [window for its in by_fault(switches).values() for window in windows_of(its)]
 
     def disturbed_until(self, from_ns: int, over_ns: int, failed: set[str]) -> int:
-        """When the chain works as before the stall; `failed` gets the payments that did not."""
+        """When the chain works as before the stall; `failed` gets the payments that did not.
+
+        Stalls are asked about in their order, and none that began before what was said last.
+        """
+        faulty_ns = min(
+            (since for since, until in self._faults if until >= from_ns - WINDOW_NS),
+            default=math.inf,
+        )
+        if over_ns + WINDOW_NS > faulty_ns:
+            return over_ns
         before = self._between(from_ns - WINDOW_NS, from_ns)
         if len(before) < FEW:
             return over_ns
         mean_ns = sum(paid.ended_ns - paid.intended_ns for paid in before) / len(before)
         slow_ns = WORSE * mean_ns
-        usual = sum(self._is_worse(paid, slow_ns, from_ns) for paid in before) / len(before)
-        while True:
+        usual = sum(self._is_worse(paid, slow_ns) for paid in before) / len(before)
+        while over_ns + WINDOW_NS <= faulty_ns:
             window = self._between(over_ns, over_ns + WINDOW_NS)
-            worse = [paid for paid in window if self._is_worse(paid, slow_ns, from_ns)]
+            worse = [
+                paid
+                for paid in window
+                # One that was still on its way then may have met the fault.
+                if paid.ended_ns < faulty_ns and self._is_worse(paid, slow_ns)
+            ]
             if len(worse) < FEW or len(worse) <= WORSE * usual * len(window):
-                return over_ns
+                break
             failed.update(paid.payment for paid in worse if paid.technical)
             over_ns += WINDOW_NS
+        return over_ns
 
     def _between(self, since_ns: int, until_ns: int) -> list[_Paid]:
-        """The payments that were to start in a time."""
-        sql = (
-            "SELECT payment, intended_ns, ended_ns, technical FROM txn "
-            "WHERE intended_ns >= ? AND intended_ns < ?"
-        )
-        return list(map(_Paid._make, self._store.select(sql, (since_ns, until_ns))))
+        """The payments that were to start in a time.
 
-    def _is_worse(self, paid: _Paid, slow_ns: float, stalled_ns: int) -> bool:
-        """Whether a payment failed without a fault that explains it, or was slow without one."""
+        They are read once. No time may begin more than `WINDOW_NS` before the one asked about last.
+        """
+        if self._to_come is None:
+            self._store.index()  # not while rows are read
+            columns = ", ".join(_Paid._fields)
+            sql = f"SELECT {columns} FROM txn WHERE intended_ns >= ? ORDER BY intended_ns"
+            self._to_come = map(_Paid._make, self._store.select(sql, (since_ns,)))
+        read = self._read
+        while not read or read[-1].intended_ns < until_ns:
+            paid = next(self._to_come, None)
+            if paid is None:
+                break
+            read.append(paid)
+            while read and read[0].intended_ns < since_ns - WINDOW_NS:
+                read.popleft()
+        return [paid for paid in read if since_ns <= paid.intended_ns < until_ns]
+
+    def _is_worse(self, paid: _Paid, slow_ns: float) -> bool:
+        """Whether a payment was slow, or failed without a fault that explains it."""
         if not paid.technical:
-            return paid.ended_ns - paid.intended_ns > slow_ns and not any(
-                since >= stalled_ns and since <= paid.ended_ns and until >= paid.intended_ns
-                for since, until in self._faults
-            )
+            return paid.ended_ns - paid.intended_ns > slow_ns
         if self._calls is None:
             calls: dict[str, list[FailedCall]] = defaultdict(list)
-            self._store.index()
             for call in failed_calls(self._store):
                 calls[call.payment].append(call)
             self._calls = calls

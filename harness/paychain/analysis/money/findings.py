@@ -83,7 +83,7 @@ def money(
     sound: set[str] = set()
     orders = Orders(orders_of_several(store))
     wrong = uncompleted = 0
-    for story, fingerprint in stories_to_judge(store, sound, orders):
+    for story, fingerprint in stories_to_judge(store, sound, orders, parties.own_closed):
         payment = reconcile(story, parties, order, reservations)
         is_decided = is_final and story.payment not in undecided
         for judged, broken in orders.judge(payment, is_final=is_decided):

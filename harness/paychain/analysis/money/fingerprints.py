@@ -7,9 +7,10 @@ stories_to_judge ──► story, fingerprint ──► rules ──► no findi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from paychain.analysis.money.orders import Orders
+from paychain.analysis.store.queries import asking_beside
 from paychain.analysis.store.shapes import Likeness, Likenesses
 from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.payments.rules import RULES
@@ -19,18 +20,22 @@ _BEYOND = tuple(rule.beyond for rule in RULES.values() if rule.beyond is not Non
 
 
 def stories_to_judge(
-    store: RunStore, sound: set[str], orders: Orders
+    store: RunStore,
+    sound: set[str],
+    orders: Orders,
+    own_closed: Mapping[str, Collection[str]],
 ) -> Iterator[tuple[RecordedPayment, str]]:
     """Stories with their fingerprints, without those whose fingerprint is in `sound`.
 
-    Payments of an order of several are judged each: those of one order together. `sound` may grow
-    between two stories. A fingerprint is "" where it does not say everything: then the payment is
-    judged by itself.
+    Payments of an order of several are judged each: those of one order together. So are those of
+    which a service asked what must come first while it sent the authorisation, since no shape says
+    what came first; `own_closed`: see `Parties`. `sound` may grow between two stories. A
+    fingerprint is "" where it does not say everything: then the payment is judged by itself.
     """
     known = store.fingerprints()
-    together = orders.payments(store)
-    for payment, fingerprint in known.payments(sound, together):
-        says_all = fingerprint.says_all and payment not in together
+    by_itself = orders.payments(store) | asking_beside(store, own_closed)
+    for payment, fingerprint in known.payments(sound, by_itself):
+        says_all = fingerprint.says_all and payment not in by_itself
         yield store.story(payment), fingerprint.text if says_all else ""
     # Rules are about what a customer paid or about what nobody did, never about both: the order of
     # a rule's findings is that of the payments.

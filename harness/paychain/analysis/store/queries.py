@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules.own_traces import SIGNED_NS
+from paychain.payments.rules.traces import MOVES
 
 # Hops and decisions that count: not those of payments of the warm-up, whenever they happened.
 _MEASURED = "payment NOT IN (SELECT payment FROM txn WHERE warm_up)"
@@ -211,6 +212,24 @@ def forged_and_taken(store: RunStore, service: str) -> tuple[int, int]:
         (kind, service, HopResult.APPROVED.value, SIGNED_NS),
     )
     return int(sent), int(acknowledged)
+
+
+def asking_beside(store: RunStore, closed: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """The payments of which `own_traces.asks_beside` is true."""
+    found: set[str] = set()
+    for service, asks in closed.items():
+        store.index()
+        links, moves = (", ".join("?" * len(names)) for names in (asks, MOVES))
+        rows = store.select(
+            "SELECT asked.payment FROM hop AS asked CROSS JOIN hop AS sent INDEXED BY hop_payment "
+            "ON sent.payment = asked.payment AND sent.started_ns >= asked.started_ns "
+            "AND (sent.started_ns < asked.ended_ns OR sent.started_ns = asked.started_ns) "
+            f"WHERE asked.caller = ? AND asked.callee IN ({links}) AND sent.caller = asked.caller "
+            f"AND sent.operation IN ({moves}) AND sent.callee NOT IN ({links})",
+            (service, *asks, *MOVES, *asks),
+        )
+        found.update(payment for (payment,) in rows)
+    return frozenset(found)
 
 
 def payments_by_hop(

@@ -146,6 +146,10 @@ class Shapes:
         return found
 
 
+class _NoRoom(Exception):
+    """There are MAX_SHAPES shapes, and this one is none of them."""
+
+
 class Likenesses:
     """What payments of several runs of one chain went like, in memory; `store.fingerprints` of one.
 
@@ -162,7 +166,22 @@ class Likenesses:
         movements: Sequence[Movement],
         decisions: Sequence[Decision],
     ) -> Likeness | None:
-        """What one payment went like; None where that would not say everything."""
+        """What one payment went like; None where that would not say everything.
+
+        None, too, where a record has a new shape beyond MAX_SHAPES.
+        """
+        try:
+            return self._of(paid, hops, movements, decisions)
+        except _NoRoom:
+            return None
+
+    def _of(
+        self,
+        paid: PaymentRecord,
+        hops: Sequence[HopRecord],
+        movements: Sequence[Movement],
+        decisions: Sequence[Decision],
+    ) -> Likeness | None:
         amount, party = paid.amount_minor, (paid.merchant, paid.instrument)
         number = self._number
         found = [number(_of_payment(paid)), *[number(_of_hop(hop)) for hop in hops]]
@@ -177,10 +196,15 @@ class Likenesses:
                 return None
             shape = number(_of_decision(decision))
             found.append(shape if decision.amount_minor else ~shape)
-        return tuple(found) if len(self._numbers) <= MAX_SHAPES else None
+        return tuple(found)
 
     def _number(self, parts: tuple[Any, ...]) -> int:
-        return self._numbers.setdefault(parts, len(self._numbers))
+        number = self._numbers.get(parts)
+        if number is None:
+            if len(self._numbers) >= MAX_SHAPES:
+                raise _NoRoom
+            number = self._numbers[parts] = len(self._numbers)
+        return number
 
 
 def hop_of(parts: str) -> tuple[str, str, str, int]:

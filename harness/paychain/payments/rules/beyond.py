@@ -71,6 +71,11 @@ def quoted(payment: PaymentEvidence) -> bool:
     return any(decision.kind is DecisionKind.QUOTED for decision in payment.decisions)
 
 
+def webhook_forged(payment: PaymentEvidence) -> bool:
+    """A webhook was signed wrongly: it matters how soon after it one was sent."""
+    return any(decision.kind is DecisionKind.WEBHOOK_FORGED for decision in payment.decisions)
+
+
 def limited_fallback_used(payment: PaymentEvidence) -> bool:
     """A fallback with a limit was used: the payment's amount and times matter."""
     return any(decision.kind in _LIMITED for decision in payment.decisions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.payments.rules.beyond import another_amount_in_the_merchants_book
+from paychain.payments.rules.beyond import another_amount_in_the_merchants_book, webhook_forged
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
@@ -105,7 +105,7 @@ def no_order_lost_with_its_webhook(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, payment.exposure_minor, text)
 
 
-@money_rule("No forged webhook acted on", judged="at_the_end", beyond=None, needs="books")
+@money_rule("No forged webhook acted on", judged="at_the_end", beyond=webhook_forged, needs="books")
 def no_forged_webhook_acted_on(payment: Reconciled) -> Finding | None:
     """A webhook whose signature is wrong changes no order.
 

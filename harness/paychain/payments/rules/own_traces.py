@@ -77,6 +77,22 @@ def opened_by_own(
                 yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}, without {gives}"
 
 
+def asks_beside(hops: Sequence[HopRecord], closed: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a service sent an authorisation while, or just when, it asked what must come first.
+
+    Otherwise the order in which calls began says all that `opened_by_own` asks of their times.
+    """
+    return any(
+        asked.started_ns == sent.started_ns or asked.started_ns < sent.started_ns < asked.ended_ns
+        for asked in hops
+        if asked.callee in closed.get(asked.caller, ())
+        for sent in hops
+        if sent.caller == asked.caller
+        and sent.operation in MOVES
+        and sent.callee not in closed[sent.caller]
+    )
+
+
 def unsigned_webhooks(hops: Sequence[HopRecord], decisions: Sequence[Decision]) -> Iterator[str]:
     """Webhooks with a wrong signature that alone can have told the service the outcome.
 
