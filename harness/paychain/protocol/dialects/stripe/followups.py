@@ -164,7 +164,7 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
 
     def show(answer: Answer) -> Shown:
         if answer.outcome is Outcome.DECLINED and answer.code in (INVALID_AMOUNT, NOT_FOUND):
-            charge.refunds.remove(part)
+            _forget(charge.refunds, part)
             raise _refused(account, intent, charge, answer, "amount")
         _settle([], part, answer)
         return account.objects.refund(intent, charge, part)
