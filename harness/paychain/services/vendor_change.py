@@ -9,10 +9,11 @@ what they have made before the work is the same, and either may do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from paychain.payments.outcome import Outcome
-from paychain.protocol.message import Answer
+from paychain.protocol.message import Answer, AnswerOrError
 
 
 def _nothing(*_: object) -> None:
@@ -49,15 +50,19 @@ class Overlaps:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Overlap] = {}
 
-    def of(self, operation: str, key: str) -> Overlap:
-        """Of the requests under a key; without one a request is alone."""
-        return self._known.setdefault((operation, key), Overlap()) if key else Overlap()
-
-    def end(self, operation: str, key: str, overlap: Overlap) -> None:
-        """One of its requests has ended."""
-        overlap.leave()
-        if not overlap.at_work and self._known.get((operation, key)) is overlap:
-            del self._known[operation, key]
+    @contextmanager
+    def joined(
+        self, operation: str, key: str, undo: Callable[[], object] | None
+    ) -> Generator[Overlap]:
+        """While a request is at work; without a key it is alone."""
+        overlap = self._known.setdefault((operation, key), Overlap()) if key else Overlap()
+        overlap.join(undo)
+        try:
+            yield overlap
+        finally:
+            overlap.leave()
+            if not overlap.at_work and self._known.get((operation, key)) is overlap:
+                del self._known[operation, key]
 
 
 class ApiChange:
@@ -86,3 +91,10 @@ class ApiChange:
         if not self._is_made and not (self._is_followup and answer.outcome is Outcome.DECLINED):
             self._is_made = True
             self._make()
+
+    def end(self, given: AnswerOrError | None) -> None:
+        """What the link says of it: a fault that answers in place of the work says it is done."""
+        if isinstance(given, Answer) and not given.replayed:
+            self(given)
+        elif isinstance(given, Answer) or (given is not None and given.is_after_work):
+            self._overlap.is_done = True

@@ -298,21 +298,12 @@ class _Call:
             self._seen.reference = request.reference
         request = replace(request, key=self._key, digest=digest)
         key = self._key if self._front.knows_keys else ""
-        overlaps = self._front.overlaps
-        overlap = overlaps.of(operation, key)
-        overlap.join(undo)
-        changes = ApiChange(operation, change, note, overlap)
-        try:
+        with self._front.overlaps.joined(operation, key, undo) as overlap:
+            changes = ApiChange(operation, change, note, overlap)
             given = await self._front.link_behind.receive(operation, request, envelope, changes)
             if isinstance(given, Delivery):
                 self.copies, given = given.copies, given.given
-            # A fault that answers in place of the work says that it is done: then it is.
-            if isinstance(given, Answer) and not given.replayed:
-                changes(given)
-            elif isinstance(given, Answer) or (given is not None and given.is_after_work):
-                overlap.is_done = True
-        finally:
-            overlaps.end(operation, key, overlap)
+            changes.end(given)
         if given is None:
             raise _Unanswered
         if isinstance(given, Error):
