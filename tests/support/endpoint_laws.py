@@ -21,6 +21,7 @@ from paychain.wire.http import HttpRequest, WireError
 from tests.support.stripe_links import StripeLinks
 
 LOST_S, SETTLES_S = 0.5, 0.4
+LATE_S = 2.0  # longer than a client waits
 _WORDS = re.compile(r"[A-Za-z_ .,:'?-]{0,80}|-?\d+\.\d\d|\d{1,2}")
 _OF_IDS = ("invoice_prefix",)  # may be a word by chance
 _TIME = 10**8  # numbers from here on are times
@@ -68,6 +69,7 @@ class Seat(StripeLinks):
         given: dict[str, Any] | None = None,
         key: str = "",
         more: dict[str, str] | None = None,
+        timeout_s: float = LOST_S,
     ) -> tuple[int, Any]:
         """Status and body of an answer; status 0 where none came."""
         headers = {**self.vendor.headers, **(more or {})}
@@ -75,7 +77,7 @@ class Seat(StripeLinks):
             headers[self.vendor.key_header] = key
         body = self.vendor.encode(given) if given is not None and method != "GET" else b""
         try:
-            got = await self.pool.request(method, path, body, headers=headers, timeout_s=LOST_S)
+            got = await self.pool.request(method, path, body, headers=headers, timeout_s=timeout_s)
         except WireError:
             return 0, {}
         location = {"location": got.headers["location"]} if "location" in got.headers else {}
@@ -206,6 +208,94 @@ def check(vendor: Vendor, recipe: Recipe, method: str) -> None:
         if late.asked.key and not (fault == "after" and late.asked.executes_again):
             assert late.at_last == good.at_last, f"{fault}: a repeat of the key does it again"
             assert late.new == good.new
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """What comes of a first try that fails late, and of its repeats, which overlap with it.
+
+    `is_done`: the first try does not fail, but its answer is lost. `failed`: how many repeats fail
+    at once before the last one. `is_late`: whether that one begins its work after the first try has
+    failed. `is_lost`: whether its answer is.
+    """
+
+    is_done: bool = False
+    failed: int = 0
+    is_late: bool = False
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlapped:
+    """Status of the last repeat, what is seen at last, and whether what it shows can be found."""
+
+    status: int
+    seen: State
+    is_found: bool = True
+
+
+def overlap(vendor: Vendor, recipe: Recipe, method: str, repeats: Repeats) -> Overlapped:
+    """Send a request that has a key, and its repeats."""
+
+    async def whole() -> Overlapped:
+        seat = Seat(vendor, recipe.dialect)
+        await seat.start()
+        try:
+            asked = await recipe.prepare(seat)
+            given = dict(asked.fields)
+            _set_key(given, asked.key)
+            key = "key-1" if asked.key == "header" else ""
+
+            async def send(timeout_s: float = LOST_S) -> tuple[int, Any]:
+                sent = (method, asked.path, given, key, asked.headers)
+                return await seat.send(*sent, timeout_s=timeout_s)
+
+            if repeats.is_done:
+                seat.inject("lost_answer")
+                assert (await send())[0] == 0
+                seat.heal("lost_answer")
+                seat.inject("http_error", status=503)
+            else:
+                seat.inject("late_answer", delay=f"{LATE_S:g}s")
+                seat.inject("http_error", status=503)
+                assert (await send())[0] == 0
+                if not repeats.is_late:
+                    seat.heal("late_answer")
+            for _ in range(repeats.failed):
+                assert (await send())[0] == 503
+            seat.heal("http_error")
+            if repeats.is_lost:
+                seat.inject("lost_answer")
+            status, shown = await send(2 * LATE_S)
+            if repeats.is_late:
+                seat.heal("late_answer")
+            if repeats.is_lost:
+                seat.heal("lost_answer")
+            await asyncio.sleep(LATE_S)
+            seen = await seat.look((*vendor.views, *asked.views))
+            found = 200
+            if asked.new and not repeats.is_lost:
+                found, _ = await seat.send("GET", asked.new.format(id=_id_in(shown)))
+            return Overlapped(status=status, seen=seen, is_found=found == 200)
+        finally:
+            await seat.stop()
+
+    return simulate(lambda _loop: whole())
+
+
+def check_overlap(vendor: Vendor, recipe: Recipe, method: str, *repeats: Repeats) -> None:
+    """What is done once under a key stays done, whatever becomes of its other requests."""
+    good = ask(vendor, recipe, method)
+    if not good.asked.key:
+        return
+    for each in repeats:
+        found = overlap(vendor, recipe, method, each)
+        if each.is_lost:
+            assert found.status == 0, each
+        else:
+            assert each.is_done or found.status == good.status, each
+            assert found.is_found, each
+        assert found.seen == good.at_last, each
 
 
 def _set_key(given: dict[str, Any], place: str) -> None:

@@ -75,7 +75,7 @@ def at(path: str, **fields: Any) -> Recipe:
     """Of a path that needs nothing before it."""
 
     async def prepare(_seat: Seat) -> Asked:
-        return Asked(path=path, fields=fields)
+        return Asked(path=path, fields=fields, new=f"{path}/{{id}}")
 
     return Recipe(prepare=prepare)
 

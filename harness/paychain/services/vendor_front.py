@@ -48,7 +48,7 @@ from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
 from paychain.services.request_work import OnWork
 from paychain.services.transport import HEALTH, Listener
-from paychain.services.vendor_change import ApiChange
+from paychain.services.vendor_change import ApiChange, Overlaps
 from paychain.services.vendor_declared import idempotency_of
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.ports import Port
@@ -132,6 +132,7 @@ class VendorFront:
         self._cancel_timers()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = BoundedDict(MAX_STORED)
+        self.overlaps = Overlaps()
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
     def now_s(self) -> int:
@@ -282,7 +283,6 @@ class _Call:
         note: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Let the mock do it; what the vendor's API need not know ends the call."""
-        changes = ApiChange(operation, change, undo, note)
         if not is_keyed:
             self._key = ""
         assert not self._is_executed, "a request executes one operation"
@@ -297,19 +297,16 @@ class _Call:
         if operation == "authorise":  # known before: its answer may be lost
             self._seen.reference = request.reference
         request = replace(request, key=self._key, digest=digest)
-        try:
+        key = self._key if self._front.knows_keys else ""
+        with self._front.overlaps.joined(operation, key, undo) as overlap:
+            changes = ApiChange(operation, change, note, overlap)
             given = await self._front.link_behind.receive(operation, request, envelope, changes)
-        except BaseException:  # cancelled: the link dies
-            changes.fail()
-            raise
-        if isinstance(given, Delivery):
-            self.copies, given = given.copies, given.given
+            if isinstance(given, Delivery):
+                self.copies, given = given.copies, given.given
+            changes.end(given)
         if given is None:
-            changes.fail()
             raise _Unanswered
         if isinstance(given, Error):
-            if not given.is_after_work:
-                changes.fail()
             if given.replayed_as and self._front.shows_latest_state:
                 return Answer(Outcome.UNKNOWN, reference=request.reference, replayed=True)
             raise CallFailed(given)
@@ -317,9 +314,6 @@ class _Call:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
             raise _StoredAnswer(self._front.stored[operation, self._key])
-        # A fault that answers in place of the work says that it is done: then it is.
-        if not given.replayed:
-            changes(given)
         return given
 
     def _attribute_repeat(self, payment: str) -> None:

@@ -1,7 +1,8 @@
-"""Every endpoint of every vendor, as the dialects register them, under the three laws of faults.
+"""Every endpoint of every vendor, as the dialects register them, under the four laws of faults.
 
 An error before the work changes nothing. An error in place of the answer, and an answer that is
-lost, change what the good answer does. A repeat of the key after any of them has one effect.
+lost, change what the good answer does. A repeat of the key after any of them has one effect. So has
+a repeat whose first try is still at work, and fails after it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.support import (
     endpoint_recipes_square,
     endpoint_recipes_stripe,
 )
-from tests.support.endpoint_laws import Recipe, Vendor, check
+from tests.support.endpoint_laws import Recipe, Repeats, Vendor, check, check_overlap
 
 TABLES: dict[str, tuple[Vendor, dict[str, list[Recipe]]]] = {
     "adyen": (endpoint_recipes_adyen.ADYEN, endpoint_recipes_adyen.RECIPES),
@@ -53,3 +54,28 @@ def test_a_fault_acts_around_the_work_of_an_endpoint(
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check(vendor, recipe, endpoint.partition(" ")[0])
+
+
+@pytest.mark.parametrize(("vendor", "recipe", "endpoint"), CASES)
+def test_a_late_failure_leaves_what_the_repeat_of_its_key_has_done(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("vendor", "recipe", "endpoint"), CASES)
+def test_a_late_failure_leaves_what_any_of_its_repeats_does(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    method = endpoint.partition(" ")[0]
+    others = (Repeats(is_late=True), Repeats(failed=2), Repeats(is_lost=True))
+    check_overlap(vendor, recipe, method, *others)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("vendor", "recipe", "endpoint"), CASES)
+def test_a_repeat_that_fails_leaves_what_the_first_try_has_done(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats(is_done=True, failed=1))

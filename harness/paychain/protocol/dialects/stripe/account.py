@@ -29,16 +29,25 @@ class Plan:
     """What a request executes, and what its answer shows.
 
     `show` may raise a Refusal. `change`, `undo` and `note` are those of `VendorCall.execute`:
-    `undo` takes back what making the plan has changed. `after` runs however the request ended.
+    `undo` takes back what making the plan has changed. `after` runs however its requests ended, of
+    which `at_work` says how many there are now: the first one and its repeats.
     """
 
     operation: str
     request: PaymentRequest
     show: Callable[[Answer], Shown]
-    after: Callable[[], None] = lambda: None
+    after: Callable[[], None] | None = None
     change: Callable[[], object] | None = None
     undo: Callable[[], object] | None = None
     note: Callable[[Answer], object] | None = None
+    at_work: int = 0
+
+    def end(self, *, is_done: bool) -> None:
+        """One of its requests has ended: the last one, or the first that is done, is the end."""
+        self.at_work -= 1
+        if self.after is not None and (is_done or not self.at_work):
+            after, self.after = self.after, None
+            after()
 
 
 @dataclass(slots=True, kw_only=True)

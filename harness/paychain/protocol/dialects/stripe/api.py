@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -43,7 +42,7 @@ from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE
 from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
 from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend, CallFailed, VendorCall
 from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
@@ -149,7 +148,7 @@ class Stripe:
             plan = self._plans.get(asked.key) if self._backend.knows_keys else None
             if plan is not None:
                 # Another request under the same key never gets further than the link.
-                return await self._executed(asked, replace(plan, after=_nothing, undo=None))
+                return await self._executed(asked, plan, is_repeat=True)
             plan = self._planned(asked)
         except Invalid as refusal:
             if asked is not None:
@@ -158,30 +157,36 @@ class Stripe:
             return self._refused(http, refusal)
         return await self._executed(asked, plan)
 
-    async def _executed(self, asked: RoutedRequest, plan: Plan) -> HttpResponse:
-        http, is_replayed = asked.call.http, False
+    async def _executed(
+        self, asked: RoutedRequest, plan: Plan, *, is_repeat: bool = False
+    ) -> HttpResponse:
+        http, is_replayed, is_done = asked.call.http, False, False
+        plan.at_work += 1
         try:
             answer = await asked.call.execute(
                 plan.operation,
                 plan.request,
                 change=plan.change,
-                undo=partial(self._undo, asked, plan),
+                undo=None if is_repeat else partial(self._undo, asked, plan),
                 note=plan.note,
             )
-            is_replayed = answer.replayed
+            is_replayed, is_done = answer.replayed, True
             response = self._response(http, 200, self._expanded(plan.show(answer), asked))
+        except CallFailed as failed:
+            is_done = failed.error.is_after_work
+            raise
         except Invalid as refusal:
             response = self._refused(http, refusal)
         finally:
-            plan.after()
+            plan.end(is_done=is_done)
         return self.mark_replayed(response) if is_replayed else response
 
     def _undo(self, asked: RoutedRequest, plan: Plan) -> None:
         """The link has done nothing of a plan: a repeat of its key is planned anew."""
         if plan.undo is not None:
             plan.undo()
-        if plan.undo is not None or plan.operation == "query":
-            self._plans.pop(asked.key, None)
+        if self._plans.get(asked.key) is plan:
+            del self._plans[asked.key]
 
     def _asked(self, call: VendorCall) -> RoutedRequest:
         """What a request asks for. Raises Invalid for an unknown path or parameter."""
@@ -322,10 +327,6 @@ class Stripe:
 
 def _of_event(do: Callable[[RoutedRequest], Plan], _account: Account, asked: RoutedRequest) -> Plan:
     return do(asked)
-
-
-def _nothing() -> None:
-    """Of a repeat: the first request has cleaned up, or will."""
 
 
 def _given(http: HttpRequest, query: str) -> dict[str, Any]:

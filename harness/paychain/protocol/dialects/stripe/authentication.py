@@ -57,13 +57,13 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
     )
     if status != REQUIRES_ACTION:
         raise unexpected(intent, f"This PaymentIntent has a status of {status}.")
-    undo = account.intents.undo_of(intent)
+    before = account.intents.before(intent)
     if returned.has_failed:
         plan = _failed(account, intent)
     else:
         intent.is_authenticated = True
         plan = confirmed(account, asked, intent)
-    plan.undo = undo
+    plan.undo = before()
     return plan, returned
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe import disputes
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
+from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.intents import free_intent, request_of, unexpected
@@ -58,6 +60,10 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         created_s=account.backend.now_s(),
     )
     charge.captures.append(part)
+    # The events of the work show what it is asked with.
+    before = Before(intent, "fields")
+    intent.fields = {**intent.fields, **fields}
+    take_back = before.written()
     request = replace(
         charge.request,
         amount_minor=amount_minor,
@@ -73,12 +79,17 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         is_open = answer.outcome is Outcome.UNKNOWN
         return account.objects.intent(intent, PROCESSING if is_open else "")
 
+    def undo() -> None:
+        take_back()
+        _forget(charge.captures, part)
+
     return Plan(
         operation="capture",
         request=request,
         show=show,
         change=lambda: intent.fields.update(fields),
-        undo=partial(_forget, charge.captures, part),
+        undo=undo,
+        note=partial(_if_declined, take_back),
     )
 
 
@@ -122,8 +133,17 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
         is_open = answer.outcome is Outcome.UNKNOWN
         return account.objects.intent(intent, PROCESSING if is_open else "")
 
-    request = replace(charge.request, is_sale=False)
-    return Plan(operation="void", request=request, show=show, change=end)
+    before = Before(intent, "cancellation_reason")
+    intent.cancellation_reason = reason
+    take_back = before.written()
+    return Plan(
+        operation="void",
+        request=replace(charge.request, is_sale=False),
+        show=show,
+        change=end,
+        undo=take_back,
+        note=partial(_if_declined, take_back),
+    )
 
 
 def refund(account: Account, asked: RoutedRequest) -> Plan:
@@ -164,7 +184,7 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
 
     def show(answer: Answer) -> Shown:
         if answer.outcome is Outcome.DECLINED and answer.code in (INVALID_AMOUNT, NOT_FOUND):
-            charge.refunds.remove(part)
+            _forget(charge.refunds, part)
             raise _refused(account, intent, charge, answer, "amount")
         _settle([], part, answer)
         return account.objects.refund(intent, charge, part)
@@ -232,6 +252,12 @@ def _refunded(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge]:
         refusal.status = 404
         raise refusal
     return found
+
+
+def _if_declined(take_back: Callable[[], None], answer: Answer) -> None:
+    """What is declined leaves nothing of what was written for it."""
+    if answer.outcome is Outcome.DECLINED:
+        take_back()
 
 
 def _forget(parts: list[CaptureOrRefund], part: CaptureOrRefund) -> None:

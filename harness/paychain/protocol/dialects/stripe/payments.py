@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,10 +13,11 @@ from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedReque
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown, address
-from paychain.protocol.dialects.stripe.errors import invalid
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 from paychain.protocol.dialects.stripe.intents import (
     found_intent,
     free_intent,
+    locked,
     request_of,
     unexpected,
 )
@@ -110,10 +112,10 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
 
 def first_confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
     """Confirm an intent that nobody knows of: it is there when anything comes of it."""
-    undo = account.intents.undo_of(intent)
+    before = account.intents.before(intent)
     account.intents.add(intent)
     plan = confirmed(account, asked, intent)
-    plan.undo = undo
+    plan.undo = before()
     change = plan.change
 
     def created() -> None:
@@ -128,20 +130,38 @@ def first_confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> P
 def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}`."""
     intent = free_intent(account, asked)
-    status = intent.status(account.objects.entry(intent))
     fixed = [name for name in ("amount", "currency", "payment_method") if asked.given.get(name)]
-    if fixed and status not in WAITING:
-        raise unexpected(
-            intent,
-            f"This PaymentIntent's {fixed[0]} could not be updated because it has "
-            f"a status of {status}.",
-            fixed[0],
-        )
-    undo = account.intents.undo_of(intent)
-    write(account, intent, asked.given)
-    plan = _looked_at(account, intent)
-    plan.undo = undo
+    if fixed and intent.status(account.objects.entry(intent)) not in WAITING:
+        raise _fixed(account, intent, fixed[0])
+    write_all, plan = written_by(account, intent, asked.given), _looked_at(account, intent)
+    looked_at, refusals = plan.show, list[Invalid]()
+
+    def change() -> None:
+        # Another request may have come between: what it has done is not of these values.
+        if intent.is_busy:
+            refusals.append(locked())
+        elif fixed and intent.status(account.objects.entry(intent)) not in WAITING:
+            refusals.append(_fixed(account, intent, fixed[0]))
+        else:
+            write_all()
+
+    def show(answer: Answer) -> Shown:
+        if refusals:
+            raise refusals[0]
+        return looked_at(answer)
+
+    plan.change, plan.show = change, show
     return plan
+
+
+def _fixed(account: Account, intent: Intent, name: str) -> Invalid:
+    """A parameter cannot be changed any more."""
+    status = intent.status(account.objects.entry(intent))
+    return unexpected(
+        intent,
+        f"This PaymentIntent's {name} could not be updated because it has a status of {status}.",
+        name,
+    )
 
 
 def retrieve(account: Account, asked: RoutedRequest) -> Plan:
@@ -159,14 +179,14 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
             f"This PaymentIntent's status is {status}: it has already been confirmed, canceled or "
             "is being worked on, and cannot be confirmed again.",
         )
-    undo = account.intents.undo_of(intent)
+    before = account.intents.before(intent)
     write(account, intent, asked.given)
     _check_method(account, intent)
     # Whoever confirms what waits for the customer says that the customer is back.
     if status == REQUIRES_ACTION and not asked.given.get("payment_method"):
         intent.is_authenticated = True
     plan = confirmed(account, asked, intent)
-    plan.undo = undo
+    plan.undo = before()
     return plan
 
 
@@ -211,6 +231,11 @@ def _check_method(account: Account, intent: Intent) -> None:
 
 def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
     """Write what a request sets into an intent. Raises Invalid before it changes anything."""
+    written_by(account, intent, given)()
+
+
+def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Callable[[], None]:
+    """What writes that into the intent. Raises Invalid."""
     fields: dict[str, Any] = {}
     for name in _TEXTS:
         if name in given:
@@ -246,14 +271,19 @@ def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
     method = _method(account, intent, given)
     if method is not None or "customer" in fields:
         _check_owner(method or intent.method, {**intent.fields, **fields}.get("customer"))
-    intent.fields = {**intent.fields, **fields}
-    intent.is_manual = intent.fields.get("capture_method") == "manual"
-    intent.amount_minor = amount_minor or intent.amount_minor
-    intent.currency = currency or intent.currency
-    intent.return_url = text(given, "return_url") or intent.return_url
-    if method is not None:
-        # Another card has to authenticate by itself.
-        intent.method, intent.waits, intent.is_authenticated = method, False, False
+    return_url = text(given, "return_url")
+
+    def write_all() -> None:
+        intent.fields = {**intent.fields, **fields}
+        intent.is_manual = intent.fields.get("capture_method") == "manual"
+        intent.amount_minor = amount_minor or intent.amount_minor
+        intent.currency = currency or intent.currency
+        intent.return_url = return_url or intent.return_url
+        if method is not None:
+            # Another card has to authenticate by itself.
+            intent.method, intent.waits, intent.is_authenticated = method, False, False
+
+    return write_all
 
 
 def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method | None:

@@ -7,13 +7,13 @@ asked, so that an answer which is lost or an error after the work changes nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.cards import Method, of_card
 from paychain.protocol.dialects.stripe.ids import made, read
 from paychain.protocol.message import Answer, PaymentRequest
@@ -219,21 +219,31 @@ class Intents:
         intent.charges.append(charge)
         self._by_charge[charge.reference] = intent
 
-    def undo_of(self, intent: Intent) -> Callable[[], None]:
-        """What makes an intent again what it is now, or unknown if it is not known."""
-        before, charges = copy(intent), list(intent.charges)
+    def before(self, intent: Intent) -> Callable[[], Callable[[], None]]:
+        """An intent as it is now. Call it when a request has written all: what takes that back.
+
+        The request's charge is forgotten then, and so is the intent unless it is known now.
+        """
+        before, charges = Before(intent), list(intent.charges)
         is_known = intent.reference in self._intents
 
-        def undo() -> None:
-            for charge in intent.charges[len(charges) :]:
-                self._by_charge.pop(charge.reference, None)
-            for each in fields(Intent):
-                setattr(intent, each.name, getattr(before, each.name))
-            intent.charges = charges
-            if not is_known:
-                self._intents.pop(intent.reference, None)
+        def written() -> Callable[[], None]:
+            take_back = before.written()
+            own = [each for each in intent.charges if all(each is not old for old in charges)]
 
-        return undo
+            def undo() -> None:
+                take_back()
+                for charge in own:
+                    self._by_charge.pop(charge.reference, None)
+                intent.charges = [
+                    each for each in intent.charges if all(each is not made for made in own)
+                ]
+                if not is_known and not intent.charges:
+                    self._intents.pop(intent.reference, None)
+
+            return undo
+
+        return written
 
     def newest_first(self) -> Iterator[Intent]:
         """All that are remembered."""

@@ -62,12 +62,12 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
     if intent.is_busy:
         raise locked()
     is_first = not intent.charges and not intent.waits
-    undo = account.intents.undo_of(intent)
+    before = account.intents.before(intent)
     intent.return_url = _address(session, session.success_url)
     intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
     intent.waits = intent.is_authenticated = False
     plan = (first_confirmed if is_first else confirmed)(account, asked, intent)
-    plan.undo = undo
+    plan.undo = before()
     return plan, visited
 
 

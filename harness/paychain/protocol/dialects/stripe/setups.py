@@ -10,9 +10,6 @@ Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
-from dataclasses import fields
-from functools import partial
 from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
@@ -23,6 +20,7 @@ from paychain.protocol.dialects.stripe.account import (
     written,
 )
 from paychain.protocol.dialects.stripe.authentication import Returned
+from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import CARD, Invalid, invalid, missing, shaped
@@ -188,7 +186,7 @@ class _Change:
         self.undos: list[Callable[[], object]] = []
         self.refusal: Invalid | None = None
         self.kept: Method | None = None
-        self._before = copy(setup)
+        self._before = Before(setup)
         self._reported: list[tuple[str, int]] = []
 
     def report(self, what: str) -> None:
@@ -200,6 +198,7 @@ class _Change:
     def plan(self) -> Plan:
         """The plan whose answer shows the intent in the state it then has."""
         setup = self.setup
+        self.undos.append(self._before.written())
         request = setup.request if setup.request.payment else None
         return self.account.looked_up(self._show, request, change=self._make, undo=self._undo)
 
@@ -209,8 +208,6 @@ class _Change:
         return shown_of(self.account, self.setup)
 
     def _undo(self) -> None:
-        for each in fields(Setup):
-            setattr(self.setup, each.name, getattr(self._before, each.name))
         for logged in self._reported:
             self.setup.log.remove(logged)
         for undo in self.undos:
@@ -238,11 +235,10 @@ def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
         change.report(REQUIRES_ACTION)
         return
     setup.waits, setup.is_done, setup.error = False, True, None
-    change.undos += [
-        partial(setattr, method, name, getattr(method, name)) for name in ("customer", "is_set_up")
-    ]
+    of_card = Before(method, "customer", "is_set_up")
     method.customer = setup.customer or method.customer
     method.is_set_up = True
+    change.undos.append(of_card.written())
     change.report("succeeded")
 
 
