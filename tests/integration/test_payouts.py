@@ -20,6 +20,10 @@ from tests.support.tiers import only
 from tests.support.virtual_runs import broken, run_virtually
 
 CHAIN = available("chain")["stablecoin-payout"].read_text()
+# The wallet's: what was signed is sent until it is final.
+(SIGNED,) = (
+    line for line in CHAIN.splitlines(keepends=True) if "outbox:" in line and "signed" in line
+)
 LINKS = list(load_chain("stablecoin-payout").model.links)
 FAULTS = {each.model.experiment: each.path.read_text() for each in standard_faults()}
 # Whoever reports another outcome than there is: its callers have nothing else to believe.
@@ -119,9 +123,8 @@ def test_a_node_that_is_cut_off_answers_with_the_last_block_that_it_saw(tmp_path
 def test_what_waits_in_a_fee_spike_is_replaced_or_paid_again(
     tmp_path: Path, nonce: str, rules: set[str]
 ) -> None:
-    wallet = "    outbox: disk                  # what was signed is sent until it is final\n"
     replaces = f"    replaces: {{after: 500ms, times: 10, nonce: {nonce}}}\n"
-    chain = CHAIN.replace(wallet, wallet + replaces)
+    chain = CHAIN.replace(SIGNED, SIGNED + replaces)
     result = run_virtually(
         tmp_path, chain, experiment("target: {role: ledger}, fee_spike: {times: 10}", after="3s")
     )
@@ -132,8 +135,6 @@ def test_what_waits_in_a_fee_spike_is_replaced_or_paid_again(
 
 @pytest.mark.slow
 def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> None:
-    wallet = "    outbox: disk                  # what was signed is sent until it is final\n"
-    assert CHAIN.count(wallet) == 1
     slow_then_dead = (
         "experiment: mine\ntolerances: {}\n"
         "load: {arrivals: 3/s, warm_up: 0s, before: 500ms, after: 1500ms}\n"
@@ -143,7 +144,7 @@ def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> No
     )
     kept = run_virtually(tmp_path / "kept", CHAIN, slow_then_dead)
     assert judged(kept) == {}
-    lost = run_virtually(tmp_path / "lost", CHAIN.replace(wallet, ""), slow_then_dead)
+    lost = run_virtually(tmp_path / "lost", CHAIN.replace(SIGNED, ""), slow_then_dead)
     rules = {rule.rule: rule for rule in lost.money.rules}
     # Whatever was signed later waits behind the gap, until people look at it.
     assert rules["sequence_without_gaps"].findings > 1

@@ -48,10 +48,9 @@ def test_a_level_that_rises_is_found_and_one_that_swings_is_not() -> None:
 @pytest.mark.slow
 def test_links_that_forget_hold_no_more_the_longer_they_run() -> None:
     # What memory grows by shows only when it goes on for far longer, as below.
-    lasts_s = 100
-    found = virtual(lasts_s, window_s=20)
+    found = virtual(150, window_s=30)
     print("\n".join(found.lines()))
-    assert found.course.payments[-1] > 17 * lasts_s
+    assert found.course.payments[-1] > 17 * 150
     assert [each for each in found.grown() if not each.startswith("memory")] == []
 
 

@@ -110,7 +110,7 @@ def test_folders_of_testpaths_are_not_given_on_the_command_line(
 @pytest.mark.slow
 def test_workers_of_xdist_collect_what_was_given(repository: Path) -> None:
     (repository / "pytest.ini").write_text("[pytest]\ntestpaths = chaos\n")
-    assert "1 passed" in pytest_in(repository, "-n", "1", "suite")
+    assert "1 passed" in pytest_in(repository, "-p", "xdist", "-n", "1", "suite")
 
 
 def test_a_file_that_is_no_yaml_of_ours_is_left_alone(
