@@ -182,7 +182,7 @@ def ask(vendor: Vendor, recipe: Recipe, method: str, fault: str = "", new: str =
 
 
 def check(vendor: Vendor, recipe: Recipe, method: str) -> None:
-    """The three laws for one endpoint."""
+    """The laws of one fault, for one endpoint."""
     good = ask(vendor, recipe, method)
     name = good.asked.new and good.asked.new.format(id=_id_in(good.shown))
     good = ask(vendor, recipe, method, new=name) if name else good
