@@ -96,8 +96,9 @@ class VendorCall(Protocol):
         the answer is lost or becomes an error. A capture, void or refund that is declined
         changes nothing, and a repeat that gets the stored outcome nothing more.
         `undo` takes back what others must see while the link works: it is called where the link
-        fails before its work. `note` hears the link's own answer before `change` is made, whatever
-        a fault makes of that answer on its way.
+        fails before its work, once no request under the same key is at work any more, and unless
+        one of them has done it. `note` hears the link's own answer before `change` is made,
+        whatever a fault makes of that answer on its way.
         """
 
     def another(self) -> VendorCall:

@@ -79,3 +79,11 @@ def test_a_repeat_that_fails_leaves_what_the_first_try_has_done(
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats(is_done=True, failed=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("vendor", "recipe", "endpoint"), CASES)
+def test_a_late_failure_leaves_what_another_request_has_done(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats(has_another_key=True))

@@ -45,6 +45,48 @@ def test_webhooks_and_the_list_show_the_same_events() -> None:
     on_stripe(scenario)
 
 
+def test_the_events_of_a_request_show_what_it_said() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        held, other = [await links.pay(each, capture_method="manual") for each in (1, 2)]
+        await asyncio.sleep(1.0)
+        links.received.clear()
+        said = {"metadata[note]": "broken", "statement_descriptor": "SHOP"}
+        await links.post(f"payment_intents/{held['id']}/capture", said)
+        await links.post("refunds", {"payment_intent": held["id"], "reason": "duplicate"})
+        cancellation = {"cancellation_reason": "abandoned"}
+        await links.post(f"payment_intents/{other['id']}/cancel", cancellation)
+        await asyncio.sleep(1.0)
+        shown = {event["type"]: event["data"]["object"] for event in links.events}
+        for name in ("charge.captured", "payment_intent.succeeded"):
+            assert shown[name]["metadata"] == {"order": payment(1), "note": "broken"}
+            assert shown[name]["statement_descriptor"] == "SHOP"
+        assert shown["refund.created"]["reason"] == "duplicate"
+        assert shown["payment_intent.canceled"]["cancellation_reason"] == "abandoned"
+
+    on_stripe(scenario)
+
+
+@pytest.mark.parametrize("what", ["capture", "cancel"])
+def test_a_request_that_is_declined_leaves_nothing_of_what_it_said(what: str) -> None:
+    said = {"capture": ("metadata[note]", "broken"), "cancel": ("cancellation_reason", "duplicate")}
+
+    async def scenario(links: StripeLinks) -> None:
+        name = f"payment_intents/{(await links.pay(capture_method='manual'))['id']}"
+        before = await links.get(name)
+        links.inject("decline", code="57")
+        declined = await links.post(f"{name}/{what}", dict([said[what]]))
+        assert declined.status == 402
+        links.heal("decline")
+        assert (await links.get(name)).body == before.body
+        # What another request asks for says nothing of it either.
+        await links.post(f"{name}/cancel")
+        await asyncio.sleep(1.0)
+        (ended,) = [each for each in links.events if each["type"] == "payment_intent.canceled"]
+        assert ended["data"]["object"]["cancellation_reason"] is None
+
+    on_stripe(scenario)
+
+
 def test_the_object_is_not_locked_while_its_answer_waits_for_a_webhook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

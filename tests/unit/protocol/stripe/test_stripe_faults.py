@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -140,3 +141,39 @@ def test_a_link_that_dies_and_forgets_knows_no_intent() -> None:
 def test_a_response_proves_what_it_says(status: int, body: Any, result: HopResult) -> None:
     response = HttpResponse(status, msgspec.json.encode(body))
     assert Stripe.classify(response).result is result
+
+
+def test_an_update_that_fails_late_leaves_what_another_request_has_confirmed() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.pay(confirm="false", capture_method="manual")
+        name = f"payment_intents/{made['id']}"
+        links.inject("late_answer", delay="2s")
+        links.inject("http_error", status=503)
+        with pytest.raises(WireError):
+            await links.post(name, {"metadata[x]": "1"}, timeout_s=1.0)
+        links.heal("late_answer")
+        links.heal("http_error")
+        confirmed = await links.post(f"{name}/confirm")
+        assert confirmed["status"] == "requires_capture"
+        await asyncio.sleep(2.0)
+        shown = await links.get(name)
+        assert (shown["status"], shown["metadata"]) == ("requires_capture", made["metadata"])
+        assert (await links.post(f"{name}/capture"))["status"] == "succeeded"
+        assert (await links.post(f"{name}/confirm")).status == 400
+
+    assert [kind for kind, *_ in on_stripe(scenario).booked()] == ["authorised", "captured"]
+
+
+def test_an_update_that_comes_to_work_late_is_refused_when_the_intent_is_paid() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.pay(confirm="false")
+        name = f"payment_intents/{made['id']}"
+        links.inject("late_answer", delay="2s")
+        late = asyncio.create_task(links.post(name, {"amount": "1200"}))
+        await asyncio.sleep(0.5)
+        links.heal("late_answer")
+        assert (await links.post(f"{name}/confirm"))["status"] == "succeeded"
+        assert (await late).error["code"] == "payment_intent_unexpected_state"
+        assert (await links.get(name))["amount"] == 1000
+
+    on_stripe(scenario)

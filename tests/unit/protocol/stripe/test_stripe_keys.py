@@ -201,3 +201,29 @@ def test_a_key_has_at_most_255_characters() -> None:
         assert (await links.pay(key="k" * 255)).status == 200
 
     assert len(on_stripe(scenario).booked()) == 2
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_intent_is_locked_until_a_repeat_that_overlaps_is_done(is_late: bool) -> None:
+    """Not until its first try has failed, which may be before or after."""
+
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.pay(confirm="false", capture_method="manual")
+        name = f"payment_intents/{made['id']}"
+        links.inject("late_answer", delay="2s")
+        links.inject("http_error", status=503)
+        with pytest.raises(WireError):
+            await links.post(f"{name}/confirm", key="one", timeout_s=0.5)
+        links.heal("http_error")
+        if not is_late:
+            links.heal("late_answer")
+        repeat = asyncio.create_task(links.post(f"{name}/confirm", key="one"))
+        if is_late:
+            await asyncio.sleep(0.1)
+            links.heal("late_answer")
+            await asyncio.sleep(1.6)  # the first try has failed, the repeat is at work
+            assert (await links.post(f"{name}/cancel")).error["code"] == "lock_timeout"
+        assert (await repeat)["status"] == "requires_capture"
+        assert (await links.post(f"{name}/capture"))["status"] == "succeeded"
+
+    assert [kind for kind, *_ in on_stripe(scenario).booked()] == ["authorised", "captured"]

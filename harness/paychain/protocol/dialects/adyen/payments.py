@@ -127,7 +127,12 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
         await call.execute("query", asks_nothing)
         return service_error("in_progress")
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    undo = partial(setattr, payment, "request", request)
+
+    def undo() -> None:
+        # Another request may have had it authorised meanwhile.
+        if account.backend.entry(payment.reference) is None:
+            payment.request = request
+
     return await _authorise(call, account, payment, payment.request, undo)
 
 

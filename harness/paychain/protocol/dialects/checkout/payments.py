@@ -127,7 +127,12 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
         await call.execute("query", replace(request, is_sale=False), change=fail)
         return _back(payment, is_approved=entry is not None and entry.request is not None)
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    undo = partial(setattr, payment, "request", request)
+
+    def undo() -> None:
+        # Another request may have had it authorised meanwhile.
+        if account.backend.entry(payment.reference) is None:
+            payment.request = request
+
     answer = await call.execute(
         "authorise", payment.request, undo=undo, note=partial(_note, payment)
     )

@@ -305,6 +305,7 @@ class Stripe:
 
     def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """The types of its events, each kept as it is now."""
+        self._events.note(kind, request)
         types = self._events.types(kind, request)
         for name in types:
             self._events.keep(name, request)

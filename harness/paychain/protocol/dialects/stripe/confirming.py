@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from paychain.payments.codes import AUTHENTICATION_REQUIRED, asks_for_authentication
@@ -36,7 +38,7 @@ def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
     must_ask = method.must_ask(off_session=intent.is_off_session)
     must_wait = must_ask and not intent.is_authenticated
     if must_wait and not declines_instead:
-        intent.waits = True
+        intent.waits = intent.is_busy = True
         return _waiting(account, intent)
     intent.waits = False
     intent.error = None
@@ -164,8 +166,10 @@ def _note(
 
 
 def _waiting(account: Account, intent: Intent) -> Plan:
-    return account.looked_up(
+    plan = account.looked_up(
         lambda: account.objects.intent(intent),
         request_of(intent),
         change=lambda: account.backend.notify("payment_intent.requires_action", request_of(intent)),
     )
+    plan.after = partial(setattr, intent, "is_busy", False)
+    return plan

@@ -39,6 +39,16 @@ class Events:
         self._account = account
         self._snapshots: BoundedDict[str, bytes] = BoundedDict(MAX_SNAPSHOTS)
 
+    def note(self, kind: str, request: PaymentRequest) -> None:
+        """A capture or refund is done: which one, the book does not say where others were lost."""
+        found = self._account.intents.charge_of(request.reference)
+        if found is None or kind not in ("captured", "refunded"):
+            return
+        charge = found[1]
+        for part in charge.captures if kind == "captured" else charge.refunds:
+            if part.item == request.item and not part.state:
+                part.state = SUCCEEDED
+
     def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What is reported when a request became `kind` (`message.Event.event`), in order."""
         if kind.startswith(("payment_intent.", "checkout.session.", "setup_intent.")):
