@@ -20,8 +20,8 @@ _SECRET_NAME = re.compile(
     r"(?:_?[0-9]+|_base64|_b64|_live|_test)?$",
     re.IGNORECASE,
 )
-# Such as `postgres`: a password that stands for none, and a name in lines that say what failed.
-_PLAIN_WORD = re.compile(r"[a-z]{1,15}")
+# Passwords of development that are no secret, and are names in lines that say what failed.
+_DEFAULTS = frozenset({"changeme", "localhost", "password", "postgres", "rabbitmq"})
 
 
 def shown_lines(lines: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -43,9 +43,7 @@ def _secrets(environment: Mapping[str, str]) -> list[str]:
         if _SECRET_NAME.search(name)
         for line in value.splitlines()  # a private key has several
     }
-    secrets = [
-        value for value in values if len(value) >= MIN_SECRET and not _PLAIN_WORD.fullmatch(value)
-    ]
+    secrets = [value for value in values if len(value) >= MIN_SECRET and value not in _DEFAULTS]
     return sorted(secrets, key=len, reverse=True)
 
 
