@@ -227,3 +227,45 @@ def test_an_intent_is_locked_until_a_repeat_that_overlaps_is_done(is_late: bool)
         assert (await links.post(f"{name}/capture"))["status"] == "succeeded"
 
     assert [kind for kind, *_ in on_stripe(scenario).booked()] == ["authorised", "captured"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_written"),
+    [
+        ("metadata[a]", "1", True),
+        ("description", "shoes", True),
+        ("amount", "1200", False),
+        ("payment_method_data[type]", "card", False),
+        ("capture_method", "manual", False),
+    ],
+)
+def test_an_update_at_work_when_a_confirmation_begins_is_refused_only_what_that_uses(
+    name: str, value: str, is_written: bool
+) -> None:
+    """What its repeat is told, too: nobody holds the intent for ever."""
+    fields = {name: value}
+    if name.startswith("payment_method_data"):
+        fields["payment_method_data[card][token]"] = "tok_mastercard"
+
+    async def scenario(links: StripeLinks) -> None:
+        path = f"payment_intents/{(await links.pay(confirm='false'))['id']}"
+        links.inject("late_answer", delay="300ms")
+        updating = asyncio.create_task(links.post(path, fields, key="one"))
+        await asyncio.sleep(0.1)
+        confirming = asyncio.create_task(links.post(f"{path}/confirm"))
+        await asyncio.sleep(0.1)
+        links.heal("late_answer")
+        updated, confirmed = await updating, await confirming
+        again = await links.post(path, fields, key="one")
+        assert updated.status == again.status == (200 if is_written else 400)
+        assert again.headers["idempotent-replayed"] == "true"
+        if not is_written:
+            assert "status of processing" in updated.error["message"]
+            assert updated.error["param"] == name.partition("[")[0]
+        shown = await links.get(path)
+        assert (shown["status"], shown["amount"]) == ("succeeded", 1000)
+        assert shown["payment_method"] == confirmed["payment_method"]
+        written = shown["metadata"].get("a") == "1" or shown["description"] == "shoes"
+        assert written is is_written
+
+    assert [kind for kind, *_ in on_stripe(scenario).booked()] == ["authorised", "captured"]

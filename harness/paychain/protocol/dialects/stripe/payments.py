@@ -17,7 +17,6 @@ from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 from paychain.protocol.dialects.stripe.intents import (
     found_intent,
     free_intent,
-    locked,
     request_of,
     unexpected,
 )
@@ -54,6 +53,8 @@ _TEXTS = (
 )
 CAPTURES = ("automatic", "automatic_async", "manual")
 WAITING = (REQUIRES_METHOD, REQUIRES_CONFIRMATION, REQUIRES_ACTION)
+_FIXED = ("amount", "currency", "payment_method", "payment_method_data")  # when it is confirmed
+_CONFIRMED_WITH = ("capture_method",)  # also fixed while it is being confirmed
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
@@ -130,18 +131,19 @@ def first_confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> P
 def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}`."""
     intent = free_intent(account, asked)
-    fixed = [name for name in ("amount", "currency", "payment_method") if asked.given.get(name)]
+    fixed = [name for name in _FIXED if asked.given.get(name)]
     if fixed and intent.status(account.objects.entry(intent)) not in WAITING:
         raise _fixed(account, intent, fixed[0])
     write_all, plan = written_by(account, intent, asked.given), _looked_at(account, intent)
     looked_at, refusals = plan.show, list[Invalid]()
 
     def change() -> None:
-        # Another request may have come between: what it has done is not of these values.
-        if intent.is_busy:
-            refusals.append(locked())
-        elif fixed and intent.status(account.objects.entry(intent)) not in WAITING:
-            refusals.append(_fixed(account, intent, fixed[0]))
+        # Another request may have come between: what it has done, or is about to do, is not of
+        # these values.
+        used = [*fixed, *(name for name in _CONFIRMED_WITH if name in asked.given)]
+        is_over = fixed and intent.status(account.objects.entry(intent)) not in WAITING
+        if is_over or (used and intent.is_busy):
+            refusals.append(_fixed(account, intent, used[0]))
         else:
             write_all()
 
@@ -156,7 +158,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
 
 def _fixed(account: Account, intent: Intent, name: str) -> Invalid:
     """A parameter cannot be changed any more."""
-    status = intent.status(account.objects.entry(intent))
+    status = PROCESSING if intent.is_busy else intent.status(account.objects.entry(intent))
     return unexpected(
         intent,
         f"This PaymentIntent's {name} could not be updated because it has a status of {status}.",
