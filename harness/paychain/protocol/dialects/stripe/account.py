@@ -10,7 +10,7 @@ from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.stripe.cards import Method, named
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque, read
 from paychain.protocol.dialects.stripe.objects import Objects
 from paychain.protocol.dialects.stripe.parameters import ApiRoute, mapping, text
@@ -41,6 +41,27 @@ class Plan:
     undo: Callable[[], object] | None = None
     note: Callable[[Answer], object] | None = None
     at_work: int = 0
+
+    def let_change(self, change: Callable[[], object]) -> None:
+        """What it changes when it is done: Invalid that `change` raises is shown as its answer.
+
+        Another request may have come between since the plan was found to be valid.
+        """
+        show, refusals = self.show, list[Invalid]()
+
+        def changed() -> None:
+            refusals.clear()
+            try:
+                change()
+            except Invalid as refusal:
+                refusals.append(refusal)
+
+        def shown(answer: Answer) -> Shown:
+            if refusals:
+                raise refusals[0]
+            return show(answer)
+
+        self.change, self.show = changed, shown
 
     def end(self, *, is_done: bool) -> None:
         """One of its requests has ended: the last one, or the first that is done, is the end."""
@@ -126,14 +147,16 @@ class Account:
         change: Callable[[], object] | None = None,
         undo: Callable[[], object] | None = None,
     ) -> Plan:
-        """A plan that moves no money."""
-        return Plan(
+        """A plan that moves no money. What `change` raises as Invalid is shown as its answer."""
+        plan = Plan(
             operation="query",
             request=request or self.no_payment(),
             show=lambda _answer: show(),
-            change=change,
             undo=undo,
         )
+        if change is not None:
+            plan.let_change(change)
+        return plan
 
     def keep_method(self, method: Method) -> None:
         """Remember a payment method; the oldest is forgotten beyond MAX_OBJECTS."""
@@ -174,10 +197,11 @@ class Account:
 
 
 def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
-    """Metadata after an update: a value "" takes its key away, "" in place of all takes all."""
-    if given.get("metadata") == "":
-        return {}
-    asked = mapping(given, "metadata")
+    """Metadata after an update: a value "" takes its key away, "" in place of all takes all.
+
+    Raises Invalid.
+    """
+    asked = {} if given.get("metadata") == "" else mapping(given, "metadata")
     for name, value in asked.items():
         if not isinstance(value, str):
             raise invalid("Metadata values must be strings.", param=f"metadata[{name}]")
@@ -187,9 +211,17 @@ def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
                 f"{MAX_VALUE} characters.",
                 param=f"metadata[{name}]",
             )
-    changed = {name: value for name, value in {**before, **asked}.items() if value != ""}
+    changed = merged(before, given)
     if len(changed) > MAX_METADATA_KEYS:
         raise invalid(
             f"You can only specify up to {MAX_METADATA_KEYS} metadata keys.", param="metadata"
         )
     return changed
+
+
+def merged(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
+    """The same, of an update that was found to be valid before."""
+    if given.get("metadata") == "":
+        return {}
+    asked = {**before, **mapping(given, "metadata")}
+    return {name: value for name, value in asked.items() if value != ""}

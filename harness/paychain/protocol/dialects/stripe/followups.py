@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe import disputes
-from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, merged, written
 from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
@@ -52,7 +52,7 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         name: text(asked.given, name) or None for name in _DESCRIPTORS if name in asked.given
     }
     if "metadata" in asked.given:
-        fields["metadata"] = written(intent.fields.get("metadata", {}), asked.given)
+        written(intent.fields.get("metadata", {}), asked.given)
     charge = intent.charge
     part = CaptureOrRefund(
         item=charge.next_item("c"),
@@ -62,7 +62,14 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
     charge.captures.append(part)
     # The events of the work show what it is asked with.
     before = Before(intent, "fields")
-    intent.fields = {**intent.fields, **fields}
+
+    # Again when it is done, onto what other requests wrote meanwhile: a decline took it back.
+    def write() -> None:
+        if "metadata" in asked.given:
+            fields["metadata"] = merged(intent.fields.get("metadata", {}), asked.given)
+        intent.fields = {**intent.fields, **fields}
+
+    write()
     take_back = before.written()
     request = replace(
         charge.request,
@@ -87,7 +94,7 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         operation="capture",
         request=request,
         show=show,
-        change=lambda: intent.fields.update(fields),
+        change=write,
         undo=undo,
         note=partial(_if_declined, take_back),
     )
@@ -196,11 +203,16 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
 def update_refund(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/refunds/{refund}`: its metadata."""
     intent, charge, part = found_refund(account, asked)
-    metadata = written(part.fields.get("metadata", {}), asked.given)
+
+    # Another update may come between until this one is done.
+    def metadata() -> dict[str, str]:
+        return written(part.fields.get("metadata", {}), asked.given)
+
+    metadata()
     return account.looked_up(
         lambda: account.objects.refund(intent, charge, part),
         replace(charge.request, is_sale=False),
-        change=lambda: part.fields.update(metadata=metadata),
+        change=lambda: part.fields.update(metadata=metadata()),
     )
 
 

@@ -135,7 +135,6 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
     if fixed and intent.status(account.objects.entry(intent)) not in WAITING:
         raise _fixed(account, intent, fixed[0])
     write_all, plan = written_by(account, intent, asked.given), _looked_at(account, intent)
-    looked_at, refusals = plan.show, list[Invalid]()
 
     def change() -> None:
         # Another request may have come between: what it has done, or is about to do, is not of
@@ -143,16 +142,10 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
         used = [*fixed, *(name for name in _CONFIRMED_WITH if name in asked.given)]
         is_over = fixed and intent.status(account.objects.entry(intent)) not in WAITING
         if is_over or (used and intent.is_busy):
-            refusals.append(_fixed(account, intent, used[0]))
-        else:
-            write_all()
+            raise _fixed(account, intent, used[0])
+        write_all()
 
-    def show(answer: Answer) -> Shown:
-        if refusals:
-            raise refusals[0]
-        return looked_at(answer)
-
-    plan.change, plan.show = change, show
+    plan.let_change(change)
     return plan
 
 
@@ -237,7 +230,10 @@ def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
 
 
 def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Callable[[], None]:
-    """What writes that into the intent. Raises Invalid."""
+    """What writes that into the intent. Raises Invalid, and so may what it returns.
+
+    Metadata is merged when it is written: another request may have written some meanwhile.
+    """
     fields: dict[str, Any] = {}
     for name in _TEXTS:
         if name in given:
@@ -245,7 +241,7 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
     if "customer" in given:
         fields["customer"] = account.customer_asked(given)
     if "metadata" in given:
-        fields["metadata"] = written(intent.fields.get("metadata", {}), given)
+        written(intent.fields.get("metadata", {}), given)
     if "shipping" in given:
         fields["shipping"] = _shipping(mapping(given, "shipping"))
     choice(given, "setup_future_usage", ("off_session", "on_session"))
@@ -276,6 +272,8 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
     return_url = text(given, "return_url")
 
     def write_all() -> None:
+        if "metadata" in given:
+            fields["metadata"] = written(intent.fields.get("metadata", {}), given)
         intent.fields = {**intent.fields, **fields}
         intent.is_manual = intent.fields.get("capture_method") == "manual"
         intent.amount_minor = amount_minor or intent.amount_minor

@@ -137,11 +137,15 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
 def update_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/customers/{customer}`."""
     shown = _customer(account, asked)
-    changed = dict(shown)
-    changed["invoice_settings"] = dict(shown["invoice_settings"])
-    _write(changed, asked.given)
-    changes = {name: value for name, value in changed.items() if value != shown[name]}
-    return account.looked_up(lambda: dict(shown), change=lambda: shown.update(changes))
+
+    # Other requests may change it, too, until this one does: what those wrote stays.
+    def changed() -> Shown:
+        copied = {**shown, "invoice_settings": dict(shown["invoice_settings"])}
+        _write(copied, asked.given)
+        return copied
+
+    changed()
+    return account.looked_up(lambda: dict(shown), change=lambda: shown.update(changed()))
 
 
 def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:

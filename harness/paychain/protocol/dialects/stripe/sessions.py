@@ -125,8 +125,13 @@ def retrieve(account: Account, asked: RoutedRequest) -> Plan:
 def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}`: its metadata."""
     session = session_of(account, asked)
-    metadata = written(session.fields["metadata"], asked.given)
-    return looked_at(account, session, lambda: session.fields.update(metadata=metadata))
+
+    # Another update may come between until this one is done.
+    def metadata() -> dict[str, str]:
+        return written(session.fields["metadata"], asked.given)
+
+    metadata()
+    return looked_at(account, session, lambda: session.fields.update(metadata=metadata()))
 
 
 def expire(account: Account, asked: RoutedRequest) -> Plan:
