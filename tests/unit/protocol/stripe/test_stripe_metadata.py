@@ -96,3 +96,53 @@ def test_a_capture_keeps_what_an_update_writes_meanwhile() -> None:
         assert (captured["status"], captured["metadata"]) == ("succeeded", {"a": "1", "b": "2"})
 
     on_stripe(scenario)
+
+
+@pytest.mark.parametrize("fault", ["error", "decline"])
+@pytest.mark.parametrize(
+    ("asked", "meanwhile", "left"),
+    [
+        ({"metadata[a]": "capture"}, {"metadata[b]": "2"}, {"old": "0", "b": "2"}),
+        ({"metadata[a]": "capture"}, {"metadata[a]": "update"}, {"old": "0", "a": "update"}),
+        ({"metadata[old]": "capture"}, {"metadata[b]": "2"}, {"old": "0", "b": "2"}),
+        ({"metadata[old]": ""}, {"metadata[b]": "2"}, {"old": "0", "b": "2"}),
+        ({"metadata": ""}, {"metadata[b]": "2"}, {"old": "0", "b": "2"}),
+        ({"metadata[old]": "capture"}, {"metadata[old]": ""}, {}),
+        ({"metadata[a]": "capture"}, {"metadata": ""}, {}),
+    ],
+)
+def test_a_capture_that_fails_takes_back_its_own_metadata_only(
+    fault: str, asked: dict[str, str], meanwhile: dict[str, str], left: dict[str, str]
+) -> None:
+    kind, said = ("http_error", {"status": 503}) if fault == "error" else ("decline", {})
+
+    async def scenario(links: StripeLinks) -> None:
+        held = await links.pay(capture_method="manual", metadata__order="", metadata__old="0")
+        path = f"payment_intents/{held['id']}"
+        links.inject("late_answer", delay="1s")
+        links.inject(kind, **said)
+        capture = asyncio.create_task(links.post(f"{path}/capture", asked))
+        await asyncio.sleep(0.5)
+        links.heal("late_answer")
+        links.heal(kind)
+        assert (await links.post(path, meanwhile)).status == 200
+        assert (await capture).status == (503 if fault == "error" else 402)
+        assert (await links.get(path))["metadata"] == left
+
+    on_stripe(scenario)
+
+
+def test_a_setup_intents_update_that_fails_takes_back_its_own_metadata_only() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        path = await _made(links, "setup_intents")
+        links.inject("late_answer", delay="1s")
+        links.inject("http_error", status=503)
+        failing = asyncio.create_task(links.post(path, {"metadata[a]": "failing"}))
+        await asyncio.sleep(0.5)
+        links.heal("late_answer")
+        links.heal("http_error")
+        await links.post(path, {"metadata[b]": "2"})
+        assert (await failing).status == 503
+        assert (await links.get(path))["metadata"] == {"old": "0", "b": "2"}
+
+    on_stripe(scenario)

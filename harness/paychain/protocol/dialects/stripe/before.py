@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import fields
 from typing import Any
 
-_FIELDS = "fields"  # what a merchant wrote, by name: each is taken back by itself
+_FIELDS, _METADATA = "fields", "metadata"  # what a merchant wrote: each name is by itself
 _MISSING = object()
 
 
@@ -33,26 +33,38 @@ class Before:
             if name != _FIELDS
         ]
         values = [(name, old, new) for name, old, new in values if old is not new]
-        old_fields, new_fields = dict(getattr(was, _FIELDS, {})), getattr(changed, _FIELDS, {})
-        said = {
-            name: (old_fields.get(name, _MISSING), new)
-            for name, new in new_fields.items()
-            if old_fields.get(name, _MISSING) is not new
-        }
+        said = _differences(getattr(was, _FIELDS, {}), getattr(changed, _FIELDS, {}))
+        # Another request may have written other metadata.
+        old_metadata, new_metadata = said.pop(_METADATA, (_MISSING, _MISSING))
+        named = _differences(_names(old_metadata), _names(new_metadata))
 
         def undo() -> None:
             for name, old, new in values:
                 if getattr(changed, name) is new:
                     setattr(changed, name, old)
-            if said:
+            if said or named:
                 changed.fields = _taken_back(changed.fields, said)
+            if named:
+                metadata = _taken_back(changed.fields.get(_METADATA, {}), named)
+                changed.fields[_METADATA] = metadata
 
         return undo
 
 
-def _taken_back(now: dict[str, Any], said: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
+def _names(metadata: Any) -> dict[str, Any]:
+    return {} if metadata is _MISSING else metadata
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What was before and what is after, by name, where they differ."""
+    names = [*before, *(name for name in after if name not in before)]
+    pairs = {name: (before.get(name, _MISSING), after.get(name, _MISSING)) for name in names}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old is not new}
+
+
+def _taken_back(now: dict[str, Any], written: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
     left = dict(now)
-    for name, (old, new) in said.items():
+    for name, (old, new) in written.items():
         if left.get(name, _MISSING) is not new:
             continue
         if old is _MISSING:
