@@ -114,7 +114,8 @@ def test_a_capture_keeps_what_an_update_writes_meanwhile() -> None:
 def test_a_capture_that_fails_takes_back_its_own_metadata_only(
     fault: str, asked: dict[str, str], meanwhile: dict[str, str], left: dict[str, str]
 ) -> None:
-    kind, said = ("http_error", {"status": 503}) if fault == "error" else ("decline", {})
+    said: dict[str, Any] = {"status": 503} if fault == "error" else {}
+    kind = "http_error" if fault == "error" else "decline"
 
     async def scenario(links: StripeLinks) -> None:
         held = await links.pay(capture_method="manual", metadata__order="", metadata__old="0")
