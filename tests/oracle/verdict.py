@@ -282,6 +282,7 @@ def _apart(world: World, deal: Deal) -> int:
             by_reference.setdefault(reference, []).append(account)
     apart = [0, *(card.exposure for card in _unsold(world, deal))]
     apart += [sale.book.exposure for sale in sales(world, deal) if not _is_banked(sale, deal)]
+    apart += _delivered_apart(world, deal)
     # Nor may any link in front of the banks hold what no bank knows of, or have sold it.
     banked = {line.reference for line in deal.of(world.links("issuer"))}
     apart += [
@@ -298,6 +299,30 @@ def _apart(world: World, deal: Deal) -> int:
         exposure = [book.exposure for book in books if not book.expired]
         apart.append(max(exposure, default=0) - min(exposure, default=0))
     return max(apart)
+
+
+def _delivered_apart(world: World, deal: Deal) -> Iterator[int]:
+    """By how much books differ on what was stored under one name and delivered under another.
+
+    It is one sale, whatever name a link has for it. Deliveries that were undone hold nothing of it,
+    and the others need not know that it has expired somewhere.
+    """
+    books = accounts(deal.lines)
+    for line in deal.lines:
+        if line.why != "stored":
+            continue
+        behind = world.behind(line.link)
+        by_link: dict[str, list[Account]] = {}
+        for (link, name), book in books.items():
+            is_undone = link in behind and book.undone == book.was_held
+            if belongs_to(name, line.reference) and not is_undone:
+                by_link.setdefault(link, []).append(book)
+        exposure = [
+            sum(book.exposure for book in own)
+            for own in by_link.values()
+            if not any(book.expired for book in own)
+        ]
+        yield max(exposure, default=0) - min(exposure, default=0)
 
 
 def _is_banked(sale: Sale, deal: Deal) -> bool:
