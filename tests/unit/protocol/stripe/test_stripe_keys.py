@@ -242,7 +242,7 @@ def test_an_intent_is_locked_until_a_repeat_that_overlaps_is_done(is_late: bool)
 def test_an_update_at_work_when_a_confirmation_begins_is_refused_only_what_that_uses(
     name: str, value: str, is_written: bool
 ) -> None:
-    """What its repeat is told, too: nobody holds the intent for ever."""
+    """What its repeat is told, too: nobody holds the intent forever."""
     fields = {name: value}
     if name.startswith("payment_method_data"):
         fields["payment_method_data[card][token]"] = "tok_mastercard"
