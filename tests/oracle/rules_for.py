@@ -61,6 +61,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "stand_in_advised",
             # The gateway has the sale under a name that nobody else has, as it was answered.
             "books_agree",
+            # Where its customer saw no approval, the books are no second finding.
+            "no_orphaned_authorisation",
         ),
         False,
     ),
