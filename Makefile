@@ -63,7 +63,7 @@ fast: .venv/ready
 SLOW = $(shell grep -rlw --include='test_*.py' slow tests) -m "slow and not thorough"
 
 slow: .venv/ready
-	$(PYTEST) $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
+	@$(PYTEST) $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
 
 # The variable lets laws and loops take all of their examples.
 thorough: export PAYCHAIN_THOROUGH = 1
