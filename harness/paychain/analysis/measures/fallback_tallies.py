@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from paychain.analysis.measures.histogram import Histogram
-from paychain.analysis.measures.touched import Held, touched
+from paychain.analysis.measures.touched import AppliedFault, touched
 from paychain.analysis.store.fallback_uses import FallbackUse, fallback_uses
 from paychain.analysis.store.fingerprints import LAST, Bound, Select
 
@@ -59,7 +59,7 @@ class FallbackTally:
     first_use_s: float = float("inf")
     latencies_ns: Histogram = field(default_factory=Histogram)
 
-    def add(self, use: FallbackUse, faults: Sequence[Held]) -> None:
+    def add(self, use: FallbackUse, faults: Sequence[AppliedFault]) -> None:
         """Count one payment that used the fallback."""
         used_s = use.first_ns / 1e9
         self.activations += use.activations
@@ -88,8 +88,8 @@ class FallbackTally:
         for ours, theirs in zip(self.responses, other.responses, strict=True):
             ours.merge(theirs)
 
-    def _respond(self, use: FallbackUse, fault: Held, response: Response) -> None:
-        """Count the use for a fault, if the payment was in flight while the fault held."""
+    def _respond(self, use: FallbackUse, fault: AppliedFault, response: Response) -> None:
+        """Count the use for a fault, if the payment was in flight while it was on."""
         on_s, used_s, ended_s = fault.applied_s, use.first_ns / 1e9, use.ended_ns / 1e9
         if on_s is None:
             return
@@ -111,7 +111,7 @@ Tallies = dict[Fallback, FallbackTally]
 def tallied(
     select: Select,
     kinds: Sequence[str],
-    faults: Sequence[Held],
+    faults: Sequence[AppliedFault],
     after: Bound = "",
     upto: Bound = LAST,
 ) -> Tallies:

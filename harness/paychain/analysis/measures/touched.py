@@ -1,11 +1,14 @@
-"""Which payments a fault held for. Imports nothing: processes that count a part of a run use it."""
+"""Which payments were in flight while a fault was on.
+
+Imports nothing: processes that count a part of a run use it.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 
-class Held(Protocol):
+class AppliedFault(Protocol):
     """When a fault was applied and healed, in seconds of the run; None: never."""
 
     @property
@@ -17,8 +20,8 @@ class Held(Protocol):
         """When it was over."""
 
 
-def touched(fault: Held, intended_ns: int, ended_ns: int) -> bool:
-    """Whether a payment was in flight while the fault held, also one that was offered before it."""
+def touched(fault: AppliedFault, intended_ns: int, ended_ns: int) -> bool:
+    """Whether a payment was in flight while the fault was on, also one offered before it."""
     if fault.applied_s is None or ended_ns / 1e9 <= fault.applied_s:
         return False
     return fault.healed_s is None or intended_ns / 1e9 < fault.healed_s

@@ -146,10 +146,6 @@ class Shapes:
         return found
 
 
-class _NoRoom(Exception):
-    """There are MAX_SHAPES shapes, and this one is none of them."""
-
-
 class Likenesses:
     """What payments of several runs of one chain went like, in memory; `store.fingerprints` of one.
 
@@ -170,41 +166,30 @@ class Likenesses:
 
         None, too, where a record has a new shape beyond MAX_SHAPES.
         """
-        try:
-            return self._of(paid, hops, movements, decisions)
-        except _NoRoom:
-            return None
-
-    def _of(
-        self,
-        paid: PaymentRecord,
-        hops: Sequence[HopRecord],
-        movements: Sequence[Movement],
-        decisions: Sequence[Decision],
-    ) -> Likeness | None:
         amount, party = paid.amount_minor, (paid.merchant, paid.instrument)
-        number = self._number
-        found = [number(_of_payment(paid)), *[number(_of_hop(hop)) for hop in hops]]
+        # With each shape whether the record is about the payment's amount or party.
+        shapes = [(_of_payment(paid), True), *((_of_hop(hop), True) for hop in hops)]
         for movement in movements:
-            shape = number(_of_movement(movement))
             named = (movement.merchant, movement.instrument)
             if movement.amount_minor != amount or named not in (party, _NOBODY):
                 return None
-            found.append(shape if named == party else ~shape)
+            shapes.append((_of_movement(movement), named == party))
         for decision in decisions:
             if decision.amount_minor not in (0, amount):
                 return None
-            shape = number(_of_decision(decision))
-            found.append(shape if decision.amount_minor else ~shape)
+            shapes.append((_of_decision(decision), decision.amount_minor != 0))
+        found = []
+        for parts, is_about_it in shapes:
+            number = self._number(parts)
+            if number is None:
+                return None
+            found.append(number if is_about_it else ~number)
         return tuple(found)
 
-    def _number(self, parts: tuple[Any, ...]) -> int:
-        number = self._numbers.get(parts)
-        if number is None:
-            if len(self._numbers) >= MAX_SHAPES:
-                raise _NoRoom
-            number = self._numbers[parts] = len(self._numbers)
-        return number
+    def _number(self, parts: tuple[Any, ...]) -> int | None:
+        if parts not in self._numbers and len(self._numbers) >= MAX_SHAPES:
+            return None
+        return self._numbers.setdefault(parts, len(self._numbers))
 
 
 def hop_of(parts: str) -> tuple[str, str, str, int]:

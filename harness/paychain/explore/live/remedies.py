@@ -47,7 +47,7 @@ _OF_OUTAGES = {
     "crash": "write down what it is about to ask for before it asks, and settle all that has no "
     "answer when it starts again",
     "freeze": "settle what was asked for around the time when {link} did not answer",
-    "down": "take a refused connection to {link} for nothing done, and try again later",
+    "down": "take a refused connection to {link} as not executed, and try again later",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from paychain.payments.bounded import BoundedDict
+from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Modification, Page, Records, StoredCard
@@ -21,6 +22,7 @@ MAX_PAGES = 100_000
 MAX_KEYS = 200_000
 MAX_STORED = 100_000
 KEY = "idempotency-key"
+NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])  # of a request about no payment
 MANUAL, IMMEDIATE = "manual", "immediate"
 SINGLE, MULTIPLE = "single", "multiple"
 

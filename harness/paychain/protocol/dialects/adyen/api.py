@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.adyen import (
     authentication,
@@ -28,6 +27,7 @@ from paychain.protocol.dialects.adyen.account import (
     KEY,
     MANUAL,
     MULTIPLE,
+    NOTHING,
     SINGLE,
     Account,
 )
@@ -117,7 +117,7 @@ class Adyen:
             return await work
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await self._account.execute_nothing(call, _NOTHING)
+            await self._account.execute_nothing(call, NOTHING)
             return service_error(invalid.name, **invalid.shown)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
@@ -192,9 +192,6 @@ class Adyen:
     def secret(seed: str) -> str:
         """An HMAC key: 32 bytes in hex digits."""
         return hashlib.sha256(f"adyen {seed}".encode()).hexdigest().upper()
-
-
-_NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
 
 
 def _is_result(body: Any) -> bool:

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.adyen import bodies
-from paychain.protocol.dialects.adyen.account import Account
+from paychain.protocol.dialects.adyen.account import NOTHING, Account
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Payment, StoredCard
 from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
-from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
 from paychain.protocol.vendor_ids import UPPER, encode
@@ -33,7 +31,7 @@ async def listed(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /storedPaymentMethods`, of one shopper."""
     query = query_of(call.http)
     merchant, shopper = bodies.account(query, account.merchant), _shopper(query)
-    await account.execute_nothing(call, _NOTHING)
+    await account.execute_nothing(call, NOTHING)
     methods = [
         {**shown_of(card), "shopperReference": shopper} for card in of_shopper(account, shopper)
     ]
@@ -46,7 +44,7 @@ async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     query = query_of(call.http)
     bodies.account(query, account.merchant)
     _found(account, name, _shopper(query))
-    await account.execute_nothing(call, _NOTHING, change=lambda: account.stored.pop(name, None))
+    await account.execute_nothing(call, NOTHING, change=lambda: account.stored.pop(name, None))
     return HttpResponse(204)
 
 
@@ -100,7 +98,7 @@ def store(account: Account, payment: Payment) -> None:
     if known:
         payment.stored = known[0].id
         return
-    payment.stored = encode(f"{payment.reference}/s", UPPER)
+    payment.stored = _own_id(payment)
     account.stored[payment.stored] = StoredCard(
         id=payment.stored,
         merchant_account=payment.merchant_account,
@@ -116,7 +114,7 @@ def additional(payment: Payment) -> dict[str, str]:
     """What the answer to a payment says of its stored card."""
     if not payment.stored:
         return {}
-    is_new = payment.stored == encode(f"{payment.reference}/s", UPPER)
+    is_new = payment.stored == _own_id(payment)
     return {
         "recurring.recurringDetailReference": payment.stored,
         "recurring.shopperReference": payment.shopper,
@@ -126,7 +124,9 @@ def additional(payment: Payment) -> dict[str, str]:
     }
 
 
-_NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
+def _own_id(payment: Payment) -> str:
+    """The id of the card that a payment was the first to store."""
+    return encode(f"{payment.reference}/s", UPPER)
 
 
 def _shopper(given: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -44,6 +43,7 @@ from paychain.protocol.dialects.paypal.records import (
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_before import Before
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 CREATED, OK = 201, 200
@@ -130,10 +130,10 @@ async def pay(intent: str, call: VendorCall, account: Account, name: str) -> Htt
     """`POST /v2/checkout/orders/{id}/capture` or `…/authorize`."""
     order = found_order(call, account, name)
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
-    before = copy(order)
+    before = Before(order)
     if repeated is None:
         _check(account, order, intent, source_of(body_of(call.http), account))
-    return await _pay(call, account, order, repeated, partial(_take_back, order, before))
+    return await _pay(call, account, order, repeated, before.written())
 
 
 async def _pay(
@@ -280,12 +280,6 @@ def _take(order: Order, source: Source) -> None:
     order.keeps_for = source.keeps_for
     order.request = replace(order.request, instrument=source.instrument)
     order.is_paid = (source.is_card or source.is_kept) and not source.waits
-
-
-def _take_back(order: Order, before: Order) -> None:
-    order.source, order.is_card, order.is_paid = before.source, before.is_card, before.is_paid
-    order.waits, order.response, order.request = before.waits, before.response, before.request
-    order.keeps_for = before.keeps_for
 
 
 def _approve(account: Account, order: Order) -> bool:

@@ -12,7 +12,6 @@ from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe import disputes
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, merged, written
-from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.intents import free_intent, request_of, unexpected
@@ -27,6 +26,7 @@ from paychain.protocol.dialects.stripe.records import (
     Intent,
 )
 from paychain.protocol.message import Answer
+from paychain.protocol.vendor_before import Before
 
 REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 _DESCRIPTORS = ("statement_descriptor", "statement_descriptor_suffix")

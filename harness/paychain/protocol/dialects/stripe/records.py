@@ -13,11 +13,11 @@ from typing import Any, Literal
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
-from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.cards import Method, of_card
 from paychain.protocol.dialects.stripe.ids import made, read
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor_before import Before
 from paychain.protocol.vendor_parts import booked_parts
 
 MAX_INTENTS = 100_000  # the oldest are forgotten first

@@ -20,7 +20,6 @@ from paychain.protocol.dialects.stripe.account import (
     written,
 )
 from paychain.protocol.dialects.stripe.authentication import Returned
-from paychain.protocol.dialects.stripe.before import Before
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import CARD, Invalid, invalid, missing, shaped
@@ -35,6 +34,7 @@ from paychain.protocol.dialects.stripe.records import (
 )
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence
+from paychain.protocol.vendor_before import Before
 
 PAGE = "/3d_secure_2/setup/"
 USAGES = ("off_session", "on_session")
