@@ -13,7 +13,7 @@ from paychain.analysis.measures.fallback_tallies import (
     STEADY_S,
     Fallback,
     FallbackTally,
-    Response,
+    ResponseTally,
     Tallies,
     tallied,
 )
@@ -164,7 +164,7 @@ def _measure(
 
 
 def _times(
-    fault: FaultRun, response: Response, against: _Against, primary: SuccessSeries | None
+    fault: FaultRun, response: ResponseTally, against: _Against, primary: SuccessSeries | None
 ) -> dict[str, Observation]:
     """Detection of one fault and, where the fallback stands in, failover and fail-back."""
     on_s = fault.applied_s
