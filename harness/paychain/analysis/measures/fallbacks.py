@@ -70,7 +70,7 @@ def uses(run: MeasuredRun) -> Tallies:
 
 @measure("primaries of fallbacks")
 def primaries(run: MeasuredRun) -> dict[tuple[str, str], SuccessSeries]:
-    """Of every call that a fallback stood in for: how its payments went over its primary."""
+    """By call with a standby: the success over time of payments over its primary target."""
     end_s = run.times.load_end_s
     return {
         call: SuccessSeries(primary_cells(run.store, *call, STANDBYS), end_s)
