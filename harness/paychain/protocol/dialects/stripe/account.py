@@ -18,7 +18,7 @@ from paychain.protocol.dialects.stripe.records import CheckoutSession, Intents, 
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
-MAX_OBJECTS = 100_000  # of each kind: customers, prices, payment methods that no intent brought along
+MAX_OBJECTS = 100_000  # of each kind: customers, prices, methods that no intent brought along
 # docs.stripe.com/api/metadata
 MAX_METADATA_KEYS, MAX_KEY, MAX_VALUE = 50, 40, 500
 KEY = "idempotency-key"
