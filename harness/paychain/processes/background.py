@@ -17,7 +17,7 @@ def in_background(work: Callable[[], Result], name: str) -> Future[Result]:
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (raised again by whoever asks for the result)
+        except BaseException as error:
             future.set_exception(error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
