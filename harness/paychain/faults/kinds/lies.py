@@ -1,0 +1,21 @@
+"""`lies`: a node keeps transfers to itself, and says that each is final."""
+
+from __future__ import annotations
+
+from paychain.faults.kind import Facts, StateFaultKind
+
+
+class Lies(StateFaultKind):
+    """The node says that every transfer is final, and of an account that ten times as much came.
+
+    It passes no transfer on. All nodes that lie are of one mind, so that a quorum counts them as
+    agreeing. Not searched: whoever asks one node alone believes it, whatever the chain.
+    """
+
+    facts = Facts(
+        meaning="keeps transfers to itself, says that they are final",
+        switch=({},),
+        search=None,
+    )
+    roles = frozenset({"node"})
+    lasts = True
