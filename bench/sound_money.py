@@ -125,7 +125,8 @@ def in_words(chain: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _missing(rows: Sequence[dict[str, Any]], chosen: argparse.Namespace) -> bool:
-    return sum(row["payments"] for row in rows) < int(chosen.payments)
+    had: int = sum(row["payments"] for row in rows)
+    return had < int(chosen.payments)
 
 
 def main(options: Sequence[str] = ()) -> None:
