@@ -233,7 +233,7 @@ ROWS = [
         "DePIN, Gaimin",
         "depin-many-gateway",
         CLOUDFLARE,
-        "The gateway in front is behind the edge provider, and decides.",
+        "The gateway in front is behind the edge provider: every payout waits for it.",
     ),
 ]
 # Third parties taken away one by one: the chain, and the roles of the links.
