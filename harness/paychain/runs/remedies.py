@@ -8,7 +8,8 @@ they follow from where most payments broke, and from what the call there does no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -37,6 +38,7 @@ from paychain.model.review.remedy import Edit, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
+from paychain.runs.drained import drained_sooner
 from paychain.runs.standby import second_target
 
 TRIES = 3  # of a customer who asks again, within the deadline
@@ -317,10 +319,12 @@ def tolerance_with_remedies(
     review: Sequence[ReviewFinding],
     breaks: Sequence[Break],
     chain: Loaded[Chain],
+    last_s: Mapping[str, float] = MappingProxyType({}),
 ) -> ToleranceResult:
     """A broken tolerance with what to change; a kept one as it is.
 
     `rules`: the money rules with their remedies. A limit for the findings of one has the same.
+    `last_s`: what links still did after the load, see `Recovery`.
     """
     if tolerance.passed is not False:
         return tolerance
@@ -338,6 +342,12 @@ def tolerance_with_remedies(
         remedies = _way_round(tolerance.measure, breaks[0], chain)
     if tolerance.measure == "failback":
         remedies = _probed_sooner(tolerance, chain)
+    if tolerance.measure == "drain":
+        limit_s = duration_seconds(tolerance.required.lstrip("<= "))
+        remedies = [
+            _of_run(remedy_in(chain, change), "drain", where)
+            for where, change in drained_sooner(chain.model, limit_s, last_s)
+        ][:MAX_REMEDIES]
     return msgspec.structs.replace(tolerance, remedies=remedies)
 
 

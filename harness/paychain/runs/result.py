@@ -74,7 +74,12 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         tolerances=[
             msgspec.structs.replace(
                 tolerance_with_remedies(
-                    tolerance, with_remedies, causes, analysis.measured["breaks"], inputs.chain
+                    tolerance,
+                    with_remedies,
+                    causes,
+                    analysis.measured["breaks"],
+                    inputs.chain,
+                    analysis.measured["recovery"].last_s,
                 ),
                 place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
             )
