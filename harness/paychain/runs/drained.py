@@ -30,6 +30,7 @@ def drained_sooner(
                     yield where, Edit(path, duration_text(most_s))
 
 
+_REPEATED = ("void", "capture", "refund", "advise")
 _Wait = tuple[str, tuple[str | int, ...], float, float]
 
 
@@ -55,7 +56,8 @@ def _waits(chain: Chain, name: str, operation: str, waits_s: float) -> Iterator[
 
 def _waits_of(declared: DeclaredCall, operation: str, waits_s: float) -> Iterator[_Wait]:
     call, where = declared.call, declared.subject
-    if operation == "void" and declared.operation in ("authorise", "forward"):
+    # Whatever follows an authorisation is repeated as its reversals are.
+    if operation in _REPEATED and declared.operation in ("authorise", "forward"):
         yield where, declared.at("reversal", "max_backoff"), call.reversal.max_backoff, waits_s
     elif operation == "query" and call.on_unknown == "query":
         yield where, declared.at("query", "pause"), call.query.pause, waits_s

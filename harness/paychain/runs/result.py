@@ -28,12 +28,8 @@ from paychain.report.result import (
     LoadFacts,
     Result,
 )
-from paychain.runs.remedies import (
-    crashed_links,
-    possible_causes,
-    rule_with_remedies,
-    tolerance_with_remedies,
-)
+from paychain.runs.causes import crashed_links, possible_causes
+from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.spec import Inputs
 
 
