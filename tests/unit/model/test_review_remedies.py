@@ -412,6 +412,34 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [authorise("to: psp, timeout: 4s, on_unknown: query, fallback: [{queue: {up_to: 9.00}}]")],
         [],
     ),
+    *(
+        (
+            "failover_on_unknown",
+            "payouts.transfer",
+            [
+                (
+                    SOUND,
+                    edited(
+                        PAYOUTS,
+                        [
+                            ("on_unknown: query}", f"on_unknown: query, {goes_on}}}"),
+                            (
+                                "  node: {",
+                                "  spare: {role: wallet, outbox: disk, calls: {"
+                                "transfer: {to: node, timeout: 2s, on_unknown: resend}, "
+                                "read: {to: node, timeout: 2s}}}\n  node: {",
+                            ),
+                        ],
+                    ),
+                )
+            ],
+            [],
+        )
+        for goes_on in (
+            "fallback: [{to: spare}]",
+            "prefer: [{to: spare, amount: {from: 50.00}}]",
+        )
+    ),
     (
         "failover_on_unknown",
         "front.forward",
