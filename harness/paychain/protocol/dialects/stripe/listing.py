@@ -27,7 +27,7 @@ _BOUNDS: dict[str, Callable[[int, int], bool]] = {
 
 
 def page(account: Account, asked: RoutedRequest, found: Iterable[Shown]) -> Plan:
-    """A page of what was found, which comes newest first."""
+    """A page of the objects that were found, which are newest first."""
     return account.looked_up(lambda: _page(asked, found))
 
 
@@ -56,7 +56,7 @@ def _after(found: Iterator[Shown], name: str) -> Iterator[Shown]:
 
 
 def _before(found: Iterator[Shown], name: str, limit: int) -> list[Shown]:
-    """The objects just newer than a named one, and one more where there are more."""
+    """The objects just newer than a named one, and one more if there are more."""
     newer: list[Shown] = []
     for shown in found:
         if shown["id"] == name:
@@ -154,7 +154,7 @@ def disputed(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def balance(account: Account, _asked: RoutedRequest) -> Plan:
-    """`GET /v1/balance`: what was taken and not given back, all of it available at once."""
+    """`GET /v1/balance`: what was captured and not refunded, all of it available at once."""
     return account.looked_up(lambda: _balance(account))
 
 
@@ -295,7 +295,7 @@ def _not_expandable(path: str) -> Invalid:
 
 
 def _shown(account: Account, name: str) -> Shown | None:
-    """Any object by its id, None for an unknown."""
+    """Any object by its id, None for an unknown id."""
     for kept in (account.customers, account.products, account.prices, account.sold_once):
         if name in kept:
             return dict(kept[name])
