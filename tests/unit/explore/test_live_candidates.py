@@ -49,8 +49,7 @@ def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
     wanted = [
         each
         for each in CHOICES
-        if (each.is_customers and not each.follows_decline)
-        or USUAL.get(each.place) == each.number
+        if (each.is_customers and not each.follows_decline) or USUAL.get(each.place) == each.number
     ]
     assert len(singles) == len(wanted)
     assert {step for (step,) in singles} == set(wanted)
