@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments
+from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments, vault
 from paychain.protocol.dialects.checkout.account import IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import responses
@@ -34,6 +34,14 @@ _ROUTES = Routes[Handler](
         "POST payments/{id}/reversals": actions.reverse,
         "POST hosted-payments": hosted.create,
         "GET hosted-payments/{id}": hosted.show,
+        "POST customers": vault.create_customer,
+        "GET customers/{id}": vault.show_customer,
+        "PATCH customers/{id}": vault.update_customer,
+        "DELETE customers/{id}": vault.delete_customer,
+        "POST instruments": vault.create_instrument,
+        "GET instruments/{id}": vault.show_instrument,
+        "PATCH instruments/{id}": vault.update_instrument,
+        "DELETE instruments/{id}": vault.delete_instrument,
         "POST tokens": payments.tokenise,
         "POST connect/token": payments.access_token,
     }

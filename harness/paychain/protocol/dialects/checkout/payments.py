@@ -224,7 +224,8 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("amount")
     currency = reading.currency(body)
     now_s = account.backend.now_s()
-    instrument, expiry = reading.card(reading.part(body, "source"), now_s)
+    source = reading.part(body, "source")
+    instrument, expiry = account.charged(source) or reading.card(source, now_s)
     three_ds = reading.part(body, "3ds")
     is_authenticated = bool(three_ds.get("cryptogram"))  # the merchant authenticated the cardholder
     partial = reading.part(body, "partial_authorization")

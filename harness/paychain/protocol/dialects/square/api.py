@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.square import errors, events, links, payments, refunds
+from paychain.protocol.dialects.square import errors, events, links, payments, refunds, vault
 from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.message import Error, Event, PaymentRequest
@@ -38,6 +38,16 @@ _ROUTES = Routes[Handler](
         f"GET {links.PATH}/{{id}}": links.show,
         f"DELETE {links.PATH}/{{id}}": links.delete,
         "GET v2/orders/{id}": links.show_order,
+        f"POST {vault.CUSTOMERS}": vault.create_customer,
+        f"GET {vault.CUSTOMERS}": vault.list_customers,
+        f"POST {vault.CUSTOMERS}/search": vault.search_customers,
+        f"GET {vault.CUSTOMERS}/{{id}}": vault.show_customer,
+        f"PUT {vault.CUSTOMERS}/{{id}}": vault.update_customer,
+        f"DELETE {vault.CUSTOMERS}/{{id}}": vault.delete_customer,
+        f"POST {vault.CARDS}": vault.create_card,
+        f"GET {vault.CARDS}": vault.list_cards,
+        f"GET {vault.CARDS}/{{id}}": vault.show_card,
+        f"POST {vault.CARDS}/{{id}}/disable": vault.disable_card,
     }
 )
 # Statuses by which it proves that it did nothing.

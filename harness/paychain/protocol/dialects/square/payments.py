@@ -245,7 +245,9 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("other_currency", field="tip_money.currency")
     tip_minor = tip.minor if tip is not None else 0
     now_s = account.backend.now_s()
-    instrument, declined_as = reading.card(reading.text(body, "source_id"))
+    source, customer = reading.text(body, "source_id"), str(body.get("customer_id") or "")
+    stored = account.charged(source, customer) if source in account.cards else None
+    instrument, declined_as = stored or reading.card(source)
     is_sale = body.get("autocomplete") is not False
     is_partial = body.get("accept_partial_authorization") is True
     if is_partial and is_sale:

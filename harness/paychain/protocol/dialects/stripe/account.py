@@ -18,7 +18,7 @@ from paychain.protocol.dialects.stripe.records import CheckoutSession, Intents, 
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
-MAX_OBJECTS = 100_000  # customers, and payment methods that came by themselves
+MAX_OBJECTS = 100_000  # of each kind: customers, prices, payment methods that came by themselves
 # docs.stripe.com/api/metadata
 MAX_METADATA_KEYS, MAX_KEY, MAX_VALUE = 50, 40, 500
 KEY = "idempotency-key"
@@ -126,6 +126,10 @@ class Account:
     sessions: BoundedDict[str, CheckoutSession] = field(
         default_factory=lambda: BoundedDict(MAX_OBJECTS)
     )
+    products: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    prices: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    # Products and prices that came with the line of one session: those above outlast any number.
+    sold_once: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     setups: BoundedDict[str, Setup] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     made: int = 0
 

@@ -22,6 +22,7 @@ from paychain.protocol.dialects.stripe import (
     listing,
     payments,
     people,
+    products,
     reading,
     searching,
     session_page,
@@ -47,6 +48,7 @@ from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
 VERSION = "2026-08-26.dahlia"  # of the description that answers are validated against
+PRICES = "prices"  # the setting: what a shop has made at Stripe before
 MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 _JSON = {"content-type": "application/json"}
@@ -69,6 +71,7 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/checkout/sessions/{session}/expire": sessions.expire,
     "GET /v1/checkout/sessions/{session}/line_items": sessions.line_items,
     **setups.HANDLERS,
+    **products.HANDLERS,
     "POST /v1/refunds": followups.refund,
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
@@ -111,18 +114,19 @@ class Stripe:
     """The API of one link."""
 
     idempotency: ClassVar[str] = "stripe-v1"
-    settings: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = (PRICES,)
     signs_time: ClassVar[bool] = True
     webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     endpoints: ClassVar[tuple[str, ...]] = (*_HANDLERS, *_EVENTS)
     pages: ClassVar[tuple[str, ...]] = tuple(f"{page}{{id}}" for page in _PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
-    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._backend = backend
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
         )
+        products.stock(self._account, settings.get(PRICES, ""))
         self._events = Events(self._account)
         of_events = (self._events.listed, self._events.retrieve)
         self._handlers: dict[str, Handler] = {
@@ -319,6 +323,11 @@ class Stripe:
     def classify(response: HttpResponse) -> Reply:
         """What a response says about the payment."""
         return reading.classify(response)
+
+    @staticmethod
+    def setting_problem(_setting: str, value: str) -> str:
+        """Why prices cannot be read, "" if they can."""
+        return products.stock_problem(value)
 
     @staticmethod
     def secret(seed: str) -> str:

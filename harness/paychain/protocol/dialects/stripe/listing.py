@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from itertools import islice
 from typing import Any
 
@@ -274,10 +275,9 @@ def _expand(account: Account, shown: Shown, names: list[str], path: str) -> None
         shown[name] = {"object": "list", "data": mine, "has_more": False, "url": url}
     if name == "line_items" and shown["object"] == "checkout.session":
         found = read(SESSION, shown["id"])
-        items = account.sessions[found[0]].items if found is not None else []
+        items = deepcopy(account.sessions[found[0]].items) if found is not None else []
         url = f"/v1/checkout/sessions/{shown['id']}/line_items"
-        shown[name] = {"object": "list", "data": list(items), "has_more": False, "url": url}
-        return
+        shown[name] = {"object": "list", "data": items, "has_more": False, "url": url}
     value = shown.get(name, ...)
     if isinstance(value, str):
         inner = _shown(account, value)
@@ -296,8 +296,9 @@ def _not_expandable(path: str) -> Invalid:
 
 def _shown(account: Account, name: str) -> Shown | None:
     """Any object by its id, None for an unknown."""
-    if name in account.customers:
-        return dict(account.customers[name])
+    for kept in (account.customers, account.products, account.prices, account.sold_once):
+        if name in kept:
+            return dict(kept[name])
     if name.startswith("pm_"):
         method = account.method(name)
         return account.objects.method(method) if method is not None else None

@@ -26,7 +26,7 @@ _JOIN = re.compile(r"\s+(AND\s+|OR\s+)?", re.IGNORECASE)
 def intents(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_intents/search`."""
     known = (account.objects.intent(intent) for intent in account.intents.newest_first())
-    return _found(account, asked, known)
+    return found(account, asked, known)
 
 
 def charges(account: Account, asked: RoutedRequest) -> Plan:
@@ -37,15 +37,16 @@ def charges(account: Account, asked: RoutedRequest) -> Plan:
         for charge in reversed(intent.charges)
         if account.objects.is_made(charge)
     )
-    return _found(account, asked, known)
+    return found(account, asked, known)
 
 
 def customers(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/customers/search`."""
-    return _found(account, asked, map(dict, reversed(account.customers.values())))
+    return found(account, asked, map(dict, reversed(account.customers.values())))
 
 
-def _found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Plan:
+def found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Plan:
+    """A page of what fits the query, newest first."""
     required(asked.given, "query")
     clauses, is_any = _clauses(text(asked.given, "query"))
     limit = integer(asked.given, "limit") or DEFAULT_OBJECTS

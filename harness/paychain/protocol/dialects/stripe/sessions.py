@@ -7,6 +7,7 @@ POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
@@ -49,7 +50,8 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     back = "success_url" if is_hosted else "return_url"
     required(given, back)
     now_s = account.backend.now_s()
-    items = lines_of(account, given)
+    lines = lines_of(account, given)
+    items = [line.item for line in lines]
     amount_minor = sum(item["amount_total"] for item in items)
     currency = currency_of(items[0]["currency"], amount_minor)
     intent = Intent(
@@ -80,6 +82,8 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     _attribute(account, asked, intent, data)
 
     def add() -> None:
+        for line in lines:
+            line.keep(account)
         account.sessions[intent.reference] = session
         _end_in_time(account, session)
 
@@ -202,7 +206,7 @@ def listed(account: Account, asked: RoutedRequest) -> Plan:
 def line_items(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions/{session}/line_items`."""
     session = session_of(account, asked)
-    return page(account, asked, session.items)
+    return page(account, asked, deepcopy(session.items))
 
 
 def looked_at(
