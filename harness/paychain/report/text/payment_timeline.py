@@ -27,6 +27,7 @@ MAX_EVENTS = 80  # of a payment: a drawing with more cannot be read
 
 _KEY_EVENTS = ("money", "customer")
 _HAS_DIGIT = re.compile(r"\d")
+_ONE_TRY = re.compile(r"\bafter 1 tries\b")  # as a run records it
 _ROUTINE = (
     DecisionKind.REVERSAL_ACKNOWLEDGED,
     DecisionKind.QUERY,
@@ -239,4 +240,5 @@ def _decision_text(decision: Decision) -> str:
         text += f" to {decision.target}"
     elif decision.target:
         text += f" ({decision.target})"
-    return f"{text}: {decision.detail}" if decision.detail else text
+    detail = _ONE_TRY.sub("after 1 try", decision.detail)
+    return f"{text}: {detail}" if detail else text
