@@ -124,6 +124,8 @@ def _embedded(
     port: int,
     suffix: str = "",
 ) -> Engine:
+    if port:
+        free_port(LOOPBACK, port)  # its own message would be in a log
     ready = children.folder / f"engine{suffix.replace(' ', '-')}.ready"
     options = ["--port", str(port), "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
