@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,7 @@ from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.background import done_with, in_background
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -259,11 +261,12 @@ class RealChain:
         unknown = self._requests.unsettled if self._requests is not None else frozenset()
         return InProgress(paying=paying, pending=pending, unknown=unknown)
 
-    def read_books(self, payments: Collection[str]) -> list[Record]:
-        """What own services take for paid of some payments."""
-        if self._requests is None:
-            return []
-        return self._collector.books_of(self._requests.orders_of(payments))
+    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+        """What own services take for paid of some payments: a thread asks them."""
+        orders = self._requests.orders_of(payments) if self._requests is not None else []
+        if not orders:
+            return done_with([])
+        return in_background(lambda: self._collector.books_of(orders), "books")
 
     def forget_payments(self, payments: Collection[str]) -> None:
         """Neither wait for what own services have not settled of them, nor read their books."""
