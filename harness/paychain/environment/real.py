@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -45,7 +44,7 @@ from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
-from paychain.processes.background import done_with, in_background
+from paychain.processes.background import Coming, done_with, in_background
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -260,7 +259,7 @@ class RealChain:
         unknown = self._requests.unsettled if self._requests is not None else frozenset()
         return InProgress(paying=paying, pending=pending, unknown=unknown)
 
-    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
         """What own services take for paid of some payments: a thread asks them."""
         orders = self._requests.orders_of(payments) if self._requests is not None else []
         if not orders:
@@ -338,6 +337,11 @@ class RealChain:
     def broken_service(self) -> str:
         """An own service that ended for good."""
         return self.own.broken
+
+    @property
+    def failure_words(self) -> str:
+        """What that service did, with its last lines."""
+        return self.own.failure_words if self.own.broken else ""
 
     @property
     def misfit(self) -> str:

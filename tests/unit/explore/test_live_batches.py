@@ -227,7 +227,7 @@ def test_an_order_about_which_something_is_unknown_is_seen_once_and_judged_when_
 def test_payments_begin_while_books_are_read_and_what_stirs_meanwhile_is_judged_later(
     running: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, judging, told = batches(running, monkeypatch, LASTS, needs=99)
+    made, _, told = batches(running, monkeypatch, LASTS, needs=99)
     running.is_slow = True
     made.begin([(LOST,), (LOST,)])
     until(made, running, 4.0)

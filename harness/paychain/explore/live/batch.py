@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 
 from msgspec.structs import replace
 
@@ -35,6 +34,7 @@ from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
+from paychain.processes.background import Coming
 
 MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
@@ -82,7 +82,7 @@ class Batches:
         self._rest = Rest(running, has_own=bool(chain.own_services()))
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
-        self._books: Future[list[Record]] | None = None  # that are read now
+        self._books: Coming[list[Record]] | None = None  # that are read now
         self._reading: set[str] = set()  # the orders that they are read of
 
     @property

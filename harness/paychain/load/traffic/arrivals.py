@@ -144,13 +144,9 @@ def after_decline(plan: LoadPlan, arrival: Arrival) -> Arrival:
     instrument = arrival.instrument
     if plan.changes_card:
         schemes = [scheme for scheme, _ in plan.schemes]
-        cards = [
-            each for each in published(plan.network) if not schemes or each.scheme in schemes
-        ]
+        cards = [each for each in published(plan.network) if not schemes or each.scheme in schemes]
         instrument = cards[(cards.index(instrument) + 1) % len(cards)]
-    return msgspec.structs.replace(
-        again(arrival), instrument=instrument, is_after_decline=True
-    )
+    return msgspec.structs.replace(again(arrival), instrument=instrument, is_after_decline=True)
 
 
 def second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
