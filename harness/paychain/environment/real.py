@@ -23,7 +23,7 @@ from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
 from paychain.environment.otlp.hops import receive_traces
-from paychain.environment.own.services import OwnServices
+from paychain.environment.own.services import OwnServices, WithOwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
 from paychain.environment.own_requests import OwnRequests
 from paychain.environment.remote.remotes import Remotes
@@ -53,7 +53,7 @@ from paychain.services.plan import SERVICES
 TICK_S = 0.02  # so often somebody can look around while time passes
 
 
-class RealChain:
+class RealChain(WithOwnServices):
     """The processes of one chain. `children` holds them all, `spools` what they write.
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
@@ -332,16 +332,6 @@ class RealChain:
         except EngineError as error:
             self._check_processes()
             raise PartLost(str(error)) from error
-
-    @property
-    def broken_service(self) -> str:
-        """An own service that ended for good."""
-        return self.own.broken
-
-    @property
-    def failure_words(self) -> str:
-        """What that service did, with its last lines."""
-        return self.own.failure_words if self.own.broken else ""
 
     @property
     def misfit(self) -> str:

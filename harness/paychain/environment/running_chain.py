@@ -125,6 +125,10 @@ class RunningChain(Protocol):
         """
 
     @property
+    def is_ready(self) -> bool:
+        """Every own service that a fault has killed is ready again, or never will be."""
+
+    @property
     def failure_words(self) -> str:
         """What that service did, with its last lines; "" when all go on."""
 

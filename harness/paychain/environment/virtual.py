@@ -245,6 +245,11 @@ class VirtualChain:
         return ""
 
     @property
+    def is_ready(self) -> bool:
+        """An application is there as soon as it is started."""
+        return True
+
+    @property
     def failure_words(self) -> str:
         """There is no such service."""
         return ""

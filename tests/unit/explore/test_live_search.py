@@ -187,7 +187,7 @@ def test_all_payments_of_a_batch_meet_an_outage_and_the_next_ones_do_not() -> No
     try:
         batches = Batches(chain, running, 1, 32.0)
         before = batches.begin([], 8)
-        through = batches.run_through(down, [()] * 96)
+        (through,) = batches.run_through([(down, [()] * 96)])
         after = whole(batches, [], 8)
         assert before.is_whole  # it had to be over before the outage began
         # Of the half that begins within four and a half seconds two thirds meet the outage: they go

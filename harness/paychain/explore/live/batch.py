@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import InProgress, RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.orders import LiveOrder, Settling, with_controls
@@ -31,7 +30,6 @@ from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import AssignedScripts, Script, encode_script
-from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
 from paychain.processes.background import Coming
@@ -163,28 +161,35 @@ class Batches:
                 self._pass_moment()
         return self._wait_for(batch)
 
-    def run_through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
-        """Let orders follow scripts, () for none, while an outage comes and goes.
+    def run_through(self, outages: Sequence[tuple[LiveOutage, Sequence[Steps]]]) -> list[Batch]:
+        """Let orders follow scripts, () for none, while an outage comes and goes; a batch for each.
 
         Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
-        it begins.
+        it begins. The next one comes once customers are done and services are back; what is still
+        to be settled by then has all the time for it that there is after the last one.
         """
         while self.in_flight:
             self._pass_moment()
         self._release(self._watched)
-        batch = Batch(number=len(scripts), rate=self.rate, outage=outage)
-        self._pay(batch, list(zip(scripts, outage.times(len(scripts)), strict=True)))
-        pass_time(self._running, AT_S)
-        self._switch(outage, "apply")
-        pass_time(self._running, outage.lasts_ms / 1000)
-        self._switch(outage, "heal")
-        return self._wait_for(batch)
+        batches = []
+        for outage, scripts in outages:
+            while not (self._are_customers_done and self._running.is_ready):
+                self._pass_moment()
+            batches.append(Batch(number=len(scripts), rate=self.rate, outage=outage))
+            self._pay(batches[-1], list(zip(scripts, outage.times(len(scripts)), strict=True)))
+            pass_time(self._running, AT_S)
+            outage.switch("apply", self._chain, self._running)
+            pass_time(self._running, outage.lasts_ms / 1000)
+            outage.switch("heal", self._chain, self._running)
+        now_ns = self._running.now_ns()
+        for order in [*self._orders.values(), *self._watched.values()]:
+            if order.over_ns is not None:
+                order.over_ns = now_ns
+        return list(map(self._wait_for, batches))
 
-    def _switch(self, outage: LiveOutage, action: Action) -> None:
-        switch = switch_of(self._chain, outage.fault, action)
-        done = self._running.switch(switch, self._running.now_ns())
-        if done.error:
-            raise UserError(done.problem)
+    @property
+    def _are_customers_done(self) -> bool:
+        return all(order.over_ns is not None for order in self._orders.values())
 
     def abandon(self) -> tuple[list[Batch], list[Steps]]:
         """The batches as far as they were judged, and the scripts of the orders that were not."""
