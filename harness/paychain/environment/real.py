@@ -61,7 +61,7 @@ class RealChain(WithOwnServices):
     `is_open`: anybody on this machine may switch faults on the embedded engine. `first_port`: of
     the embedded engine's API, then of each hop here in the order of the chain; 0: any.
     `processes`: how many the links and the embedded engine's proxies are shared out over.
-    `on_message` gets what is worth a line.
+    `is_patient`: no slow machine ends a session by hand. `on_message` gets what is worth a line.
     """
 
     is_virtual = False
@@ -81,6 +81,7 @@ class RealChain(WithOwnServices):
         is_open: bool = False,
         first_port: int = 0,
         processes: int = MIN_PROCESSES,
+        is_patient: bool = False,
         on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
@@ -94,13 +95,13 @@ class RealChain(WithOwnServices):
             toxiproxy=toxiproxy,
             is_open=is_open,
             port=first_port,
+            is_patient=is_patient,
         )
         self.spools = Spools(folder)
         self.addresses: dict[str, tuple[str, int]] = {}  # near end of each hop
         self._chain, self._loaded = chain.model, chain
         # An own service remembers payments of earlier runs: this run's have ids of their own.
-        has_own = bool(chain.model.own_services())
-        self.id_prefix = run_prefix(time.time()) if has_own else PLAIN_PREFIX
+        self.id_prefix = run_prefix(time.time()) if chain.model.own_services() else PLAIN_PREFIX
         declared_s = chain.model.settles_within
         self.settles_within_s = declared_s if settles_within_s is None else settles_within_s
         # Links on other machines want a proof.
@@ -124,6 +125,7 @@ class RealChain(WithOwnServices):
             seed=seed,
             epoch_ns=self.epoch_ns,
             id_prefix=self.id_prefix,
+            is_patient=is_patient,
         )
         self.own = OwnServices(chain, folder, self.now_ns, seed=seed, by_hand=by_hand)
         self._open_records()
@@ -201,8 +203,7 @@ class RealChain(WithOwnServices):
     @property
     def _link_faults(self) -> list[LinkFaults]:
         """What switches the in-link faults of every services process."""
-        elsewhere = self._remotes.link_faults()
-        return [*self._services.link_faults, *elsewhere, *self.own.link_faults]
+        return [*self._services.link_faults, *self._remotes.link_faults(), *self.own.link_faults]
 
     def now_ns(self) -> int:
         """Nanoseconds since the chain was made."""
@@ -379,13 +380,12 @@ class RealChain(WithOwnServices):
 
     def report(self) -> ChainReport:
         """What the chain knows of itself."""
-        proxies = self._engines.proxies
         return ChainReport(
             engine=self._engines.facts(),
-            engine_events_dropped=proxies.dropped,
+            engine_events_dropped=self._engines.proxies.dropped,
             offered=self._load.offered(),
             workers=self._load.workers(),
-            hosts=self._remotes.facts(proxies),
+            hosts=self._remotes.facts(self._engines.proxies),
             services=self.own.facts(),
             problems=[*self._problems, *self.own.problems],
             incomplete=self._collector.incomplete() or self._load.incomplete,
