@@ -226,6 +226,9 @@ class Recovery(msgspec.Struct, kw_only=True, frozen=True):
     reversals_abandoned: int  # by one of them
     absent: dict[str, str] = {}
     at_least: dict[str, float] = {}  # of what was too short to tell: it took no less
+    # What links still did after the load, and until how long after it (to the second, rounded
+    # down): `gateway capture`.
+    last_s: dict[str, float] = {}
 
 
 class MoneyFinding(msgspec.Struct, frozen=True):
