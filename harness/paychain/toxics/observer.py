@@ -294,7 +294,7 @@ class Observer:
             self._reading = None
 
     def _answer_complete(self, status: int) -> None:
-        """An answer is whole. One that no request waits for (a duplicate) is nobody's."""
+        """An answer is complete. One that no request waits for (a duplicate) belongs to none."""
         whole = self._whole
         if whole is not None and not whole.is_answered:
             whole.is_answered = True
