@@ -138,7 +138,7 @@ class Observer:
         self._read_answer: Any = self._answers.parser.feed_data
 
     def requested(self, data: bytes, at_ns: int) -> None:
-        """The client has sent bytes, which came at `at_ns`."""
+        """The client has sent bytes, which arrived at `at_ns`."""
         if self._is_over:
             return
         whole = self._whole

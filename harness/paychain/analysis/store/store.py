@@ -358,7 +358,7 @@ class RunStore(Meta):
         self._write_fact(RECORDED, last)
 
     def restore(self, times: Times) -> None:
-        """Make it again what it was when the run had ended: without records that were added later.
+        """Restore its state at the end of the run: remove records that were added later.
 
         Totals are counted anew.
         """

@@ -118,7 +118,7 @@ class Chains:
             running.stop()
 
     def start_afresh(self) -> None:
-        """What earlier scripts left behind in the service must not break what is tried next."""
+        """Restart the chain: traces of earlier scripts in the service must not break later ones."""
         self.stop()
         self.start()
 
