@@ -119,6 +119,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     ),
     "sent_once": (
         "signed_twice",
+        "failover_on_unknown",
         "no_idempotency",
         "retry_without_key",
         "customer_retry_without_key",

@@ -90,7 +90,7 @@ class FaultRun(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def was_missed(self) -> bool:
-        """It was on, and no traffic met it: it shows nothing of the chain."""
+        """Whether it was active and affected no traffic: it says nothing about the chain."""
         return self.applied_s is not None and self.hits == 0
 
 

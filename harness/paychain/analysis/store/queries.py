@@ -57,7 +57,7 @@ class PaidRow(NamedTuple):
 
 
 def paid(store: RunStore) -> Iterator[PaidRow]:
-    """Every payment as it was recorded, without what only its story needs."""
+    """Every recorded payment, without the columns that only its timeline needs."""
     columns = ", ".join(PaidRow._fields)
     yield from map(PaidRow._make, store.select(f"SELECT {columns} FROM txn", ()))
 
