@@ -81,7 +81,7 @@ class LinkTraits(Protocol):
 
     @property
     def role(self) -> str:
-        """What the link is."""
+        """The link's role, such as `processor`."""
 
     @property
     def isolate(self) -> bool:

@@ -5,7 +5,7 @@ Source: docs/domain.md §2.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
@@ -235,6 +235,10 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
     if retry is None:
         return
     if retry.key == "new":
+        targets = {target for name in paying_links(chain) for target in targets_of(chain, name)}
+        # One window sees every payment of an order; of two, neither sees the other's.
+        if len(targets) == 1 and refuse_duplicates(chain, targets, chain.deadline):
+            return
         yield Weakness(
             kind="customer_retry_without_key",
             path=("customer", "retry", "key"),
@@ -260,6 +264,18 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
                 hint="recognise the customer's idempotency key, or do not let customers retry",
                 remedy=_keyed(name),
             )
+
+
+def targets_of(chain: Chain, link: str) -> list[str]:
+    """The links at which a link may authorise."""
+    call = chain.calls_of(link).get("authorise")
+    return call.targets if call is not None else []
+
+
+def refuse_duplicates(chain: Chain, links: Collection[str], gap_s: float) -> bool:
+    """Whether each of these links refuses the second payment of an order after `gap_s` seconds."""
+    windows = [chain.links[name].duplicates for name in links]
+    return bool(windows) and all(window is not None and window.within > gap_s for window in windows)
 
 
 def no_idempotency(chain: Chain) -> Iterator[Weakness]:

@@ -16,6 +16,7 @@ from paychain.protocol.dialects.checkout.tables import responses
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import EDGE_PAGE
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -89,7 +90,7 @@ class Checkout:
             return await handler(call, self._account, *names)
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await payments.execute_nothing(call, payments.NOTHING)
+            await execute_nothing(call)
             return self._account.refused(invalid.name)
 
     def key(self, http: HttpRequest) -> str:

@@ -16,6 +16,7 @@ from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import data_in
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -84,7 +85,7 @@ class Square:
             return await self._work(call)
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await payments.execute_nothing(call, payments.NOTHING)
+            await execute_nothing(call)
             return failure(invalid.name, field=invalid.field, what=invalid.what)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse]:

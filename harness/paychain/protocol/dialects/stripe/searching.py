@@ -1,6 +1,6 @@
-"""Search: `metadata["order"]:"p1" AND status:"succeeded"`, as a sweeper looks for its own orders.
+"""Search: `metadata["order"]:"p1" AND status:"succeeded"`, as a cleanup job finds its orders.
 
-In life what is found lags behind by up to a minute (docs.stripe.com/search); here it does not.
+At Stripe, results lag behind by up to a minute (docs.stripe.com/search); here they do not.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Pla
 
 
 def _clauses(query: str) -> tuple[list[re.Match[str]], bool]:
-    """The clauses of a query, and whether one of them is enough. Raises Invalid."""
+    """The clauses of a query, and whether any one of them is enough. Raises Invalid."""
     clauses: list[re.Match[str]] = []
     joins: set[str] = set()
     place = 0
@@ -97,7 +97,7 @@ def _clauses(query: str) -> tuple[list[re.Match[str]], bool]:
 
 
 def _fits(shown: Shown, clause: re.Match[str]) -> bool:
-    """Whether an object has what a clause asks for."""
+    """Whether an object matches a clause."""
     value: Any = shown.get(clause["field"])
     if clause["key"] is not None:
         value = value.get(clause["key"]) if isinstance(value, dict) else None

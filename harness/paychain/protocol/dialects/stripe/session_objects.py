@@ -23,11 +23,11 @@ from paychain.protocol.dialects.stripe.records import (
 
 PAY_PAGE = "/c/pay/"
 MAX_LINES = 100
-# The names of before 2026 are those of older libraries.
+# Older libraries use the names from before 2026.
 HOSTED = ("hosted_page", "hosted")
 WITHIN = ("embedded_page", "embedded", "elements", "custom")
 _DONE = (SUCCEEDED, REQUIRES_CAPTURE, CANCELED)
-# What a session that only takes one payment never uses.
+# Fields that a session for a single payment never uses.
 _UNUSED: Shown = {
     "adaptive_pricing": {"enabled": False},
     "after_expiration": None,
@@ -77,7 +77,7 @@ def status_of(account: Account, session: CheckoutSession) -> str:
     entry = account.objects.entry(intent)
     if entry is not None and intent.status(entry) in _DONE:
         return "complete"
-    # A payment that is under way when its time runs out may still be made.
+    # A payment in progress when the session's time runs out may still be made.
     is_late = account.backend.now_s() >= session.expires_s and not intent.is_busy
     return "expired" if session.expired_s or is_late else "open"
 
@@ -115,12 +115,12 @@ def shown_of(account: Account, session: CheckoutSession) -> Shown:
         "ui_mode": HOSTED[0] if session.is_hosted else WITHIN[0],
         "url": url if is_open and session.is_hosted else None,
     }
-    # Stripe's own order is that of the names.
+    # Stripe sorts them by name.
     return {"id": session.id, "object": "checkout.session"} | dict(sorted(shown.items()))
 
 
 def _customer(email: str | None) -> Shown:
-    """What a customer entered on the page."""
+    """The details that a customer entered on the page."""
     return {
         "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
         "business_name": None,
@@ -151,7 +151,7 @@ class Line:
 
 
 def lines_of(account: Account, given: dict[str, Any]) -> list[Line]:
-    """The lines of a session. Raises Invalid for what cannot be bought."""
+    """The lines of a session. Raises Invalid for lines that cannot be paid."""
     required(given, "line_items")
     asked = given["line_items"]
     if not isinstance(asked, list) or len(asked) > MAX_LINES:

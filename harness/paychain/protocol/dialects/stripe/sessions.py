@@ -1,4 +1,4 @@
-"""Checkout Sessions: a page of Stripe's where a customer pays, as the shop makes and sees it.
+"""Checkout Sessions: pages of Stripe's where customers pay, as the shop creates and sees them.
 
 POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.py) ─▶ success_url,
                                     and checkout.session.completed
@@ -34,8 +34,8 @@ from paychain.protocol.vendor import Evidence
 
 EXPIRED = "checkout.session.expired"
 COMPLETED = "checkout.session.completed"
-LASTS_S = 86_400  # a session, unless it says how long
-BUSY_S = 1  # until a look at a session whose customer was paying when it ran out
+LASTS_S = 86_400  # lifetime of a session, unless it names its own
+BUSY_S = 1  # pause before another look at a session that ran out while its customer was paying
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
@@ -107,7 +107,7 @@ def _attribute(
     )
     intent.reference, intent.payment, intent.attempt = found.reference, found.payment, found.attempt
     intent.is_stranger = found.by == "nothing"
-    # A link that knows no keys makes another session of a repeat: it needs a name of its own.
+    # A link that keeps no keys makes another session for a repeat: it needs a name of its own.
     if found.reference in account.sessions or account.intents.of(found.reference) is not None:
         account.made += 1
         intent.reference = f"{found.reference}~{account.backend.link}.i{account.made}"
@@ -130,7 +130,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}`: its metadata."""
     session = session_of(account, asked)
 
-    # Another update may come between until this one is done.
+    # Other updates may be made before this one is done.
     def metadata() -> dict[str, str]:
         return written(session.fields["metadata"], asked.given)
 
@@ -139,7 +139,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def expire(account: Account, asked: RoutedRequest) -> Plan:
-    """`POST /v1/checkout/sessions/{session}/expire`: nobody can pay any more."""
+    """`POST /v1/checkout/sessions/{session}/expire`: from then on nobody can pay."""
     session = session_of(account, asked)
     if session.intent.is_busy:
         raise locked()
@@ -152,9 +152,9 @@ def expire(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def _end(account: Account, session: CheckoutSession) -> list[str]:
-    """Nobody can pay a session any more, nor authenticate what was begun on its page.
+    """End a session: nobody can pay it any more, or authenticate what was begun on its page.
 
-    Returns the names of the events that report it.
+    Returns the types of the events that report this.
     """
     intent = session.intent
     session.expired_s = account.backend.now_s()
@@ -171,8 +171,8 @@ def _report(account: Account, session: CheckoutSession, kinds: Iterable[str]) ->
 
 
 def _end_in_time(account: Account, session: CheckoutSession) -> None:
-    """End a session when its time runs out and it has not been paid by then."""
-    # Only its name: a session that is forgotten before must not be kept by what waits for its end.
+    """End a session when its time runs out, unless it has been paid by then."""
+    # Only its name: what waits for its end must not keep a session that is forgotten earlier.
     name = session.intent.reference
 
     def look() -> None:
@@ -189,18 +189,9 @@ def _end_in_time(account: Account, session: CheckoutSession) -> None:
 
 def listed(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions`."""
-    given = asked.given
-    wanted = {name: text(given, name) for name in ("customer", "payment_intent", "status")}
-    all_shown = (shown_of(account, session) for session in reversed(account.sessions.values()))
-    return page(
-        account,
-        asked,
-        (
-            shown
-            for shown in all_shown
-            if all(not value or shown[name] == value for name, value in wanted.items())
-        ),
-    )
+    sessions = reversed(account.sessions.values())
+    shown = (shown_of(account, session) for session in sessions)
+    return page(account, asked, shown, ("customer", "payment_intent", "status"))
 
 
 def line_items(account: Account, asked: RoutedRequest) -> Plan:
@@ -219,7 +210,7 @@ def looked_at(
 
 
 def session_of(account: Account, asked: RoutedRequest) -> CheckoutSession:
-    """The session that a path names. Raises Invalid for an unknown."""
+    """The session that a path names. Raises Invalid for an unknown id."""
     name = asked.names[0]
     asked.concerns(name)
     found = read(SESSION, name)
