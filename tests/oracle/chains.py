@@ -1,7 +1,7 @@
 """Whole chains as a user declares them, drawn at random: what no example of ours thought of.
 
-Everything that a chain may declare is drawn somewhere below. What the loader refuses is drawn
-again by the caller, so a chain here need not be sensible, only plausible.
+Everything that a chain may declare about cards is drawn below or in `rarer`. What the loader
+refuses is drawn again by the caller, so a chain here need not be sensible, only plausible.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.oracle.chance import Chance, choose, happens, some
+from tests.oracle.rarer import add_to_chain
 from tests.oracle.scripted import draw_leaving
 
 Declared = dict[str, Any]
@@ -102,6 +103,7 @@ def draw_chain(chance: Chance) -> Declared:
     forwards = links["edge"].get("calls", {}) if has_edge else {}
     if forwards and happens(chance, 30):
         forwards["forward"]["on_unknown"] = "reverse"
+    add_to_chain(chance, chain)
     return chain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,18 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         say(*nothing_found_lines(result))
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
-    return ExitCode.FAIL if result.found else ExitCode.PASS
+    return ExitCode.FAIL if result.found or result.deaths else ExitCode.PASS
+
+
+def death_lines(deaths: Sequence[str]) -> list[str]:
+    """Own services that ended by themselves, each way to end once, with the last lines."""
+    ways: defaultdict[str, list[str]] = defaultdict(list)
+    for words in deaths:
+        ways[words.partition("\n")[0]].append(words)
+    return [
+        f"✕ {of_way[0]}" + (f"\n    {count(len(of_way), 'time')} in all" if len(of_way) > 1 else "")
+        for of_way in ways.values()
+    ]
 
 
 def _asked(loaded: Loaded[Chain], spec: LiveSpec) -> dict[str, str]:
@@ -234,7 +246,7 @@ def warning_lines(result: LiveResult) -> Sequence[str]:
         )
     if result.restarts:
         lines.append(f"⚠ the chain was started again {count(result.restarts, 'time')}")
-    lines += [f"⚠ {sentence}" for sentence in result.deaths]
+    lines += death_lines(result.deaths)
     if result.undecided:
         lines.append(
             f"⚠ {count(result.undecided, 'order')} not decided: still in progress when the drain "

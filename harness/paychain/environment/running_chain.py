@@ -23,6 +23,7 @@ from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.background import Coming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,8 @@ class RunningChain(Protocol):
     def in_progress(self) -> InProgress:
         """What is in progress at this moment, of payments that are not forgotten."""
 
-    def read_books(self, payments: Collection[str]) -> list[Record]:
-        """What own services have in their books about payments that are over."""
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
+        """What own services have in their books about payments that are over, once it is read."""
 
     def forget_payments(self, payments: Collection[str]) -> None:
         """Wait no more for anything about payments that were judged."""
@@ -122,6 +123,14 @@ class RunningChain(Protocol):
 
         "" when all go on.
         """
+
+    @property
+    def is_ready(self) -> bool:
+        """Every own service that a fault has killed is ready again, or never will be."""
+
+    @property
+    def failure_words(self) -> str:
+        """What that service did, with its last lines; "" when all go on."""
 
     @property
     def misfit(self) -> str:

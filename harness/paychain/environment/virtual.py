@@ -25,6 +25,7 @@ from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.background import Coming, done_with
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
 from paychain.simulation.guard import guarded, guards_installed
@@ -187,9 +188,10 @@ class VirtualChain:
             unknown=self._own.unknown if self._own is not None else frozenset(),
         )
 
-    def read_books(self, payments: Collection[str]) -> list[Record]:
-        """What an own service takes for paid of some payments."""
-        return self._run(self._own.read_books(payments)) if self._own is not None else []
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
+        """What an own service takes for paid of some payments: it is read at once."""
+        own = self._own
+        return done_with(self._run(own.read_books(payments)) if own is not None else [])
 
     def forget_payments(self, payments: Collection[str]) -> None:
         """Wait no more for what an own service has not settled of them, nor read its books."""
@@ -240,6 +242,16 @@ class VirtualChain:
     @property
     def broken_service(self) -> str:
         """There is none in virtual time."""
+        return ""
+
+    @property
+    def is_ready(self) -> bool:
+        """An application is there as soon as it is started."""
+        return True
+
+    @property
+    def failure_words(self) -> str:
+        """There is no such service."""
         return ""
 
     @property

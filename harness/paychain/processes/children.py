@@ -16,10 +16,11 @@ from pathlib import Path
 
 from paychain.payments.errors import UserError
 from paychain.processes.parent import PARENT_VARIABLE
+from paychain.processes.scratch import is_scratch
 from paychain.processes.spool import JOURNAL_FAILED
 from paychain.processes.variables import child_environment, without_secrets
 
-READY_WITHIN_S = 20.0  # a process of a run is ready by then, on a busy machine, too
+READY_WITHIN_S = 60.0  # a process of a run is ready by then, on a busy machine, too
 TERM_WITHIN_S = 5.0  # a child that does not end within this after SIGTERM is killed
 MAX_LINE_CHARACTERS = 200  # of a child's output in a message
 _POLL_S = 0.01
@@ -93,6 +94,11 @@ class Child:
         return f"{self.name} ended unexpectedly ({self.how_it_ended}){shown}"
 
     @property
+    def where_output(self) -> str:
+        """A hint where the rest of its output is; "" where that goes with the command."""
+        return "" if is_scratch(self.log) else f"its output is in {self.log}"
+
+    @property
     def has_failed_to_end(self) -> bool:
         """It was asked to end, and did not do so in order."""
         return self.ends_in_order and self.is_ready and self.process.returncode != 0
@@ -159,7 +165,7 @@ class Children:
         until = time.monotonic() + within_s
         while not path.exists():
             if child.process.poll() is not None:
-                raise UserError(child.exit_report(), hint=f"its output is in {child.log}")
+                raise UserError(child.exit_report(), hint=child.where_output)
             if time.monotonic() > until:
                 raise UserError(f"{child.name} was not ready within {within_s:g} s")
             time.sleep(_POLL_S)

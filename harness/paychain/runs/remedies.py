@@ -8,7 +8,8 @@ they follow from where most payments broke, and from what the call there does no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -20,16 +21,13 @@ from paychain.analysis.measures.measures import (
     UnknownCall,
 )
 from paychain.declaration.quantity import duration_seconds
-from paychain.faults.kind import OutageKind
 from paychain.model.chain import Chain
 from paychain.model.customer import CustomerRetry
-from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import Failover
 from paychain.model.finding_kinds import Kind
 from paychain.model.loading import Loaded
 from paychain.model.operations import CUSTOMER
-from paychain.model.places import affected_links
 from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.keys import customer_retry_without_key
@@ -37,6 +35,7 @@ from paychain.model.review.remedy import Edit, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
+from paychain.runs.drained import drained_sooner
 from paychain.runs.standby import second_target
 
 TRIES = 3  # of a customer who asks again, within the deadline
@@ -120,6 +119,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     ),
     "sent_once": (
         "signed_twice",
+        "failover_on_unknown",
         "no_idempotency",
         "retry_without_key",
         "customer_retry_without_key",
@@ -175,23 +175,6 @@ _LEFT_BY_UNKNOWN = (*OF_UNKNOWN, "unknowns_resolved")
 _BREAKER = {"failure_rate": "50%", "window": "10s", "minimum_calls": 20, "open_for": "5s"}
 
 
-def possible_causes(review: Sequence[ReviewFinding], experiment: Experiment) -> list[ReviewFinding]:
-    """The review's findings without those that this experiment cannot have brought about."""
-    crashes = any(isinstance(fault.parameters, OutageKind) for fault in experiment.faults)
-    return [finding for finding in review if crashes or finding.kind != "memory_outbox"]
-
-
-def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
-    """The links that an experiment crashes, and with them what they have in memory."""
-    return frozenset(
-        link
-        for fault in experiment.faults
-        if isinstance(fault.parameters, OutageKind)
-        for target in fault.every_target
-        for link in affected_links(chain, target)
-    )
-
-
 def rule_with_remedies(
     rule: MoneyRule,
     review: Sequence[ReviewFinding],
@@ -211,10 +194,12 @@ def rule_with_remedies(
         more = [*_reversals_on_disk(rule.rule, chain, crashed), *_of_code(rule, chain)]
         if any(unknown.caller == CUSTOMER for unknown in rule.unknown):
             more += _asked_again(rule.rule, chain)
-    if rule.rule == "no_approval_without_money" and not remedies:
-        more = _without_queues(rule.rule, chain)
     known = {remedy.at for remedy in remedies}
     remedies += [each for each in more if each.at not in known]
+    if rule.rule == "no_approval_without_money":
+        # What is declined when it is delivered has no money either, however long that is tried.
+        queues = _without_queues(rule.rule, chain)[:MAX_REMEDIES]
+        remedies = [*remedies[: MAX_REMEDIES - len(queues)], *queues]
     return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
 
 
@@ -296,10 +281,12 @@ def tolerance_with_remedies(
     review: Sequence[ReviewFinding],
     breaks: Sequence[Break],
     chain: Loaded[Chain],
+    last_s: Mapping[str, float] = MappingProxyType({}),
 ) -> ToleranceResult:
     """A broken tolerance with what to change; a kept one as it is.
 
     `rules`: the money rules with their remedies. A limit for the findings of one has the same.
+    `last_s`: what links still did after the load, see `Recovery`.
     """
     if tolerance.passed is not False:
         return tolerance
@@ -317,6 +304,12 @@ def tolerance_with_remedies(
         remedies = _way_round(tolerance.measure, breaks[0], chain)
     if tolerance.measure == "failback":
         remedies = _probed_sooner(tolerance, chain)
+    if tolerance.measure == "drain":
+        limit_s = duration_seconds(tolerance.required.lstrip("<= "))
+        remedies = [
+            _of_run(remedy_in(chain, change), "drain", where)
+            for where, change in drained_sooner(chain.model, limit_s, last_s)
+        ][:MAX_REMEDIES]
     return msgspec.structs.replace(tolerance, remedies=remedies)
 
 

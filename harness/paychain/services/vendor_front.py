@@ -155,7 +155,7 @@ class VendorFront:
             then()
 
         left_ns = at_s * 1_000_000_000 - self.context.wall_epoch_ns - self.context.now_ns()
-        # Never too early, by whatever a float is wrong.
+        # A microsecond more: rounding must not make it too early.
         timer = asyncio.get_running_loop().call_later(max(0, left_ns) / 1e9 + 1e-6, due)
         self._timers[timer] = None
 

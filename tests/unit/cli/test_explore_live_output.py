@@ -79,7 +79,10 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
         undecided=3,
         coupled={"no_double_charge": 2},
         doubtful={"books_agree": "the first capture at stripe: declines"},
-        deaths=["shop ended by itself in batch 2"],
+        deaths=[
+            "shop ended with exit code 3; its last lines:\n    first",
+            "shop ended with exit code 3; its last lines:\n    second",
+        ],
     )
     text = "\n".join([*warning_lines(few), *nothing_found_lines(few)])
     for words in (
@@ -87,7 +90,7 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
         "batches were spaced 2 times",
         "not reproduced: the first capture at stripe: declines broke books_agree once",
         "the chain was started again 1 time",
-        "shop ended by itself in batch 2",
+        "✕ shop ended with exit code 3; its last lines:\n    first\n    2 times in all",
         "3 orders not decided",
         "64 scripts are too few to rely on",
     ):

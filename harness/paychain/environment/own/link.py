@@ -75,6 +75,12 @@ class OwnLink:
                 self.process.thaw()
                 self.process.begin_to_wait()
 
+    @property
+    def is_coming_back(self) -> bool:
+        """It was killed, or has ended, and is not ready again yet."""
+        is_due = bool(self._killed_by) or self._restart_ns is not None or self._is_starting
+        return is_due and not self.is_given_up
+
     def hits(self) -> dict[str, int]:
         """How often each fault stopped it."""
         return dict(self._hits)

@@ -77,7 +77,7 @@ class Exchange(Role):
             )
 
     def connected(self) -> None:
-        """Watch the account."""
+        """Start to watch the account for deposits."""
         if self._deposits is not None:
             self._deposits.watch()
 

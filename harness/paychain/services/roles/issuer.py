@@ -75,6 +75,7 @@ class Issuer(Authorising):
                 payment=captured.payment,
                 attempt=captured.attempt,
                 detail=f"{reference} {_report(reporter)}",
+                amount_minor=amount_minor,
             )
             self.follow_ups.start(
                 DISPUTE,

@@ -31,7 +31,7 @@ class Ended:
 
 
 def on_ledger(request: PaymentRequest, chain: Chain) -> PaymentRequest:
-    """A payment in what moves on the ledger, with which its currency is at par."""
+    """The payment in the asset of the ledger, to which its currency is at par."""
     if chain.asset == chain.currency:
         return request
     coins_minor = coins_for(request.amount_minor, chain.scale, PRICE_UNIT)
