@@ -193,7 +193,7 @@ class PaymentScripts:
         return name
 
     def fate_of(self, context: Context, event: Event, to: str) -> WebhookFate:
-        """What becomes of a webhook that the link is about to send. `to`: its receiver."""
+        """What a script does to a webhook that the link is about to send. `to`: its receiver."""
         if not self._scripts or not event.payment:
             return NO_FATE
         followed = self._of(event)

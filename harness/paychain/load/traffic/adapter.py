@@ -71,7 +71,7 @@ class HttpAnswer:
 
 
 class _Ask:
-    """A request or a pause, until whoever drives the try has made it."""
+    """A request or a pause, until the driver of the try has made it."""
 
     def __init__(self, http: HttpRequest | None, pause_s: float, to: str = "") -> None:
         self.http, self.pause_s, self.to = http, pause_s, to
