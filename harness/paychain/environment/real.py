@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
 from paychain.environment.otlp.hops import receive_traces
-from paychain.environment.own.services import OwnServices
+from paychain.environment.own.services import OwnServices, WithOwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
 from paychain.environment.own_requests import OwnRequests
 from paychain.environment.remote.remotes import Remotes
@@ -45,7 +44,7 @@ from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
-from paychain.processes.background import done_with, in_background
+from paychain.processes.background import Coming, done_with, in_background
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -54,7 +53,7 @@ from paychain.services.plan import SERVICES
 TICK_S = 0.02  # so often somebody can look around while time passes
 
 
-class RealChain:
+class RealChain(WithOwnServices):
     """The processes of one chain. `children` holds them all, `spools` what they write.
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
@@ -260,7 +259,7 @@ class RealChain:
         unknown = self._requests.unsettled if self._requests is not None else frozenset()
         return InProgress(paying=paying, pending=pending, unknown=unknown)
 
-    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
         """What own services take for paid of some payments: a thread asks them."""
         orders = self._requests.orders_of(payments) if self._requests is not None else []
         if not orders:
@@ -333,11 +332,6 @@ class RealChain:
         except EngineError as error:
             self._check_processes()
             raise PartLost(str(error)) from error
-
-    @property
-    def broken_service(self) -> str:
-        """An own service that ended for good."""
-        return self.own.broken
 
     @property
     def misfit(self) -> str:

@@ -474,7 +474,7 @@ def test_a_users_file_is_found_by_its_name_whichever_way_it_ends(
 
 
 # What an experiment is about, where a card chain need not have it.
-ABOUT = {"basis-theory-2025-11-18": "vault"}
+ABOUT = {"basis-theory-2025-11-18": "vault", "lying-nodes": "node-provider"}
 
 
 @cache

@@ -208,16 +208,5 @@ def test_a_long_timeline_keeps_its_money_and_its_end(store: RunStore) -> None:
     assert timeline.events[-1].kind == "customer"
 
 
-def test_one_try_is_shown_as_one(store: RunStore) -> None:
-    records = paid("p0000007")
-    failover = next(record for record in records if isinstance(record, Decision))
-    sent = msgspec.structs.replace(
-        failover, kind=DecisionKind.FOLLOW_UP_ACKNOWLEDGED, detail="p0000007 c1 after 1 tries"
-    )
-    store.ingest([*records, sent])
-    (timeline,) = timelines(store, result(breaks=[]))
-    assert any(event.text.endswith("c1 after 1 try") for event in timeline.events)
-
-
 def test_a_payment_without_a_record_of_the_customer_is_left_out(store: RunStore) -> None:
     assert timelines(store, result()) == []
