@@ -183,7 +183,7 @@ class Chains:
             self._pay_at(min(self._limit, FASTER * self._rate))
 
     def _check_answers(self, took_s: float) -> None:
-        """Raises UserError when payments get no answer where nothing fails: scripts show nothing."""
+        """Raises UserError when payments get no answer although nothing fails."""
         deadline_s = self._chain.deadline
         if took_s >= UNANSWERED * deadline_s:
             what = (
