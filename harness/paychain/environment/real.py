@@ -104,8 +104,7 @@ class RealChain(WithOwnServices):
         self.id_prefix = run_prefix(time.time()) if chain.model.own_services() else PLAIN_PREFIX
         declared_s = chain.model.settles_within
         self.settles_within_s = declared_s if settles_within_s is None else settles_within_s
-        # Links on other machines want a proof.
-        self._remotes = Remotes(chain, os.environ.get(TOKEN_VARIABLE, ""))
+        self._remotes = Remotes(chain, os.environ.get(TOKEN_VARIABLE, ""))  # they want a proof
         self._requests = OwnRequests(chain.model) if observed_hops(chain.model) else None
         self._seed = seed
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
@@ -341,8 +340,7 @@ class RealChain(WithOwnServices):
 
     def _check_processes(self) -> None:
         self.own.check()
-        dead = self.children.dead()
-        if dead:
+        if dead := self.children.dead():
             raise UserError(dead[0].exit_report())
         self._remotes.check()
 
@@ -355,8 +353,7 @@ class RealChain(WithOwnServices):
         self._on_message(f"draining, for {self.settles_within_s:g} s at most (settles_within)")
         pending = self._draining.drain(self.now_ns() + int(self.settles_within_s * 1e9))
         self._collector.read_all_books()
-        traces = self._collector.traces
-        if traces is not None and not traces.taken:
+        if (traces := self._collector.traces) is not None and not traces.taken:
             self._on_message("no service with telemetry: true has sent a trace of a payment")
         return pending
 
