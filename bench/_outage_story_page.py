@@ -59,10 +59,15 @@ _TAIL = """\
   replayed.
 - How Infura's outage of 2020 ended, and how many of its requests failed from 08:04, is assumed.
 - The exchange's outage of 2026-05-07 is replayed from articles that quote its post-mortem.
-- `depin-many-gateway` in the edge's outage was run for real at 10 payments per second. At the
-  outage's own 40 its 24 links, which share a process, do not keep up on two busy cores: a look at the
-  ledger takes 350 ms instead of 7, timeouts lead to more requests, and no payment succeeds any
-  more, not even after the last fault. That run is inconclusive: it shows the machine.
+- `depin-many-gateway` in the edge's outage was run for real at 6 payments per second. At 10 it
+  passed as well, with a difference of one payment from the virtual run. At the outage's own 40 its
+  24 links, which share a process, do not keep up on two busy cores: a look at the ledger takes
+  350 ms instead of 7, timeouts lead to more requests, and no payment succeeds any more, not even
+  after the last fault. That run is inconclusive: it shows the machine.
+- Whether that row passes in virtual time depends on chance, too: it does with the seeds 1 and 2
+  (98.1 % and 99.9 %), and not with seed 4 (94.3 %). There the one node that lies was alone in taking
+  a transfer, and kept it; the other two that were asked were off. Three looks have to show that,
+  and the gateway answered few of them: 289 later transfers waited for ten seconds, behind one nonce.
 - Distributed operators (Gaimin and others) publish no figures on uptime, churn or hosting. Their
   chain files state what is assumed.
 - Figures of providers (confirmations, limits) change: check them before you copy a chain.

@@ -30,6 +30,7 @@ from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.review import review
+from paychain.payments.errors import UserError
 from paychain.processes.part import WHOLE
 from paychain.processes.scratch import scratch_folder
 from paychain.report.text.payment_timeline import timeline_of
@@ -40,10 +41,14 @@ ENOUGH_SCRIPTS = 500  # fewer leave most combinations of two steps untried
 
 
 def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path) -> ExitCode:
-    """Search, print what was found, and write it into `out`. Raises UserError."""
+    """Search, print what was found, and write it into `out`.
+
+    Raises UserError; where something was found before, that is kept and the error printed.
+    """
     declared = loaded.model
     known = recall(declared, step_choices(declared), out)
     show = LiveProgress()
+    failure: UserError | None = None
     with scratch_folder() as scratch, _terminated_as_interrupted():
         search = LiveSearch(
             declared,
@@ -56,6 +61,10 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
             search.run()
         except KeyboardInterrupt:  # while it stopped
             search.result.was_interrupted = True
+        except UserError as error:  # the chain could not be started again, say
+            if not search.result.found:
+                raise
+            failure = error
         finally:
             show.clear()
     result = search.result
@@ -79,6 +88,8 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         say(*_remedies(found, loaded))
         say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
     say(summary_line(result), *warning_lines(result))
+    if failure is not None:
+        say(f"✕ the search ended early: {failure}")
     if not result.found:
         say(*nothing_found_lines(result))
     if result.was_interrupted:

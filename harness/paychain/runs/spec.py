@@ -179,7 +179,7 @@ def new_folder(out: Path, started: datetime, name: str) -> Path:
         folder = out / (name + suffix)
         if len(os.fsencode(folder.absolute())) > MAX_FOLDER_BYTES:
             what = f"the path of a run below {out} is too long for SQLite"
-            raise UserError(what, hint=f"name another folder: {MAX_FOLDER_BYTES} bytes in whole")
+            raise UserError(what, hint=f"name another folder: {MAX_FOLDER_BYTES} bytes in total")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:

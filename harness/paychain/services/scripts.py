@@ -91,7 +91,7 @@ class WebhookFate:
             self.done.set()
 
     def delivered(self) -> None:
-        """Let go what waits for this webhook."""
+        """Release whatever waits for this webhook."""
         self.arrived()
         if self.releases is not None:
             self.releases.set()
@@ -193,7 +193,7 @@ class PaymentScripts:
         return name
 
     def fate_of(self, context: Context, event: Event, to: str) -> WebhookFate:
-        """What becomes of a webhook that the link is about to send. `to`: its receiver."""
+        """What a script does to a webhook that the link is about to send. `to`: its receiver."""
         if not self._scripts or not event.payment:
             return NO_FATE
         followed = self._of(event)

@@ -1,4 +1,4 @@
-"""One own service of a running chain: its faults, and what becomes of it by itself."""
+"""One own service of a running chain: its faults, and exits and restarts without any."""
 
 from __future__ import annotations
 

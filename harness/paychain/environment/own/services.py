@@ -279,7 +279,7 @@ class OwnServices:
         except OSError as error:
             held.close()
             raise NotStarted(
-                f"port {port}, where {name} is to listen, cannot be had ({error.strerror})",
+                f"port {port}, on which {name} should listen, cannot be opened ({error.strerror})",
                 hint="stop what uses it, or remove port: to get a free one",
             ) from error
         self._reserved[name] = held

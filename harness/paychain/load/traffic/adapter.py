@@ -71,7 +71,7 @@ class HttpAnswer:
 
 
 class _Ask:
-    """A request or a pause, until whoever drives the try has made it."""
+    """A request or a pause, until the driver of the try has made it."""
 
     def __init__(self, http: HttpRequest | None, pause_s: float, to: str = "") -> None:
         self.http, self.pause_s, self.to = http, pause_s, to
@@ -262,7 +262,7 @@ class ByAdapter:
         return Reply(HopResult.MALFORMED)
 
     def _refused(self, asked: Any) -> Reply:
-        """It awaits what nobody can make in every driver, or it never ends."""
+        """It awaits something that not every driver can provide, or it never ends."""
         assert self._paying is not None
         self._paying.close()
         if isinstance(asked, _Ask):

@@ -148,7 +148,7 @@ def after_decline(plan: LoadPlan, arrival: Arrival) -> Arrival:
 
 
 def second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
-    """The payment of whoever pays the same order, too: `p0000012b`."""
+    """The payment of the second payer of the same order: `p0000012b`."""
     return msgspec.structs.replace(
         arrival,
         at_s=at_s,

@@ -1,4 +1,4 @@
-"""Why an answer fits nothing that a template declares, in words for whoever wrote the template."""
+"""Why an answer matches nothing that a template declares, in words for the template's author."""
 
 from __future__ import annotations
 

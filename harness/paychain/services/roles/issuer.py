@@ -66,7 +66,8 @@ class Issuer(Authorising):
         charged_back = msgspec.structs.replace(
             captured, amount_minor=amount_minor, item=CHARGE_BACK, key=f"{reference}-{CHARGE_BACK}"
         )
-        # Who acquired the payment is not written on it: whoever did not, acknowledges all the same.
+        # The payment does not name its acquirer: a link that is not its acquirer acknowledges as
+        # well.
         for reporter in reporters_of(self.chain.links, self.name):
             self.context.decided(
                 DecisionKind.FOLLOW_UP_DUE,

@@ -3,7 +3,7 @@
 asked ─▶ how old is the last block? ─┬─ young enough: go on
                                      └─ too old, or no node says: not now
 
-Whoever is refused knows that nothing was taken, and a payout that would only wait is never begun.
+A caller who is refused knows that nothing was taken, and no payout begins that could only wait.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PausedPayouts:
 
     @property
     def frees(self) -> bool:
-        """Whether the reservations of what has begun are freed meanwhile."""
+        """Whether a pause frees the reservations of payouts that have begun."""
         return self._declared.begun == "freed"
 
     async def is_on(self, parent: str) -> bool:

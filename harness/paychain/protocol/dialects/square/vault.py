@@ -262,7 +262,7 @@ def _inside(body: Mapping[str, Any], name: str, at: str = "") -> Shown:
 
 
 def _is_like(value: str, wanted: Mapping[str, Any]) -> bool:
-    """Whether a text fits a filter: `{exact: …}` or `{fuzzy: …}`, of which all parts must occur."""
+    """Whether a text matches `{exact: …}`, or contains all parts of `{fuzzy: …}`."""
     if "exact" in wanted:
         return value == str(wanted["exact"])
     parts: Iterable[str] = str(wanted.get("fuzzy") or "").lower().split()
