@@ -206,11 +206,7 @@ class RunStore(Meta):
         return self._aggregates.payments()
 
     def rows(self, kind: type[Row]) -> Iterator[Row]:
-<<<<<<< HEAD
-        """All records of one kind in the order in which they came; by payment in a thinned run."""
-=======
         """All records of one kind, in the order of recording; of a thinned run, by payment."""
->>>>>>> trunk
         return self._read(kind, "ORDER BY rowid")
 
     def decisions(self, kind: DecisionKind) -> Iterator[Decision]:
