@@ -323,6 +323,7 @@ class Cable:
 
 
 @pytest.mark.slow
+@pytest.mark.long(35)
 def test_workers_from_elsewhere_need_the_address_and_deliver_every_record_once(
     run: Callable[..., Run], tmp_path: Path
 ) -> None:
