@@ -1,4 +1,4 @@
-"""docs/outage-story.md from what was recorded, and the record."""
+"""docs/outage-story.md from the recorded results, and the record itself."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ The page is generated: `python -m bench outage_story` runs what has changed, wit
 real. The seed is 1. Each row can be run alone: `paychain run CHAIN OUTAGE --virtual`.
 
 A run fails when a limit in its outage's file is missed or a money rule is broken. Outages are
-compressed and timeouts are not, so a share of payments shows what a policy does, and not what
-happened to anybody that day.
+compressed and timeouts are not, so a share of payments shows what a policy does, not what
+anybody experienced that day.
 """
 _REAL = """\
 
@@ -38,13 +38,13 @@ outage's load would show the machine and not the chain.
 """
 _ALONE = """\
 
-## Each third party taken away
+## Each third party down in turn
 
-One link is down for six seconds, under the load of the standard fault. A merely helpful link must
-not cost a sale; a link that must fail closed costs sales but no money.
+One link is down for six seconds, under the load of the standard fault. A link that a sale does not
+depend on must not cost one; a link that must fail closed costs sales but no money.
 `paychain matrix CHAIN --links ROLE --fault down` does the same.
 
-| chain | link | role | state | what was seen |
+| chain | link | role | state | observed |
 |---|---|---|---|---|
 """
 _TAIL = """\
@@ -74,7 +74,7 @@ _TAIL = """\
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """What a run showed. `reason`: the first of a run that did not pass."""
+    """Outcome of a run. `reason`: the first one, of a run that did not pass."""
 
     verdict: str
     reason: str
@@ -139,7 +139,7 @@ class Cell(msgspec.Struct, kw_only=True):
 
 
 class Alone(msgspec.Struct, kw_only=True):
-    """One link taken away."""
+    """One link taken down."""
 
     chain: str
     link: str
@@ -150,19 +150,19 @@ class Alone(msgspec.Struct, kw_only=True):
 
 
 class Story(msgspec.Struct, kw_only=True):
-    """All that was recorded."""
+    """Everything recorded."""
 
     cells: list[Cell] = []
     alone: list[Alone] = []
 
 
 def read_story() -> Story:
-    """What was recorded; nothing at first."""
+    """The record; empty at first."""
     return msgspec.json.decode(RECORD.read_bytes(), type=Story) if RECORD.exists() else Story()
 
 
 def write_story(story: Story) -> None:
-    """Keep it, readable in a diff."""
+    """Write the record so that its diffs are readable."""
     RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(story), indent=1) + b"\n")
 
 

@@ -1,9 +1,9 @@
-"""Every system of the outage story: its chain, its outage, and what came of them.
+"""Every system of the outage story: its chain, its outage, and the result.
 
 `python -m bench outage_story` runs in virtual time what has not been run since its files changed,
 and writes docs/outage-story.md. With `--real` it also runs for real, one after the other, and
-compares verdicts, broken money rules and break points. What was found is kept in
-outage_story.json beside this file, so that each can be run when a machine is free for it.
+compares verdicts, broken money rules and break points. Results are kept in
+outage_story.json beside this file, so that each row can be run when a machine is free for it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
 
 SEED = 1
-OTHER_SEEDS = (2, 3, 4, 5)  # run where real and virtual differ: is it chance?
-ALONE = "down"  # the standard fault that takes each third party away
+OTHER_SEEDS = (2, 3, 4, 5)  # run where real and virtual differ, to see whether chance explains it
+ALONE = "down"  # the standard fault that takes down each third party in turn
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells rows apart."""
+        """Identifies the row."""
         return self.chain, self.experiment
 
 
@@ -62,7 +62,7 @@ ROWS = [
         "BitMEX",
         "exchange-deposit",
         CLOUDFLARE,
-        "The front end is down and the ledger goes on: deposits are credited once, afterwards.",
+        "The front end is down, the ledger is not: deposits are credited once, afterwards.",
     ),
     Row("BitMEX", "exchange-deposit", COINBASE, "The exchange itself stops, and is restored."),
     Row("card to asset", "crypto-onramp", CLOUDFLARE, "The edge in front of the sale fails."),
@@ -76,14 +76,14 @@ ROWS = [
         "Toncoin",
         "toncoin-payment",
         CLOUDFLARE,
-        "The app in front of the ledger fails; the ledger of TON made blocks all the time.",
+        "The app in front of the ledger fails; TON's ledger produced blocks throughout.",
     ),
     Row("Toncoin", "toncoin-payment", TON, "The ledger itself halts, twice."),
     Row(
         "Toncoin",
         "exchange-pauses",
         "paused-withdrawals",
-        "An exchange pauses withdrawals on a stalled ledger, and deposits go on.",
+        "An exchange pauses withdrawals while the ledger is stalled; deposits continue.",
     ),
     Row(
         "Toncoin",
@@ -95,7 +95,7 @@ ROWS = [
         "Coinbase's Base",
         "stablecoin-payout",
         BASE,
-        "No blocks, and nodes answer all the same: nobody is paid meanwhile, all afterwards.",
+        "No blocks, but nodes answer: nobody is paid meanwhile, everybody afterwards.",
     ),
     Row(
         "Coinbase's Base",
@@ -118,7 +118,7 @@ ROWS = [
         "Coinbase",
         "stablecoin-payout",
         COINBASE,
-        "The exchange that pays out is restored: payouts that had begun go on, once.",
+        "The exchange is down, then restored: payouts that had begun are completed, each once.",
     ),
     Row(
         "Infura",
@@ -145,7 +145,7 @@ ROWS = [
         "X, ChatGPT, captchas",
         "checkout-page",
         CLOUDFLARE,
-        "Whatever is merely helpful fails open; above a limit nobody pays without a captcha.",
+        "What a sale does not depend on fails open; above a limit nobody pays without a captcha.",
     ),
     Row(
         "X, ChatGPT, captchas",
@@ -157,7 +157,7 @@ ROWS = [
         "card vaults",
         "checkout-page",
         VAULT,
-        "The vault is healthy behind a dead edge: a second route goes past it.",
+        "The vault is healthy behind a dead edge: a second route bypasses the edge.",
     ),
     Row(
         "card vaults",
@@ -203,7 +203,7 @@ ROWS = [
         "Pix",
         "pix-lookups-retried",
         "dict-lockout",
-        "Deliberately wrong: retries use up the lookups and keep it that way.",
+        "Deliberately wrong: retries use up all lookups, and none come back.",
     ),
     Row(
         "ISO 8583",
@@ -233,10 +233,10 @@ ROWS = [
         "DePIN, Gaimin",
         "depin-many-gateway",
         CLOUDFLARE,
-        "The gateway in front is behind the edge provider, and decides.",
+        "All operators depend on the gateway, which is behind the edge provider.",
     ),
 ]
-# Third parties taken away one by one: the chain, and the roles of the links.
+# Third parties taken down one by one: the chain, and the roles of the links.
 MATRIX = [
     ("checkout-page", ("service", "vault", "fraud", "authentication")),
     ("card-ecommerce", ("fraud", "authentication")),
@@ -250,7 +250,7 @@ def there() -> list[Row]:
 
 
 def whole_page(story: Story) -> str:
-    """The page of what was recorded."""
+    """The page with everything recorded."""
     return page(story, [(row.system, row.key, row.shows) for row in ROWS])
 
 
@@ -276,16 +276,16 @@ class Files:
 
     @property
     def digest(self) -> str:
-        """Changes with what either file says, and not with its comments and its title."""
+        """Changes with the contents of either file, except its comments and its title."""
         return digest(self.chain.text, self.experiment.text)
 
 
 def digest(*texts: str) -> str:
-    """A digest of what YAML texts say, without their comments and titles."""
-    said = [yaml.safe_load(text) for text in texts]
-    for document in said:
+    """A digest of the contents of YAML texts, without their comments and titles."""
+    documents = [yaml.safe_load(text) for text in texts]
+    for document in documents:
         document.pop("title", None)
-    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(documents, default=str).encode()).hexdigest()[:16]
 
 
 def run_once(
@@ -307,7 +307,7 @@ def run_once(
 
 
 def judgement(real: Result, virtual: Result) -> dict[str, str]:
-    """In what two runs differ, of verdicts, broken rules and break points."""
+    """How two runs differ in verdict, broken rules and break points."""
     found = differences(real, virtual)
     return {about: text for about, text in found.items() if not about.startswith("success ")}
 
@@ -324,7 +324,7 @@ def run_for_real(row: Row, cell: Cell, folder: Path, arrivals: str) -> None:
 
 
 def run_alone(chain: str, roles: Sequence[str], folder: Path) -> list[Alone]:
-    """Take each link of some roles away, and say what held."""
+    """Take down each link of some roles in turn, and report what held."""
     loaded = load_chain(chain)
     spec = MatrixSpec(
         chain_name=chain,

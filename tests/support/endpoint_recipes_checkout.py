@@ -70,7 +70,44 @@ async def _page(seat: Seat) -> Asked:
     return Asked(path=f"{page}?card=tok_visa_4242", key="", views=(own,))
 
 
+async def _customer(seat: Seat) -> str:
+    return str((await seat.made("/customers", {"email": "ada@shop.example"}))["id"])
+
+
+async def _new_customer(_seat: Seat) -> Asked:
+    return Asked(path="/customers", fields={"email": "ada@shop.example"}, key="", new=_KNOWN)
+
+
+def _of_customer(**fields: Any) -> Recipe:
+    async def prepare(seat: Seat) -> Asked:
+        own = f"/customers/{await _customer(seat)}"
+        return Asked(path=own, fields=fields, key="", views=(own,))
+
+    return Recipe(prepare=prepare)
+
+
+async def _new_instrument(seat: Seat) -> Asked:
+    fields = {"type": "token", "token": "tok_visa_4242", "customer": {"id": await _customer(seat)}}
+    return Asked(path="/instruments", fields=fields, key="", views=(_KNOWN,))
+
+
+def _of_instrument(**fields: Any) -> Recipe:
+    async def prepare(seat: Seat) -> Asked:
+        made = await seat.made("/instruments", (await _new_instrument(seat)).fields)
+        own = f"/instruments/{made['id']}"
+        return Asked(path=own, fields=fields, key="", views=(own,))
+
+    return Recipe(prepare=prepare)
+
+
+_KNOWN = "/customers/ada@shop.example"
 RECIPES = {
+    "POST customers": [Recipe(prepare=_new_customer)],
+    "PATCH customers/{id}": [_of_customer(name="Ada")],
+    "DELETE customers/{id}": [_of_customer()],
+    "POST instruments": [Recipe(prepare=_new_instrument)],
+    "PATCH instruments/{id}": [_of_instrument(expiry_month=6)],
+    "DELETE instruments/{id}": [_of_instrument()],
     "POST payments": [
         at("/payments", SALE, executes_again=True),
         at("/payments", {**SALE, "capture": False}, executes_again=True),

@@ -18,7 +18,7 @@ SQUARE = Vendor(
     decode=msgspec.json.decode,
     event=lambda http: str(msgspec.json.decode(http.body)["type"]),
     headers={"authorization": "Bearer test", "content-type": "application/json"},
-    views=("/v2/payments", "/v2/refunds", _LINKS),
+    views=("/v2/payments", "/v2/refunds", _LINKS, "/v2/customers", "/v2/cards"),
 )
 MONEY = {"amount": 1000, "currency": "EUR"}
 SALE = {"source_id": "cnon:card-nonce-ok", "amount_money": MONEY, "reference_id": payment(1)}
@@ -75,7 +75,41 @@ async def _page(seat: Seat) -> Asked:
     return Asked(path=f"{page}?card=tok_visa_4242", key="", views=(order,))
 
 
+async def _customer(seat: Seat) -> str:
+    made = await seat.made("/v2/customers", {"given_name": "Ada"})
+    return str(made["customer"]["id"])
+
+
+def _of_customer(**fields: Any) -> Recipe:
+    async def prepare(seat: Seat) -> Asked:
+        return Asked(path=f"/v2/customers/{await _customer(seat)}", fields=fields, key="")
+
+    return Recipe(prepare=prepare)
+
+
+async def _search(_seat: Seat) -> Asked:
+    return Asked(path="/v2/customers/search", key="")
+
+
+async def _card(seat: Seat) -> Asked:
+    card = {"customer_id": await _customer(seat)}
+    fields = {"source_id": "cnon:card-nonce-ok", "card": card}
+    return Asked(path="/v2/cards", fields=fields, key="idempotency_key", new="/v2/cards/{id}")
+
+
+async def _disable(seat: Seat) -> Asked:
+    asked = await _card(seat)
+    made = await seat.made("/v2/cards", {**asked.fields, "idempotency_key": "first"})
+    return Asked(path=f"/v2/cards/{made['card']['id']}/disable", key="")
+
+
 RECIPES = {
+    "POST v2/customers": [at("/v2/customers", {"given_name": "Ada"})],
+    "POST v2/customers/search": [Recipe(prepare=_search, changes=False)],
+    "PUT v2/customers/{id}": [_of_customer(given_name="Grace")],
+    "DELETE v2/customers/{id}": [_of_customer()],
+    "POST v2/cards": [Recipe(prepare=_card)],
+    "POST v2/cards/{id}/disable": [Recipe(prepare=_disable)],
     "POST v2/payments": [
         at("/v2/payments", SALE),
         at("/v2/payments", HOLD),

@@ -26,6 +26,7 @@ STRIPE = Vendor(
             for name in (
                 *("charges", "customers", "payment_methods", "refunds", "setup_intents"),
                 *("balance_transactions", "checkout/sessions", "events", "balance"),
+                *("products", "prices"),
             )
         ),
     ),
@@ -167,6 +168,31 @@ def of_method(what: str, *, is_attached: bool) -> Recipe:
     return Recipe(prepare=prepare)
 
 
+async def product(seat: Seat) -> str:
+    return str((await seat.made("/v1/products", {"name": "T-shirt"}))["id"])
+
+
+def of_product(**fields: Any) -> Recipe:
+    async def prepare(seat: Seat) -> Asked:
+        return Asked(path=f"/v1/products/{await product(seat)}", fields=fields)
+
+    return Recipe(prepare=prepare)
+
+
+async def _delete_product(seat: Seat) -> Asked:
+    return Asked(path=f"/v1/products/{await product(seat)}", key="")
+
+
+async def _price(seat: Seat) -> Asked:
+    fields = {**PRICE, "product": await product(seat)}
+    return Asked(path="/v1/prices", fields=fields, new="/v1/prices/{id}")
+
+
+async def _update_price(seat: Seat) -> Asked:
+    made = await seat.made("/v1/prices", {**PRICE, "product": await product(seat)})
+    return Asked(path=f"/v1/prices/{made['id']}", fields={"active": "false"})
+
+
 async def _update_customer(seat: Seat) -> Asked:
     return Asked(path=f"/v1/customers/{await customer(seat)}", fields={"name": "Grace"})
 
@@ -175,6 +201,7 @@ async def _delete_customer(seat: Seat) -> Asked:
     return Asked(path=f"/v1/customers/{await customer(seat)}", key="")
 
 
+PRICE = {"currency": "eur", "unit_amount": 500, "lookup_key": "shirt"}
 _CARD = {"payment_method": "pm_card_visa", "confirm": "true"}
 _INTENT = "POST /v1/payment_intents/{intent}"
 _SETUP = "POST /v1/setup_intents/{intent}"
@@ -210,6 +237,17 @@ RECIPES = {
     _SETUP: [setup("", description="changed")],
     f"{_SETUP}/confirm": [setup("/confirm")],
     f"{_SETUP}/cancel": [setup("/cancel", cancellation_reason="duplicate")],
+    "POST /v1/products": [
+        at(
+            "/v1/products",
+            name="Cap",
+            **{"default_price_data[currency]": "eur", "default_price_data[unit_amount]": 250},
+        )
+    ],
+    "POST /v1/products/{id}": [of_product(description="changed")],
+    "DELETE /v1/products/{id}": [Recipe(prepare=_delete_product)],
+    "POST /v1/prices": [Recipe(prepare=_price)],
+    "POST /v1/prices/{price}": [Recipe(prepare=_update_price)],
     "POST /v1/refunds": [Recipe(prepare=_refund)],
     "POST /v1/refunds/{refund}": [Recipe(prepare=_refund_update)],
     "POST /v1/payment_methods": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ class FakeServer(ThreadingHTTPServer):
         self.asked: list[tuple[str, Any]] = []
         self.connections: set[tuple[str, int]] = set()
         self.stalls = threading.Event()
+        self.pause_s = 0.0  # before each answer
         self.over = threading.Event()
 
     @property
@@ -40,6 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.stalls.is_set():
             self.server.over.wait()
             return
+        time.sleep(self.server.pause_s)
         nothing = (204, b"") if self.command == "DELETE" else (404, b"404 page not found\n")
         status, content = self.server.answers.get(order, nothing)
         self.send_response(status)

@@ -170,6 +170,13 @@ PLANTED = [
         kinds=("halt", "reorg"),
     ),
     Planted(
+        "signed again while fees are high",
+        "stablecoin-payout-replaced-anew",
+        "sent_once",
+        1,
+        kinds=("fee_spike",),
+    ),
+    Planted(
         "one confirmation taken for final",
         "stablecoin-payout",
         "sequence_without_gaps",

@@ -157,12 +157,15 @@ class StripeLinks:
 
 
 def on_stripe(
-    scenario: Callable[[StripeLinks], Awaitable[None]], after_s: float = 1.0, **further: str
+    scenario: Callable[[StripeLinks], Awaitable[None]],
+    after_s: float = 1.0,
+    links_of: type[StripeLinks] = StripeLinks,
+    **further: str,
 ) -> StripeLinks:
     """Run a scenario in virtual time, and what it leaves behind for some seconds."""
 
     async def whole() -> StripeLinks:
-        links = StripeLinks(**further)
+        links = links_of(**further)
         await links.start()
         try:
             await scenario(links)

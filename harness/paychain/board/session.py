@@ -97,7 +97,9 @@ class Session:
         self._toxiproxy = toxiproxy
         # Processes outlive recorded runs, so what they write is in no run's folder.
         self._temporary = tempfile.TemporaryDirectory(prefix="paychain-")
-        self.running = RealChain(chain, self.scratch, seed=seed, toxiproxy=toxiproxy)
+        self.running = RealChain(
+            chain, self.scratch, seed=seed, toxiproxy=toxiproxy, is_patient=True
+        )
         self.recorded = self._new_recording(1)
         self._switched = 0  # faults so far: their ids
         self._collect_ns = 0

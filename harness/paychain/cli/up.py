@@ -94,6 +94,7 @@ def up(
             # One with url: may be started later, with what is shown here.
             by_hand=[name for name, service in own.items() if env or not service.is_started],
             is_open=True,
+            is_patient=True,
             first_port=port,
         )
 

@@ -67,7 +67,7 @@ class _Session:
     def __init__(self, url: str, within_s: float, auth: AuthBase | None) -> None:
         self.lost: EngineError | None = None
         self._url = url
-        self._within_s = within_s
+        self.within_s = within_s
         self._turn = threading.Lock()
         self._session = direct_session(auth)
 
@@ -83,14 +83,14 @@ class _Session:
                 raise
 
     def _exchange(self, method: str, path: str, body: Any) -> _Answer:
-        until = time.monotonic() + self._within_s
+        until = time.monotonic() + self.within_s
         content = bytearray()
         try:
             with self._session.request(
                 method,
                 self._url + path,
                 json=body,
-                timeout=self._within_s,
+                timeout=self.within_s,
                 stream=True,
                 allow_redirects=False,
             ) as response:
@@ -162,6 +162,10 @@ class EngineControl:
         self._session = _Session(url.rstrip("/"), within_s, auth)
         self._server = _client(self._session)
         self._proxies: dict[str, Any] = {}  # the client's objects for the proxies we made
+
+    def wait(self, within_s: float) -> None:
+        """Let every later call take this long."""
+        self._session.within_s = within_s
 
     @property
     def lost(self) -> EngineError | None:

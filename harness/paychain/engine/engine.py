@@ -132,7 +132,7 @@ def _embedded(
         options.append("--token")
     command = python_module("paychain.toxics", *options)
     child = children.start(f"fault engine{suffix}", command, token=token, ends_in_order=True)
-    children.wait_for(child, ready, START_WITHIN_S)
+    children.wait_for(child, ready)
     control = EngineControl(ready.read_text(), auth=BearerAuth(token) if token else None)
     return Engine("embedded", control, control.version(), child)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from paychain.engine.control import EngineControl, RequestReading
+from paychain.engine.control import CALL_S, EngineControl, RequestReading
 from paychain.engine.errors import EngineError
 from paychain.engine.events import EngineEvents
 from paychain.faults.toxic_spec import ToxicSpec
@@ -20,9 +20,13 @@ def further(number: int) -> str:
 
 
 class Proxies:
-    """Hops by name, on any engine. An EngineError names the engine that failed."""
+    """Hops by name, on any engine. An EngineError names the engine that failed.
 
-    def __init__(self) -> None:
+    `within_s`: how long a call of an engine may take.
+    """
+
+    def __init__(self, within_s: float = CALL_S) -> None:
+        self._within_s = within_s
         self._engines: dict[str, EngineControl] = {}
         self._events: dict[str, EngineEvents] = {}
         self._on: dict[str, str] = {}  # by hop
@@ -30,6 +34,7 @@ class Proxies:
 
     def add_engine(self, engine: str, control: EngineControl, epoch_ns: int) -> None:
         """Use an engine. `epoch_ns`: the run's epoch on the engine's clock."""
+        control.wait(self._within_s)
         self._engines[engine] = control
         self._events[engine] = EngineEvents(control, epoch_ns)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from paychain.analysis.store.facts import NO_ENGINE, EngineFacts
 from paychain.engine import engine as engines
+from paychain.engine.control import CALL_S
 from paychain.engine.errors import EngineError
 from paychain.engine.proxies import HERE, Proxies, further
 from paychain.payments.journal import EngineEvent
 from paychain.processes.children import Children
+from paychain.processes.sessions import PATIENT_S
 from paychain.processes.tokens import new_token
 
 CHECK_S = 1.0  # between two signs of life of an engine
@@ -22,6 +24,7 @@ class FaultEngines:
 
     `toxiproxy`: another engine than the embedded one. `is_open`: anybody on this machine may switch
     faults on the first engine. `port`: of its API, if it is the embedded one; 0: any.
+    `is_patient`: no timeline waits for what an engine is asked.
     `proxies` has every hop of the chain, also those on the engines of other machines.
     """
 
@@ -34,8 +37,9 @@ class FaultEngines:
         toxiproxy: str | None,
         is_open: bool,
         port: int,
+        is_patient: bool,
     ) -> None:
-        self.proxies = Proxies()
+        self.proxies = Proxies(PATIENT_S if is_patient else CALL_S)
         self._children = children
         self._seed, self._epoch_ns = seed, epoch_ns
         self._toxiproxy, self._port = toxiproxy, port

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,7 @@ from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.background import done_with, in_background
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -60,7 +62,7 @@ class RealChain:
     `is_open`: anybody on this machine may switch faults on the embedded engine. `first_port`: of
     the embedded engine's API, then of each hop here in the order of the chain; 0: any.
     `processes`: how many the links and the embedded engine's proxies are shared out over.
-    `on_message` gets what is worth a line.
+    `is_patient`: no slow machine ends a session by hand. `on_message` gets what is worth a line.
     """
 
     is_virtual = False
@@ -80,6 +82,7 @@ class RealChain:
         is_open: bool = False,
         first_port: int = 0,
         processes: int = MIN_PROCESSES,
+        is_patient: bool = False,
         on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
@@ -93,13 +96,13 @@ class RealChain:
             toxiproxy=toxiproxy,
             is_open=is_open,
             port=first_port,
+            is_patient=is_patient,
         )
         self.spools = Spools(folder)
         self.addresses: dict[str, tuple[str, int]] = {}  # near end of each hop
         self._chain, self._loaded = chain.model, chain
         # An own service remembers payments of earlier runs: this run's have ids of their own.
-        has_own = bool(chain.model.own_services())
-        self.id_prefix = run_prefix(time.time()) if has_own else PLAIN_PREFIX
+        self.id_prefix = run_prefix(time.time()) if chain.model.own_services() else PLAIN_PREFIX
         declared_s = chain.model.settles_within
         self.settles_within_s = declared_s if settles_within_s is None else settles_within_s
         # Links on other machines want a proof.
@@ -123,6 +126,7 @@ class RealChain:
             seed=seed,
             epoch_ns=self.epoch_ns,
             id_prefix=self.id_prefix,
+            is_patient=is_patient,
         )
         self.own = OwnServices(chain, folder, self.now_ns, seed=seed, by_hand=by_hand)
         self._open_records()
@@ -200,8 +204,7 @@ class RealChain:
     @property
     def _link_faults(self) -> list[LinkFaults]:
         """What switches the in-link faults of every services process."""
-        elsewhere = self._remotes.link_faults()
-        return [*self._services.link_faults, *elsewhere, *self.own.link_faults]
+        return [*self._services.link_faults, *self._remotes.link_faults(), *self.own.link_faults]
 
     def now_ns(self) -> int:
         """Nanoseconds since the chain was made."""
@@ -258,11 +261,12 @@ class RealChain:
         unknown = self._requests.unsettled if self._requests is not None else frozenset()
         return InProgress(paying=paying, pending=pending, unknown=unknown)
 
-    def read_books(self, payments: Collection[str]) -> list[Record]:
-        """What own services take for paid of some payments."""
-        if self._requests is None:
-            return []
-        return self._collector.books_of(self._requests.orders_of(payments))
+    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+        """What own services take for paid of some payments: a thread asks them."""
+        orders = self._requests.orders_of(payments) if self._requests is not None else []
+        if not orders:
+            return done_with([])
+        return in_background(lambda: self._collector.books_of(orders), "books")
 
     def forget_payments(self, payments: Collection[str]) -> None:
         """Neither wait for what own services have not settled of them, nor read their books."""
@@ -382,13 +386,12 @@ class RealChain:
 
     def report(self) -> ChainReport:
         """What the chain knows of itself."""
-        proxies = self._engines.proxies
         return ChainReport(
             engine=self._engines.facts(),
-            engine_events_dropped=proxies.dropped,
+            engine_events_dropped=self._engines.proxies.dropped,
             offered=self._load.offered(),
             workers=self._load.workers(),
-            hosts=self._remotes.facts(proxies),
+            hosts=self._remotes.facts(self._engines.proxies),
             services=self.own.facts(),
             problems=[*self._problems, *self.own.problems],
             incomplete=self._collector.incomplete() or self._load.incomplete,

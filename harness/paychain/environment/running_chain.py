@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -94,8 +95,8 @@ class RunningChain(Protocol):
     def in_progress(self) -> InProgress:
         """What is in progress at this moment, of payments that are not forgotten."""
 
-    def read_books(self, payments: Collection[str]) -> list[Record]:
-        """What own services have in their books about payments that are over."""
+    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+        """What own services have in their books about payments that are over, once it is read."""
 
     def forget_payments(self, payments: Collection[str]) -> None:
         """Wait no more for anything about payments that were judged."""

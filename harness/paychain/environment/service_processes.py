@@ -20,7 +20,7 @@ from paychain.payments.errors import UserError
 from paychain.processes.children import Child, Children
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
-from paychain.processes.sessions import BearerAuth, direct_session
+from paychain.processes.sessions import PATIENT_S, BearerAuth, direct_session
 from paychain.processes.tokens import new_token
 from paychain.services.plan import ServicesPlan, ServicesReady
 from paychain.wire.held_port import HeldPort
@@ -30,7 +30,10 @@ Addresses = dict[str, tuple[str, int]]  # of the near end of each hop
 
 
 class ServiceProcesses:
-    """The services processes of a chain. `command` starts one; `new_spool` makes its spool file."""
+    """The services processes of a chain. `command` starts one; `new_spool` makes its spool file.
+
+    `is_patient`: no timeline waits for what a process is asked.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,9 @@ class ServiceProcesses:
         seed: int,
         epoch_ns: int,
         id_prefix: str,
+        is_patient: bool = False,
     ) -> None:
+        self._within_s = PATIENT_S if is_patient else CONTROL_S
         self._loaded, self._chain = chain, chain.model
         self._children, self._folder, self._new_spool = children, children.folder, new_spool
         self._command = command
@@ -92,13 +97,13 @@ class ServiceProcesses:
         """Let every process know payments of the load before they begin."""
         if payments:
             for url in self._controls:
-                self._post(f"{url}/expected", payments, CONTROL_S)
+                self._post(f"{url}/expected", payments, self._within_s)
 
     def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts, at every process that lives or will be started."""
         self._scripts = self._scripts.then(scripts)
         for url in self._controls:
-            self._post(f"{url}/scripts", msgspec.to_builtins(scripts), CONTROL_S)
+            self._post(f"{url}/scripts", msgspec.to_builtins(scripts), self._within_s)
 
     @property
     def link_faults(self) -> list[LinkFaults]:
@@ -114,7 +119,7 @@ class ServiceProcesses:
     def drain(self, within_s: float) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that are not."""
         answers = [
-            self._post(f"{url}/drain", {"within_s": within_s}, within_s + CONTROL_S)
+            self._post(f"{url}/drain", {"within_s": within_s}, within_s + self._within_s)
             for url in self._controls
         ]
         return [payment for answer in answers for payment in answer["pending"]]
@@ -178,9 +183,9 @@ class ServiceProcesses:
         return ServiceProcess(child, f"http://{LOOPBACK}:{ready.control}", ready.ports)
 
     def _connect(self, url: str) -> None:
-        self._post(f"{url}/routes", self._addresses, CONTROL_S)
+        self._post(f"{url}/routes", self._addresses, self._within_s)
         if self._scripts.scripts:
-            self._post(f"{url}/scripts", msgspec.to_builtins(self._scripts), CONTROL_S)
+            self._post(f"{url}/scripts", msgspec.to_builtins(self._scripts), self._within_s)
 
     def _post(self, url: str, body: Any, within_s: float) -> Any:
         try:

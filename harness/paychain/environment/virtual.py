@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.background import done_with
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
 from paychain.simulation.guard import guarded, guards_installed
@@ -187,9 +189,10 @@ class VirtualChain:
             unknown=self._own.unknown if self._own is not None else frozenset(),
         )
 
-    def read_books(self, payments: Collection[str]) -> list[Record]:
-        """What an own service takes for paid of some payments."""
-        return self._run(self._own.read_books(payments)) if self._own is not None else []
+    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+        """What an own service takes for paid of some payments: it is read at once."""
+        own = self._own
+        return done_with(self._run(own.read_books(payments)) if own is not None else [])
 
     def forget_payments(self, payments: Collection[str]) -> None:
         """Wait no more for what an own service has not settled of them, nor read its books."""

@@ -13,7 +13,14 @@ from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.dialects.vendors import APIS
-from paychain.protocol.vendor import assets_of, choices_of, numbers_of, packages_of, roles_of
+from paychain.protocol.vendor import (
+    assets_of,
+    choices_of,
+    numbers_of,
+    packages_of,
+    roles_of,
+    setting_problem,
+)
 
 NATIVE = "paychain"
 
@@ -65,6 +72,8 @@ class Spoken(Declared):
                 elif setting in numbers_of(api) and not _is_number(value):
                     what = f"'{value}' is not a whole number above 0"
                     yield Problem((*at, self.name, setting), what, "write one such as 31337")
+                elif what := setting_problem(api, setting, value):
+                    yield Problem((*at, self.name, setting), what, f"docs/{self.name}.md")
         elif self.name not in DIALECTS:
             yield unknown(at, "dialect", self.name, [*DIALECTS, *APIS])
         elif self.settings:

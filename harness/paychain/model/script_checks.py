@@ -13,7 +13,7 @@ from paychain.model.chain import Chain
 from paychain.model.codes import check_decline_code
 from paychain.model.pays_checks import check_looks
 from paychain.model.roles import ROLES
-from paychain.model.scripts import Script, ScriptStep, step_place
+from paychain.model.scripts import CustomerStep, Script, ScriptStep, step_place
 from paychain.model.webhook_steps import WEBHOOK_KINDS
 
 # Keys of a fault that a step says otherwise: it is for one request of one payment already.
@@ -83,7 +83,7 @@ def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
         misplaced = [*webhooks, *(["event"] if _is_given(step, "event") else [])]
         yield from _misplaced(misplaced, "is for a webhook", "add webhook:", at)
     if step.customer is not None and len(step.customer.given()) != 1:
-        hint = "give exactly one of retry, presses_twice, leaves"
+        hint = f"give exactly one of {', '.join(CustomerStep.model_fields)}"
         yield Problem((*at, "customer"), "a step has exactly one customer action", hint)
     if subject == "link" and len(faults) != 1:
         what = "a step at a link needs what the request meets"
@@ -205,6 +205,7 @@ def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Itera
     leaves = step.customer.leaves
     if leaves is not None and leaves.returns_after is not None:
         yield from check_looks(chain, (*at, "customer", "leaves", "returns_after"))
-    if does.after >= chain.deadline:
+    # Who sees a decline may take any time.
+    if step.kind != "pays_again" and does.after >= chain.deadline:
         what = f"the customer waits {chain.deadline:g} s at most (deadline)"
         yield Problem((*at, "customer", step.kind, "after"), what, "shorten it")

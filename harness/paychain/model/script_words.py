@@ -64,6 +64,10 @@ def _customer_words(step: ScriptStep) -> str:
     if does.presses_twice is not None:
         after = seconds_text(does.presses_twice.after, digits=4)
         return f"presses twice, {after} apart, with {_key(does.presses_twice.key)}"
+    if does.pays_again is not None:
+        after = seconds_text(does.pays_again.after, digits=4)
+        card = "another card" if does.pays_again.card == "another" else "the same card"
+        return f"pays again with {card}, {after} after a decline"
     assert does.leaves is not None, "a checked step does one thing"
     leaves = f"leaves after {seconds_text(does.leaves.after, digits=4)}"
     if does.leaves.returns_after is None:

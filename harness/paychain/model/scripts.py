@@ -99,10 +99,25 @@ class ScriptedLeave(Declared):
     ] = None
 
 
+class ScriptedSecondPayment(Declared):
+    """The customer sees a decline, and pays the order once more."""
+
+    after: Annotated[Span, Field(description="How long after the decline.")] = 1.0
+    card: Annotated[
+        Literal["same", "another"],
+        Field(description="Whether the second payment is made with the same card or another one."),
+    ] = "another"
+
+
 class CustomerStep(Declared):
     """What the customer does: exactly one of these."""
 
-    retry: Annotated[ScriptedRetry | None, Field(description="Pays again.")] = None
+    retry: Annotated[
+        ScriptedRetry | None, Field(description="Pays again while no answer has come.")
+    ] = None
+    pays_again: Annotated[
+        ScriptedSecondPayment | None, Field(description="Pays again after a decline.")
+    ] = None
     presses_twice: Annotated[
         ScriptedSecondPress | None, Field(description="Presses the button twice.")
     ] = None
@@ -215,7 +230,7 @@ class Script(Declared):
         """The customer may make more than one payment of the order."""
         retry = self.customer("retry")
         is_retry_new = retry is not None and retry.key == "new"
-        return is_retry_new or self.customer("presses_twice") is not None
+        return is_retry_new or any(map(self.customer, ("presses_twice", "pays_again")))
 
     @property
     def away_s(self) -> float:

@@ -19,7 +19,7 @@ from paychain.processes.parent import PARENT_VARIABLE
 from paychain.processes.spool import JOURNAL_FAILED
 from paychain.processes.variables import child_environment, without_secrets
 
-READY_WITHIN_S = 20.0  # a process of a run is ready by then, on a busy machine, too
+READY_WITHIN_S = 60.0  # a process of a run is ready by then, on a busy machine, too
 TERM_WITHIN_S = 5.0  # a child that does not end within this after SIGTERM is killed
 MAX_LINE_CHARACTERS = 200  # of a child's output in a message
 _POLL_S = 0.01

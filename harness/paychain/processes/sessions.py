@@ -7,6 +7,10 @@ from requests.auth import AuthBase
 
 from paychain.processes.tokens import bearer
 
+# How long a process of a session by hand may take to answer: no timeline waits for it, and a slow
+# machine must not end the session. What has died is noticed at once.
+PATIENT_S = 30.0
+
 
 class BearerAuth(AuthBase):
     """Sends a token with every request, over loopback only."""

@@ -255,6 +255,12 @@ def secret_problem(api: type[VendorApi], secret: str) -> str:
     return check(secret) if check is not None else ""
 
 
+def setting_problem(api: type[VendorApi], setting: str, value: str) -> str:
+    """Why a setting's value cannot be used, "" if it can."""
+    check: Callable[[str, str], str] | None = getattr(api, "setting_problem", None)
+    return check(setting, value) if check is not None else ""
+
+
 def webhook_hint(api: type[VendorApi]) -> str:
     """What a receiver has to be set to besides the secret, to take the vendor's webhooks."""
     hint: str = getattr(api, "webhook_hint", "")

@@ -8,7 +8,7 @@ they follow from where most payments broke, and from what the call there does no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -175,10 +175,29 @@ _LEFT_BY_UNKNOWN = (*OF_UNKNOWN, "unknowns_resolved")
 _BREAKER = {"failure_rate": "50%", "window": "10s", "minimum_calls": 20, "open_for": "5s"}
 
 
-def possible_causes(review: Sequence[ReviewFinding], experiment: Experiment) -> list[ReviewFinding]:
+def possible_causes(
+    review: Sequence[ReviewFinding], experiment: Experiment, chain: Chain
+) -> list[ReviewFinding]:
     """The review's findings without those that this experiment cannot have brought about."""
     crashes = any(isinstance(fault.parameters, OutageKind) for fault in experiment.faults)
-    return [finding for finding in review if crashes or finding.kind != "memory_outbox"]
+    impossible: set[tuple[Kind, str]] = set()
+    if not experiment.scripts:
+        impossible = {("queue_given_up_early", at) for at in _queues_in_time(chain, experiment)}
+    return [
+        finding
+        for finding in review
+        if (crashes or finding.kind != "memory_outbox")
+        and (finding.kind, finding.at) not in impossible
+    ]
+
+
+def _queues_in_time(chain: Chain, experiment: Experiment) -> Iterator[str]:
+    """Calls whose queues deliver for longer than all faults last, from the first to the last."""
+    starts = min((fault.at for fault in experiment.faults), default=0.0)
+    for declared in declared_calls(chain):
+        queues = [step.queue for step in declared.call.fallback if isinstance(step, Queue)]
+        if queues and experiment.faults_last - starts < min(queue.within for queue in queues):
+            yield declared.subject
 
 
 def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
@@ -211,10 +230,12 @@ def rule_with_remedies(
         more = [*_reversals_on_disk(rule.rule, chain, crashed), *_of_code(rule, chain)]
         if any(unknown.caller == CUSTOMER for unknown in rule.unknown):
             more += _asked_again(rule.rule, chain)
-    if rule.rule == "no_approval_without_money" and not remedies:
-        more = _without_queues(rule.rule, chain)
     known = {remedy.at for remedy in remedies}
     remedies += [each for each in more if each.at not in known]
+    if rule.rule == "no_approval_without_money":
+        # What is declined when it is delivered has no money either, however long that is tried.
+        queues = _without_queues(rule.rule, chain)[:MAX_REMEDIES]
+        remedies = [*remedies[: MAX_REMEDIES - len(queues)], *queues]
     return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
 
 

@@ -203,17 +203,20 @@ class RequestWork:
         self, operation: str, parent: str, on_work: OnWork | None, once: PaymentRequest
     ) -> AnswerOrError:
         """What the role's work makes of a request, or has made of it where a repeat goes on."""
-        made: AnswerOrError | None = self._repeats.done(operation, once)
-        if made is None:
-            if once.digest:
-                given = await self._perform_vendors(operation, once, parent)
-            else:
-                given = await self._operations[operation](once, parent)
-            made = self._with_class(given)
-            self._repeats.note(operation, once, made)
-            if on_work is not None and isinstance(made, Answer):
-                on_work(made)
+        done = self._repeats.done(operation, once)
+        if done is not None:
+            self._last[operation] = done
+            # What it changes of a vendor's objects, and its events, were made with the work.
+            return replace(done, replayed=True) if once.digest else done
+        if once.digest:
+            given = await self._perform_vendors(operation, once, parent)
+        else:
+            given = await self._operations[operation](once, parent)
+        made = self._with_class(given)
+        self._repeats.note(operation, once, made)
         if isinstance(made, Answer):
+            if on_work is not None:
+                on_work(made)
             self._last[operation] = made
         return made
 

@@ -13,6 +13,7 @@ from paychain.engine.errors import EngineError
 from paychain.engine.proxies import HERE, Proxies
 from paychain.faults.toxic_spec import ToxicSpec
 from paychain.payments.journal import EngineEvent
+from paychain.processes.sessions import PATIENT_S
 from tests.support.fake_toxiproxy import FakeServer, knows, proxy, serving
 
 PAGE = (
@@ -85,3 +86,17 @@ def test_an_engine_that_is_lost_is_named_and_takes_no_events_of_others_with_it(
     with pytest.raises(EngineError, match=r"^the fault engine of m1: ") as caught:
         proxies.enable("b", enabled=False)
     assert caught.value.status == 503
+
+
+def test_a_session_by_hand_waits_for_an_engine_that_a_run_takes_for_lost(
+    servers: tuple[FakeServer, FakeServer],
+) -> None:
+    server, _ = servers
+    knows(server, "a")
+    server.pause_s = 0.2
+    run, session = Proxies(within_s=0.05), Proxies(within_s=PATIENT_S)
+    for proxies in (run, session):
+        proxies.add_engine(HERE, EngineControl(server.url), epoch_ns=0)
+    session.check()
+    with pytest.raises(EngineError, match="no longer answers"):
+        run.check()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future
 
 import pytest
 
 from paychain.environment.running_chain import InProgress
 from paychain.explore.live import batch as live_batch
-from paychain.explore.live.batch import APART_S, Batches
+from paychain.explore.live.batch import Batches
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.rest import QUIET_S
+from paychain.explore.live.rest import APART_S, QUIET_S
 from paychain.explore.live.steps import step_choices
 from paychain.explore.live.verdicts import OrderVerdict
 from paychain.load.traffic.arrivals import Arrival
@@ -39,6 +40,8 @@ class Clockwork:
         self.began: list[float] = []
         self.over: list[str] = []
         self.unknown: frozenset[str] = frozenset()
+        self.is_slow = False  # books are read once a test says so
+        self.books: list[Future[list[Record]]] = []
 
     def now_ns(self) -> int:
         return self.clock_ns
@@ -66,8 +69,11 @@ class Clockwork:
             for payment in due
         ]
 
-    def read_books(self, _: Collection[str]) -> list[Record]:
-        return []
+    def read_books(self, _: Collection[str]) -> Future[list[Record]]:
+        self.books.append(Future())
+        if not self.is_slow:
+            self.books[-1].set_result([])
+        return self.books[-1]
 
     def forget_payments(self, payments: Collection[str]) -> None:
         self.over += payments
@@ -216,3 +222,35 @@ def test_an_order_about_which_something_is_unknown_is_seen_once_and_judged_when_
         until(made, running, began_s + SETTLES_S + 2)
         assert [set(order.broken) for _, order in told] == [{MENDS} if needs == 1 else set()]
         assert batch.suspects == {}
+
+
+def test_payments_begin_while_books_are_read_and_what_stirs_meanwhile_is_judged_later(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, judging, told = batches(running, monkeypatch, LASTS, needs=99)
+    running.is_slow = True
+    made.begin([(LOST,), (LOST,)])
+    until(made, running, 4.0)
+    assert (len(running.books), told) == (1, [])
+    made.begin([(LOST,)])
+    running.comes.append((4.1, f"{running.id_prefix}0000001"))
+    until(made, running, 5.0)
+    assert len(running.began) == 3
+    running.is_slow = False
+    running.books[0].set_result([])
+    until(made, running, 5.5)
+    assert [order.payment for _, order in told] == ["p0000000"]
+    until(made, running, 9.0)
+    assert [order.payment for _, order in told[1:]] == ["p0000001", "p0000002"]
+
+
+def test_an_error_while_books_are_read_ends_the_search(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, LASTS, needs=99)
+    running.is_slow = True
+    made.begin([(LOST,)])
+    until(made, running, 4.0)
+    running.books[0].set_exception(OSError("no such file"))
+    with pytest.raises(OSError, match="no such file"):
+        made.look()

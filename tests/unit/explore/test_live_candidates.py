@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from paychain.explore.live.candidates import MIN_CONTROLS, Candidates
-from paychain.explore.live.steps import Place, Steps, step_choices
+from paychain.explore.live.steps import DECLINED, Place, Steps, step_choices
 from paychain.model.loading import load_chain
 from paychain.processes.part import WHOLE, Part
 from tests.support.mistaken_chains import MISTAKES
@@ -46,9 +46,23 @@ def test_what_was_found_before_is_tried_until_it_is_known_what_payments_ask_for(
 def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
     singles = [steps for steps in candidates().next(600) if len(steps) == 1]
     assert not singles[0][0].is_customers
-    wanted = [each for each in CHOICES if each.is_customers or USUAL.get(each.place) == each.number]
+    wanted = [
+        each
+        for each in CHOICES
+        if (each.is_customers and not each.follows_decline)
+        or USUAL.get(each.place) == each.number
+    ]
     assert len(singles) == len(wanted)
     assert {step for (step,) in singles} == set(wanted)
+
+
+def test_what_leads_to_a_decline_leads_to_a_customer_who_pays_again() -> None:
+    made = candidates()
+    (decline,) = [step for step in CHOICES if (step.place, step.name) == (AUTHORISE, "decline")][:1]
+    assert not any(step.follows_decline for steps in made.next(40) for step in steps)
+    made.learn((decline,), {AUTHORISE: 1, DECLINED: 1})
+    again = [steps for steps in made.next(40) if any(step.follows_decline for step in steps)]
+    assert [sorted(step.place for step in steps) for steps in again] == [[DECLINED, AUTHORISE]] * 2
 
 
 @pytest.mark.parametrize("of", [2, 4])

@@ -58,6 +58,9 @@ def test_how_many_payments_there_are_is_open_where_a_script_may_add_some() -> No
     assert count(plan_of({"every": "10"}, retry)) is None
     press = {"customer": {"presses_twice": {}}}
     assert count(plan_of({"amount": "25.00"}, press)) is None
+    again = plan_of({"every": "10"}, {"customer": {"pays_again": {"after": "30s"}}})
+    assert count(again) is None
+    assert again.longest_s == 2 * CHAIN.deadline + 30
     assert count(plan_of({"every": "10"}, {"customer": {"leaves": {"after": "1s"}}})) == 40
 
 

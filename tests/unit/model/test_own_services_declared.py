@@ -250,7 +250,7 @@ def test_a_secret_has_the_form_of_the_provider_that_signs_with_it(tmp_path: Path
 
     at, said = mistake(tmp_path, shop("adyen", "ours"))
     assert at.startswith("ours")
-    assert said.startswith("for processor-a it is no HMAC key of Adyen")
+    assert said.startswith("for processor-a it is not an HMAC key of Adyen")
     checked(shop("adyen", "44782DEF"))
     checked(shop("stripe", "ours"))
 

@@ -412,6 +412,34 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [authorise("to: psp, timeout: 4s, on_unknown: query, fallback: [{queue: {up_to: 9.00}}]")],
         [],
     ),
+    *(
+        (
+            "failover_on_unknown",
+            "payouts.transfer",
+            [
+                (
+                    SOUND,
+                    edited(
+                        PAYOUTS,
+                        [
+                            ("on_unknown: query}", f"on_unknown: query, {goes_on}}}"),
+                            (
+                                "  node: {",
+                                "  spare: {role: wallet, outbox: disk, calls: {"
+                                "transfer: {to: node, timeout: 2s, on_unknown: resend}, "
+                                "read: {to: node, timeout: 2s}}}\n  node: {",
+                            ),
+                        ],
+                    ),
+                )
+            ],
+            [],
+        )
+        for goes_on in (
+            "fallback: [{to: spare}]",
+            "prefer: [{to: spare, amount: {from: 50.00}}]",
+        )
+    ),
     (
         "failover_on_unknown",
         "front.forward",
@@ -1150,6 +1178,19 @@ def test_an_order_that_is_paid_twice_is_refused_by_a_duplicate_window(tmp_path: 
     for edits, is_found in (([window], False), ([short], True)):
         kinds = {finding.kind for finding in reviewed(written(tmp_path, edits, twice))}
         assert ("customer_retry_without_key" in kinds) == is_found
+
+
+def test_customers_who_order_again_are_refused_by_one_duplicate_window(tmp_path: Path) -> None:
+    again = ("entry: gateway\n", "customer: {retry: {after: 7s, key: new}}\nentry: gateway\n")
+    window = of_psp("duplicates: {by: [card, amount], within: 2m}")
+    short = of_psp("duplicates: {by: [card, amount], within: 10s}")
+    two = [again, window, STANDBY, ("{to: psp,", "{fallback: [{to: standby}], to: psp,")]
+    for edits, is_found in (([again], True), ([again, window], False), ([again, short], True)):
+        kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
+        assert ("customer_retry_without_key" in kinds) == is_found
+    # The standby knows nothing of what the first one took.
+    kinds = {finding.kind for finding in reviewed(written(tmp_path, two))}
+    assert "customer_retry_without_key" in kinds
 
 
 def test_what_only_an_experiment_shows_is_never_a_stale_acceptance(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_nothing_that_answers_says_nothing_about_a_handler(tmp_path: Path) -> No
     [
         (("shop", "--dialect", "toy"), "'shop' is not an address"),
         (("http://127.0.0.1:9", "--dialect", "tyo"), "did you mean 'toy'?"),
-        (("http://127.0.0.1:9", "--dialect", "adyen"), "--secret is no HMAC key of Adyen"),
+        (("http://127.0.0.1:9", "--dialect", "adyen"), "--secret is not an HMAC key of Adyen"),
         (("http://127.0.0.1:9", "--dialect", "toy", "--amount", "1.234"), "1.234"),
         (("http://127.0.0.1:9", "--dialect", "toy", "--timeout", "soon"), "soon"),
     ],

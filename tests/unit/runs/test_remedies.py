@@ -9,9 +9,14 @@ import msgspec
 import pytest
 
 from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult, UnknownCall
-from paychain.model.loading import load_chain
+from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
-from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
+from paychain.runs.remedies import (
+    possible_causes,
+    rule_with_remedies,
+    tolerance_with_remedies,
+)
+from tests.support.chains import experiment
 from tests.support.own_chains import own_shop
 
 ORPHANED = MoneyRule("no_orphaned_authorisation", "No orphaned authorisation", 3, 3_000, [])
@@ -152,3 +157,37 @@ def test_what_only_the_customer_was_not_told_is_asked_again(
     )
     limit = tolerance_with_remedies(success, [], [], [group], chain)
     assert [f"{each.at}: {each}" for each in limit.remedies] == expected
+
+
+STORES = """\
+chain: shop
+entry: gateway
+links:
+  gateway:
+    role: gateway
+    calls:
+      authorise: {to: processor, on_unknown: reverse, fallback: [{queue: {within: 5s}}]}
+  processor: {role: processor, calls: {authorise: {to: issuer, on_unknown: reverse}}}
+  issuer: {role: issuer}
+"""
+TRIES_LONGER = "set links.gateway.calls.authorise.fallback[0].queue.within: 60s"
+STORES_NOTHING = "remove links.gateway.calls.authorise.fallback[0]"
+
+
+@pytest.mark.parametrize(
+    ("lasts", "expected"),
+    [("2s", [STORES_NOTHING]), ("7s", [TRIES_LONGER, STORES_NOTHING])],
+    ids=["declined", "given up, perhaps"],
+)
+def test_a_queue_that_delivers_for_longer_than_the_faults_last_gave_nothing_up(
+    tmp_path: Path, lasts: str, expected: list[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(STORES)
+    fault = f"{{id: f, at: 1s, for: {lasts}, target: {{link: processor}}, down: {{}}}}"
+    (tmp_path / "e.yaml").write_text(experiment(fault))
+    chain = load_chain(str(tmp_path / "c.yaml"))
+    outage = load_experiment(str(tmp_path / "e.yaml"), chain.model)
+    causes = possible_causes(review(chain, outage), outage.model, chain.model)
+    rule = MoneyRule("no_approval_without_money", "No approval without money", 3, 3_000, [])
+    found = rule_with_remedies(rule, causes, chain).remedies
+    assert [str(each).split(": ", 1)[1] for each in found] == expected

@@ -142,6 +142,25 @@ def test_a_customer_presses_twice_or_leaves() -> None:
         assert left.ended_ns - left.intended_ns == pytest.approx(1e9, rel=0.01)
 
 
+@pytest.mark.parametrize("card", ["same", "another"])
+def test_a_customer_pays_again_after_a_decline_and_not_after_an_approval(card: str) -> None:
+    again = {"customer": {"pays_again": {"after": "2s", "card": card}}}
+    decline = {"link": "processor-a", "operation": "authorise", "decline": {"code": "51"}}
+    with start_chain("card-sound") as chain:
+        declined, approved = chain.pay(script=[decline, again], cards=("visa",))
+        assert [declined.shown, approved.shown] == ["declined", "approved"]
+        assert (approved.payment, approved.order) == (f"{declined.payment}r2", declined.payment)
+        assert approved.intended_ns - declined.ended_ns == pytest.approx(2e9, rel=0.01)
+        assert (approved.instrument == declined.instrument) is (card == "same")
+        assert approved.scheme == "visa"
+        assert len(chain.pay(script=[again])) == 1
+        # Who is declined once more gives up.
+        declines = [{**decline, "request": number} for number in (1, 2, 3)]
+        twice = chain.pay(script=[*declines, again])
+        assert [payment.shown for payment in twice] == ["declined", "declined"]
+        chain.assert_money_right()
+
+
 def test_a_webhook_is_dropped_or_sent_twice_or_late() -> None:
     with start_chain("card-naive-webhooks", seed=3) as chain:
         (usual,) = chain.pay(cards=("visa",))

@@ -11,6 +11,7 @@ from paychain.analysis.attribution.keys import (
     reused_keys,
 )
 from paychain.analysis.attribution.observed import by_payment, join
+from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
 from paychain.analysis.attribution.traced import add_traced
 from paychain.analysis.store.store import RunStore
@@ -24,6 +25,7 @@ def add_own_hops(store: RunStore, chain: Chain, experiment: Experiment) -> None:
     if not own_callers(chain):
         return
     store.index()
+    take_over(store)
     spans = Spans()
     join(store)
     add_traced(store)

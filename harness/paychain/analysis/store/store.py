@@ -335,7 +335,7 @@ class RunStore(Meta):
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
     def set_column(self, table: str, name: str, values: Sequence[tuple[Any, int]]) -> None:
-        """Set a column of such a table. `values`: each with the number of its row."""
+        """Set a column of a table. `values`: each with the number of its row."""
         self._db.executemany(f"UPDATE {table} SET {name} = ? WHERE rowid = ?", values)
 
     def begin(self, times: Times) -> None:

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 
 from msgspec.structs import replace
 
 from paychain.engine.timeline import Action, switch_of
-from paychain.environment.running_chain import RunningChain, pass_time
+from paychain.environment.running_chain import InProgress, RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.orders import LiveOrder, Settling, with_controls
 from paychain.explore.live.outages import AT_S, LiveOutage, experiment_with
@@ -41,9 +42,6 @@ JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it what
 # Of what is declared: who takes longer to settle when much fails is soon too late. Less than twice
 # the usual timeout of 2 s says nothing: a script may be why.
 SETTLING_SHARE, SETTLING_S = 0.25, 4.0
-# Between two payments that are to be alone: as long as most services wait for an answer. Where that
-# is not enough, what is not known after the longer time keeps no other payment waiting.
-APART_S, ALONE_S = 2.0, 10.0
 
 
 class Batches:
@@ -70,7 +68,6 @@ class Batches:
         self.rate = rate
         self._on_judged, self._on_changed, self._on_paid = on_judged, on_changed, on_paid
         self._chain, self._running = chain, running
-        self._has_own = bool(chain.own_services())
         self._judge = Judge(chain, keeps_requests=keeps_requests)
         plan = replace(customers_plan(chain, seed), id_prefix=running.id_prefix)
         self._purchases = Purchases(plan)
@@ -82,9 +79,11 @@ class Batches:
         # That were judged, until nothing is to come any more.
         self._watched: dict[str, LiveOrder] = {}
         self._settling = Settling()
-        self._rest = Rest(running, has_own=self._has_own)
+        self._rest = Rest(running, has_own=bool(chain.own_services()))
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
+        self._books: Future[list[Record]] | None = None  # that are read now
+        self._reading: set[str] = set()  # the orders that they are read of
 
     @property
     def requests(self) -> int:
@@ -158,19 +157,11 @@ class Batches:
         batch = Batch(number=times, rate=self.rate)
         for _ in range(times):
             (payment,) = self._pay(batch, [(steps, 0.0)])
-            while (order := self._orders.get(payment)) is not None and self._is_busy_with(
+            while (order := self._orders.get(payment)) is not None and self._rest.is_busy_with(
                 order, at_rest=at_rest
             ):
                 self._pass_moment()
         return self._wait_for(batch)
-
-    def _is_busy_with(self, order: LiveOrder, *, at_rest: bool) -> bool:
-        """Whether somebody still does something about an order, as far as one can tell."""
-        now_ns = self._running.now_ns()
-        if order.over_ns is None or now_ns < order.begun_ns + APART_S * 1e9:
-            return True
-        is_long_over = order.waited_s(now_ns) >= ALONE_S
-        return at_rest and self._has_own and not (order.looks_wrong or is_long_over)
 
     def run_through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
@@ -203,6 +194,7 @@ class Batches:
             order.batch.is_cut |= order.has_stirred
         self._orders.clear()
         self._watched.clear()
+        self._books = None
         ended, self._ended = self._ended, []
         return [*ended, *batches.values()], [order.steps for order in left if order.steps]
 
@@ -264,12 +256,40 @@ class Batches:
         for order in self._orders.values():
             if order.over_ns is None and order.payment not in paying:
                 order.over_ns = now_ns
+        self._judge_due(progress, now_ns)
+
+    def _judge_due(self, progress: InProgress, now_ns: int) -> None:
+        """Judge the orders that are at rest, once the books of own services are read.
+
+        Payments begin meanwhile: to read them takes a service as long as it is busy.
+        """
         every_s = 0.0 if self._running.is_virtual else JUDGED_EVERY_S
-        if now_ns < self._judged_ns + every_s * 1e9:
+        is_time = now_ns >= self._judged_ns + every_s * 1e9
+        if not (is_time if self._books is None else self._books.done()):
             return
         pending = set(map(self._records.order, progress.pending))
         unknown = set(map(self._records.order, progress.unknown)) | self._records.waiting
         self._settling.note(self._orders.values(), unknown, now_ns)
+        due = self._due(pending, unknown)
+        if self._books is None and due:
+            self._reading = {order.payment for order in due}
+            payments = {each for name in self._reading for each in self._records.payments(name)}
+            self._books = self._running.read_books(payments)
+        if self._books is None or not self._books.done():
+            return
+        books, self._books = self._books.result(), None
+        # Of those about which something was recorded meanwhile, the books may say too little.
+        read = [order for order in due if order.payment in self._reading]
+        # Orders that met an outage are watched while others come to rest that met none.
+        for outage in dict.fromkeys(order.batch.outage for order in read):
+            judged = [each for each in read if each.batch.outage == outage]
+            self._judge_orders(judged, books, pending)
+        self._judged_ns = self._running.now_ns()
+        known = [*self._orders.values(), *self._watched.values()]
+        self._records.forget_before(min((order.begun_ns for order in known), default=now_ns))
+
+    def _due(self, pending: set[str], unknown: set[str]) -> list[LiveOrder]:
+        """The orders that are to be judged now; nothing more is to come about others."""
         due = [
             order
             for order in self._orders.values()
@@ -282,13 +302,7 @@ class Batches:
         ]
         due += [order for order in over if order.has_stirred]
         self._release([order.payment for order in over if not order.has_stirred])
-        if due:
-            # Orders that met an outage are watched while others come to rest that met none.
-            for outage in dict.fromkeys(order.batch.outage for order in due):
-                self._judge_orders([each for each in due if each.batch.outage == outage], pending)
-            self._judged_ns = self._running.now_ns()
-            known = [*self._orders.values(), *self._watched.values()]
-            self._records.forget_before(min((order.begun_ns for order in known), default=now_ns))
+        return due
 
     def _note_active(self, name: str, now_ns: int) -> None:
         """Something was recorded about an order."""
@@ -305,12 +319,14 @@ class Batches:
                 if order is not None and order.is_control:
                     self._on_paid((record.ended_ns - record.started_ns) / 1e9, order.batch.rate)
 
-    def _judge_orders(self, due: Sequence[LiveOrder], pending: set[str]) -> None:
-        """Judge orders that met the same outage, or none."""
+    def _judge_orders(
+        self, due: Sequence[LiveOrder], books: Sequence[Record], pending: set[str]
+    ) -> None:
+        """Judge orders that met the same outage, or none. `books`: of these, and maybe others."""
         names = {order.payment: order for order in due}
         undecided = names.keys() & pending
-        payments = {payment for name in names for payment in self._records.payments(name)}
-        records = self._records.of(names) + self._running.read_books(payments)
+        of_names = [each for each in books if self._records.order_of(each) in names]
+        records = self._records.of(names) + of_names
         verdicts = self._judge.verdicts(
             records,
             self._records,

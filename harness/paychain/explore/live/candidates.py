@@ -11,7 +11,8 @@ On several machines each part of a search has its share of the single steps and 
 extends the scripts that it has tried itself: all parts together try what one search tries.
 
 A script may make a service ask for something that it does not ask for otherwise: a refund, a second
-provider. No single step meets anything there. One step more does.
+provider. No single step meets anything there. One step more does. In the same way a decline leads to
+a customer who pays again.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Candidates:
         self._at: defaultdict[_Subject, list[StepChoice]] = defaultdict(list)
         for step in choices:
             self._at[step.place, step.number].append(step)
-        self._of_customers = [step for step in choices if step.is_customers]
+        self._of_customers = [
+            step for step in choices if step.is_customers and not step.follows_decline
+        ]
         # How many kinds of a step are simpler at the same place: breadth before depth.
         self._cost = {step: cost for steps in self._at.values() for cost, step in enumerate(steps)}
         self._cost |= {step: CUSTOMERS_COST + cost for cost, step in enumerate(self._of_customers)}
@@ -119,7 +122,8 @@ class Candidates:
         return [
             step
             for step in self._choices
-            if step.is_customers or self._is_usual((step.place, step.number))
+            if (step.is_customers and not step.follows_decline)
+            or self._is_usual((step.place, step.number))
         ]
 
     def _draw(self) -> Iterator[Steps]:

@@ -38,6 +38,10 @@ class OrderRecords:
         """The first payment of the order that a payment is for."""
         return payment[: self._length]
 
+    def order_of(self, record: Record) -> str:
+        """The first payment of the order that a record is about, "" for none."""
+        return self.order(_payment(record))
+
     def expect(self, order: str) -> None:
         """Keep what is recorded about an order, until it is forgotten."""
         self._of[order] = []
@@ -64,7 +68,7 @@ class OrderRecords:
         touched = set()
         for record in records:
             self.requests += isinstance(record, HopRecord | ReceivedRequest)
-            order = self.order(_payment(record))
+            order = self.order_of(record)
             if isinstance(record, HttpExchange):
                 touched |= self._add_exchange(record, order)
                 continue

@@ -12,6 +12,9 @@ from paychain.explore.live.orders import LiveOrder
 QUIET_S = 2.5
 FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
 MORE_TIME = 2  # times what is declared: what is not settled then never is
+# Between two payments that are to be alone: as long as most services wait for an answer. Where that
+# is not enough, what is not known after the longer time keeps no other payment waiting.
+APART_S, ALONE_S = 2.0, 10.0
 # Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
 VIRTUAL_LOOK_SHARE = 0.05
 
@@ -56,6 +59,14 @@ class Rest:
         """Whether an own service still has time to do more about an order."""
         has_time = order.waited_s(self._running.now_ns()) < self._running.settles_within_s
         return self._has_own and not self._running.is_virtual and has_time
+
+    def is_busy_with(self, order: LiveOrder, *, at_rest: bool) -> bool:
+        """Whether somebody still does something about an order, as far as one can tell."""
+        now_ns = self._running.now_ns()
+        if order.over_ns is None or now_ns < order.begun_ns + APART_S * 1e9:
+            return True
+        is_long_over = order.waited_s(now_ns) >= ALONE_S
+        return at_rest and self._has_own and not (order.looks_wrong or is_long_over)
 
     @property
     def _quiet_s(self) -> float:

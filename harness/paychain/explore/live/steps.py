@@ -57,6 +57,7 @@ _RANK_OF_WEBHOOKS = 30  # above every kind of fault: a request is simpler to ima
 _RANK_OF_CUSTOMERS = 40
 
 Place = tuple[str, ...]  # ("link", name, operation), ("webhook", name) or ("customer", what)
+DECLINED: Place = ("customer", "pays_again")  # asked for by each payment that is shown as declined
 Size = tuple[int, int, int, int]  # steps; ranks, numbers and milliseconds, each summed
 
 
@@ -79,6 +80,11 @@ class StepChoice:
     def is_customers(self) -> bool:
         """It is about what the customer does."""
         return self.place[0] == "customer"
+
+    @property
+    def follows_decline(self) -> bool:
+        """It is what a customer does who sees a decline: nothing without one."""
+        return self.place == DECLINED
 
     @property
     def is_meeting(self) -> bool:
@@ -222,9 +228,13 @@ def _of_customers(chain: Chain) -> Iterator[StepChoice]:
         for due in due_s
         if due > _LEAVES_AFTER_S and (back_s := due + apart_s) > _LEAVES_AFTER_S
     ]
+    does += [
+        ("pays_again", f"with {card} card", {"after": "1s", "card": card})
+        for card in ("same", "another")
+    ]
     knows_orders = _knows_orders(chain)
     for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):
-        if how == "new" and not knows_orders:
+        if (how == "new" or what == "pays_again") and not knows_orders:
             continue
         # What the customer does is one place each: a script says it once.
         keys = (("customer", {what: values}),)

@@ -16,7 +16,7 @@ from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
 from paychain.analysis.store.store import IN_MEMORY, RecordedPayment, RunStore
 from paychain.explore.live.records import OrderRecords
-from paychain.explore.live.steps import Place
+from paychain.explore.live.steps import DECLINED, Place
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.exchanges import ReceivedRequest
@@ -28,7 +28,7 @@ from paychain.payments.journal import (
     PaymentRecord,
     Record,
 )
-from paychain.payments.outcome import HopResult
+from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules import Finding
 
 
@@ -131,6 +131,8 @@ class Judge:
 def _note(record: Record, verdict: OrderVerdict) -> None:
     """Note which steps met a request, and what was requested."""
     match record:
+        case PaymentRecord(outcome=Outcome.DECLINED):
+            verdict.asked[DECLINED] += 1
         case Decision(kind=DecisionKind.FAULT_HIT):
             _, slash, step = record.detail.rpartition("/")
             if slash:

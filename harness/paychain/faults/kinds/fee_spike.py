@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paychain.faults.kind import Facts, StateFaultKind
+from paychain.faults.kind import Facts, Search, StateFaultKind
 
 
 class FeeSpike(StateFaultKind):
@@ -19,7 +19,7 @@ class FeeSpike(StateFaultKind):
     facts = Facts(
         meaning="mines only transfers that offer a higher fee",
         switch=({"times": "10"},),
-        search=None,
+        search=Search(rank=16, fixed={"times": 10}),
     )
     roles = frozenset({"ledger"})
     lasts = True

@@ -49,6 +49,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     nth: int = 1  # payment of its order; the second payer's begin after SECOND_PAYER
     order_minor: int = 0
     script: str = ""  # the failure script that it follows, as `encode_script` writes it
+    is_after_decline: bool = False
 
 
 class Purchases:
@@ -132,6 +133,23 @@ def again(arrival: Arrival) -> Arrival:
     nth = arrival.nth + 1
     return msgspec.structs.replace(
         arrival, payment=f"{first}r{nth % SECOND_PAYER}", key="", nth=nth
+    )
+
+
+def after_decline(plan: LoadPlan, arrival: Arrival) -> Arrival:
+    """The next payment of a customer who saw a decline, with another card where the plan says so.
+
+    It is another one that customers of the plan have; the same, where there is only one.
+    """
+    instrument = arrival.instrument
+    if plan.changes_card:
+        schemes = [scheme for scheme, _ in plan.schemes]
+        cards = [
+            each for each in published(plan.network) if not schemes or each.scheme in schemes
+        ]
+        instrument = cards[(cards.index(instrument) + 1) % len(cards)]
+    return msgspec.structs.replace(
+        again(arrival), instrument=instrument, is_after_decline=True
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from paychain.load.traffic.arrivals import SECOND_PAYER, Arrival, again
+from paychain.load.traffic.arrivals import SECOND_PAYER, Arrival, after_decline, again
 from paychain.load.traffic.exchange import Try
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.scripted import plan_under
@@ -195,7 +195,7 @@ class CustomerPayment:
         self._plan, self._arrival = plan, arrival
         self._request = request_of(plan, arrival)
         self._intended_ns, self._began_ns = intended_ns, began_ns
-        self._tries, self._tried_ns = 0, began_ns
+        self._tries, self._tried_ns, self._ended_ns = 0, began_ns, began_ns
         self._reply: Reply | None = None  # to the last try
 
     def start_try(self, now_ns: int) -> Try:
@@ -230,7 +230,7 @@ class CustomerPayment:
 
     def end_try(self, reply: Reply, now_ns: int) -> HopRecord:
         """Note what came back; the record of the try."""
-        self._reply = reply
+        self._reply, self._ended_ns = reply, now_ns
         self.retry_ns = None
         # A second look is none: who comes back leaves for good.
         if self._left_ns is None:
@@ -255,8 +255,25 @@ class CustomerPayment:
     def another(self) -> NextPayment | None:
         """The customer's next payment of the order; None when there is none.
 
-        Who saw neither an approval nor a business decline orders again, where the chain says so.
+        Who saw neither an approval nor a business decline orders again, where the chain says so;
+        who saw a decline, where a script does.
         """
+        assert self._reply is not None, "no try has ended"
+        return self._ordered_again() or self._after_decline()
+
+    def _after_decline(self) -> NextPayment | None:
+        """What somebody pays who was told that the payment is declined: once, with new patience."""
+        assert self._reply is not None, "no try has ended"
+        is_declined = self._reply.result in (HopResult.DECLINED, HopResult.TECHNICAL)
+        after_s = self._plan.pays_again_s
+        if after_s is None or not is_declined or self._arrival.is_after_decline:
+            return None
+        if self._left_ns is not None:
+            return None
+        again_ns = self._ended_ns + int(after_s * 1e9)
+        return NextPayment(after_decline(self._plan, self._arrival), again_ns, again_ns)
+
+    def _ordered_again(self) -> NextPayment | None:
         assert self._reply is not None, "no try has ended"
         # Whoever sees that a payment is in progress waits for it.
         if self._plan.retry_same_key or self._reply.result.worked or self._reply.in_progress:

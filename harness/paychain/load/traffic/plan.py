@@ -89,6 +89,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     leaves_share: float = 0.0  # of the payments: their customers leave without an answer
     leaves_after_s: float = 0.0
     returns_after_s: float | None = None  # after leaving; None: never
+    pays_again_s: float | None = None  # after a decline, once
+    changes_card: bool = False  # for that
     id_prefix: str = "p"  # of every payment's id: with an own service, unique to the run
     unique_amounts: bool = False  # so that an amount alone shows whose request it is
     scripts: tuple[str, ...] = ()  # failure scripts, as `encode_script` writes them
@@ -102,7 +104,11 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def longest_s(self) -> float:
         """How long after its intended start the last record of a payment comes."""
-        away_s = [script.away_s for script in self.failure_scripts()]
+        scripts = self.failure_scripts()
+        away_s = [script.away_s for script in scripts]
+        # The decline may come as late as any answer.
+        again = filter(None, (script.customer("pays_again") for script in scripts))
+        away_s += [self.deadline_s + each.after for each in again]
         if self.leaves_share and self.returns_after_s is not None:
             away_s.append(self.leaves_after_s + self.returns_after_s)
         # Who comes back waits there as long as anybody.

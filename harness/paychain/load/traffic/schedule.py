@@ -83,6 +83,7 @@ def count(plan: LoadPlan) -> int | None:
     scripts = plan.failure_scripts()
     retries = [script.customer("retry") for script in scripts]
     is_retried = any(retry is not None and retry.key == "new" for retry in retries)
+    is_retried |= any(script.customer("pays_again") is not None for script in scripts)
     if plan.users or not plan.retry_same_key or is_retried:
         return None
     # Whether a magic amount or card picks a payment shows only once it is drawn.

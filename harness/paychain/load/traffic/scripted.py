@@ -42,6 +42,9 @@ def plan_under(plan: LoadPlan, script: str) -> LoadPlan:
     retry, leaves = followed.customer("retry"), followed.customer("leaves")
     if retry is not None:
         plan = replace(plan, retry_after_s=retry.after, retry_same_key=retry.key == "same")
+    again = followed.customer("pays_again")
+    if again is not None:
+        plan = replace(plan, pays_again_s=again.after, changes_card=again.card == "another")
     if leaves is not None:
         plan = replace(
             plan,

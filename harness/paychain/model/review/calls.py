@@ -36,10 +36,33 @@ class DeclaredCall:
 
 
 def declared_calls(chain: Chain) -> Iterator[DeclaredCall]:
-    """Every call under `calls`, in declared order; `forwards_to` has no settings."""
+    """Every call under `calls` that is ever made, in declared order; `forwards_to` has no settings.
+
+    A node passes on what it is asked for: where it is only read, it makes no transfers.
+    """
+    asked = {
+        (target, operation)
+        for name in chain.links
+        for operation, call in chain.calls_of(name).items()
+        for target in call.targets
+    }
     for name, link in chain.links.items():
+        only_if_asked = _is_asked_by_mocks(chain, name)
         for operation, call in link.calls.items():
-            yield DeclaredCall(name, operation, call)
+            if not only_if_asked or (name, operation) in asked:
+                yield DeclaredCall(name, operation, call)
+
+
+def _is_asked_by_mocks(chain: Chain, node: str) -> bool:
+    """Whether a link is a node that nobody asks for anything but what the file says."""
+    link = chain.links[node]
+    callers = [
+        caller
+        for name, caller in chain.links.items()
+        if any(node in call.targets for call in chain.calls_of(name).values())
+    ]
+    is_mock = all(caller.service is None for caller in callers) and node not in chain.entries
+    return link.role == "node" and not link.dialect.is_vendors and bool(callers) and is_mock
 
 
 def paying_links(chain: Chain) -> list[str]:

@@ -20,6 +20,7 @@ from paychain.model.review.calls import (
     paying_links,
 )
 from paychain.model.review.finding import Weakness
+from paychain.model.review.keys import refuse_duplicates, targets_of
 from paychain.model.review.money import last_capture_s, long_enough
 from paychain.model.review.remedy import Edit, duration_text
 from paychain.model.review.reversals import (
@@ -40,7 +41,7 @@ def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Wea
     for name in paying_links(chain):
         link = chain.links[name]
         key, remedy = "an idempotency key of its own", Edit(("load", "twice", "key"), "same")
-        if twice.key == "new" and _refuses_duplicates(chain, name, twice.gap):
+        if twice.key == "new" and refuse_duplicates(chain, targets_of(chain, name), twice.gap):
             continue
         if twice.key == "same":
             window = link.idempotency.window
@@ -58,14 +59,6 @@ def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Wea
             remedy=remedy,
             file="experiment",
         )
-
-
-def _refuses_duplicates(chain: Chain, link: str, gap_s: float) -> bool:
-    """Whether every link that a gateway may authorise at refuses the second payment of an order."""
-    call = chain.calls_of(link).get("authorise")
-    targets = call.targets if call is not None else []
-    windows = [chain.links[target].duplicates for target in targets]
-    return bool(windows) and all(window is not None and window.within > gap_s for window in windows)
 
 
 def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:

@@ -5,14 +5,14 @@ Source: docs/domain.md §2.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import AnswerInstead, Failover
-from paychain.model.operations import MOVES_MONEY
+from paychain.model.operations import MOVES_MONEY, TRANSFERS
 from paychain.model.review.calls import (
     DeclaredCall,
     declared_calls,
@@ -41,6 +41,8 @@ def failover_on_unknown(chain: Chain) -> Iterator[Weakness]:
             yield from _authorisation_goes_on(declared)
         elif declared.operation == "forward":
             yield from _forward_goes_on(chain, declared)
+        elif declared.operation in TRANSFERS:
+            yield from _transfer_goes_on(chain, declared)
 
 
 def _authorisation_goes_on(declared: DeclaredCall) -> Iterator[Weakness]:
@@ -100,6 +102,40 @@ def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]
         "their keys, say so (shares_keys: true)",
         remedy=remedy,
     )
+
+
+def _transfer_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]:
+    """Another wallet signs with a nonce of its own: both transfers can be made.
+
+    Whatever `on_unknown` says: while the ledger halts a query finds nothing out. Nodes pass on the
+    same bytes, so that another node makes no second transfer.
+    """
+    call, where = declared.call, declared.subject
+    also: dict[str, Sequence[str]] = {
+        "fallback": [
+            name for step in call.fallback if isinstance(step, Failover) for name in step.targets
+        ],
+        "prefer": call.preferred,
+        "hedge": [call.hedge.to] if call.hedge is not None and call.hedge.to is not None else [],
+    }
+    for key, names in also.items():
+        others = [name for name in names if name != call.to and chain.links[name].role == "wallet"]
+        if not others:
+            continue
+        first, second = call.to, ", ".join(others)
+        if key == "prefer":  # the call's own target is the one that gets it second
+            first, second = second, first
+        yield Weakness(
+            kind="failover_on_unknown",
+            path=declared.at(key),
+            subject=where,
+            what=f"{where} sends a transfer that {first} has not answered to {second}, which signs "
+            "it with a nonce of its own, and both can be made",
+            hint="let the wallet that may have signed it answer: only its nonce is used once",
+            remedy=Edit(declared.at(key), action="remove")
+            if all(_is_called_elsewhere(chain, name, declared) for name in others)
+            else accept("failover_on_unknown", where),
+        )
 
 
 def _can_reverse(link: Link) -> bool:
@@ -199,6 +235,10 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
     if retry is None:
         return
     if retry.key == "new":
+        targets = {target for name in paying_links(chain) for target in targets_of(chain, name)}
+        # One window sees every payment of an order; of two, neither sees the other's.
+        if len(targets) == 1 and refuse_duplicates(chain, targets, chain.deadline):
+            return
         yield Weakness(
             kind="customer_retry_without_key",
             path=("customer", "retry", "key"),
@@ -224,6 +264,18 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
                 hint="recognise the customer's idempotency key, or do not let customers retry",
                 remedy=_keyed(name),
             )
+
+
+def targets_of(chain: Chain, link: str) -> list[str]:
+    """The links at which a link may authorise."""
+    call = chain.calls_of(link).get("authorise")
+    return call.targets if call is not None else []
+
+
+def refuse_duplicates(chain: Chain, links: Collection[str], gap_s: float) -> bool:
+    """Whether each of these links refuses the second payment of an order after `gap_s` seconds."""
+    windows = [chain.links[name].duplicates for name in links]
+    return bool(windows) and all(window is not None and window.within > gap_s for window in windows)
 
 
 def no_idempotency(chain: Chain) -> Iterator[Weakness]:

@@ -19,11 +19,13 @@ class LargestPayment:
     """The largest amount that a link can still process when these links are down.
 
     In the chain's currency; ANY when it processes every payment, NONE when it processes none. A
-    link that many paths lead to is looked at once.
+    link that many paths lead to is looked at once. `preferring`: of the payments that prefer
+    whichever link can do most.
     """
 
-    def __init__(self, chain: Chain, gone: frozenset[str]) -> None:
+    def __init__(self, chain: Chain, gone: frozenset[str], *, preferring: bool = False) -> None:
         self._chain = chain
+        self._preferring = preferring
         self._known = dict.fromkeys(gone, NONE)
 
     def anywhere(self) -> Decimal:
@@ -42,7 +44,10 @@ class LargestPayment:
             # As much as the last one can that is needed.
             able = sorted(map(self.at, call.pick.of), reverse=True)
             return able[call.pick.needs - 1]
-        largest = max((self.at(call.to), *(self._by_step(step) for step in call.fallback)))
+        preferred = call.preferred if self._preferring else ()
+        asked = (call.to, *preferred)
+        steps = (self._by_step(step) for step in call.fallback)
+        largest = max((*map(self.at, asked), *steps))
         # A payment needs each of its tenders.
         return min((largest, *(self.at(name) for name, _ in call.shared_tenders)))
 
@@ -68,8 +73,7 @@ def single_links(chain: Chain) -> Iterator[Weakness]:
                 kind="single_link",
                 path=("links", link),
                 subject=f"link {link}",
-                what=f"without {link} {_nothing_over(largest, chain)}{_where(chain, without)} "
-                "succeeds",
+                what=f"without {link} {_what_is_left(chain, frozenset({link}), without)}",
                 hint="give its callers a fallback that does not need it, or accept the risk",
                 remedy=accept("single_link", f"link {link}"),
                 unavoidable=_is_unavoidable(chain, link),
@@ -88,7 +92,7 @@ def single_providers(chain: Chain) -> Iterator[Weakness]:
                 path=("providers", provider),
                 subject=f"provider {provider}",
                 what=f"without {provider} ({', '.join(sorted(links))}) "
-                f"{_nothing_over(largest, chain)}{_where(chain, without)} succeeds",
+                f"{_what_is_left(chain, links, without)}",
                 hint="add a fallback at another provider, or accept the risk",
                 remedy=accept("single_provider", f"provider {provider}"),
                 unavoidable=all(_is_unavoidable(chain, link) for link in links),
@@ -122,6 +126,15 @@ def shared_providers(chain: Chain) -> Iterator[Weakness]:
                         hint=f"choose a fallback that does not need {provider}",
                         remedy=accept("shared_provider", where),
                     )
+
+
+def _what_is_left(chain: Chain, gone: frozenset[str], without: LargestPayment) -> str:
+    """`no payment over 30 EUR succeeds`: which payments do not, without these links."""
+    largest = without.anywhere()
+    if LargestPayment(chain, gone, preferring=True).anywhere() > largest:
+        only = "" if largest == NONE else f" over {largest} {chain.currency}"
+        return f"no payment{only} succeeds, except for those that prefer another link"
+    return f"{_nothing_over(largest, chain)}{_where(chain, without)} succeeds"
 
 
 def _where(chain: Chain, without: LargestPayment) -> str:

@@ -183,7 +183,9 @@ def money_conserved(payment: Reconciled) -> Finding | None:
         if len(set(net.values())) > 1 and not _is_delivered_again(payment, entry):
             difference = max(net.values()) - min(net.values())
             listed = ", ".join(f"{link} {payment.money(net[link])}" for link in sorted(net))
-            return Finding.of(payment, difference, f"{entry.reference} was captured as {listed}")
+            refunds = any(position.refunded_minor for position in entry.positions.values())
+            what = "captured less refunded" if refunds else "captured"
+            return Finding.of(payment, difference, f"{entry.reference} {what}: {listed}")
     decided = [
         entry
         for entry in payment.authorisations

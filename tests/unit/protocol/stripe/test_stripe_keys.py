@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -70,6 +71,8 @@ def test_a_link_that_continues_failed_work_does_nothing_twice(model: str, captur
             ("captured", f"{payment(1)}-1", 1000),
             ("refunded", f"{payment(1)}-1", 100),
         ]
+    events = Counter(event["type"] for event in links.events)
+    assert set(events.values()) == {1}, events
 
 
 def test_an_error_in_front_of_the_link_uses_up_no_key() -> None:

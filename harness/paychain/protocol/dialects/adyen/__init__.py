@@ -1,7 +1,7 @@
 """`adyen`: Adyen's Checkout API v72 and its classic webhooks.
 
 Sources: Adyen/adyen-openapi (CheckoutService-v72.json, Webhooks-v1.json), docs/domain.md §2.2 and
-§2.3, and what each line of `data/` names.
+§2.3, and the source that each line of `data/` names.
 """
 
 from __future__ import annotations

@@ -1,20 +1,16 @@
-"""A merchant account at Adyen: its settings, and what it knows of its payments."""
+"""A merchant account at Adyen: its settings, and the payments that it knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec.structs import replace
-
 from paychain.payments.bounded import BoundedDict
-from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Modification, Page, Records, StoredCard
-from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
@@ -22,7 +18,6 @@ MAX_PAGES = 100_000
 MAX_KEYS = 200_000
 MAX_STORED = 100_000
 KEY = "idempotency-key"
-NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])  # of a request about no payment
 MANUAL, IMMEDIATE = "manual", "immediate"
 SINGLE, MULTIPLE = "single", "multiple"
 
@@ -40,12 +35,12 @@ class Account:
     capture: str
     partial_captures: str
     registry: Records = field(default_factory=Records)
-    unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
+    unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications in progress
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     pages_made: int = 0
     stored: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_STORED))
-    # By target and key: the page that it made, the stage of the payment that it went on with.
+    # By target and key: the page that a request made, the stage of the payment that it continued.
     pages_of_keys: BoundedDict[tuple[str, str], Page] = field(
         default_factory=lambda: BoundedDict(MAX_PAGES)
     )
@@ -68,19 +63,20 @@ class Account:
         return http.headers.get(KEY, "")
 
     def known_key(self, http: HttpRequest) -> tuple[str, str] | None:
-        """The target and key of a request; None without, or where keys are not known."""
+        """The target and key of a request; None without a key, or where the link keeps no keys."""
         key = self.key(http) if self.backend.knows_keys else ""
         return (http.target, key) if key else None
 
     def repeated(self, http: HttpRequest) -> Modification | None:
-        """The modification that a request asks for again under its key; None for a new one."""
+        """The modification that a request repeats under its key; None for a new one."""
         key = self.key(http) if self.backend.knows_keys else ""
         return self.registry.repeated(http.target, key)
 
     def captures_at_once(self, body: dict[str, Any], additional: dict[str, Any]) -> bool:
         """Whether an authorisation is captured by Adyen at once. Raises Invalid.
 
-        A capture that is delayed by hours comes after any run: nothing captures it here.
+        A capture that is delayed by hours would come after the end of any run, so it is never made
+        here.
         """
         wants_manual = bodies.is_true(additional.get("manualCapture"))
         if wants_manual is not None:
@@ -91,15 +87,3 @@ class Account:
         if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
             raise Invalid("wrong_type", fields="captureDelayHours")
         return delay == 0
-
-    async def execute_nothing(
-        self,
-        call: VendorCall,
-        request: PaymentRequest,
-        *,
-        is_keyed: bool = False,
-        change: Callable[[], object] | None = None,
-    ) -> None:
-        """What a request comes to that moves no money: faults and capacity apply to it, too."""
-        request = replace(request, is_sale=False, declined_as="")
-        await call.execute("query", request, is_keyed=is_keyed, change=change)

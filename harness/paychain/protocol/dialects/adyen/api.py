@@ -27,7 +27,6 @@ from paychain.protocol.dialects.adyen.account import (
     KEY,
     MANUAL,
     MULTIPLE,
-    NOTHING,
     SINGLE,
     Account,
 )
@@ -38,11 +37,12 @@ from paychain.protocol.dialects.adyen.tables import reasons
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import EDGE_PAGE, data_in
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, the values in the path
 _VERSION = re.compile(r"v\d{1,3}")
 _ROUTES = Routes[Handler](
     {
@@ -68,9 +68,9 @@ _PAGES: dict[str, Handler] = {
     pages.PAGE: pages.visit,
     authentication.BANK_PAGE: pages.authenticate,
 }
-# Statuses by which Adyen proves that it did nothing.
+# Statuses with which Adyen proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
-_IN_PROGRESS = "704"  # of a repeat: proves nothing about the first request
+_IN_PROGRESS = "704"  # refuses a repeat: proves nothing about the first request
 _RESULTS = {
     "Authorised": HopResult.APPROVED,
     "PartiallyAuthorised": HopResult.APPROVED,
@@ -81,9 +81,9 @@ _RESULTS = {
 
 
 class Adyen:
-    """Checkout v72, or any other version: what is here did not change since v68.
+    """Checkout v72, or any other version: what is served here has not changed since v68.
 
-    Settings: `merchant` is the only merchant account (any, when it is not given); `capture` is
+    Settings: `merchant` is the only merchant account (without it, any is accepted); `capture` is
     `immediate` (Adyen's default) or `manual`; `partial_captures` is `multiple`, or `single`, where
     the first capture releases the rest.
     """
@@ -117,11 +117,11 @@ class Adyen:
             return await work
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await self._account.execute_nothing(call, NOTHING)
+            await execute_nothing(call)
             return service_error(invalid.name, **invalid.shown)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
-        """The work that a path asks for; None for a path that is not served."""
+        """What executes requests for a path; None for a path that is not served."""
         path = call.http.target.partition("?")[0].strip("/").split("/")
         for place, part in enumerate(path):
             if _VERSION.fullmatch(part):
@@ -148,7 +148,7 @@ class Adyen:
         return errors.of_link(error)
 
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
-        """Every answer of the API brings its request's key back; a page of the edge does not."""
+        """Every answer of the API has its request's key; an error page of the edge does not."""
         key = self._account.key(http)
         if key and response.headers.get("content-type") != EDGE_PAGE:
             response.headers[KEY] = key
@@ -168,7 +168,7 @@ class Adyen:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """An HTTP status says nothing about money: the resultCode does. `received` is not done."""
+        """The resultCode tells what happened to the money, the status does not."""
         try:
             body = msgspec.json.decode(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
@@ -184,9 +184,9 @@ class Adyen:
 
     @staticmethod
     def secret_problem(secret: str) -> str:
-        """What Adyen calls an HMAC key is bytes in hex digits; libraries refuse anything else."""
+        """An HMAC key of Adyen is bytes in hex digits; its libraries refuse anything else."""
         is_key = len(secret) % 2 == 0 and set(secret) <= set(hexdigits)
-        return "" if is_key else "no HMAC key of Adyen: it has to be an even number of hex digits"
+        return "" if is_key else "not an HMAC key of Adyen: it must be an even number of hex digits"
 
     @staticmethod
     def secret(seed: str) -> str:
@@ -195,7 +195,7 @@ class Adyen:
 
 
 def _is_result(body: Any) -> bool:
-    """Whether a payment ended on a page, whose status is that of a page."""
+    """Whether an answer is a page on which a payment ended: its status says nothing about it."""
     return isinstance(body, dict) and "resultCode" in body
 
 

@@ -1,10 +1,10 @@
-"""3-D Secure at Adyen: the action that a payment begins with, and what `/payments/details` brings.
+"""3-D Secure at Adyen: the action a payment begins with, and what `/payments/details` brings.
 
     native:    IdentifyShopper ── fingerprint ──▶ ChallengeShopper ── challenge ──▶ authorise
     redirect:  RedirectShopper ── redirectResult ──▶ authorise
 
-No shopper is there to answer: whatever the front end would send is taken for a success, unless it
-says otherwise (transStatus N, U or R). Source: CheckoutService-v72.json, its examples.
+There is no shopper: whatever the front end sends counts as a success, unless it reports a failure
+(transStatus N, U or R). Source: CheckoutService-v72.json, its examples.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ IDENTIFY: Final = "IdentifyShopper"
 CHALLENGE: Final = "ChallengeShopper"
 REDIRECT: Final = "RedirectShopper"
 _SUBTYPES = {IDENTIFY: "fingerprint", CHALLENGE: "challenge"}
-_TOKEN = "Ab02b4c0!"  # noqa: S105  (what Adyen's payment data begins with)
+_TOKEN = "Ab02b4c0!"  # noqa: S105  (the beginning of Adyen's payment data)
 BANK_PAGE = "/checkoutshopper/threeDS/redirect"
 _ACS = f"https://checkoutshopper-test.adyen.com{BANK_PAGE}"
 _NOT_AUTHENTICATED = frozenset({"N", "U", "R"})  # transStatus: docs/domain.md §1.2
-# Where the details name their payment; what a redirect brings back comes first.
+# The fields in which details name their payment; what a redirect brings back comes first.
 _NAMING = (
     "redirectResult",
     "threeDSResult",
@@ -40,7 +40,7 @@ _NAMING = (
 
 
 def begins_with(body: dict[str, Any], of_card: Authentication) -> str:
-    """The stage that a payment begins with, "" when it is authorised at once. Raises Invalid."""
+    """The stage a payment begins with, "" when it is authorised at once. Raises Invalid."""
     if bodies.part(body, "mpiData"):
         return ""  # the merchant authenticated the cardholder elsewhere
     asked = bodies.part(body, "authenticationData")
@@ -99,7 +99,7 @@ def is_authenticated(body: dict[str, Any]) -> bool:
 
 
 def _reference_in(value: str) -> str | None:
-    """From our own payment data, or from the token in a front end's base64 JSON."""
+    """The reference in our own payment data, or in the token of a front end's base64 JSON."""
     value = unquote(value)
     if value.startswith(_TOKEN):
         return authorisation_of(value.removeprefix(_TOKEN))

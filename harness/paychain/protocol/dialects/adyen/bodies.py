@@ -1,4 +1,4 @@
-"""Reads request bodies as Adyen does: what is missing, misspelt or not allowed is refused."""
+"""Reads request bodies as Adyen does: missing, misspelt and forbidden fields are refused."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from paychain.protocol.vendor_money import Money
 
 MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
 CARD_TYPES = frozenset({"scheme", "card", "bcmc", "networkToken"})
-# Where an own service sends a card: a number, Adyen's test form of an encrypted one, a stored one.
+# Fields in which an own service sends a card: a number, Adyen's test form of an encrypted one, the
+# id of a stored one.
 _CARD_FIELDS = (
     "number",
     "encryptedCardNumber",
     "storedPaymentMethodId",
     "recurringDetailReference",
 )
-ENCRYPTED = "test_"  # what Adyen's test form of an encrypted value begins with
+ENCRYPTED = "test_"  # the beginning of Adyen's test form of an encrypted value
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -33,7 +34,7 @@ def amount_object(minor: int, currency: str) -> dict[str, Any]:
 
 
 def read(body: bytes, structure: str) -> dict[str, Any]:
-    """A JSON object with fields of a structure that Checkout knows. Raises Invalid."""
+    """A JSON object whose fields all belong to a structure of Checkout. Raises Invalid."""
     try:
         value = msgspec.json.decode(body)
     except msgspec.MsgspecError:
@@ -62,12 +63,12 @@ def text(body: dict[str, Any], name: str, missing: str) -> str:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """The texts in an object, in its order."""
+    """All texts in an object, in their order."""
     return tuple(str(item) for item in value.values()) if isinstance(value, dict) else ()
 
 
 def part(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """An object that may be missing: then it is empty. Raises Invalid."""
+    """An object inside a body; empty when it is missing. Raises Invalid."""
     value = body.get(name, {})
     if not isinstance(value, dict):
         raise Invalid("wrong_type", fields=name)
@@ -75,7 +76,7 @@ def part(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def account(body: dict[str, Any], expected: str) -> str:
-    """The merchant account; `expected`: the only one there is, "" for any. Raises Invalid."""
+    """The merchant account. `expected`: the only valid one, "" for any. Raises Invalid."""
     named = text(body, "merchantAccount", "no_merchant_account")
     if expected and named != expected:
         raise Invalid("merchant_account")
@@ -120,5 +121,5 @@ def card(method: dict[str, Any]) -> tuple[Instrument, Authentication]:
 
 
 def is_true(value: Any) -> bool | None:
-    """Adyen's additionalData has its truth values as texts; None for any other text."""
+    """A boolean of additionalData, which writes it as text; None for any other text."""
     return {"true": True, "false": False}.get(str(value).lower())

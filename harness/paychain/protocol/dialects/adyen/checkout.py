@@ -1,4 +1,4 @@
-"""What a front end asks for before it pays: `/paymentMethods`. No money moves."""
+"""What a front end requests before a payment: `/paymentMethods`. No money moves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from paychain.protocol.dialects.adyen import bodies, stored
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
@@ -21,7 +22,7 @@ async def payment_methods(call: VendorCall, account: Account) -> HttpResponse:
     body = bodies.read(call.http.body, "PaymentMethodsRequest")
     bodies.account(body, account.merchant)
     account.ignored.note(call, body, _USED)
-    await account.execute_nothing(call, about_nothing(call, account, body), is_keyed=True)
+    await execute_nothing(call, about_nothing(call, account, body), is_keyed=True)
     brands = ["visa", "mc", "amex", "discover"]
     methods = [{"brands": brands, "name": "Cards", "type": "scheme"}]
     shown: dict[str, Any] = {"paymentMethods": methods}
@@ -31,7 +32,7 @@ async def payment_methods(call: VendorCall, account: Account) -> HttpResponse:
 
 
 def about_nothing(call: VendorCall, account: Account, body: dict[str, Any]) -> PaymentRequest:
-    """A request for the payment that a body may name, which asks for nothing of it."""
+    """A request attributed to the payment that a body may name, on which it has no effect."""
     found = call.attribute(
         Evidence(
             headers=call.http.headers,

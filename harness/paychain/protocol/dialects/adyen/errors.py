@@ -1,4 +1,4 @@
-"""How Adyen fails: a ServiceError with its code, or its edge's page when the API is not reached."""
+"""How Adyen fails: a ServiceError with its code, or an error page of the edge before the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EDGE_STATUS = {
     ErrorKind.GATEWAY_TIMEOUT: 504,
     ErrorKind.FORWARDED: 502,
 }
-# Of an injected status: what Adyen answers with it.
+# By injected status: the error that Adyen sends with it.
 _BY_STATUS = {
     400: "malformed",
     401: "unauthorised",
@@ -56,7 +56,7 @@ class Invalid(Exception):
 def service_error(
     name: str, *, psp_reference: str = "", message: str = "", **shown: str
 ) -> HttpResponse:
-    """A ServiceError; `shown` are the words that its message leaves open."""
+    """A ServiceError; `shown` fills the placeholders of its message."""
     shape = errors()[name]
     body: dict[str, Any] = {
         "status": shape.status,
@@ -84,7 +84,7 @@ def of_link(error: Error) -> HttpResponse:
         response = service_error(_BY_KIND[error.kind])
     if error.retry_after_s:
         response.headers[RETRY_AFTER] = str(ceil(error.retry_after_s))
-    # The first request with the key is still at work: this one was not executed.
+    # The first request with the key is still in progress: this one was not executed.
     if error.kind is ErrorKind.KEY_IN_FLIGHT:
         response.headers[TRANSIENT] = "true"
     return response

@@ -1,6 +1,6 @@
 """Captures, cancels, reversals and refunds: `received` at once, the outcome as a webhook.
 
-A webhook of each is sent by the link itself, so that it comes although an answer is lost.
+The link itself sends the webhook, so that it arrives even if the answer is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_money import Money
 from paychain.wire.http import HttpResponse, json_response
 
-# The first letter of a modification's name says which webhook brings its outcome.
+# By the first letter of a modification's name: the webhook that brings its outcome.
 CAPTURE, REFUND, CANCEL, TECHNICAL_CANCEL, REVERSAL, ADJUSTMENT = "c", "r", "v", "t", "o", "a"
 Operation = Literal["capture", "refund", "void", "query"]
 _STRUCTURES = {
@@ -37,12 +37,12 @@ _ECHOED = ("reference", "merchantRefundReason", "store", "capturePspReference", 
 
 
 async def capture(call: VendorCall, account: Account, psp: str) -> HttpResponse:
-    """`POST /payments/{psp}/captures`: take all or a part of what is held."""
+    """`POST /payments/{psp}/captures`: capture what is held, or part of it."""
     return await _modify(call, account, psp, CAPTURE, "capture")
 
 
 async def refund(call: VendorCall, account: Account, psp: str) -> HttpResponse:
-    """`POST /payments/{psp}/refunds`: give all or a part of what was taken back."""
+    """`POST /payments/{psp}/refunds`: refund what was captured, or part of it."""
     return await _modify(call, account, psp, REFUND, "refund")
 
 
@@ -57,9 +57,9 @@ async def reverse(call: VendorCall, account: Account, psp: str) -> HttpResponse:
 
 
 async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
-    """`POST /payments/{psp}/amountUpdates`: hold another amount, which no card here allows.
+    """`POST /payments/{psp}/amountUpdates`: change the amount held, which no card here allows.
 
-    An update to the amount that is held succeeds: in life it makes the hold last longer.
+    An update to the amount already held succeeds: Adyen extends the hold with it.
     """
     body = bodies.read(call.http.body, _STRUCTURES[ADJUSTMENT])
     merchant, amount = bodies.account(body, account.merchant), bodies.money(body)
@@ -81,10 +81,10 @@ async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
 
 
 async def cancel_by_reference(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /cancels`: release what the merchant has no pspReference of.
+    """`POST /cancels`: release a payment whose pspReference the merchant does not know.
 
-    The way out of an unknown outcome. What is on its way is waited for; what never arrived cannot
-    be cancelled, and is authorised when it arrives later.
+    This resolves an unknown outcome. A payment in progress is waited for; one that never arrived
+    cannot be cancelled, and is authorised if it arrives later.
     """
     body = bodies.read(call.http.body, "StandalonePaymentCancelRequest")
     merchant = bodies.account(body, account.merchant)
@@ -121,7 +121,7 @@ async def _modify(
         operation = "refund"
     made = account.repeated(call.http) or _new(call, account, payment, kind, operation, body)
     request = _request(payment, made)
-    request.reference = reference  # of a further execution, where the link knows no keys
+    request.reference = reference  # another name for each execution, where the link keeps no keys
     if amount is not None:
         request.amount_minor = amount.minor
         request.is_final = operation == "capture" and account.partial_captures == SINGLE
@@ -150,8 +150,8 @@ async def _execute(
 ) -> None:
     """Execute the request on the link, and ensure that its outcome is reported.
 
-    The link reports what it did or refused. What a fault declined in its place it knows nothing of,
-    and Adyen has taken it all the same.
+    The link reports what it did or refused. It does not know of a request that a fault declined in
+    its place, although Adyen has accepted that request.
     """
     name = modification_of(request)
     account.unreported.add(name)
@@ -177,7 +177,7 @@ def _new(
     operation: Operation,
     body: dict[str, Any],
 ) -> Modification:
-    """Known before it is executed: its webhook may come although its answer is lost."""
+    """Recorded before it is executed: its webhook may arrive although its answer is lost."""
     made = Modification(
         reference=payment.reference,
         item=account.registry.next_item(kind, payment.reference),
@@ -196,7 +196,7 @@ def _request(payment: Payment, made: Modification) -> PaymentRequest:
 async def _cancel_unknown(
     call: VendorCall, account: Account, merchant: str, reference: str, body: dict[str, Any]
 ) -> Modification:
-    """Nothing has this reference: Adyen takes the request, and reports that it failed."""
+    """No payment has this reference: Adyen accepts the request, then reports that it failed."""
     key = account.key(call.http)
     found = call.attribute(
         Evidence(headers=call.http.headers, texts=(reference,), key=key, makes_attempt=False)

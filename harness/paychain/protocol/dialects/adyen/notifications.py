@@ -60,7 +60,7 @@ HEADERS = {"content-type": "application/json; charset=utf-8", "user-agent": "Ady
 
 
 def reports(kind: str, request: PaymentRequest) -> bool:
-    """Whether Adyen has a webhook for it: of a sale the AUTHORISATION says that it is captured."""
+    """Whether Adyen has a webhook for it: a sale's capture has none beside its AUTHORISATION."""
     return kind in KINDS and not (kind == "captured" and request.is_sale)
 
 
@@ -133,14 +133,14 @@ def _of_stored(event: Event, payment: Payment) -> dict[str, Any]:
 
 
 def _refusal(payment: Payment | None) -> str:
-    """Why it was refused; when nobody got the answer, as far as that was known before."""
+    """Why it was refused; if the answer was lost, the reason that was known before it."""
     if payment is None or not (payment.reason or payment.steer):
         return "Refused"
     return payment.reason or (payment.steer.reason if payment.steer is not None else "")
 
 
 def _authorised(event: Event, account: Account) -> dict[str, Any]:
-    """What was approved, which may be less than what was asked for."""
+    """The approved amount, which may be less than the requested one."""
     entry = account.backend.entry(event.reference)
     booked = entry.request if entry is not None else None
     minor = booked.amount_minor if booked is not None else event.amount_minor
@@ -171,7 +171,7 @@ def _reason(event: Event, account: Account) -> str:
     """Why a modification failed, "" for one that did not.
 
     Sources: Webhooks-v1.json (a refund of what is not captured), tests of adyen-dotnet (a capture
-    of more than is left); that a cancel has no better one is deduced.
+    of more than is left); the reason of a failed cancel is deduced.
     """
     if event.event in _DONE:
         return _REASONS.get(event.event, "")

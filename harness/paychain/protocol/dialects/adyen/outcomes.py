@@ -1,4 +1,4 @@
-"""What an answer of the mock is at Adyen: resultCode and refusal reason, and how tests steer it."""
+"""Outcomes in Adyen's terms: resultCode and refusal reason, and how a test chooses them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AUTHORISED, PARTIALLY_AUTHORISED = "Authorised", "PartiallyAuthorised"
 PENDING, RECEIVED = "Pending", "Received"
 ACQUIRER_ERROR, DECLINED_NON_GENERIC, AUTHENTICATION_REQUIRED = "4", "27", "38"
 STEER = "RequestedTestAcquirerResponseCode"
-RECEIVED_NAME, RECEIVED_CODE = "PENDING", "13"  # by which a test asks for `Received`
+RECEIVED_NAME, RECEIVED_CODE = "PENDING", "13"  # with which a test asks for `Received`
 
 
 def reason_of(code: str, scheme: str) -> Reason:
@@ -32,17 +32,17 @@ def steered(holder_name: str, additional: dict[str, Any]) -> Reason | None:
 
 
 def is_received(holder_name: str, additional: dict[str, Any]) -> bool:
-    """Whether a test asks that the outcome is only known by the webhook."""
+    """Whether a test asks that only the webhook has the outcome."""
     return holder_name == RECEIVED_NAME or str(additional.get(STEER, "")) == RECEIVED_CODE
 
 
 def is_pending(answer: Answer) -> bool:
-    """Whether Adyen has the request and will know its outcome later."""
+    """Whether Adyen has accepted the request and will know its outcome later."""
     return answer.outcome is Outcome.UNKNOWN and answer.code == IN_PROGRESS
 
 
 def shown(answer: Answer, asked_minor: int, scheme: str, steer: Reason | None) -> dict[str, Any]:
-    """resultCode, and for what is not approved its reason."""
+    """The resultCode, with the reason unless the payment is approved."""
     if answer.outcome is Outcome.APPROVED:
         is_part = 0 < answer.amount_minor < asked_minor
         return {"resultCode": PARTIALLY_AUTHORISED if is_part else AUTHORISED}
@@ -58,7 +58,7 @@ def shown(answer: Answer, asked_minor: int, scheme: str, steer: Reason | None) -
 
 
 def raw_reason(answer: Answer) -> str:
-    """The answer of the network, as additionalData.refusalReasonRaw has it."""
+    """The network's answer in the form of additionalData.refusalReasonRaw."""
     if answer.outcome is Outcome.APPROVED:
         return "AUTHORISED"
     known = lookup(answer.code)

@@ -1,7 +1,7 @@
-"""Pages where a shopper pays: of a session in hosted mode, or of a payment link.
+"""Pages where a shopper pays, for a session in hosted mode or for a payment link.
 
-`GET /hosted/{id}?card=…` pays as `/payments` does, by way of the bank's page where the card has to
-authenticate, and goes back to the merchant's returnUrl.
+`GET /hosted/{id}?card=…` pays as `/payments` does, through the bank's page if the card requires
+authentication, and leads back to the merchant's returnUrl.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Page
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import (
     PAID,
     customers_page,
@@ -31,8 +32,8 @@ from paychain.protocol.vendor_pages import (
 from paychain.wire.http import HttpResponse
 
 PAGE = "/hosted/"
-SESSION, LINK = "CS", "PL"  # what the ids begin with
-DATA = "Ab02b4c0!"  # what Adyen's session data begins with
+SESSION, LINK = "CS", "PL"  # the beginnings of their ids
+DATA = "Ab02b4c0!"  # the beginning of Adyen's session data
 OF_PAYMENT = (
     *("additionalData", "amount", "captureDelayHours", "merchantAccount"),
     *("merchantOrderReference", "metadata", "reference"),
@@ -42,7 +43,7 @@ _PAID = (outcomes.AUTHORISED, outcomes.PARTIALLY_AUTHORISED, outcomes.PENDING, o
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
-    """The shopper pays on the page. Raises Invalid for a page that is no more."""
+    """The shopper pays on the page. Raises Invalid for a page that is no longer open."""
     given = query_of(call.http)
     page = _at(account, call.http.target)
     if page is None or status_of(account, page) == "expired":
@@ -71,19 +72,19 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
 async def authenticate(call: VendorCall, account: Account) -> HttpResponse:
     """The bank's page of a payment that redirects: the shopper authenticates and goes back.
 
-    What it brings back, `redirectResult`, is for `/payments/details`. Raises Invalid.
+    The page returns `redirectResult`, for `/payments/details`. Raises Invalid.
     """
     brought = query_of(call.http).get("redirectResult", "")
     details: dict[str, Any] = {"details": {"redirectResult": brought}}
     payment = account.registry.payment(authentication.named(details))
     if payment is None:
         raise Invalid("details")
-    await account.execute_nothing(call, payment.request)
+    await execute_nothing(call, payment.request)
     return sent_to(payment.return_url, {"redirectResult": brought})
 
 
 def key_of(account: Account, target: str) -> str:
-    """The key under which the page pays: Adyen charges for one press of its button once."""
+    """The key under which the page pays: one press of its button is charged once."""
     page = _at(account, target)
     return key_of_press(target, len(page.references)) if page is not None else ""
 
@@ -93,7 +94,7 @@ def _at(account: Account, target: str) -> Page | None:
 
 
 def _payment(page: Page, card: str) -> dict[str, Any]:
-    """What the page asks for as a front end does."""
+    """The payment that the page requests, as a front end does."""
     body = {name: page.body[name] for name in OF_PAYMENT if name in page.body}
     if "manualCapture" in page.body:
         manual = str(bool(page.body["manualCapture"])).lower()
@@ -104,7 +105,7 @@ def _payment(page: Page, card: str) -> dict[str, Any]:
 
 
 def _back(page: Page) -> HttpResponse:
-    """Back to the merchant, where a link need not lead."""
+    """A redirect to the merchant; a payment link may do without one."""
     url = page.body.get("returnUrl")
     if not url:
         return customers_page(200, "Thank you, your payment was received.", b"{}")
@@ -122,11 +123,11 @@ async def look(
     call: VendorCall, account: Account, page: Page, change: Callable[[], object] | None = None
 ) -> None:
     """Attribute a request that moves no money, and let faults and capacity apply to it."""
-    await account.execute_nothing(call, about_nothing(call, account, page.body), change=change)
+    await execute_nothing(call, about_nothing(call, account, page.body), change=change)
 
 
 def status_of(account: Account, page: Page) -> str:
-    """active, paymentPending, completed or expired, as the books have it."""
+    """active, paymentPending, completed or expired, according to the books."""
     entries = [account.backend.entry(reference) for reference in page.references]
     states = [entry.state for entry in entries if entry is not None]
     if not PAID.isdisjoint(states):

@@ -21,6 +21,7 @@ from paychain.protocol.dialects.adyen.registry import Payment
 from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse, json_response
 
 NOT_3D_AUTHENTICATED = "11"
@@ -59,14 +60,14 @@ async def pay_by(
     body: dict[str, Any],
     on_known: Callable[[str], None] = lambda _reference: None,
 ) -> HttpResponse:
-    """Pay as the body of a request to `/payments` says.
+    """Make the payment that the body of a request to `/payments` describes.
 
     `on_known` gets our reference of the payment before anything is executed.
     """
     asked = _asked(body, account)
     failure = _wanted_failure(body)
     if failure:
-        return await _fail(call, asked.request, failure, account)
+        return await _fail(call, asked.request, failure)
     account.ignored.note(call, body, _USED)
     found = call.attribute(
         Evidence(
@@ -86,8 +87,8 @@ async def pay_by(
         asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
     asked.request = request
-    # Known before it is executed: a cancel by the merchant's own reference may come while it is
-    # on its way, and its answer may be lost.
+    # Registered before it is executed: a cancel by the merchant's own reference may arrive while
+    # it is in progress, and its answer may be lost.
     payment = account.registry.add(asked)
     on_known(payment.reference)
     if payment.stage:
@@ -97,12 +98,12 @@ async def pay_by(
 
 
 async def details(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /payments/details`: what the front end brought back from the shopper's bank."""
+    """`POST /payments/details`: what the front end got from the shopper's bank."""
     return await go_on_with(call, account, bodies.read(call.http.body, "PaymentDetailsRequest"))
 
 
 async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -> HttpResponse:
-    """Go on with a payment as the body of a request to `/payments/details` says."""
+    """Continue a payment as the body of a request to `/payments/details` says."""
     payment = account.registry.payment(authentication.named(body))
     if payment is None:
         raise Invalid("details")
@@ -121,7 +122,7 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
         challenge = partial(setattr, payment, "stage", authentication.CHALLENGE)
         await call.execute("query", asks_nothing, change=challenge)
         return _to_authenticate(payment)
-    # An authorisation that was begun is never begun again, whatever became of its answer.
+    # An authorisation that was begun is never begun again, even if its answer was lost.
     is_begun = account.backend.entry(payment.reference) is not None
     if is_begun and not account.key(call.http):
         await call.execute("query", asks_nothing)
@@ -129,7 +130,7 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
     payment.request = replace(request, authenticated=True, three_ds="challenge")
 
     def undo() -> None:
-        # Another request may have had it authorised meanwhile.
+        # Another request may have authorised it meanwhile.
         if account.backend.entry(payment.reference) is None:
             payment.request = request
 
@@ -193,21 +194,19 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
 
 
 def _wanted_failure(body: dict[str, Any]) -> str:
-    """The communication error that a test asks for, "" for none."""
+    """The communication error that a test requests, "" for none."""
     wanted = bodies.part(body, "additionalData").get(TEST_ERROR)
     return str(wanted) if wanted in (NO_CONNECTION, IO_EXCEPTION) else ""
 
 
-async def _fail(
-    call: VendorCall, request: PaymentRequest, wanted: str, account: Account
-) -> HttpResponse:
-    """A communication error on the way to the network, as a test asked for it.
+async def _fail(call: VendorCall, request: PaymentRequest, wanted: str) -> HttpResponse:
+    """A communication error on the way to the network, as requested by a test.
 
     Without a connection nothing was sent, so the key is not used up; after an I/O error the error
     is the key's final result. Source: CheckoutService-v72.json, AdditionalDataCommon.
     """
     is_transient = wanted == NO_CONNECTION
-    await account.execute_nothing(call, request, is_keyed=not is_transient)
+    await execute_nothing(call, request, is_keyed=not is_transient)
     response = service_error("no_connection" if is_transient else "io_exception")
     if is_transient:
         response.headers[TRANSIENT] = "true"
@@ -227,13 +226,13 @@ async def _authorise(
 
 
 def _note(account: Account, payment: Payment, request: PaymentRequest, answer: Answer) -> None:
-    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    """Record the outcome of a payment's authorisation, even if nobody receives the answer."""
     outcome = outcomes.shown(answer, request.amount_minor, request.instrument.group, payment.steer)
     payment.reason = outcome.get("refusalReason", "")
     if answer.outcome is Outcome.APPROVED and payment.keeps:
         stored.store(account, payment)
-    # For Adyen a payment that the network did not answer is over; the link reports no outcome of
-    # what it does not know.
+    # For Adyen, a payment that the network did not answer has ended; the link reports no outcome
+    # that it does not know.
     if answer.outcome is Outcome.UNKNOWN and not outcomes.is_pending(answer):
         account.backend.notify("declined", request)
 
@@ -288,7 +287,7 @@ def _to_authenticate(payment: Payment) -> HttpResponse:
         "action": authentication.action(payment.stage, psp),
         "merchantReference": payment.merchant_reference,
     }
-    # As in Adyen's examples: a native flow has its reference when it is authorised.
+    # As in Adyen's examples: a native flow has its pspReference only once it is authorised.
     if payment.stage == authentication.REDIRECT:
         shown["pspReference"] = psp
     return json_response(200, shown)

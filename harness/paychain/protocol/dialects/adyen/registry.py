@@ -1,4 +1,4 @@
-"""What one link knows as Adyen: payments by our reference, their modifications, and used keys."""
+"""The records of one link: payments by our reference, their modifications, and used keys."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_KEYS = 200_000
 
 @dataclass(slots=True, kw_only=True)
 class Payment:
-    """One payment as it was asked for. `request` authorises it.
+    """One payment as it was requested.
 
-    `stage`: what authentication waits for, "" when there is none. `steer`: the refusal that a test
-    asked for. `reason`: why it was refused, once that is known.
+    `request` authorises it. `stage`: what authentication waits for, "" when there is none. `steer`:
+    the refusal that a test requested. `reason`: why it was refused, once that is known.
     """
 
     request: PaymentRequest
@@ -35,7 +35,7 @@ class Payment:
     reason: str = ""
     holder: str = ""
     shopper: str = ""  # the merchant's name for it
-    keeps: bool = False  # the card, for this shopper, once it has paid
+    keeps: bool = False  # store the card for its shopper once it has paid
     stored: str = ""  # the id under which its card is stored
 
     @property
@@ -58,10 +58,11 @@ class StoredCard:
 
 @dataclass(slots=True, kw_only=True)
 class Modification:
-    """A capture, refund, cancel or update of the amount, as it was asked for first.
+    """A capture, refund, cancel or update of the amount, as it was first requested.
 
-    `reference`: ours of its payment. `item`: its own name. `operation`: what the link executes for
-    it, `query` where it does nothing, and the mock reports the outcome itself (`is_reported`).
+    `reference`: our reference of its payment. `item`: its own name. `operation`: what the link
+    executes for it; `query` where there is nothing to do and the mock reports the outcome itself
+    (`is_reported`).
     """
 
     reference: str
@@ -74,9 +75,10 @@ class Modification:
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """A page where a shopper pays: of a session, or of a payment link.
+    """A page where a shopper pays, for a session or a payment link.
 
-    `body`: what the merchant asked for. `references`: ours, of the payments that were tried on it.
+    `body`: the merchant's request. `references`: our references of the payments that were tried on
+    it.
     """
 
     id: str
@@ -104,7 +106,7 @@ class Records:
     )
 
     def __post_init__(self) -> None:
-        """Forget with a payment what its merchant called it."""
+        """Forget the merchant's reference together with its payment."""
         self._payments = BoundedDict(MAX_PAYMENTS, self._forget)
 
     def add(self, payment: Payment) -> Payment:
@@ -119,13 +121,14 @@ class Records:
         return payment
 
     def payment(self, reference: str) -> Payment | None:
-        """The payment with our reference, whichever execution of it is meant."""
+        """The payment with our reference, which may name any execution of it."""
         return self._payments.get(reference.partition(REPEAT)[0])
 
     def latest(self, merchant_reference: str) -> Payment | None:
         """The last payment that a merchant gave this reference.
 
-        Deduced: Adyen does not publish which one a cancel by reference takes when several have it.
+        Deduced: Adyen does not publish which one a cancel by reference applies to when several have
+        it.
         """
         references = self._by_merchant.get(merchant_reference)
         return self._payments.get(references[-1]) if references else None
@@ -137,7 +140,7 @@ class Records:
         return f"{kind}{number}"
 
     def repeated(self, target: str, key: str) -> Modification | None:
-        """What was asked for at this path under this key before; None for a new request."""
+        """The modification that this path and key stood for before; None for a new request."""
         return self._repeats.get((target, key)) if key else None
 
     def modify(self, modification: Modification, target: str, key: str) -> None:
@@ -147,7 +150,7 @@ class Records:
             self._repeats[target, key] = modification
 
     def modification(self, reference: str, item: str) -> Modification | None:
-        """What was asked for under this name, whichever execution of it is meant."""
+        """The modification with this name, which may name any execution of it."""
         return self._modifications.get((reference.partition(REPEAT)[0], item.partition(REPEAT)[0]))
 
     def _forget(self, reference: str, oldest: Payment) -> None:
@@ -158,5 +161,5 @@ class Records:
 
 
 def modification_of(request: PaymentRequest) -> tuple[str, str]:
-    """The payment and the modification of it that a request is for, whichever execution it is."""
+    """The payment and the modification of it that a request executes, first or repeated."""
     return request.reference.partition(REPEAT)[0], request.item.partition(REPEAT)[0]

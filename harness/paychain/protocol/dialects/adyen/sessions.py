@@ -1,4 +1,4 @@
-"""What a merchant asks about pages where shoppers pay: `/sessions` and `/paymentLinks`.
+"""A merchant's requests about pages where shoppers pay: `/sessions` and `/paymentLinks`.
 
 POST ─▶ url ─ the shopper visits it (pages.py) ─▶ an authorisation ─▶ returnUrl
 """
@@ -27,6 +27,7 @@ from paychain.protocol.dialects.adyen.pages import (
 from paychain.protocol.dialects.adyen.registry import Page
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import base_of, query_of
 from paychain.wire.http import HttpResponse, json_response
 
@@ -84,7 +85,7 @@ async def show_link(call: VendorCall, account: Account, name: str) -> HttpRespon
 
 
 async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PATCH /paymentLinks/{id}` with `status: expired`: nobody can pay any more."""
+    """`PATCH /paymentLinks/{id}` with `status: expired`: from then on nobody can pay."""
     body = bodies.read(call.http.body, "UpdatePaymentLinkRequest")
     if body.get("status") != "expired":
         raise Invalid("wrong_type", fields="status")
@@ -96,7 +97,7 @@ async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResp
 async def _create(
     call: VendorCall, account: Account, body: dict[str, Any], kind: str, lasts_s: int
 ) -> Page:
-    """A page for what a body asks for. Raises Invalid."""
+    """A page for the payment that a body describes. Raises Invalid."""
     bodies.account(body, account.merchant)
     bodies.money(body)
     reference = bodies.text(body, "reference", "no_reference")
@@ -108,7 +109,7 @@ async def _create(
     page = known or Page(
         id="", body=body, made_s=now_s, expires_s=_time(body.get("expiresAt")) or now_s + lasts_s
     )
-    # Ids have to differ, and be the same whenever the same run is made again.
+    # Ids must be distinct, and the same whenever the same run is repeated.
     name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
     account.pages_made += 1
     page.id = page.id or f"{kind}{encode(name, UPPER)}"
@@ -116,7 +117,7 @@ async def _create(
         account.pages_of_keys[key] = page
     about = about_nothing(call, account, body)
     change = partial(account.pages.setdefault, page.id, page)
-    await account.execute_nothing(call, about, is_keyed=True, change=change)
+    await execute_nothing(call, about, is_keyed=True, change=change)
     return page
 
 

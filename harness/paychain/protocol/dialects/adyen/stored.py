@@ -1,4 +1,4 @@
-"""Stored payment methods: a card that has paid is kept for its shopper, and pays again by its id.
+"""Stored payment methods: a card that has paid is kept for its shopper and pays later by its id.
 
     POST /payments (storePaymentMethod, shopperReference) ─▶ storedPaymentMethodId
     POST /payments (storedPaymentMethodId, shopperReference, shopperInteraction: ContAuth)
@@ -12,18 +12,19 @@ from __future__ import annotations
 from typing import Any
 
 from paychain.protocol.dialects.adyen import bodies
-from paychain.protocol.dialects.adyen.account import NOTHING, Account
+from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Payment, StoredCard
 from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
 from paychain.protocol.vendor_ids import UPPER, encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import query_of
 from paychain.wire.http import HttpResponse, json_response
 
-AUTHENTICATION: Authentication = "none"  # of a stored card, which has paid before
-REPORTED = "stored"  # what is reported of a card that is stored
+AUTHENTICATION: Authentication = "none"  # of a stored card, which has already paid
+REPORTED = "stored"  # reported when a card is stored
 MODELS = ("CardOnFile", "Subscription", "UnscheduledCardOnFile")
 
 
@@ -31,7 +32,7 @@ async def listed(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /storedPaymentMethods`, of one shopper."""
     query = query_of(call.http)
     merchant, shopper = bodies.account(query, account.merchant), _shopper(query)
-    await account.execute_nothing(call, NOTHING)
+    await execute_nothing(call)
     methods = [
         {**shown_of(card), "shopperReference": shopper} for card in of_shopper(account, shopper)
     ]
@@ -40,11 +41,11 @@ async def listed(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`DELETE /storedPaymentMethods/{id}`: it pays no more."""
+    """`DELETE /storedPaymentMethods/{id}`: it can no longer pay."""
     query = query_of(call.http)
     bodies.account(query, account.merchant)
     _found(account, name, _shopper(query))
-    await account.execute_nothing(call, NOTHING, change=lambda: account.stored.pop(name, None))
+    await execute_nothing(call, change=lambda: account.stored.pop(name, None))
     return HttpResponse(204)
 
 
@@ -54,7 +55,7 @@ def of_shopper(account: Account, shopper: str) -> list[StoredCard]:
 
 
 def shown_of(card: StoredCard) -> dict[str, Any]:
-    """A stored card, as a front end gets it."""
+    """A stored card as a front end receives it."""
     month, _, year = card.expiry.partition("/")
     number = card.instrument.identity
     return {
@@ -71,9 +72,9 @@ def shown_of(card: StoredCard) -> dict[str, Any]:
 
 
 def asked(account: Account, body: dict[str, Any], method: dict[str, Any]) -> StoredCard | None:
-    """The stored card that a payment is made with, None for another. Raises Invalid.
+    """The stored card that a payment names, None for any other.
 
-    Our customers' tokens may stand in its place, and need no shopper.
+    Raises Invalid. Our customers' tokens may take its place, and need no shopper.
     """
     name = str(method.get("storedPaymentMethodId") or method.get("recurringDetailReference") or "")
     if not name or card_of_token(name) is not None:
@@ -82,7 +83,7 @@ def asked(account: Account, body: dict[str, Any], method: dict[str, Any]) -> Sto
 
 
 def is_wanted(body: dict[str, Any]) -> bool:
-    """Whether a payment's card is to be stored. Raises Invalid when nothing says for whom."""
+    """Whether a payment's card is to be stored. Raises Invalid when no shopper is named."""
     wants = body.get("storePaymentMethod") is True or body.get("enableRecurring") is True
     return wants and bool(_shopper(body))
 
@@ -111,7 +112,7 @@ def store(account: Account, payment: Payment) -> None:
 
 
 def additional(payment: Payment) -> dict[str, str]:
-    """What the answer to a payment says of its stored card."""
+    """What the answer to a payment says about its stored card."""
     if not payment.stored:
         return {}
     is_new = payment.stored == _own_id(payment)

@@ -9,7 +9,7 @@ import msgspec
 
 from paychain.protocol.vendor_data import data_of
 
-_BRANDS = {"mastercard": "mc"}  # where Adyen's name of a scheme is another one
+_BRANDS = {"mastercard": "mc"}  # schemes whose name at Adyen differs
 _read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
@@ -24,7 +24,7 @@ def brand_of_scheme(scheme: str) -> str:
 class Reason(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Why an authorisation is not approved, in Adyen's words.
 
-    `declined_as`: the DE39 code of a decline that a test brings about by this reason's name or
+    `declined_as`: the DE39 code with which the mock declines when a test uses this reason's name or
     code.
     """
 
@@ -93,7 +93,7 @@ def reasons() -> dict[str, Reason]:
 
 @cache
 def reasons_by_name() -> dict[str, Reason]:
-    """Refusal reasons by the holder name that brings them about."""
+    """Refusal reasons by the holder name that triggers them."""
     return {reason.name: reason for reason in _refusals().reasons}
 
 
@@ -105,7 +105,7 @@ def mapped() -> dict[str, str]:
 
 @cache
 def errors() -> dict[str, ErrorShape]:
-    """ServiceErrors by our name for what is wrong."""
+    """ServiceErrors by our name of the mistake."""
     return msgspec.convert(_read("errors"), _Errors).errors
 
 

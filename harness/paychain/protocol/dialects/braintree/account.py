@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec.structs import replace
-
-from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.records import CardVault, Records
-from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
@@ -69,21 +65,6 @@ class Account:
     def entry(self, reference: str) -> BookEntry | None:
         """The book entry of an authorisation, None if there is none."""
         return self.backend.entry(reference)
-
-    async def execute_nothing(
-        self,
-        call: VendorCall,
-        request: PaymentRequest | None = None,
-        *,
-        is_keyed: bool = False,
-        change: Callable[[], object] | None = None,
-        undo: Callable[[], object] | None = None,
-    ) -> None:
-        """Let faults and capacity apply to a request that moves no money."""
-        if request is None:
-            request = PaymentRequest("", 0, self.currency, TEST_CARDS[0])
-        request = replace(request, is_sale=False, declined_as="")
-        await call.execute("query", request, is_keyed=is_keyed, change=change, undo=undo)
 
 
 def transaction_of(http: HttpRequest) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
@@ -37,9 +38,9 @@ _PLANS: dict[str, followups.Plan] = {
 }
 
 
-async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
+async def _client_token(call: VendorCall, _account: Account) -> HttpResponse:
     """`POST /client_token`: what the front end begins with. No front end is behind it."""
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})
 
 
@@ -119,7 +120,7 @@ class Braintree:
             account.registry.fail(key)
             refusal = validation_error(invalid.name)
         # The refused request did reach the link, so faults apply to it.
-        await account.execute_nothing(call)
+        await execute_nothing(call)
         return refusal
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:

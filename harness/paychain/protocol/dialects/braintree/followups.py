@@ -39,6 +39,7 @@ from paychain.protocol.dialects.braintree.records import IdTarget, KeyedRequest,
 from paychain.protocol.dialects.braintree.sales import minor_of
 from paychain.protocol.message import Answer
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpResponse
 
@@ -80,7 +81,7 @@ async def find(call: VendorCall, account: Account, name: str) -> HttpResponse:
     named = found(account, name)
     transaction = named.transaction
     call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
-    await account.execute_nothing(call, transaction.request)
+    await execute_nothing(call, transaction.request)
     return document(200, "transaction", shown(account, named))
 
 
@@ -100,7 +101,7 @@ async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:
         about = {"item": part.item, "amount_minor": part.amount_minor, "is_sale": False}
         account.backend.notify("settled", replace(transaction.request, **about))
 
-    await account.execute_nothing(call, transaction.request, change=change)
+    await execute_nothing(call, transaction.request, change=change)
     return document(200, "transaction", shown(account, named))
 
 

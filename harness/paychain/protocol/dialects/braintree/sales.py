@@ -50,6 +50,7 @@ from paychain.protocol.vendor_cards import (
     card_of_scheme,
     card_of_token,
 )
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse
 
 MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
@@ -107,7 +108,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     transaction = account.registry.add(requested)
     undo = partial(account.registry.remove, requested) if transaction is requested else None
     if requested.rejection:
-        await account.execute_nothing(call, request, is_keyed=True, undo=undo)
+        await execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
     note = partial(setattr, transaction, "answer")
     answer = await call.execute("authorise", request, undo=undo, note=note)

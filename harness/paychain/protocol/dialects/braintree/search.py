@@ -12,6 +12,7 @@ from paychain.protocol.dialects.braintree.errors import document
 from paychain.protocol.dialects.braintree.objects import amount, shown, status_of
 from paychain.protocol.dialects.braintree.records import IdTarget
 from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse
 
 PAGE_SIZE = 50  # transactions fetched at a time by the SDKs
@@ -31,7 +32,7 @@ _Criteria = dict[str, Any]
 async def ids(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search_ids`."""
     criteria = _criteria(call, account)
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     matching = [_id(named) for named in _matching(account, criteria)]
     return document(
         200,
@@ -43,7 +44,7 @@ async def ids(call: VendorCall, account: Account) -> HttpResponse:
 async def transactions(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search`: those of the given ids that still match."""
     criteria = _criteria(call, account)
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     found = [shown(account, named) for named in _matching(account, criteria)][:PAGE_SIZE]
     return document(
         200, "credit_card_transactions", Rows("transaction", found, page_size=PAGE_SIZE)

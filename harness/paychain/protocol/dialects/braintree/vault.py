@@ -27,6 +27,7 @@ from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
 from paychain.protocol.dialects.braintree.tables import errors, response
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse
 
 _NAME = re.compile(r"[\w-]{1,36}")
@@ -61,7 +62,7 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     kept = _card_from(account, card, name) if card else None
     refusal = _verification_refusal(kept, card) if kept is not None else None
     if refusal is not None:
-        await account.execute_nothing(call)
+        await execute_nothing(call)
         return refusal
     said = _contact_fields(given)
 
@@ -70,7 +71,7 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
         if vault.customers.setdefault(name, said) is said and kept is not None:
             vault.add(kept)
 
-    await account.execute_nothing(call, change=keep)
+    await execute_nothing(call, change=keep)
     if vault.customers.get(name) is not said:
         return validation_error("customer_id_in_use")
     return document(201, "customer", _customer(account, name, said))
@@ -78,19 +79,19 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
 
 async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     said = _said_of(account, name)
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     return document(200, "customer", _customer(account, name, said))
 
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     changes, said = _contact_fields(_given(call, account, "customer")), _said_of(account, name)
-    await account.execute_nothing(call, change=lambda: said.update(changes))
+    await execute_nothing(call, change=lambda: said.update(changes))
     return document(200, "customer", _customer(account, name, said))
 
 
 async def _delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     _said_of(account, name)
-    await account.execute_nothing(call, change=lambda: account.vault.forget(name))
+    await execute_nothing(call, change=lambda: account.vault.forget(name))
     return plain(200)
 
 
@@ -104,7 +105,7 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
     kept = _card_from(account, given, customer_id)
     refusal = _verification_refusal(kept, given)
     if refusal is not None:
-        await account.execute_nothing(call)
+        await execute_nothing(call)
         return refusal
     vault = account.vault
 
@@ -113,7 +114,7 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
         if customer_id in vault.customers and kept.token not in vault.cards:
             vault.add(kept)
 
-    await account.execute_nothing(call, change=keep)
+    await execute_nothing(call, change=keep)
     if vault.cards.get(kept.token) is not kept:
         return validation_error("kept_token_in_use")
     return document(201, "credit_card", _shown(kept))
@@ -121,7 +122,7 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
 
 async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
     kept = _found(account, token)
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     return document(200, "credit_card", _shown(kept))
 
 
@@ -135,13 +136,13 @@ async def _update_card(call: VendorCall, account: Account, token: str) -> HttpRe
         if is_default:
             account.vault.choose(kept)
 
-    await account.execute_nothing(call, change=update)
+    await execute_nothing(call, change=update)
     return document(200, "credit_card", _shown(kept))
 
 
 async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
     kept = _found(account, token)
-    await account.execute_nothing(call, change=lambda: account.vault.remove(kept))
+    await execute_nothing(call, change=lambda: account.vault.remove(kept))
     return plain(200)
 
 

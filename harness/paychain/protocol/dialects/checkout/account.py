@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from paychain.payments.bounded import BoundedDict
+from paychain.payments.instrument import Instrument
 from paychain.payments.rules.position import REPEAT
-from paychain.protocol.dialects.checkout.errors import failure
+from paychain.protocol.dialects.checkout.errors import Invalid, failure
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.short_ids import LONG, lengthen, shorten
 from paychain.protocol.vendor import Backend
@@ -22,6 +23,7 @@ SIMULATE, IGNORE = "simulate", "ignore"
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_PAGES = 100_000
 MAX_KEYS = 200_000
+MAX_KEPT = 100_000
 CAPTURE, REFUND, VOID = "c", "r", "v"
 Stage = Literal["", "pending", "failed"]
 
@@ -75,6 +77,27 @@ class Page:
 
 
 @dataclass(slots=True, kw_only=True)
+class Customer:
+    """A customer. `said`: what the merchant wrote; `default`: the id of the card that pays."""
+
+    id: str
+    email: str
+    said: dict[str, Any]
+    default: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredCard:
+    """An instrument: a card that is kept. `expiry`: month and year."""
+
+    id: str
+    instrument: Instrument
+    expiry: tuple[int, int]
+    customer: str
+    holder: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `simulates`: test amounts are declined."""
 
@@ -89,6 +112,9 @@ class Account:
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     pages_created: int = 0
+    customers: BoundedDict[str, Customer] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    kept: int = 0  # customers and cards, ever
     _requests: int = 0
 
     def __post_init__(self) -> None:
@@ -129,6 +155,27 @@ class Account:
     def payment(self, reference: str) -> Payment | None:
         """The payment with our reference, also for the reference of a repeated execution."""
         return self._payments.get(reference.partition(REPEAT)[0])
+
+    def customer_named(self, email: str) -> Customer | None:
+        """The customer with an email address."""
+        known = self.customers.values()
+        return next((each for each in known if email and each.email == email), None)
+
+    def charged(self, source: dict[str, Any]) -> tuple[Instrument, tuple[int, int]] | None:
+        """The kept card that a payment's source names, and its expiry; None for another source.
+
+        Raises Invalid for an unknown customer, or one that has no card.
+        """
+        name = str(source.get("id") or "")
+        if source.get("type") == "customer":
+            customer = self.customers.get(name)
+            if customer is None or customer.default not in self.cards:
+                raise Invalid("no_customer" if customer is None else "no_instrument")
+            name = customer.default
+        elif source.get("type") != "id":
+            return None
+        card = self.cards.get(name)
+        return (card.instrument, card.expiry) if card is not None else None
 
     def by_merchant_reference(self, merchant_reference: str) -> list[Payment]:
         """The payments with a merchant's reference, newest first."""

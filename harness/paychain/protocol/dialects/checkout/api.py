@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments
+from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments, vault
 from paychain.protocol.dialects.checkout.account import IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import responses
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import EDGE_PAGE
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -34,6 +35,14 @@ _ROUTES = Routes[Handler](
         "POST payments/{id}/reversals": actions.reverse,
         "POST hosted-payments": hosted.create,
         "GET hosted-payments/{id}": hosted.show,
+        "POST customers": vault.create_customer,
+        "GET customers/{id}": vault.show_customer,
+        "PATCH customers/{id}": vault.update_customer,
+        "DELETE customers/{id}": vault.delete_customer,
+        "POST instruments": vault.create_instrument,
+        "GET instruments/{id}": vault.show_instrument,
+        "PATCH instruments/{id}": vault.update_instrument,
+        "DELETE instruments/{id}": vault.delete_instrument,
         "POST tokens": payments.tokenise,
         "POST connect/token": payments.access_token,
     }
@@ -81,7 +90,7 @@ class Checkout:
             return await handler(call, self._account, *names)
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await payments.execute_nothing(call, payments.NOTHING)
+            await execute_nothing(call)
             return self._account.refused(invalid.name)
 
     def key(self, http: HttpRequest) -> str:

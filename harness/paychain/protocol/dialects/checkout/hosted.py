@@ -18,6 +18,7 @@ from paychain.protocol.dialects.checkout.account import Account, Page, payment_i
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
+from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.protocol.vendor_pages import PAID, customers_page, key_of_press, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
@@ -137,8 +138,8 @@ async def _attribute(
             makes_attempt=False,
         )
     )
-    request = payments.NOTHING
+    request = NOTHING
     if found.payment:
         fields = {"payment": found.payment, "attempt": found.attempt, "reference": found.reference}
         request = msgspec.structs.replace(request, **fields)
-    await payments.execute_nothing(call, request, change)
+    await execute_nothing(call, request, change=change)

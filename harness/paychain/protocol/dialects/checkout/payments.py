@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import replace
 
-from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.checkout import reading, views
@@ -35,6 +34,7 @@ from paychain.protocol.dialects.checkout.tables import (
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.protocol.vendor_pages import sent_to
 from paychain.wire.http import HttpResponse, json_response
 
@@ -181,7 +181,7 @@ async def tokenise(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("source_type")
     now_s = account.backend.now_s()
     card, (month, year) = reading.number(body), reading.expiry(body, now_s)
-    await execute_nothing(call, NOTHING)
+    await execute_nothing(call)
     shown = {
         "type": "card",
         "token": f"tok_{card.group}_{card.identity[-4:]}",
@@ -197,24 +197,13 @@ async def tokenise(call: VendorCall, account: Account) -> HttpResponse:
 
 async def access_token(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /connect/token`: for clients that use OAuth; any credentials are accepted."""
-    await execute_nothing(call, NOTHING)
+    await execute_nothing(call)
     shown = {
         "access_token": f"paychain-{account.request_id()}",
         "token_type": "Bearer",
         "expires_in": 3600,
     }
     return json_response(200, {**shown, "scope": "gateway"})
-
-
-async def execute_nothing(
-    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
-) -> None:
-    """What a request comes to that moves no money: faults and capacity apply to it, too."""
-    request = replace(request, is_sale=False, declined_as="")
-    await call.execute("query", request, is_keyed=False, change=change)
-
-
-NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
 
 
 def _payment_from(body: dict[str, Any], account: Account) -> Payment:
@@ -224,7 +213,8 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("amount")
     currency = reading.currency(body)
     now_s = account.backend.now_s()
-    instrument, expiry = reading.card(reading.part(body, "source"), now_s)
+    source = reading.part(body, "source")
+    instrument, expiry = account.charged(source) or reading.card(source, now_s)
     three_ds = reading.part(body, "3ds")
     is_authenticated = bool(three_ds.get("cryptogram"))  # the merchant authenticated the cardholder
     partial = reading.part(body, "partial_authorization")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
+from paychain.payments.instrument import Instrument
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.checkout.account import (
     CAPTURE,
@@ -45,13 +46,17 @@ def base_url(http: HttpRequest) -> str:
 
 def source(payment: Payment) -> dict[str, Any]:
     """The card that was charged."""
-    card = payment.request.instrument
-    scheme, digits = card.group, card.identity
+    return card(payment.request.instrument, payment.expiry)
+
+
+def card(charged: Instrument, expiry: tuple[int, int]) -> dict[str, Any]:
+    """A card, by the id under which it pays again; `expiry`: month and year."""
+    scheme, digits = charged.group, charged.identity
     return {
         "id": f"{STORED}{scheme}_{digits[-4:]}",
         "type": "card",
-        "expiry_month": payment.expiry[0],
-        "expiry_year": payment.expiry[1],
+        "expiry_month": expiry[0],
+        "expiry_year": expiry[1],
         "scheme": _SCHEMES.get(scheme, scheme.capitalize()),
         "last4": digits[-4:],
         "bin": digits[:6],

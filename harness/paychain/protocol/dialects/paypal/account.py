@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS, Card
@@ -17,8 +16,7 @@ from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.paypal.errors import Refused
 from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
-from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
@@ -28,16 +26,17 @@ MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 ON_SUCCESS = "ON_SUCCESS"  # `store_in_vault` of what pays an order
-WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
+WALLET = TEST_CARDS[0]  # the card in every payer's wallet
 Given = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What pays an order. `response`: the decline that a test asks for.
+    """What pays an order.
 
-    `is_kept`: it comes from the vault, and asks for nobody's approval. `keeps_for`: the customer
-    for whom it is kept once it has paid, "" for a new one, None where it is not.
+    `response`: the decline that a test requests. `is_kept`: it comes from the vault, and needs
+    nobody's approval. `keeps_for`: the customer for whom it is kept once it has paid, "" for a new
+    one, None if it is not to be kept.
     """
 
     instrument: Card
@@ -51,7 +50,7 @@ class Source:
 
 @dataclass(slots=True, kw_only=True)
 class Kept:
-    """A setup token, or the payment token that was made of one. `source`: what it pays with."""
+    """A setup token, or the payment token made from one. `source`: what it pays with."""
 
     id: str
     customer_id: str
@@ -59,7 +58,7 @@ class Kept:
     is_approved: bool = True
     return_url: str = ""
     cancel_url: str = ""
-    is_known: bool = False  # the link has taken the request that makes it
+    is_known: bool = False  # the link has accepted the request that makes it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Account:
     approval: str
     setups: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
-    # By target and key of the request that made it.
+    # By target and key of the request that made each.
     kept_under: BoundedDict[tuple[str, str], Kept] = field(
         default_factory=lambda: BoundedDict(MAX_KEPT)
     )
@@ -88,26 +87,12 @@ class Account:
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def known_key(self, http: HttpRequest) -> str:
-        """As `key`; "" where the link takes no notice of keys."""
+        """As `key`; "" if the link ignores keys."""
         return self.key(http) if self.backend.knows_keys else ""
 
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""
         return self.backend.entry(reference)
-
-    async def execute_nothing(
-        self,
-        call: VendorCall,
-        request: PaymentRequest | None = None,
-        *,
-        is_keyed: bool = False,
-        change: Callable[[], object] | None = None,
-    ) -> None:
-        """Let faults and capacity apply to a request that moves no money."""
-        if request is None:
-            request = PaymentRequest("", 0, self.backend.currency, TEST_CARDS[0])
-        request = replace(request, is_sale=False, declined_as="")
-        await call.execute("query", request, is_keyed=is_keyed, change=change)
 
 
 def body_of(http: HttpRequest) -> Given:
@@ -124,7 +109,7 @@ def body_of(http: HttpRequest) -> Given:
 
 
 def inside(given: Given, name: str) -> Given:
-    """An object inside an object, empty when it is not there."""
+    """An object inside an object; empty when it is missing."""
     value = given.get(name)
     return value if isinstance(value, dict) else {}
 
@@ -167,7 +152,7 @@ def shown_money(minor: int, currency: str) -> dict[str, str]:
 
 
 def addresses(given: Given) -> tuple[str, str]:
-    """Where the payer of a new order is sent: after approving it, and without."""
+    """Where the payer of a new order is sent: after approving it, and after cancelling."""
     sources = inside(given, "payment_source").values()
     contexts = [
         inside(source, "experience_context") for source in sources if isinstance(source, dict)
@@ -179,7 +164,7 @@ def addresses(given: Given) -> tuple[str, str]:
 
 
 def source_of(given: Given, account: Account) -> Source | None:
-    """What a payment source names, None when there is none. Raises Refused."""
+    """What a payment source names, None without one. Raises Refused."""
     source = inside(given, "payment_source")
     if "card" in source:
         return _card(inside(source, "card"), account)
@@ -191,14 +176,14 @@ def source_of(given: Given, account: Account) -> Source | None:
     keeps_for = _keeps_for(inside(source, name))
     if vaulted := text(inside(source, name), "vault_id"):
         return _stored(vaulted, account)
-    # A wallet, or any other way to pay that the payer approves at PayPal.
+    # A wallet, or any other means of payment that the payer approves at PayPal.
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
     shown = {name: payer if name == "paypal" else {}}
     return Source(instrument=WALLET, shown=shown, waits=True, keeps_for=keeps_for)
 
 
 def _keeps_for(given: Given) -> str | None:
-    """The customer for whom an order keeps what pays it. Raises Refused."""
+    """The customer for whom what pays an order is kept. Raises Refused."""
     attributes = inside(given, "attributes")
     wanted = text(inside(attributes, "vault"), "store_in_vault")
     if not wanted:
@@ -242,7 +227,7 @@ def _stored(token: str, account: Account) -> Source:
 
 
 def _shown_card(card: Card, name: str, expiry: str, number: str = "") -> dict[str, Any]:
-    """`number`: as it came; a number that only PayPal publishes is charged as another card."""
+    """`number`: as it was sent; one that only PayPal publishes is charged as another card."""
     shown = {
         "last_digits": (number or card.number).strip()[-4:],
         "brand": card.scheme.upper(),

@@ -18,13 +18,14 @@ from paychain.protocol.dialects.paypal.tables import TECHNICAL
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 MOCK = "paypal-mock-response"
 ACCESS = "v1/oauth2/token"
-TOKEN_S = 32_400  # how long a token is good for
-Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+TOKEN_S = 32_400  # how long a token is valid
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, the values in the path
 _KINDS = {"authorizations": "a", "captures": "c", "refunds": "r"}
 _PLANS: dict[tuple[str, str], payments.Plan] = {
     ("authorizations", "capture"): payments.capture,
@@ -55,17 +56,17 @@ _ROUTES = Routes[Handler](
         "POST v1/notifications/verify-webhook-signature": webhooks.verify,
     }
 )
-# Statuses by which PayPal proves that it did nothing.
+# Statuses with which PayPal proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 409, 422, 429})
-_OPEN = "PREVIOUS_REQUEST_IN_PROGRESS"  # of a repeat: proves nothing about the first request
+_OPEN = "PREVIOUS_REQUEST_IN_PROGRESS"  # refuses a repeat: proves nothing about the first request
 _DECLINED = "INSTRUMENT_DECLINED"
 
 
 class PayPal:
-    """Orders v2 and Payments v2, with the token that they ask for.
+    """Orders v2 and Payments v2, with the token that they require.
 
-    Setting: `approval` is `at_once`, where payers approve their orders as soon as anybody looks at
-    one, `on_page`, where they do so on PayPal's page, or `never`.
+    Setting: `approval` is `at_once`, where payers approve their orders as soon as anybody reads
+    them, `on_page`, where they do so on PayPal's page, or `never`.
     """
 
     idempotency: ClassVar[str] = "paypal"
@@ -106,13 +107,13 @@ class PayPal:
             return await work
         except Refused as refused:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await self._account.execute_nothing(call)
+            await execute_nothing(call)
             if refused.issue in errors.INTERNAL:
                 return error_response(500)
             return refusal(refused.issue, refused.field, refused.value)
 
     def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """What executes requests for a path; None for a path that is not served."""
         found = _ROUTES.find(call.http.method, path)
         if found is None:
             return None
@@ -141,7 +142,7 @@ class PayPal:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """A card's decline is 201, too: the payment in the order says what became of it."""
+        """A declined card is 201, too: the payment in the order has the outcome."""
         if response.status == 204:
             return Reply(HopResult.APPROVED)
         try:
@@ -186,7 +187,7 @@ def _of_payment(body: dict[str, Any]) -> Reply:
 
 
 def _wanted(header: str) -> str:
-    """The issue that a test asks for by PayPal-Mock-Response. Raises Refused."""
+    """The issue that a test requests with PayPal-Mock-Response. Raises Refused."""
     try:
         wanted = msgspec.json.decode(header)
     except msgspec.MsgspecError:
@@ -209,7 +210,7 @@ async def _token(call: VendorCall, account: Account) -> HttpResponse:
     if not call.http.headers.get("authorization", "").startswith("Basic "):
         description = "Client Authentication failed"
         return json_response(401, {"error": "invalid_client", "error_description": description})
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     client = call.http.headers["authorization"]
     token = hashlib.sha256(f"{client} {account.backend.now_s()}".encode()).hexdigest()
     return json_response(

@@ -1,7 +1,7 @@
 """The page where a payer approves an order with a wallet: the link `approve`, or `payer-action`.
 
-`GET /checkoutnow?token=ORDER` approves it and sends the payer to `return_url`; `&card=…` says which
-card is in the wallet, and with `&result=canceled` the payer goes to `cancel_url`.
+`GET /checkoutnow?token=ORDER` approves it and sends the payer to `return_url`; `&card=…` chooses
+the card in the wallet, and `&result=canceled` sends the payer to `cancel_url`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from paychain.protocol.dialects.paypal.orders import found_order
 from paychain.protocol.dialects.paypal.records import Order
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse
 
@@ -22,11 +23,11 @@ PAGE = "checkoutnow"
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
-    """The payer approves an order, or leaves. Raises Refused for an unknown order."""
+    """The payer approves an order, or cancels. Raises Refused for an unknown order."""
     given = query_of(call.http)
     order = found_order(call, account, given.get("token", ""))
     if given.get("result") == "canceled":
-        await account.execute_nothing(call, order.request)
+        await execute_nothing(call, order.request)
         return _sent(order, order.cancel_url)
 
     def approve() -> None:
@@ -39,7 +40,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
         order.is_paid = True
 
-    await account.execute_nothing(call, order.request, change=approve)
+    await execute_nothing(call, order.request, change=approve)
     return _sent(order, order.return_url)
 
 

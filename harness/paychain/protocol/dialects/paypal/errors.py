@@ -1,4 +1,4 @@
-"""How PayPal fails: a name, an issue, and links; or its edge when the API is not reached."""
+"""How PayPal fails: a name, an issue and links, or an error page of the edge before the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paychain.protocol.dialects.paypal.tables import issues
 from paychain.protocol.message import Error, ErrorKind
 from paychain.wire.http import HttpResponse, json_response
 
-# Issues that stand for PayPal's own failure, when a test asks for one.
+# Issues that stand for a failure of PayPal itself, when a test requests one.
 INTERNAL = frozenset({"INTERNAL_SERVER_ERROR", "INTERNAL_SERVICE_ERROR"})
 DEBUG_ID = "paypal-debug-id"
 _GARBLED = b'{"id":"'
@@ -69,7 +69,7 @@ class Refused(Exception):
 
 
 def refusal(issue: str, field: str = "", value: str = "", rel: str = "") -> HttpResponse:
-    """The error with one issue. `rel`: where the payer goes now, a link of this name."""
+    """The error with one issue. `rel`: the name of the link that leads the payer on."""
     known = issues().get(issue)
     detail = {
         "issue": issue,

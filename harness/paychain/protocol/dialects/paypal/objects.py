@@ -36,7 +36,7 @@ def time_of(seconds: int) -> str:
 
 
 def status_of_charge(account: Account, charge: Charge) -> str:
-    """What its authorisation is: CREATED, CAPTURED, PARTIALLY_CAPTURED, VOIDED, DENIED, PENDING."""
+    """Of its authorisation: CREATED, CAPTURED, PARTIALLY_CAPTURED, VOIDED, DENIED or PENDING."""
     entry = account.entry(charge.reference)
     state = entry.state if entry is not None else ""
     if state in ("", "in_flight", "not_authorised"):
@@ -52,12 +52,12 @@ def _is_declined(charge: Charge, state: str) -> bool:
     answer = charge.answer
     if answer is not None:
         return answer.outcome is Outcome.DECLINED
-    # Its answer never came back here, but the book has closed it.
+    # Its answer was lost before it got here, but the book has closed it.
     return state == "not_authorised"
 
 
 def status_of_capture(account: Account, charge: Charge, part: CaptureOrRefund) -> str:
-    """What a capture is, as far as the book has it."""
+    """The status of a capture, according to the book."""
     entry = account.entry(charge.reference)
     if part not in charge.captured(entry):
         is_denied = charge.request.is_sale and status_of_charge(account, charge) == DENIED
@@ -69,20 +69,20 @@ def status_of_capture(account: Account, charge: Charge, part: CaptureOrRefund) -
 
 
 def left_minor(charge: Charge, part: CaptureOrRefund, entry: BookEntry | None) -> int:
-    """What of a capture was not given back."""
+    """What of a capture has not been refunded, in minor units."""
     refunded = charge.refunded(entry, part.item)
     return part.amount_minor - sum(refund.amount_minor for refund in refunded)
 
 
 def status_of_refund(account: Account, charge: Charge, part: CaptureOrRefund) -> str:
-    """What a refund is."""
+    """The status of a refund, according to the book."""
     if part in charge.refunded(account.entry(charge.reference)):
         return COMPLETED
     return "FAILED" if part.state == FAILED else PENDING
 
 
 def status_of_order(account: Account, order: Order) -> str:
-    """What an order is. An order that a card could not pay is completed, too: its payment says."""
+    """The status of an order: COMPLETED even if its card was declined, as its payment shows."""
     charge = order.charge
     if charge is not None:
         status = status_of_charge(account, charge)
@@ -117,7 +117,7 @@ def order_shown(account: Account, order: Order) -> dict[str, Any]:
 
 
 def _source(order: Order) -> dict[str, Any]:
-    """What pays an order, and the token under which the vault keeps it."""
+    """What pays an order, with the token under which the vault keeps it."""
     if order.kept is None:
         return order.source
     token, customer = order.kept
@@ -129,12 +129,12 @@ def _source(order: Order) -> dict[str, Any]:
 
 
 def minimal(shown: dict[str, Any]) -> dict[str, Any]:
-    """What `Prefer: return=minimal` leaves of an object."""
+    """The part of an object that is shown with `Prefer: return=minimal`."""
     return {name: shown[name] for name in ("id", "status", "links") if name in shown}
 
 
 def order_links(account: Account, order: Order) -> list[dict[str, str]]:
-    """Where to go with an order."""
+    """The links of an order: what can be done with it next."""
     status, at = status_of_order(account, order), f"{ORDERS}/{order.id}"
     links = [_link(at, "self", "GET")]
     if status in (CREATED, "PAYER_ACTION_REQUIRED"):
@@ -148,7 +148,7 @@ def order_links(account: Account, order: Order) -> list[dict[str, str]]:
 
 
 def payments_of(account: Account, order: Order, charge: Charge) -> dict[str, Any]:
-    """What became of an order's charge."""
+    """The payments of an order: its authorisation or captures, and refunds."""
     payments: dict[str, Any] = {}
     if order.intent != CAPTURE:
         payments["authorizations"] = [authorization_shown(account, order, charge)]
@@ -166,7 +166,7 @@ def authorization_shown(account: Account, order: Order, charge: Charge) -> dict[
     """An authorised payment."""
     name = made_id(charge.reference, AUTHORIZATION)
     status, at = status_of_charge(account, charge), f"{PAYMENTS}/authorizations/{name}"
-    # PayPal's status has no name for one that has expired: the link to capture is gone.
+    # PayPal has no status for an expired one: only its link to capture is gone.
     links = [_link(at, "self", "GET")]
     if status in (CREATED, "PARTIALLY_CAPTURED"):
         links += [_link(f"{at}/{what}", what, "POST") for what in ("capture", "void")]
@@ -251,7 +251,7 @@ def refund_shown(
 
 
 def payment_shown(account: Account, named: IdTarget) -> dict[str, Any]:
-    """Whatever an id of a payment names."""
+    """The authorisation, capture or refund that an id names."""
     order, charge, part = named.order, named.charge, named.part
     if part is None:
         return authorization_shown(account, order, charge)

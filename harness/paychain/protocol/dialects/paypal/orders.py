@@ -1,4 +1,4 @@
-"""Orders: made, approved by the payer, captured or authorised; with a card all of it at once."""
+"""Orders: created, approved by the payer, captured or authorised; with a card, all at once."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_before import Before
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 CREATED, OK = 201, 200
-KEPT = "kept"  # what is reported of a payment method that the vault keeps
+KEPT = "kept"  # reported when the vault keeps a payment method
 PATH = "v2/checkout/orders"
 _USED = frozenset({"intent", "purchase_units", "payment_source"})
 _USED_UNIT = frozenset(
@@ -90,7 +91,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         )
         order = asked
     if is_at_once:
-        # Known before it is executed: its answer may be lost, and a repeat finds it all the same.
+        # Registered before it is executed: even if its answer is lost, a repeat finds it.
         account.registry.add(order)
         return await _pay(call, account, order, repeated, partial(account.registry.forget, order))
     followed = repeated or KeyedRequest(operation="query", request=order.request, order=order)
@@ -104,7 +105,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /v2/checkout/orders/{id}`."""
     order = found_order(call, account, name)
-    await account.execute_nothing(call, order.request, change=lambda: _approve(account, order))
+    await execute_nothing(call, order.request, change=lambda: _approve(account, order))
     return json_response(OK, order_shown(account, order))
 
 
@@ -122,7 +123,7 @@ async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse
             _take(order, source)
             _approve(account, order)
 
-    await account.execute_nothing(call, order.request, is_keyed=True, change=take)
+    await execute_nothing(call, order.request, is_keyed=True, change=take)
     return json_response(OK, order_shown(account, order))
 
 
@@ -143,9 +144,9 @@ async def _pay(
     repeated: KeyedRequest | None,
     undo: Callable[[], object],
 ) -> HttpResponse:
-    """Charge an order, or show what became of the charge under the same key.
+    """Charge an order, or show the outcome of the charge under the same key.
 
-    `undo`: takes back what the request has changed of the order.
+    `undo` reverts what the request has changed in the order.
     """
     registry, target, key = account.registry, call.http.target, account.known_key(call.http)
     charge = repeated.charge if repeated is not None else None
@@ -171,7 +172,7 @@ async def _pay(
     )
     charge = registry.executed(order, charge, answer.reference)
     if not answer.replayed:
-        charge.answer = answer  # a fault may say something else than the link does
+        charge.answer = answer  # a fault may change the link's answer
     elif answer.outcome is not Outcome.UNKNOWN:
         charge.answer = charge.answer or answer
     is_open = answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS
@@ -187,7 +188,7 @@ async def _pay(
 
 
 def _note(account: Account, order: Order, charge: Charge, answer: Answer) -> None:
-    """What becomes of an order by the answer to its charge, whoever gets to see that."""
+    """Record the answer to an order's charge, even if nobody receives it."""
     charge.answer = answer
     if answer.outcome is not Outcome.APPROVED or order.keeps_for is None or order.kept is not None:
         return
@@ -200,14 +201,14 @@ def _note(account: Account, order: Order, charge: Charge, answer: Answer) -> Non
 
 
 def _answer(http: HttpRequest, shown: dict[str, Any], answer: Answer) -> HttpResponse:
-    """201, or 200 for a repeat; as much of it as the request prefers."""
+    """201, or 200 for a repeat; the whole object or a part, as the request prefers."""
     if "representation" not in http.headers.get("prefer", ""):
         shown = minimal(shown)
     return json_response(OK if answer.replayed else CREATED, shown)
 
 
 def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
-    """The next presentation of what pays the order."""
+    """The next charge of what pays the order."""
     request, now_s = order.request, account.backend.now_s()
     if order.charges:
         found = call.attribute(
@@ -247,7 +248,7 @@ def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
 
 
 def found_order(call: VendorCall, account: Account, name: str) -> Order:
-    """The order that a request is about. Raises Refused for an unknown."""
+    """The order that a request is about. Raises Refused for an unknown id."""
     order = account.registry.order(name)
     if order is None:
         raise Refused("INVALID_RESOURCE_ID")
@@ -265,7 +266,7 @@ def _check(account: Account, order: Order, intent: str, source: Source | None) -
         status = status_of_charge(account, charge)
         if status == PENDING:
             raise Refused("PREVIOUS_REQUEST_IN_PROGRESS")
-        # A wallet that was declined may be asked again: the payer has chosen another card in it.
+        # A wallet that was declined may be charged again: the payer has chosen another card in it.
         if status != DENIED or charge.is_card:
             raise _already(order)
     if source is not None:
@@ -283,7 +284,7 @@ def _take(order: Order, source: Source) -> None:
 
 
 def _approve(account: Account, order: Order) -> bool:
-    """Whether the payer has approved; they do as soon as anybody looks, or when a chain says."""
+    """Whether the payer has approved the order; with `at_once`, approve it now."""
     if not order.is_paid and account.approval == AT_ONCE:
         if not order.source:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
@@ -297,7 +298,7 @@ def _already(order: Order) -> Refused:
 
 
 def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
-    """The order that a body asks for, without its place in the run. Raises Refused."""
+    """The order that a body describes, not yet attributed to a payment. Raises Refused."""
     intent = text(given, "intent")
     if not intent:
         raise Refused("MISSING_REQUIRED_PARAMETER", "/intent")

@@ -31,6 +31,7 @@ from paychain.protocol.dialects.paypal.records import (
 )
 from paychain.protocol.message import Answer
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
@@ -56,14 +57,14 @@ _NOT_DONE = {
 async def show(kind: str, call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /v2/payments/authorizations|captures|refunds/{id}`."""
     named = _named(call, account, name, kind)
-    await account.execute_nothing(call, named.charge.request)
+    await execute_nothing(call, named.charge.request)
     return json_response(200, payment_shown(account, named))
 
 
 async def follow(
     kind: str, plan: Plan, call: VendorCall, account: Account, name: str
 ) -> HttpResponse:
-    """Do what `plan` makes of a payment, or show what became of it under the same key."""
+    """Do what `plan` makes of a payment, or show what the same key did before."""
     named = _named(call, account, name, kind)
     given = body_of(call.http)
     key = account.known_key(call.http)
@@ -89,7 +90,7 @@ def _answer(
 
 
 def capture(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/capture`: all or a part of what is held."""
+    """`POST /v2/payments/authorizations/{id}/capture`: capture what is held, or part of it."""
     charge = named.charge
     status = status_of_charge(account, charge)
     if status in _NOT_CAPTURABLE:
@@ -126,15 +127,15 @@ def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
 
 
 def reauthorize(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/reauthorize`: no run lasts the days it takes."""
+    """`POST /v2/payments/authorizations/{id}/reauthorize`: refused, since it takes days."""
     status = status_of_charge(account, named.charge)
     raise Refused(_NOT_CAPTURABLE.get(status, "REAUTHORIZATION_TOO_SOON"))
 
 
 def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST /v2/payments/captures/{id}/refund`: all or a part of a capture."""
+    """`POST /v2/payments/captures/{id}/refund`: refund a capture, or part of it."""
     charge, captured = named.charge, named.part
-    assert captured is not None  # a capture's id names one
+    assert captured is not None  # the id of a capture names a part
     status = status_of_capture(account, charge, captured)
     if status == "REFUNDED":
         raise Refused("CAPTURE_FULLY_REFUNDED")
@@ -184,6 +185,6 @@ def _part(account: Account, item: str, minor: int, given: Given) -> CaptureOrRef
 
 
 def _note(part: CaptureOrRefund | None, answer: Answer) -> None:
-    """Note what the answer to a capture or refund was."""
+    """Record the answer to a capture or refund."""
     if part is not None and answer.outcome is not Outcome.UNKNOWN:
         part.state = DONE if answer.outcome is Outcome.APPROVED else FAILED

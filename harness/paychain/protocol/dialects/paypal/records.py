@@ -1,7 +1,7 @@
-"""What one link knows as PayPal: orders, the charges of each, their captures and refunds.
+"""The records of one link: orders, the charges of each, their captures and refunds.
 
-Whether money is held, taken or given back is the book's to say: these records only hold what was
-asked, so that an answer which is lost or an error after the work changes nothing in them.
+The book alone says whether money is held, captured or refunded. These records only hold what was
+requested, so that a lost answer or an error after the work changes nothing in them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def read_id(name: str) -> tuple[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class CaptureOrRefund:
-    """A capture or refund that was asked for. Amounts in minor units.
+    """A capture or refund that was requested.
 
-    `of`: the capture that a refund is of. `state`: what its answer was: done or failed; "" when no
-    answer ever came back here.
+    Amounts in minor units. `of`: the capture that is refunded. `state`: done or failed, by its
+    answer; "" if no answer has arrived here.
     """
 
     item: str
@@ -57,7 +57,7 @@ class CaptureOrRefund:
 
 @dataclass(slots=True, kw_only=True)
 class Charge:
-    """One presentation of the payer's card or wallet. `response`: what a test wants declined."""
+    """One charge of the payer's card or wallet. `response`: the decline that a test requests."""
 
     request: PaymentRequest
     created_s: int
@@ -69,18 +69,18 @@ class Charge:
 
     @property
     def reference(self) -> str:
-        """Of the authorisation in the book."""
+        """Names the authorisation in the book."""
         return self.request.reference
 
     def captured(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
-        """The captures that the book has. Of a part that is approved, that part is captured."""
+        """The captures that the book has. Of a partial approval, the approved part is captured."""
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.captures[0].amount_minor = booked.amount_minor
         return booked_parts(self.captures, entry.captured_minor if entry else 0)
 
     def refunded(self, entry: BookEntry | None, of: str = "") -> list[CaptureOrRefund]:
-        """The refunds that the book has, of one capture or of any."""
+        """The refunds that the book has, of one capture or of all."""
         total_minor = entry.refunded_minor if entry is not None else 0
         found = booked_parts(self.refunds, total_minor)
         return [part for part in found if not of or part.of == of]
@@ -88,9 +88,10 @@ class Charge:
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """An order as it was made. `request`: the first charge, but for what pays it.
+    """An order as it was created.
 
-    `source`: what pays it, as it is shown; `instrument` says which card. `waits`: for the payer.
+    `request`: the first charge, except for what pays it. `source`: what pays it, as it is shown;
+    the request's `instrument` is its card. `waits`: for the payer.
     """
 
     request: PaymentRequest
@@ -99,10 +100,10 @@ class Order:
     unit: dict[str, Any]
     source: dict[str, Any] = field(default_factory=dict)
     is_card: bool = False
-    is_paid: bool = False  # something that pays it is known
+    is_paid: bool = False  # what pays it is known
     waits: bool = False
     response: str = ""
-    return_url: str = ""  # where the payer is sent after approving it, and without
+    return_url: str = ""  # where the payer is sent after approving it, and after cancelling
     cancel_url: str = ""
     keeps_for: str | None = None  # as a source's
     kept: tuple[str, str] | None = None  # in the vault: the id of its token, and its customer
@@ -110,17 +111,17 @@ class Order:
 
     @property
     def reference(self) -> str:
-        """Of its first charge, which its id is made from."""
+        """The reference of its first charge, from which its id is made."""
         return self.request.reference
 
     @property
     def id(self) -> str:
-        """PayPal's."""
+        """PayPal's id of the order."""
         return made_id(self.reference, ORDER)
 
     @property
     def charge(self) -> Charge | None:
-        """The last one."""
+        """The latest charge, None before the first."""
         return self.charges[-1] if self.charges else None
 
 
@@ -135,7 +136,7 @@ class IdTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedRequest:
-    """What was asked for under a key: a repeat asks for the same, whatever became of it."""
+    """The request that was made under a key: a repeat makes the same one, whatever its outcome."""
 
     operation: str
     request: PaymentRequest
@@ -160,7 +161,7 @@ class Records:
         self._orders = BoundedDict(MAX_ORDERS, self._forget)
 
     def add(self, order: Order) -> Order:
-        """Know an order, or find the one that has its reference already: a repeat."""
+        """Register an order; for a repeat, return the one registered under its reference."""
         return self._orders.setdefault(order.reference, order)
 
     def _forget(self, _reference: str, oldest: Order) -> None:
@@ -168,7 +169,7 @@ class Records:
             self._by_charge.pop(charge.reference, None)
 
     def present(self, order: Order, charge: Charge) -> Charge:
-        """Know a charge of an order."""
+        """Register a charge of an order."""
         order.charges.append(charge)
         self._by_charge[charge.reference] = (order, charge)
         return charge
@@ -179,13 +180,13 @@ class Records:
         self._by_charge.pop(charge.reference, None)
 
     def forget(self, order: Order) -> None:
-        """Forget an order that nobody has heard of."""
+        """Forget an order that nobody knows of."""
         self._orders.pop(order.reference, None)
 
     def executed(self, order: Order, charge: Charge, reference: str) -> Charge:
         """The charge under the reference that the link executed it as.
 
-        What comes again after nothing came of it is executed under a name of its own.
+        A repeat after a request that came to nothing is executed under a name of its own.
         """
         known = self._by_charge.get(reference)
         if known is not None or not reference:
@@ -210,7 +211,7 @@ class Records:
         return reference in self._orders or reference in self._by_charge
 
     def another(self, reference: str, link: str) -> str:
-        """A reference beside one that is taken."""
+        """A new reference in place of one that is taken."""
         self._made += 1
         return f"{reference}~{link}.o{self._made}"
 
@@ -220,13 +221,13 @@ class Records:
         return self._orders.get(reference) if item == ORDER else None
 
     def of_charge(self, reference: str) -> tuple[Order, Charge] | None:
-        """The order and charge of an authorisation, whichever execution of it is meant."""
+        """The order and charge of an authorisation; its reference may name any execution."""
         return self._by_charge.get(reference) or self._by_charge.get(
             reference.rpartition(REPEAT)[0]
         )
 
     def payment(self, name: str, kind: str) -> IdTarget | None:
-        """What an id names; `kind`: the first letter of its item: a, c or r."""
+        """What an id names. `kind`, the first letter of its item: a, c or r."""
         reference, item = read_id(name)
         found = self._by_charge.get(reference)
         if found is None or item[:1] != kind:
@@ -239,14 +240,14 @@ class Records:
         return IdTarget(order=order, charge=charge, part=part) if part is not None else None
 
     def followed(self, target: str, key: str) -> KeyedRequest | None:
-        """What was asked for at this path under this key before."""
+        """The earlier request at this path under this key, None for a new one."""
         return self._followed.get((target, key)) if key else None
 
     def follow(self, followed: KeyedRequest, target: str, key: str) -> None:
-        """Know what a key came with."""
+        """Register the request that a key came with."""
         if key:
             self._followed[target, key] = followed
 
     def unfollow(self, target: str, key: str) -> None:
-        """Forget what a key came with: nothing was done of it."""
+        """Forget the request that a key came with: it was not executed."""
         self._followed.pop((target, key), None)

@@ -14,7 +14,7 @@ _read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 DECLINED, UNAVAILABLE, SCA_REQUIRED, APPROVED, PARTIAL = "5100", "5920", "5650", "0000", "1000"
-# Responses that are about the chain's health and not about the card.
+# Responses that show a failure of the chain, not a problem with the card.
 TECHNICAL = frozenset({UNAVAILABLE, "0960", "8000", "8110", "8220"})
 
 
@@ -25,7 +25,7 @@ class _Mapped(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 
 
 class Trigger(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A decline that a test asks for. `declined_as`: the DE39 code that stands for it."""
+    """A decline that a test requests. `declined_as`: the DE39 code that stands for it."""
 
     response: str
     declined_as: str
@@ -41,7 +41,7 @@ class Responses(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
 
 
 class Issue(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What PayPal refuses, with the error's status and name."""
+    """A reason for which PayPal refuses a request, with the error's status and name."""
 
     status: int
     name: str
@@ -56,7 +56,7 @@ class _Issues(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 
 @cache
 def responses() -> Responses:
-    """What processors say, in PayPal's codes."""
+    """Responses of processors, in PayPal's codes."""
     return msgspec.convert(_read("responses"), Responses)
 
 
@@ -67,7 +67,7 @@ def issues() -> dict[str, Issue]:
 
 
 def response_code(code: str, scheme: str) -> str:
-    """PayPal's code of an authorisation that was declined with a DE39 code."""
+    """PayPal's code for an authorisation that was declined with a DE39 code."""
     if asks_for_authentication(code, scheme):
         return SCA_REQUIRED
     line = responses().codes.get(code)

@@ -30,6 +30,7 @@ from paychain.protocol.dialects.paypal.account import (
 from paychain.protocol.dialects.paypal.errors import Refused
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
@@ -58,7 +59,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     given = query_of(call.http)
     setup = _found(account.setups, given.get("approval_session_id", ""))
     if given.get("result") == "canceled":
-        await account.execute_nothing(call)
+        await execute_nothing(call)
         return _sent(setup, setup.cancel_url)
 
     def approve() -> None:
@@ -69,7 +70,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
             setup.source = replace(setup.source, instrument=card)
         setup.is_approved = True
 
-    await account.execute_nothing(call, change=approve)
+    await execute_nothing(call, change=approve)
     return _sent(setup, setup.return_url)
 
 
@@ -101,7 +102,7 @@ async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
 
 async def _show_setup(call: VendorCall, account: Account, name: str) -> HttpResponse:
     setup = _found(account.setups, name)
-    await account.execute_nothing(call, change=lambda: _approve(account, setup))
+    await execute_nothing(call, change=lambda: _approve(account, setup))
     return json_response(OK, _setup_shown(setup))
 
 
@@ -133,7 +134,7 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
     customer_id = parse_qs(urlsplit(call.http.target).query).get("customer_id", [""])[0]
     if not customer_id:
         raise Refused("MISSING_REQUIRED_PARAMETER", "customer_id")
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     mine = [shown_of(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
     links = [_link(f"{_TOKENS}?customer_id={customer_id}", "self", "GET")]
     return json_response(
@@ -143,13 +144,13 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
 
 async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     kept = _found(account.tokens, name)
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     return json_response(OK, shown_of(kept))
 
 
 async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     # PayPal answers alike when it is not there.
-    await account.execute_nothing(call, change=lambda: account.tokens.pop(name, None))
+    await execute_nothing(call, change=lambda: account.tokens.pop(name, None))
     return HttpResponse(204)
 
 
@@ -202,7 +203,7 @@ async def _remember(
         if setup is not None:
             _approve(account, setup)
 
-    await account.execute_nothing(call, change=know)
+    await execute_nothing(call, change=know)
     return status
 
 

@@ -2,7 +2,7 @@
 
 PayPal signs with a key whose certificate a receiver fetches from PayPal's hosts. No mock has that
 key: here the signature is an HMAC under the webhook's id, which the path verifies as PayPal's own
-does, and a receiver that checks certificates by itself finds none.
+does; a receiver that checks certificates itself rejects it.
 
     signed: transmission id | transmission time | webhook id | CRC-32 of the event
 
@@ -45,6 +45,7 @@ from paychain.protocol.dialects.paypal.records import (
 from paychain.protocol.dialects.paypal.vault import shown_of
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 ALGORITHM = "SHA256withRSA"
@@ -72,11 +73,11 @@ _SUMMARIES = {
     "CUSTOMER.DISPUTE.CREATED": "A new dispute was opened",
     "VAULT.PAYMENT-TOKEN.CREATED": "A payment token has been created",
 }
-_RESPONSE_S = 10 * 86_400  # until when the seller may respond
+_RESPONSE_S = 10 * 86_400  # how long the seller may take to respond
 
 
 def reports(kind: str, request: PaymentRequest, account: Account) -> bool:
-    """Whether PayPal has a webhook for it. What is captured at once has no authorisation."""
+    """Whether PayPal has a webhook for it. A payment captured at once has no authorisation."""
     found = account.registry.of_charge(request.reference)
     is_authorised = found is not None and found[0].intent == AUTHORIZE
     if kind in ("authorised", "voided", "expired"):
@@ -119,10 +120,10 @@ def notification(
     return HttpRequest("POST", path, headers, msgspec.json.encode(shown))
 
 
-async def verify(call: VendorCall, account: Account) -> HttpResponse:
+async def verify(call: VendorCall, _account: Account) -> HttpResponse:
     """`POST /v1/notifications/verify-webhook-signature`: SUCCESS or FAILURE."""
     given = body_of(call.http)
-    await account.execute_nothing(call)
+    await execute_nothing(call)
     expected = signature(
         text(given, "transmission_id"),
         text(given, "transmission_time"),
@@ -134,7 +135,7 @@ async def verify(call: VendorCall, account: Account) -> HttpResponse:
 
 
 def signature(transmission_id: str, sent: str, webhook_id: str, event: Given) -> str:
-    """What PAYPAL-TRANSMISSION-SIG is here. The event counts, not how its JSON is written."""
+    """PAYPAL-TRANSMISSION-SIG of a webhook. How the event's JSON is formatted does not matter."""
     checksum = crc32(msgspec.json.encode(event, order="sorted"))
     signed = f"{transmission_id}|{sent}|{webhook_id}|{checksum}"
     digest = hmac.digest(webhook_id.encode(), signed.encode(), hashlib.sha256)
@@ -150,7 +151,7 @@ def _resource_type(event: Event) -> str:
 
 
 def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
-    """What the cardholder's bank has charged back: from outside PayPal, so as a claim at once."""
+    """A chargeback by the cardholder's bank. From outside PayPal, it starts as a claim."""
     found = account.registry.of_charge(event.reference)
     captures = found[1].captures if found is not None else []
     sold = captures[0].item if captures else "c1"
@@ -184,7 +185,7 @@ def _resource(event: Event, account: Account) -> dict[str, Any]:
         shown = _known(event, *found, account)
         if shown is not None:
             return shown
-    # Of a payment that this link never heard of, as a probe of a receiver makes one.
+    # A payment that this link does not know, such as one that a probe of a receiver makes up.
     item = AUTHORIZATION if _resource_type(event) == "authorization" else event.item or "c1"
     return {
         "id": made_id(event.reference, item.partition(REPEAT)[0]),

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from paychain.payments.bounded import BoundedDict
+from paychain.payments.instrument import Instrument
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ids import decode, encode
@@ -21,6 +23,7 @@ from paychain.wire.http import HttpRequest
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
 MAX_LINKS = 100_000
+MAX_CUSTOMERS = 100_000
 LOCATION = "LPAYCHAIN0001"
 CANCEL_BY_KEY = "v2/payments/cancel"
 
@@ -79,6 +82,15 @@ class PaymentLink:
 
 
 @dataclass(slots=True, kw_only=True)
+class StoredCard:
+    """A card on file. `shown`: as the API shows it."""
+
+    instrument: Instrument
+    customer: str
+    shown: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `notification_url`: the URL its webhooks are signed for."""
 
@@ -91,6 +103,15 @@ class Account:
         default_factory=lambda: BoundedDict(MAX_LINKS)
     )
     links_created: int = 0
+    customers: BoundedDict[str, dict[str, Any]] = field(
+        default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
+    )
+    cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
+    # Path, body and what became of it: a customer, a stored card.
+    made_by_key: BoundedDict[str, tuple[str, dict[str, Any], Any]] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
+    _made: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
     _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)
@@ -136,6 +157,31 @@ class Account:
     def by_key(self, key: str) -> Payment | None:
         """The payment requested under a key."""
         return self.payments.get(self._keys.get(key, ""))
+
+    def made_once(self, name: str) -> bool:
+        """Whether a customer or a card with this id is made for the first time."""
+        is_new = name not in self._made
+        self._made[name] = None
+        return is_new
+
+    def charged(self, source: str, customer: str) -> tuple[Instrument, str] | None:
+        """The card of a payment, or a card on file of a customer, and "" as it is not declined.
+
+        None for any other source. Raises Invalid for a card that this customer cannot pay with.
+        """
+        stored = self.cards.get(source)
+        if stored is not None:
+            if not customer:
+                raise Invalid("missing", field="customer_id")
+            if stored.customer != customer:
+                raise Invalid("token", field="source_id")
+            if not stored.shown["enabled"]:
+                raise Invalid("card_disabled", field="source_id")
+            return stored.instrument, ""
+        paid = self.payment(reference_of(source))
+        if paid is None or status(self.backend.entry(paid.reference)) in ("FAILED", "PENDING"):
+            return None
+        return paid.request.instrument, ""
 
     def refund(self, payment: Payment, amount_minor: int, reason: str, key: str) -> Refund:
         """Register a refund before it is executed; a repeated key returns the registered one."""

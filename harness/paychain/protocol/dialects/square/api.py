@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.square import errors, events, links, payments, refunds
+from paychain.protocol.dialects.square import errors, events, links, payments, refunds, vault
 from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import data_in
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -38,6 +39,16 @@ _ROUTES = Routes[Handler](
         f"GET {links.PATH}/{{id}}": links.show,
         f"DELETE {links.PATH}/{{id}}": links.delete,
         "GET v2/orders/{id}": links.show_order,
+        f"POST {vault.CUSTOMERS}": vault.create_customer,
+        f"GET {vault.CUSTOMERS}": vault.list_customers,
+        f"POST {vault.CUSTOMERS}/search": vault.search_customers,
+        f"GET {vault.CUSTOMERS}/{{id}}": vault.show_customer,
+        f"PUT {vault.CUSTOMERS}/{{id}}": vault.update_customer,
+        f"DELETE {vault.CUSTOMERS}/{{id}}": vault.delete_customer,
+        f"POST {vault.CARDS}": vault.create_card,
+        f"GET {vault.CARDS}": vault.list_cards,
+        f"GET {vault.CARDS}/{{id}}": vault.show_card,
+        f"POST {vault.CARDS}/{{id}}/disable": vault.disable_card,
     }
 )
 # Statuses by which it proves that it did nothing.
@@ -74,7 +85,7 @@ class Square:
             return await self._work(call)
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
-            await payments.execute_nothing(call, payments.NOTHING)
+            await execute_nothing(call)
             return failure(invalid.name, field=invalid.field, what=invalid.what)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse]:

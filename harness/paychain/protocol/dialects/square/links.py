@@ -20,6 +20,7 @@ from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import (
     base_of,
     customers_page,
@@ -70,7 +71,7 @@ async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 async def list_links(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /v2/online-checkout/payment-links`: the newest first."""
-    await payments.execute_nothing(call, payments.NOTHING)
+    await execute_nothing(call)
     newest = list(reversed(account.links.values()))[:MAX_LISTED]
     return json_response(200, {"payment_links": [_link_shown(call, link) for link in newest]})
 
@@ -223,7 +224,7 @@ async def _attribute(
             makes_attempt=False,
         )
     )
-    await payments.execute_nothing(call, payments.NOTHING, change)
+    await execute_nothing(call, change=change)
 
 
 def _link_shown(call: VendorCall, link: PaymentLink) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import replace
 
-from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.square import reading, views
@@ -27,10 +26,10 @@ from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.dialects.square.tables import decline_of
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.wire.http import HttpResponse, json_response
 
 MAX_LISTED = 100  # payments in one page, as at Square
-NOTHING = PaymentRequest("", 0, "USD", TEST_CARDS[0])
 _SHOWN = ("reference_id", "note", "customer_id", "buyer_email_address", "location_id", "order_id")
 _USED = frozenset(
     {
@@ -183,7 +182,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /v2/payments`: the newest first. Square has no search by the merchant's reference."""
     query = parse_qs(urlsplit(call.http.target).query)
-    await execute_nothing(call, NOTHING)
+    await execute_nothing(call)
     known = [each for each in account.payments.values() if account.backend.entry(each.reference)]
     if query.get("sort_order", ["DESC"])[0] == "DESC":
         known.reverse()
@@ -197,13 +196,6 @@ async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     if skip + size < len(known):
         shown["cursor"] = str(skip + size)
     return json_response(200, shown)
-
-
-async def execute_nothing(
-    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
-) -> None:
-    """What a request comes to that moves no money: faults and capacity apply to it, too."""
-    await call.execute("query", request, is_keyed=False, change=change)
 
 
 def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
@@ -245,7 +237,9 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("other_currency", field="tip_money.currency")
     tip_minor = tip.minor if tip is not None else 0
     now_s = account.backend.now_s()
-    instrument, declined_as = reading.card(reading.text(body, "source_id"))
+    source, customer = reading.text(body, "source_id"), str(body.get("customer_id") or "")
+    stored = account.charged(source, customer) if source in account.cards else None
+    instrument, declined_as = stored or reading.card(source)
     is_sale = body.get("autocomplete") is not False
     is_partial = body.get("accept_partial_authorization") is True
     if is_partial and is_sale:

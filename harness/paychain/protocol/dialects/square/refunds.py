@@ -12,11 +12,10 @@ from paychain.protocol.dialects.square import reading, views
 from paychain.protocol.dialects.square.account import Account, refund_of, status
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.dialects.square.payments import (
-    NOTHING,
-    execute_nothing,
     found_payment,
 )
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset({"amount_money", "idempotency_key", "payment_id", "reason"})
@@ -64,13 +63,13 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if payment is None or made is None:
         raise Invalid("not_found", what=f"refund with id: {name}")
     call.attribute(Evidence(headers=call.http.headers, object_id=name))
-    await execute_nothing(call, replace(payment.request, is_sale=False, declined_as=""))
+    await execute_nothing(call, payment.request)
     return json_response(200, {"refund": views.refund(account, payment, made, reference)})
 
 
 async def list_refunds(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /v2/refunds`: newest payment first, all on one page."""
-    await execute_nothing(call, NOTHING)
+    await execute_nothing(call)
     shown = [
         views.refund(account, payment, made, payment.reference)
         for payment in reversed(account.payments.values())

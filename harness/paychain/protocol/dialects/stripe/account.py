@@ -1,4 +1,4 @@
-"""What one link knows as Stripe: its objects, and what a request asks of them."""
+"""A Stripe account of one link: its objects, and the requests for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paychain.protocol.dialects.stripe.records import CheckoutSession, Intents, 
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
-MAX_OBJECTS = 100_000  # customers, and payment methods that came by themselves
+MAX_OBJECTS = 100_000  # of each kind: customers, prices, methods that no intent brought along
 # docs.stripe.com/api/metadata
 MAX_METADATA_KEYS, MAX_KEY, MAX_VALUE = 50, 40, 500
 KEY = "idempotency-key"
@@ -29,8 +29,8 @@ class Plan:
     """What a request executes, and what its answer shows.
 
     `show` may raise a Refusal. `change`, `undo` and `note` are those of `VendorCall.execute`:
-    `undo` takes back what making the plan has changed. `after` runs however its requests ended, of
-    which `at_work` says how many there are now: the first one and its repeats.
+    `undo` reverts what making the plan has changed. `after` runs once its requests have ended,
+    however they did; `in_progress` counts those that have not: the first one and its repeats.
     """
 
     operation: str
@@ -40,12 +40,12 @@ class Plan:
     change: Callable[[], object] | None = None
     undo: Callable[[], object] | None = None
     note: Callable[[Answer], object] | None = None
-    at_work: int = 0
+    in_progress: int = 0
 
-    def let_change(self, change: Callable[[], object]) -> None:
-        """What it changes when it is done: Invalid that `change` raises is shown as its answer.
+    def change_when_done(self, change: Callable[[], object]) -> None:
+        """Set `change`; an Invalid that it raises becomes the answer.
 
-        Another request may have come between since the plan was found to be valid.
+        Another request may have changed something since the plan was found to be valid.
         """
         show, refusals = self.show, list[Invalid]()
 
@@ -64,16 +64,16 @@ class Plan:
         self.change, self.show = changed, shown
 
     def end(self, *, is_done: bool) -> None:
-        """One of its requests has ended: the last one, or the first that is done, is the end."""
-        self.at_work -= 1
-        if self.after is not None and (is_done or not self.at_work):
+        """Note that one of its requests has ended: the last one, or the first that is done."""
+        self.in_progress -= 1
+        if self.after is not None and (is_done or not self.in_progress):
             after, self.after = self.after, None
             after()
 
 
 @dataclass(slots=True, kw_only=True)
 class RoutedRequest:
-    """A request on one route. `names`: what stands in its path's placeholders."""
+    """A request on one route. `names`: the values of its path's placeholders."""
 
     call: VendorCall
     route: ApiRoute
@@ -86,7 +86,7 @@ class RoutedRequest:
         return self.call.http.headers.get(KEY, "") if self.call.http.method == "POST" else ""
 
     def texts(self) -> tuple[str, ...]:
-        """What the merchant wrote that may name its order."""
+        """Texts from the merchant that may name its order."""
         given = self.given
         metadata = given.get("metadata")
         values = list(metadata.values()) if isinstance(metadata, dict) else []
@@ -94,13 +94,13 @@ class RoutedRequest:
         return tuple(value for value in [*values, *plain] if isinstance(value, str))
 
     def concerns(self, object_id: str) -> Attributed:
-        """The payment of an object that the request is about."""
+        """The payment that the object with an id belongs to; the request is attributed to it."""
         return self.call.attribute(
             Evidence(headers=self.call.http.headers, object_id=object_id, makes_attempt=False)
         )
 
     def note_payment(self) -> None:
-        """Note the payment that the request seems to be for; it makes no attempt at it."""
+        """Attribute the request to the payment it seems to be about; it is no attempt at it."""
         self.call.attribute(
             Evidence(
                 headers=self.call.http.headers,
@@ -126,16 +126,20 @@ class Account:
     sessions: BoundedDict[str, CheckoutSession] = field(
         default_factory=lambda: BoundedDict(MAX_OBJECTS)
     )
+    products: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    prices: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    # Products and prices that came with the line of one session: those above outlast any number.
+    sold_once: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     setups: BoundedDict[str, Setup] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     made: int = 0
 
     def new_id(self, prefix: str, digits: int = 24) -> str:
-        """An id for an object that is of no payment."""
+        """An id for an object that belongs to no payment."""
         self.made += 1
         return opaque(prefix, f"{self.backend.link}/{prefix}/{self.made}", digits)
 
     def no_payment(self) -> PaymentRequest:
-        """The request of what is of no payment. Each has its own draw, as its attempt is."""
+        """A request that belongs to no payment; each has its own attempt, and so its own draw."""
         self.made += 1
         return PaymentRequest("", 0, "", TEST_CARDS[0], attempt=self.made)
 
@@ -147,7 +151,7 @@ class Account:
         change: Callable[[], object] | None = None,
         undo: Callable[[], object] | None = None,
     ) -> Plan:
-        """A plan that moves no money. What `change` raises as Invalid is shown as its answer."""
+        """A plan that moves no money. An Invalid that `change` raises becomes its answer."""
         plan = Plan(
             operation="query",
             request=request or self.no_payment(),
@@ -155,7 +159,7 @@ class Account:
             undo=undo,
         )
         if change is not None:
-            plan.let_change(change)
+            plan.change_when_done(change)
         return plan
 
     def keep_method(self, method: Method) -> None:
@@ -197,7 +201,7 @@ class Account:
 
 
 def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
-    """Metadata after an update: a value "" takes its key away, "" in place of all takes all.
+    """Metadata after an update: a value "" removes its key, "" in place of all removes all keys.
 
     Raises Invalid.
     """
@@ -220,7 +224,7 @@ def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
 
 
 def merged(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
-    """The same, of an update that was found to be valid before."""
+    """The same, for an update that was found to be valid before."""
     if given.get("metadata") == "":
         return {}
     asked = {**before, **mapping(given, "metadata")}

@@ -22,6 +22,7 @@ from paychain.protocol.dialects.stripe import (
     listing,
     payments,
     people,
+    products,
     reading,
     searching,
     session_page,
@@ -46,7 +47,8 @@ from paychain.protocol.vendor import Backend, CallFailed, VendorCall
 from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
-VERSION = "2026-08-26.dahlia"  # of the description that answers are validated against
+VERSION = "2026-08-26.dahlia"  # version of the description that answers are validated against
+PRICES = "prices"  # the setting: what a shop has made at Stripe before
 MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 _JSON = {"content-type": "application/json"}
@@ -69,6 +71,7 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/checkout/sessions/{session}/expire": sessions.expire,
     "GET /v1/checkout/sessions/{session}/line_items": sessions.line_items,
     **setups.HANDLERS,
+    **products.HANDLERS,
     "POST /v1/refunds": followups.refund,
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
@@ -99,7 +102,7 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/balance_transactions": listing.movements,
 }
 _EVENTS = ("GET /v1/events", "GET /v1/events/{id}")
-# The pages where customers are, by the beginnings of their paths.
+# The pages that customers visit, by the beginnings of their paths.
 _PAGES: dict[str, Visit] = {
     PAGE: authenticate,
     PAY_PAGE: session_page.visit,
@@ -111,18 +114,19 @@ class Stripe:
     """The API of one link."""
 
     idempotency: ClassVar[str] = "stripe-v1"
-    settings: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = (PRICES,)
     signs_time: ClassVar[bool] = True
     webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     endpoints: ClassVar[tuple[str, ...]] = (*_HANDLERS, *_EVENTS)
     pages: ClassVar[tuple[str, ...]] = tuple(f"{page}{{id}}" for page in _PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
-    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._backend = backend
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
         )
+        products.stock(self._account, settings.get(PRICES, ""))
         self._events = Events(self._account)
         of_events = (self._events.listed, self._events.retrieve)
         self._handlers: dict[str, Handler] = {
@@ -142,7 +146,7 @@ class Stripe:
                 if http.target.startswith(start):
                     return await self._visited(call, start, visit)
             _check_head(http)
-            # In life an account's events are of the version that its webhooks were set up with.
+            # At Stripe, events have the version with which the webhook endpoint was set up.
             self._account.version = http.headers.get("stripe-version", VERSION)
             asked = self._asked(call)
             plan = self._plans.get(asked.key) if self._backend.knows_keys else None
@@ -161,7 +165,7 @@ class Stripe:
         self, asked: RoutedRequest, plan: Plan, *, is_repeat: bool = False
     ) -> HttpResponse:
         http, is_replayed, is_done = asked.call.http, False, False
-        plan.at_work += 1
+        plan.in_progress += 1
         try:
             answer = await asked.call.execute(
                 plan.operation,
@@ -182,14 +186,14 @@ class Stripe:
         return self.mark_replayed(response) if is_replayed else response
 
     def _undo(self, asked: RoutedRequest, plan: Plan) -> None:
-        """The link has done nothing of a plan: a repeat of its key is planned anew."""
+        """Forget a plan that the link has not executed: a repeat of its key is planned again."""
         if plan.undo is not None:
             plan.undo()
         if self._plans.get(asked.key) is plan:
             del self._plans[asked.key]
 
     def _asked(self, call: VendorCall) -> RoutedRequest:
-        """What a request asks for. Raises Invalid for an unknown path or parameter."""
+        """The request with its route. Raises Invalid for an unknown path or parameter."""
         http = call.http
         path, _, query = http.target.partition("?")
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -219,7 +223,7 @@ class Stripe:
         return plan
 
     async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:
-        """A page where the customer does something, which sends it back to the shop."""
+        """A page on which the customer does something, and which leads back to the shop."""
         path, _, query = call.http.target.partition("?")
         route = ApiRoute(f"GET {start}{{id}}", (), frozenset(), frozenset())
         asked = RoutedRequest(
@@ -264,7 +268,7 @@ class Stripe:
         return made("pi", reference)
 
     def key(self, http: HttpRequest) -> str:
-        """Of a POST: reading has no key. A page has one of its own for each press of a button."""
+        """The key of a POST: reads have none. A page has its own for each press of its button."""
         if http.target.startswith(PAY_PAGE):
             return session_page.key_of(self._account, http.target)
         return http.headers.get(KEY, "") if http.method == "POST" else ""
@@ -278,7 +282,8 @@ class Stripe:
         if error.kind is ErrorKind.KEY_IN_FLIGHT:
             headers["stripe-should-retry"] = "true"
         elif status == 500:
-            # What was executed would only be repeated: SDKs that obey do not try again.
+            # A retry would only get the stored error: SDKs that respect the header do not try
+            # again.
             headers["stripe-should-retry"] = "false"
         if status == 429:
             headers["stripe-rate-limited-reason"] = "global-rate"
@@ -300,11 +305,11 @@ class Stripe:
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether there is any event for what became of a request."""
+        """Whether any event reports this outcome of a request."""
         return bool(self._events.types(kind, request))
 
     def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
-        """The types of its events, each kept as it is now."""
+        """The types of the events that report it; each keeps its object as it is now."""
         self._events.note(kind, request)
         types = self._events.types(kind, request)
         for name in types:
@@ -317,8 +322,13 @@ class Stripe:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """What a response says about the payment."""
+        """The reply that a response stands for."""
         return reading.classify(response)
+
+    @staticmethod
+    def setting_problem(_setting: str, value: str) -> str:
+        """Why prices cannot be read, "" if they can."""
+        return products.stock_problem(value)
 
     @staticmethod
     def secret(seed: str) -> str:
@@ -355,7 +365,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _check_head(http: HttpRequest) -> None:
-    """Raises Invalid without an API key, and for a version that is none."""
+    """Raises Invalid without an API key, and for a malformed version."""
     method, _, value = http.headers.get("authorization", "").partition(" ")
     if method.lower() == "basic":
         try:

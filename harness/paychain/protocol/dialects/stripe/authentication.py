@@ -1,4 +1,4 @@
-"""The page where a customer authenticates a payment: in life Stripe's, behind the bank's challenge.
+"""The page where a customer authenticates a payment; Stripe's own shows the bank's challenge.
 
 `GET /3d_secure_2/authenticate/{intent}` succeeds; with `?result=failed` the customer fails.
 """
@@ -20,9 +20,9 @@ PAGE = "/3d_secure_2/authenticate/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """Where the customer goes when it has authenticated, or failed to.
+    """Where the customer goes after authenticating, or failing to.
 
-    `kind`: of what it has authenticated, `payment_intent` or `setup_intent`.
+    `kind`: `payment_intent` or `setup_intent`, whichever was to be authenticated.
     """
 
     url: str
@@ -45,7 +45,7 @@ class Returned:
 
 
 def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
-    """Charge a payment whose customer has authenticated. Raises Invalid."""
+    """Charge a payment whose customer has authenticated it. Raises Invalid."""
     intent = found_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
     returned = Returned(
@@ -68,7 +68,7 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
 
 
 def _failed(account: Account, intent: Intent) -> Plan:
-    """The customer did not authenticate: the card is not the intent's any more."""
+    """The customer failed to authenticate: the intent no longer has the card."""
     method = intent.method
     intent.waits, intent.method = False, None
     intent.error = shaped(

@@ -1,4 +1,4 @@
-"""Stripe's payment methods: test cards by number, token and name, and what each of them does."""
+"""Stripe's payment methods: test cards by number, token and name, and how each behaves."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from paychain.protocol.dialects.stripe.errors import card_refused, invalid, miss
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, text
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 
-BRANDS = {"30": "diners", "35": "jcb", "62": "unionpay"}  # that no test card of ours is of
+BRANDS = {"30": "diners", "35": "jcb", "62": "unionpay"}  # of which we have no test card
 EXPIRES = (12, 2034)  # month and year, where none is given
 
 
 class TestCard(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One of Stripe's test cards. `declined_as` is a DE39 code, "" for a card that is good.
+    """One of Stripe's test cards.
 
-    `can_be_saved`: it is kept for later although payments with it are declined.
+    `declined_as` is a DE39 code, "" for a card that is approved. `can_be_saved`: it can be kept
+    although payments with it are declined.
     """
 
     __test__ = False  # no test, whatever its name says
@@ -48,7 +49,7 @@ class Method(msgspec.Struct, kw_only=True, gc=False):
     funding: str = "credit"
     declined_as: str = ""
     must_authenticate: bool = False
-    remembers: bool = False  # that it was set up: payments without the customer need no more
+    remembers: bool = False  # once set up, payments without the customer need no authentication
     is_set_up: bool = False
     can_be_saved: bool = True
     has_cvc: bool = False
@@ -57,7 +58,7 @@ class Method(msgspec.Struct, kw_only=True, gc=False):
     metadata: dict[str, str] = {}
 
     def must_ask(self, *, off_session: bool) -> bool:
-        """Whether its holder has to authenticate a payment."""
+        """Whether the cardholder must authenticate a payment."""
         return self.must_authenticate and not (self.remembers and self.is_set_up and off_session)
 
 
@@ -79,7 +80,7 @@ def _numbers() -> frozenset[str]:
 
 
 def named(name: str, made_id: str, created_s: int) -> Method | None:
-    """The method of one of Stripe's names or of our tokens; None for any other text."""
+    """The method that one of Stripe's names or of our tokens stands for; None for other text."""
     known = test_cards().get(name) if not name.isdigit() else None
     if known is not None:
         return _of_number(known.number, made_id, created_s)
@@ -88,9 +89,9 @@ def named(name: str, made_id: str, created_s: int) -> Method | None:
 
 
 def of_parameters(given: dict[str, Any], made_id: str, created_s: int) -> Method:
-    """The method of `payment_method_data`, or of a request to make one.
+    """The method that `payment_method_data`, or a request to create one, describes.
 
-    Raises Invalid for a card that Stripe does not take.
+    Raises Invalid for a card that Stripe does not accept.
     """
     kind = text(given, "type") or "card"
     if kind != "card":
@@ -159,7 +160,7 @@ def _of_number(number: str, made_id: str, created_s: int) -> Method:
 
 
 def of_card(card: Card, made_id: str, created_s: int) -> Method:
-    """The method of a card that is booked already."""
+    """The method for a card that the book already has."""
     return _of_number(
         card.number if card in TEST_CARDS else TEST_CARDS[0].number, made_id, created_s
     )

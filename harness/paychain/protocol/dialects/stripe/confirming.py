@@ -1,4 +1,4 @@
-"""An intent's card is charged, or its customer has to authenticate first."""
+"""Confirming an intent: its card is charged, or its customer has to authenticate first."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _save(account: Account, intent: Intent, charge: Charge) -> None:
 def _charged(
     account: Account, asked: RoutedRequest, intent: Intent, method: Method
 ) -> PaymentRequest:
-    """The authorisation of the next charge: each presentation of a card is an attempt."""
+    """The authorisation of the next charge: each charge of a card is an attempt."""
     if not intent.charges and intent.is_stranger:
         _recognise(asked, intent, method)
     reference, attempt = intent.first_reference or intent.reference, intent.attempt
@@ -107,7 +107,7 @@ def _charged(
 
 
 def _recognise(asked: RoutedRequest, intent: Intent, method: Method) -> None:
-    """Find the payment of an intent that was made before its card was known."""
+    """Attribute an intent that was created before its card was known."""
     found = asked.call.attribute(
         Evidence(
             headers=asked.call.http.headers,
@@ -127,12 +127,12 @@ def _authorised(
     account: Account, intent: Intent, charge: Charge, answer: Answer, declines_instead: bool
 ) -> Shown:
     """What the answer to a charge shows; a decline is an error."""
-    # A fault may say something else than the link does.
+    # A fault may change the link's answer.
     noted = charge.answer
     if noted is None or (noted.outcome, noted.code) != (answer.outcome, answer.code):
         _note(account, intent, charge, answer, declines_instead)
     if answer.reference.startswith(f"{charge.reference}~"):
-        # The link executed a repeated key again: what it authorised is another intent.
+        # The link executed a repeated key again: the new authorisation is another intent.
         booked = account.backend.entry(answer.reference)
         again = booked.request if booked is not None and booked.request is not None else None
         if again is not None:
@@ -152,7 +152,7 @@ def _authorised(
 def _note(
     account: Account, intent: Intent, charge: Charge, answer: Answer, declines_instead: bool
 ) -> None:
-    """What becomes of an intent by the answer to its charge, whoever gets to see that."""
+    """Record the answer to an intent's charge, even if nobody receives it."""
     charge.answer, intent.error = answer, None
     if answer.outcome is not Outcome.DECLINED:
         return

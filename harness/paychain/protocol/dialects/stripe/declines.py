@@ -1,4 +1,4 @@
-"""What Stripe calls a decline, by the DE39 code that the network answered with."""
+"""Stripe's names for declines, by the DE39 code of the network's answer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 from paychain.payments.packaged import packaged_yaml
 
-TECHNICAL = frozenset({"processing_error", "issuer_not_available"})  # the chain's health
+TECHNICAL = frozenset({"processing_error", "issuer_not_available"})  # whether the chain failed
 
 
 class DeclineRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One row of declines.yaml. `decline_code` is "" where Stripe's error has none."""
+    """One row of declines.yaml. `decline_code` is "" if Stripe's error has none."""
 
     de39: str
     code: str
@@ -36,6 +36,6 @@ def declines() -> dict[str, DeclineRow]:
 
 
 def decline_of(de39: str) -> DeclineRow:
-    """The row of a code; any other code is a generic decline, which still shows it."""
+    """The row of a code; for any other code a generic decline, which still shows the code."""
     known = declines().get(de39)
     return known if known is not None else msgspec.structs.replace(declines()["05"], de39=de39)

@@ -31,7 +31,7 @@ def billing(given: Shown) -> Shown:
 
 
 def checks(method: Method) -> Shown:
-    """What the issuer checked of a card."""
+    """The issuer's checks of a card."""
     has_line = isinstance(method.billing.get("address"), dict)
     return {
         "address_line1_check": "pass" if has_line else None,
@@ -68,7 +68,7 @@ def outcome(failure: Shown | None) -> Shown:
 
 
 def details(charge: Charge, intent: Intent) -> Shown:
-    """The card of a charge, and what could be done with it."""
+    """The card of a charge, and which operations it supports."""
     method = charge.method
     is_challenged = bool(charge.request.three_ds)
     unavailable = {"status": "unavailable"}

@@ -1,4 +1,4 @@
-"""Stripe's disputes: what it shows of a charge that the cardholder's bank has charged back.
+"""Stripe's disputes: what it shows about a charge that the cardholder's bank has charged back.
 
 Sources: Stripe's OpenAPI description (`dispute`), and its error code `charge_disputed`.
 """
@@ -49,7 +49,7 @@ _EVIDENCE = (
 
 
 def note(account: Account, request: PaymentRequest) -> None:
-    """Know from now on that a charge is disputed."""
+    """Record that a charge is disputed."""
     found = account.intents.charge_of(request.reference)
     if found is not None and found[1].dispute is None:
         found[1].dispute = CaptureOrRefund(
@@ -111,7 +111,7 @@ def retrieve(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def not_refundable(charge: Charge) -> Invalid:
-    """A refund of what the cardholder has back already."""
+    """The error for a refund of what the cardholder has already got back."""
     return invalid(
         f"Charge {made('ch', charge.reference)} has been charged back; cannot issue a refund.",
         code="charge_disputed",

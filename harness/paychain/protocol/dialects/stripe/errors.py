@@ -47,7 +47,7 @@ _BY_KIND: dict[ErrorKind, tuple[int, str, str, str]] = {
     ErrorKind.FORWARDED: (502, API, "", _OURS),
     ErrorKind.INTERNAL: (500, API, "", ""),
 }
-# An injected error has only its status: what Stripe says with it.
+# An injected error has only its status: the error that Stripe sends with each.
 _BY_STATUS: dict[int, tuple[str, str, str]] = {
     401: (INVALID, "", "Invalid API Key provided."),
     402: (CARD, "card_declined", "Your card was declined."),
@@ -60,7 +60,7 @@ _BY_STATUS: dict[int, tuple[str, str, str]] = {
 class Invalid(Exception):
     """A request that is refused before any work: its error and status.
 
-    `has_intent`: the error shows the payment intent that it is about, where `about` names it.
+    `has_intent`: the error shows the payment intent that `about` names.
     """
 
     def __init__(self, status: int, error: dict[str, Any], about: str = "") -> None:
@@ -89,12 +89,12 @@ def shaped(
 def invalid(
     message: str, *, code: str = "", param: str = "", status: int = 400, about: str = ""
 ) -> Invalid:
-    """A request that Stripe cannot do as it is written."""
+    """The error for a request that Stripe cannot execute as it stands."""
     return Invalid(status, shaped(INVALID, message, code=code, param=param), about)
 
 
 def missing(what: str, name: str, param: str = "") -> Invalid:
-    """An id that belongs to nothing."""
+    """The error for an id that names no object."""
     return invalid(
         f"No such {what}: '{name}'",
         code="resource_missing",
@@ -105,12 +105,12 @@ def missing(what: str, name: str, param: str = "") -> Invalid:
 
 
 def card_refused(message: str, code: str, param: str = "", decline_code: str = "") -> Invalid:
-    """A card that Stripe itself turns down."""
+    """The error for a card that Stripe itself declines."""
     return Invalid(402, shaped(CARD, message, code=code, param=param, decline_code=decline_code))
 
 
 def of_link(error: Error) -> tuple[int, dict[str, Any]]:
-    """The status and error object of what the link behind answers with."""
+    """The status and error object for an error of the link behind."""
     if error.kind is ErrorKind.INJECTED or error.kind not in _BY_KIND:
         status = error.status or 500
         kind, code, message = _BY_STATUS.get(

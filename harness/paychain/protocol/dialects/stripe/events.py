@@ -1,6 +1,6 @@
-"""Stripe's events: which of them report what became of a payment, and each as it is shown.
+"""Stripe's events: which of them report the outcome of a request, and how each is shown.
 
-An event has one id however it is heard of: by a webhook, again by a webhook, or from the list.
+An event has the same id in every delivery of its webhook and in the list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from paychain.protocol.dialects.stripe.parameters import text
 from paychain.protocol.dialects.stripe.records import SUCCEEDED, Charge, Intent
 from paychain.protocol.message import PaymentRequest
 
-MAX_SNAPSHOTS = 10_000  # events that are remembered as they were; others show today's object
+MAX_SNAPSHOTS = 10_000  # events that keep their object as it was; others show it as it is now
 _HELD = ("charge.succeeded", "payment_intent.amount_capturable_updated")
 _SOLD = ("charge.succeeded", "payment_intent.succeeded")
 _PART = ("charge.captured", "payment_intent.amount_capturable_updated")
@@ -40,7 +40,7 @@ class Events:
         self._snapshots: BoundedDict[str, bytes] = BoundedDict(MAX_SNAPSHOTS)
 
     def note(self, kind: str, request: PaymentRequest) -> None:
-        """A capture or refund is done: which one, the book does not say where others were lost."""
+        """Note that a capture or refund is done: the book cannot tell which if others were lost."""
         found = self._account.intents.charge_of(request.reference)
         if found is None or kind not in ("captured", "refunded"):
             return
@@ -50,7 +50,7 @@ class Events:
                 part.state = SUCCEEDED
 
     def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
-        """What is reported when a request became `kind` (`message.Event.event`), in order."""
+        """The types of the events that report `kind` (`message.Event.event`), in order."""
         if kind.startswith(("payment_intent.", "checkout.session.", "setup_intent.")):
             return (kind,)
         match kind:
@@ -81,7 +81,7 @@ class Events:
         return _WHOLE if is_whole else _PART
 
     def _completed(self, intent: Intent | None) -> tuple[str, ...]:
-        """What is reported, too, of a payment that was made on a page of Stripe's."""
+        """The further events of a payment that was made on a page of Stripe's."""
         has_page = intent is not None and intent.reference in self._account.sessions
         return (sessions.COMPLETED,) if has_page else ()
 
@@ -97,7 +97,7 @@ class Events:
         self._snapshots[event["id"]] = msgspec.json.encode(event)
 
     def shown(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
-        """An event as it was when it happened, or with today's object."""
+        """An event with its object as it was then, or else as it is now."""
         kept = self._snapshots.get(event_id(request, kind))
         if kept is None:
             return self._event(kind, request, created_s)
@@ -121,7 +121,7 @@ class Events:
         account = self._account
         if kind.startswith("setup_intent."):
             return setups.shown_of(account, account.setups[request.reference])
-        # A session that nobody has paid has no intent yet that anybody knows of.
+        # The intent of a session that nobody has paid is not known to anybody yet.
         if kind == sessions.EXPIRED:
             return session_objects.shown_of(account, account.sessions[request.reference])
         intent = account.intents.of(request.reference) or account.intents.booked(request)
@@ -161,10 +161,7 @@ class Events:
         raise missing("event", name)
 
     def _all(self) -> Iterator[tuple[str, PaymentRequest, int]]:
-        """Everything that has happened: to sessions and cards for later, and then to intents.
-
-        Of each kind the newest comes first.
-        """
+        """All events: of sessions and setup intents, then of payment intents, each newest first."""
         for session in reversed(self._account.sessions.values()):
             if session.expired_s:
                 yield sessions.EXPIRED, request_of(session.intent), session.expired_s
@@ -175,7 +172,7 @@ class Events:
             yield from reversed(self._of(intent))
 
     def _of(self, intent: Intent) -> list[tuple[str, PaymentRequest, int]]:
-        """Everything that the books say has happened to an intent, in order, with its time."""
+        """All events of an intent according to the books, in order, each with its time."""
         asked = request_of(intent)
         found = [("payment_intent.created", asked, intent.created_s)]
         if intent.waits:
@@ -218,7 +215,7 @@ class Events:
 
 
 def event_id(request: PaymentRequest, kind: str) -> str:
-    """The same for a webhook of the event and for the event in the list."""
+    """The id of an event, the same in its webhook and in the list."""
     return opaque("evt", f"{request.reference}-{request.item or 'payment'}-{kind}")
 
 

@@ -60,10 +60,10 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         created_s=account.backend.now_s(),
     )
     charge.captures.append(part)
-    # The events of the work show what it is asked with.
+    # The events of the link's work show what the request has written.
     before = Before(intent, "fields")
 
-    # Again when it is done, onto what other requests wrote meanwhile: a decline took it back.
+    # Written again when it is done, onto what others wrote meanwhile: a decline reverted it.
     def write() -> None:
         if "metadata" in asked.given:
             fields["metadata"] = merged(intent.fields.get("metadata", {}), asked.given)
@@ -113,7 +113,7 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
             "PaymentIntent with one of the following statuses may be canceled: "
             f"{', '.join(WAITING_OR_HELD)}.",
         )
-    # Its confirmation is still to be worked on: cancelled now, it would hold money after.
+    # Its confirmation is still in progress: cancelled now, it would hold money afterwards.
     if status == PROCESSING and entry is None:
         raise unexpected(
             intent, f"You cannot cancel this PaymentIntent because it has a status of {status}."
@@ -204,7 +204,7 @@ def update_refund(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/refunds/{refund}`: its metadata."""
     intent, charge, part = found_refund(account, asked)
 
-    # Another update may come between until this one is done.
+    # Other updates may be made before this one is done.
     def metadata() -> dict[str, str]:
         return written(part.fields.get("metadata", {}), asked.given)
 
@@ -235,7 +235,7 @@ def found_refund(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge
 
 
 def _refunded(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge]:
-    """What a refund is of. Raises Invalid."""
+    """The intent and charge to refund. Raises Invalid."""
     given = asked.given
     name, of_charge = text(given, "payment_intent"), text(given, "charge")
     if not name and not of_charge:
@@ -267,7 +267,7 @@ def _refunded(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge]:
 
 
 def _if_declined(take_back: Callable[[], None], answer: Answer) -> None:
-    """What is declined leaves nothing of what was written for it."""
+    """Revert what was written for a request that is declined."""
     if answer.outcome is Outcome.DECLINED:
         take_back()
 
@@ -277,7 +277,7 @@ def _forget(parts: list[CaptureOrRefund], part: CaptureOrRefund) -> None:
 
 
 def _settle(parts: list[CaptureOrRefund], part: CaptureOrRefund, answer: Answer) -> None:
-    """Note what the answer to a capture or refund was; a capture that was declined is none."""
+    """Record the answer to a capture or refund; a declined capture is forgotten."""
     match answer.outcome:
         case Outcome.APPROVED:
             part.state = SUCCEEDED
@@ -300,7 +300,7 @@ def _too_large(param: str, asked_minor: int, left_minor: int) -> Invalid:
 def _refused(
     account: Account, intent: Intent, charge: Charge, answer: Answer, param: str
 ) -> Invalid:
-    """What Stripe says when the network, or a fault in its place, declines a follow-up."""
+    """Stripe's error when the network, or a fault in its place, declines a follow-up."""
     if answer.code == INVALID_AMOUNT:
         entry = account.backend.entry(charge.reference)
         return _too_large(param, 0, entry.rest_minor if entry is not None else 0)

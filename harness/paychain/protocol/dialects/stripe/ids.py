@@ -1,4 +1,4 @@
-"""Ids of Stripe's objects. Those of a payment can be read back: its reference is in them."""
+"""Ids of Stripe's objects. The reference of a payment can be read back from its ids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from paychain.protocol.vendor_ids import MIXED, decode, encode
 
 MAX_RECENT = 4_096  # each id of a payment is shown several times within a moment
-DIGITS = 24  # of an id that nothing can be read from
+DIGITS = 24  # of an id from which nothing can be read
 
 
 @lru_cache(maxsize=MAX_RECENT)

@@ -1,4 +1,4 @@
-"""What every request about a payment intent needs: the intent, and how it is refused."""
+"""What every request about a payment intent needs: the intent, and its refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paychain.protocol.message import PaymentRequest
 
 
 def found_intent(account: Account, asked: RoutedRequest) -> Intent:
-    """The intent that a path names. Raises Invalid for an unknown."""
+    """The intent that a path names. Raises Invalid for an unknown id."""
     name = asked.names[0]
     asked.concerns(name)
     intent = account.intents.named(name)
@@ -20,10 +20,11 @@ def found_intent(account: Account, asked: RoutedRequest) -> Intent:
 
 
 def free_intent(account: Account, asked: RoutedRequest) -> Intent:
-    """The same, of a request that changes it. Raises Invalid, too, while another works on it.
+    """The same, for a request that changes it.
 
-    Otherwise an intent could be cancelled in the middle of its confirmation, and hold money after.
-    Source: https://docs.stripe.com/rate-limits#object-lock-timeouts
+    Raises Invalid while another request works on it. Otherwise an intent could be cancelled during
+    its confirmation, and hold money afterwards. Source:
+    https://docs.stripe.com/rate-limits#object-lock-timeouts
     """
     intent = found_intent(account, asked)
     if intent.is_busy:
@@ -32,7 +33,7 @@ def free_intent(account: Account, asked: RoutedRequest) -> Intent:
 
 
 def locked() -> Invalid:
-    """Another request works on the object."""
+    """The error while another request works on the object."""
     return invalid(
         "This object cannot be accessed right now because another API request or Stripe process is "
         "currently accessing it.",
@@ -42,14 +43,14 @@ def locked() -> Invalid:
 
 
 def unexpected(intent: Intent, message: str, param: str = "") -> Invalid:
-    """A request that does not fit the intent's status."""
+    """The error for a request that the intent's status does not allow."""
     return invalid(
         message, code="payment_intent_unexpected_state", param=param, about=intent.reference
     )
 
 
 def request_of(intent: Intent) -> PaymentRequest:
-    """An intent as the link behind understands it."""
+    """An intent as a request to the link behind."""
     return PaymentRequest(
         intent.payment,
         intent.amount_minor,

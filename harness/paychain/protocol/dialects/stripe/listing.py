@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from itertools import islice
 from typing import Any
 
@@ -26,7 +27,7 @@ _BOUNDS: dict[str, Callable[[int, int], bool]] = {
 
 
 def page(account: Account, asked: RoutedRequest, found: Iterable[Shown]) -> Plan:
-    """A page of what was found, which comes newest first."""
+    """A page of the objects that were found, which are newest first."""
     return account.looked_up(lambda: _page(asked, found))
 
 
@@ -55,7 +56,7 @@ def _after(found: Iterator[Shown], name: str) -> Iterator[Shown]:
 
 
 def _before(found: Iterator[Shown], name: str, limit: int) -> list[Shown]:
-    """The objects just newer than a named one, and one more where there are more."""
+    """The objects just newer than a named one, and one more if there are more."""
     newer: list[Shown] = []
     for shown in found:
         if shown["id"] == name:
@@ -153,7 +154,7 @@ def disputed(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def balance(account: Account, _asked: RoutedRequest) -> Plan:
-    """`GET /v1/balance`: what was taken and not given back, all of it available at once."""
+    """`GET /v1/balance`: what was captured and not refunded, all of it available at once."""
     return account.looked_up(lambda: _balance(account))
 
 
@@ -274,10 +275,9 @@ def _expand(account: Account, shown: Shown, names: list[str], path: str) -> None
         shown[name] = {"object": "list", "data": mine, "has_more": False, "url": url}
     if name == "line_items" and shown["object"] == "checkout.session":
         found = read(SESSION, shown["id"])
-        items = account.sessions[found[0]].items if found is not None else []
+        items = deepcopy(account.sessions[found[0]].items) if found is not None else []
         url = f"/v1/checkout/sessions/{shown['id']}/line_items"
-        shown[name] = {"object": "list", "data": list(items), "has_more": False, "url": url}
-        return
+        shown[name] = {"object": "list", "data": items, "has_more": False, "url": url}
     value = shown.get(name, ...)
     if isinstance(value, str):
         inner = _shown(account, value)
@@ -295,9 +295,10 @@ def _not_expandable(path: str) -> Invalid:
 
 
 def _shown(account: Account, name: str) -> Shown | None:
-    """Any object by its id, None for an unknown."""
-    if name in account.customers:
-        return dict(account.customers[name])
+    """Any object by its id, None for an unknown id."""
+    for kept in (account.customers, account.products, account.prices, account.sold_once):
+        if name in kept:
+            return dict(kept[name])
     if name.startswith("pm_"):
         method = account.method(name)
         return account.objects.method(method) if method is not None else None

@@ -32,22 +32,22 @@ _CARD_OPTIONS = {
 
 
 class Objects:
-    """Shows objects of one link. `base`: where its customers reach its pages."""
+    """Shows the objects of one link. `base`: the URL at which customers reach its pages."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.base = ""
 
     def entry(self, intent: Intent) -> BookEntry | None:
-        """The book on the last charge of an intent."""
+        """The book entry of the last charge of an intent."""
         return self._backend.entry(intent.charge.reference) if intent.charge is not None else None
 
     def intent(self, intent: Intent, status: str = "") -> Shown:
-        """A payment intent. `status`: where a fault shows another than the book's."""
+        """A payment intent. `status`: set where a fault shows another one than the book's."""
         entry = self.entry(intent)
         status = status or intent.status(entry)
         fields = intent.fields
-        # A card that was declined is not the intent's any more.
+        # The intent no longer has a card that was declined.
         has_method = intent.method is not None and status != REQUIRES_METHOD
         capturable_minor = entry.rest_minor if entry and status == REQUIRES_CAPTURE else 0
         received_minor = entry.captured_minor if entry is not None else 0
@@ -102,13 +102,13 @@ class Objects:
         }
 
     def is_made(self, charge: Charge) -> bool:
-        """Whether a charge was ever heard of: an error in front of the link prevents it."""
+        """Whether a charge reached the link: an error before the link's work prevents that."""
         return charge.answer is not None or self._backend.entry(charge.reference) is not None
 
     def _last_error(self, intent: Intent, entry: BookEntry | None, status: str) -> Shown | None:
         if status != REQUIRES_METHOD:
             return None
-        # The answer to a decline was lost: the intent shows it all the same.
+        # The answer with a decline was lost: the intent shows the decline all the same.
         if intent.error is None and entry is not None and intent.charge is not None:
             return self.decline(intent.charge, "")
         return intent.error
@@ -129,16 +129,16 @@ class Objects:
         }
 
     def page(self, intent: Intent) -> str:
-        """Where the customer authenticates a payment."""
+        """The URL where the customer authenticates a payment."""
         return f"{self.base}/3d_secure_2/authenticate/{intent.id}"
 
     def decline(self, charge: Charge, code: str) -> Shown:
-        """What an error says about the decline of a charge with a DE39 code."""
+        """The error for a charge that was declined with a DE39 code."""
         de39 = code or (charge.answer.code if charge.answer is not None else "")
         return self.card_error(charge.method, de39, charge=made("ch", charge.reference))
 
     def card_error(self, method: Method, de39: str, **more: str) -> Shown:
-        """What an error says about a card that was declined; `more`: what it was declined for."""
+        """The error for a declined card. `more`: the object that it was to pay for."""
         known = decline_of(de39)
         shown: Shown = {}
         if known.advice:
@@ -162,7 +162,7 @@ class Objects:
         is_open = entry is not None and entry.state == "in_flight"
         captured_minor = entry.captured_minor if entry is not None else 0
         refunded_minor = entry.refunded_minor if entry is not None else 0
-        # What is voided was held and given back.
+        # A voided amount was held, and then refunded.
         is_voided = (
             entry is not None and entry.state in ("voided", "expired") and not captured_minor
         )
@@ -313,7 +313,7 @@ class Objects:
 
 
 def method_id(intent: Intent) -> str:
-    """The id of a payment method that comes with an intent."""
+    """The id of a payment method that an intent brings along."""
     return made("pm", intent.reference, f"{METHOD_ITEM[0]}{len(intent.charges) + 1}")
 
 

@@ -1,4 +1,4 @@
-"""Which parameters each route takes, and what Stripe answers to those it does not.
+"""Which parameters each route accepts, and how Stripe refuses all others.
 
 The routes and their parameters are in parameters.yaml.
 """
@@ -14,7 +14,7 @@ from paychain.payments.packaged import packaged_yaml
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
-SEARCH = "search"  # in a path: the name of no object, where there is no route for it
+SEARCH = "search"  # in a path: cannot be an object's id, as no route has it there
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
 
 
@@ -28,7 +28,7 @@ class ApiRoute:
     ignores: frozenset[str]
 
     def matches(self, method: str, parts: list[str]) -> list[str] | None:
-        """What stands in a path's placeholders, None for another route's path."""
+        """The values of a path's placeholders, None for another route's path."""
         if not self.name.startswith(f"{method} ") or len(parts) != len(self.parts):
             return None
         found = []
@@ -58,7 +58,7 @@ def routes() -> tuple[ApiRoute, ...]:
 
 
 def unknown_in(route: ApiRoute, given: dict[str, Any]) -> Invalid | None:
-    """The error for parameters that Stripe does not know, None when it knows all."""
+    """The error for parameters that Stripe does not know, None if it knows all of them."""
     unknown = [name for name in given if name not in route.uses | route.ignores]
     if not unknown:
         return None
@@ -127,7 +127,7 @@ def required(given: dict[str, Any], name: str) -> None:
 
 
 def choice(given: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
-    """One of some words, "" when it is not given. Raises Invalid for another."""
+    """One of `choices`, "" when it is not given. Raises Invalid for anything else."""
     value = text(given, name)
     if value and value not in choices:
         raise invalid(f"Invalid {name}: must be one of {either(choices)}", param=name)

@@ -1,4 +1,4 @@
-"""Payment intents: made, changed, confirmed, looked at."""
+"""Payment intents: created, updated, confirmed and retrieved."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     )
     draft.reference, draft.payment, draft.attempt = found.reference, found.payment, found.attempt
     draft.is_stranger = found.by == "nothing" and not confirms
-    # A link that knows no keys makes another intent of a repeat: it needs a name of its own.
+    # A link that keeps no keys makes another intent for a repeat: it needs a name of its own.
     if account.intents.of(found.reference) is not None:
         account.made += 1
         draft.reference = f"{found.reference}~{account.backend.link}.i{account.made}"
@@ -112,7 +112,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def first_confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
-    """Confirm an intent that nobody knows of: it is there when anything comes of it."""
+    """Confirm a new intent: it is registered once anything has come of it."""
     before = account.intents.before(intent)
     account.intents.add(intent)
     plan = confirmed(account, asked, intent)
@@ -137,20 +137,20 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
     write_all, plan = written_by(account, intent, asked.given), _looked_at(account, intent)
 
     def change() -> None:
-        # Another request may have come between: what it has done, or is about to do, is not of
-        # these values.
+        # Another request may have come in between: what it has done, or is about to do, does
+        # not use these values.
         used = [*fixed, *(name for name in _CONFIRMED_WITH if name in asked.given)]
         is_over = fixed and intent.status(account.objects.entry(intent)) not in WAITING
         if is_over or (used and intent.is_busy):
             raise _fixed(account, intent, used[0])
         write_all()
 
-    plan.let_change(change)
+    plan.change_when_done(change)
     return plan
 
 
 def _fixed(account: Account, intent: Intent, name: str) -> Invalid:
-    """A parameter cannot be changed any more."""
+    """The error for a parameter that can no longer be changed."""
     status = PROCESSING if intent.is_busy else intent.status(account.objects.entry(intent))
     return unexpected(
         intent,
@@ -177,7 +177,7 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
     before = account.intents.before(intent)
     write(account, intent, asked.given)
     _check_method(account, intent)
-    # Whoever confirms what waits for the customer says that the customer is back.
+    # To confirm an intent that waits for the customer means that the customer is back.
     if status == REQUIRES_ACTION and not asked.given.get("payment_method"):
         intent.is_authenticated = True
     plan = confirmed(account, asked, intent)
@@ -192,7 +192,7 @@ def increment(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def _looked_at(account: Account, intent: Intent) -> Plan:
-    """An intent as its book has it, or as a fault that answers wrongly shows it."""
+    """A plan that shows an intent as the book has it, or as a fault falsifies it."""
     request = intent.charge.request if intent.charge is not None else request_of(intent)
 
     def show(answer: Answer) -> Shown:
@@ -225,14 +225,15 @@ def _check_method(account: Account, intent: Intent) -> None:
 
 
 def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
-    """Write what a request sets into an intent. Raises Invalid before it changes anything."""
+    """Write the values of a request into an intent. Raises Invalid before any change."""
     written_by(account, intent, given)()
 
 
 def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Callable[[], None]:
-    """What writes that into the intent. Raises Invalid, and so may what it returns.
+    """A function that writes them into the intent.
 
-    Metadata is merged when it is written: another request may have written some meanwhile.
+    Raises Invalid, as may that function. Metadata is merged when it is written: another request may
+    have written some meanwhile.
     """
     fields: dict[str, Any] = {}
     for name in _TEXTS:
@@ -280,19 +281,19 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
         intent.currency = currency or intent.currency
         intent.return_url = return_url or intent.return_url
         if method is not None:
-            # Another card has to authenticate by itself.
+            # Another card has to be authenticated separately.
             intent.method, intent.waits, intent.is_authenticated = method, False, False
 
     return write_all
 
 
 def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method | None:
-    """The payment method that a request names or brings along, None for none."""
+    """The payment method that a request names or brings along, None without one."""
     made_id = method_id(intent) if intent.reference != "-" else ""
     name = text(given, "payment_method")
     if name:
         method = account.method_asked(name, made_id)
-        # The same card may be presented again: it is another presentation.
+        # The same card may be charged again: that is another attempt.
         return replace(method) if method is intent.method else method
     if given.get("payment_method_data"):
         data = mapping(given, "payment_method_data")
@@ -301,7 +302,7 @@ def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method |
 
 
 def _check_owner(method: Method | None, customer: str | None) -> None:
-    """Raises Invalid when the card is another customer's."""
+    """Raises Invalid when the card belongs to another customer."""
     if method is not None and method.customer and method.customer != customer:
         raise invalid(
             f"The payment method {method.id} belongs to the Customer {method.customer}. Please "
@@ -311,7 +312,7 @@ def _check_owner(method: Method | None, customer: str | None) -> None:
 
 
 def currency_of(name: str, amount_minor: int) -> str:
-    """A currency in which an amount may be charged. Raises Invalid."""
+    """The currency in lower case. Raises Invalid, also if the amount is too small."""
     currency = name.lower()
     if currency.upper() not in currencies():
         raise invalid(f"Invalid currency: {name}.", param="currency")

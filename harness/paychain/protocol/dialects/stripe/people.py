@@ -70,7 +70,7 @@ def detach(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def _assigned(account: Account, method: Method, customer: str) -> Plan:
-    """Let a method be that customer's, or nobody's."""
+    """Assign a method to that customer, or to nobody."""
     return account.looked_up(
         lambda: account.objects.method(method),
         change=partial(setattr, method, "customer", customer),
@@ -138,7 +138,7 @@ def update_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/customers/{customer}`."""
     shown = _customer(account, asked)
 
-    # Other requests may change it, too, until this one does: what those wrote stays.
+    # Other requests may change it before this one does: what they wrote stays.
     def changed() -> Shown:
         copied = {**shown, "invoice_settings": dict(shown["invoice_settings"])}
         _write(copied, asked.given)

@@ -1,4 +1,4 @@
-"""What a response of Stripe's API says to whoever asked, and what it proves."""
+"""How a caller reads a response of Stripe's API, and what it proves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PAYMENT_REQUIRED = 402
 
 
 def classify(response: HttpResponse) -> Reply:
-    """The reply that a response is.
+    """The reply that a response stands for.
 
-    A status of the 400 class proves that nothing was done. Of the 500 class proves nothing.
+    A status of 400 to 499 proves that nothing was done; one of 500 and above proves nothing.
     """
     status = response.status
     if status in (301, 302, 303, 307, 308):

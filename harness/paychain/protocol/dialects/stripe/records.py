@@ -1,7 +1,8 @@
-"""What Stripe remembers of payments: intents, their charges and refunds. Amounts in minor units.
+"""Stripe's records of payments: intents, their charges and refunds.
 
-Whether money is held, taken or given back is the book's to say: these records only hold what was
-asked, so that an answer which is lost or an error after the work changes nothing in them.
+Amounts in minor units. The book alone says whether money is held, captured or refunded. These
+records only hold what was requested, so that a lost answer or an error after the work changes
+nothing in them.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ WAITING_OR_HELD = (
 
 @dataclass(slots=True, kw_only=True)
 class CaptureOrRefund:
-    """A capture or a refund that was asked for. `state` is what its own answer was."""
+    """A capture or a refund that was requested. `state` is that of its own answer."""
 
     item: str
     amount_minor: int
     created_s: int
-    state: str = ""  # succeeded, pending, failed; "": no answer of it ever came back here
+    state: str = ""  # succeeded, pending, failed; "": no answer has arrived here
     fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class Charge:
-    """One presentation of an intent's card."""
+    """One charge of an intent's card."""
 
     request: PaymentRequest
     method: Method
@@ -61,11 +62,11 @@ class Charge:
 
     @property
     def reference(self) -> str:
-        """Of the authorisation in the book."""
+        """Names the authorisation in the book."""
         return self.request.reference
 
     def next_item(self, kind: Literal["c", "r"]) -> str:
-        """The name of its next capture or refund."""
+        """The item name of its next capture or refund."""
         parts = self.captures if kind == "c" else self.refunds
         return f"{kind}{1 + max((int(part.item[1:]) for part in parts), default=0)}"
 
@@ -80,11 +81,11 @@ class Charge:
 
 @dataclass(slots=True, kw_only=True)
 class Intent:
-    """A payment intent. `fields`: what the merchant wrote into it, as it is shown."""
+    """A payment intent. `fields`: the merchant's own values, as they are shown."""
 
-    reference: str  # which its id is made from: its first charge's, unless that has its own
+    reference: str  # from which its id is made: its first charge's, unless that has one of its own
     first_reference: str = ""
-    is_stranger: bool = False  # nothing has shown yet whose payment it is
+    is_stranger: bool = False  # nothing has shown yet which payment it belongs to
     payment: str
     attempt: int
     amount_minor: int
@@ -110,11 +111,11 @@ class Intent:
 
     @property
     def charge(self) -> Charge | None:
-        """The last one."""
+        """The latest charge, None before the first."""
         return self.charges[-1] if self.charges else None
 
     def status(self, entry: BookEntry | None) -> str:
-        """Its status; `entry`: the book on its last charge."""
+        """Its status. `entry`: the book entry of its last charge."""
         if entry is not None:
             match entry.state:
                 case "in_flight":
@@ -127,7 +128,7 @@ class Intent:
             return CANCELED
         if self.waits:
             return REQUIRES_ACTION
-        # The network has not answered, and the book is as yet without it.
+        # The network has not answered, and the book has no entry yet.
         answer = self.charge.answer if self.charge is not None else None
         if entry is None and answer is not None and answer.outcome is Outcome.UNKNOWN:
             return PROCESSING
@@ -135,11 +136,11 @@ class Intent:
         return REQUIRES_CONFIRMATION if usable is not None else REQUIRES_METHOD
 
     def usable_method(self, entry: BookEntry | None) -> Method | None:
-        """Its payment method, unless that one was declined."""
+        """Its payment method, unless that was declined."""
         charge = self.charge
         if charge is None or charge.method is not self.method or self.waits:
             return self.method
-        # A charge that nobody ever heard of has cost the customer nothing.
+        # A charge that never reached the link leaves the method usable.
         return None if charge.answer is not None or entry is not None else self.method
 
 
@@ -154,9 +155,9 @@ class CheckoutSession:
     items: list[dict[str, Any]]
     success_url: str
     cancel_url: str
-    is_hosted: bool  # on a page of Stripe's, not in one of the shop's
+    is_hosted: bool  # on a page of Stripe's, not embedded in one of the shop's
     expires_s: int
-    expired_s: int = 0  # when it was over without a payment; 0: it is not
+    expired_s: int = 0  # when it ended without a payment; 0: it has not
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -173,7 +174,7 @@ class Setup:
     """
 
     id: str
-    request: PaymentRequest  # names the payment that it is seen with, if any
+    request: PaymentRequest  # names the payment that it was seen with, if any
     created_s: int
     method: Method | None = None
     customer: str = ""
@@ -220,9 +221,10 @@ class Intents:
         self._by_charge[charge.reference] = intent
 
     def before(self, intent: Intent) -> Callable[[], Callable[[], None]]:
-        """An intent as it is now. Call it when a request has written all: what takes that back.
+        """Take note of an intent as it is now.
 
-        The request's charge is forgotten then, and so is the intent unless it is known now.
+        Call the result once a request has written everything: it returns what reverts that.
+        Reverting also forgets the request's charge, and the intent unless it is known now.
         """
         before, charges = Before(intent), list(intent.charges)
         is_known = intent.reference in self._intents
@@ -246,7 +248,7 @@ class Intents:
         return written
 
     def newest_first(self) -> Iterator[Intent]:
-        """All that are remembered."""
+        """All intents that are remembered."""
         return reversed(self._intents.values())
 
     def named(self, name: str) -> Intent | None:
@@ -255,7 +257,7 @@ class Intents:
         return self.of(found[0]) if found is not None and not found[1] else None
 
     def of(self, reference: str) -> Intent | None:
-        """By the reference of the intent or of a charge; one that only the book knows is made."""
+        """By the reference of the intent or of a charge; created if only the book knows it."""
         intent = self._intents.get(reference) or self._by_charge.get(reference)
         if intent is not None:
             return intent
@@ -265,7 +267,7 @@ class Intents:
         return self.booked(entry.request)
 
     def booked(self, request: PaymentRequest, like: Intent | None = None) -> Intent:
-        """The intent of an authorisation that was made without one: a key that was used twice."""
+        """An intent for an authorisation that has none, because a key was used twice."""
         now_s = self._backend.now_s()
         method = of_card(request.instrument, made("pm", request.reference, METHOD_ITEM), now_s)
         intent = Intent(

@@ -1,6 +1,6 @@
-"""Search: `metadata["order"]:"p1" AND status:"succeeded"`, as a sweeper looks for its own orders.
+"""Search: `metadata["order"]:"p1" AND status:"succeeded"`, as a cleanup job finds its orders.
 
-In life what is found lags behind by up to a minute (docs.stripe.com/search); here it does not.
+At Stripe, results lag behind by up to a minute (docs.stripe.com/search); here they do not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _JOIN = re.compile(r"\s+(AND\s+|OR\s+)?", re.IGNORECASE)
 def intents(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_intents/search`."""
     known = (account.objects.intent(intent) for intent in account.intents.newest_first())
-    return _found(account, asked, known)
+    return found(account, asked, known)
 
 
 def charges(account: Account, asked: RoutedRequest) -> Plan:
@@ -37,15 +37,16 @@ def charges(account: Account, asked: RoutedRequest) -> Plan:
         for charge in reversed(intent.charges)
         if account.objects.is_made(charge)
     )
-    return _found(account, asked, known)
+    return found(account, asked, known)
 
 
 def customers(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/customers/search`."""
-    return _found(account, asked, map(dict, reversed(account.customers.values())))
+    return found(account, asked, map(dict, reversed(account.customers.values())))
 
 
-def _found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Plan:
+def found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Plan:
+    """A page of what fits the query, newest first."""
     required(asked.given, "query")
     clauses, is_any = _clauses(text(asked.given, "query"))
     limit = integer(asked.given, "limit") or DEFAULT_OBJECTS
@@ -72,7 +73,7 @@ def _found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Pl
 
 
 def _clauses(query: str) -> tuple[list[re.Match[str]], bool]:
-    """The clauses of a query, and whether one of them is enough. Raises Invalid."""
+    """The clauses of a query, and whether any one of them is enough. Raises Invalid."""
     clauses: list[re.Match[str]] = []
     joins: set[str] = set()
     place = 0
@@ -96,7 +97,7 @@ def _clauses(query: str) -> tuple[list[re.Match[str]], bool]:
 
 
 def _fits(shown: Shown, clause: re.Match[str]) -> bool:
-    """Whether an object has what a clause asks for."""
+    """Whether an object matches a clause."""
     value: Any = shown.get(clause["field"])
     if clause["key"] is not None:
         value = value.get(clause["key"]) if isinstance(value, dict) else None

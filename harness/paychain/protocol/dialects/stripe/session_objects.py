@@ -5,12 +5,13 @@ Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
 from typing import Any
 
+from paychain.protocol.dialects.stripe import products
 from paychain.protocol.dialects.stripe.account import Account
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
+from paychain.protocol.dialects.stripe.errors import invalid
 from paychain.protocol.dialects.stripe.ids import opaque
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, required, text
 from paychain.protocol.dialects.stripe.records import (
@@ -22,11 +23,11 @@ from paychain.protocol.dialects.stripe.records import (
 
 PAY_PAGE = "/c/pay/"
 MAX_LINES = 100
-# The names of before 2026 are those of older libraries.
+# Older libraries use the names from before 2026.
 HOSTED = ("hosted_page", "hosted")
 WITHIN = ("embedded_page", "embedded", "elements", "custom")
 _DONE = (SUCCEEDED, REQUIRES_CAPTURE, CANCELED)
-# What a session that only takes one payment never uses.
+# Fields that a session for a single payment never uses.
 _UNUSED: Shown = {
     "adaptive_pricing": {"enabled": False},
     "after_expiration": None,
@@ -76,7 +77,7 @@ def status_of(account: Account, session: CheckoutSession) -> str:
     entry = account.objects.entry(intent)
     if entry is not None and intent.status(entry) in _DONE:
         return "complete"
-    # A payment that is under way when its time runs out may still be made.
+    # A payment in progress when the session's time runs out may still be made.
     is_late = account.backend.now_s() >= session.expires_s and not intent.is_busy
     return "expired" if session.expired_s or is_late else "open"
 
@@ -114,12 +115,12 @@ def shown_of(account: Account, session: CheckoutSession) -> Shown:
         "ui_mode": HOSTED[0] if session.is_hosted else WITHIN[0],
         "url": url if is_open and session.is_hosted else None,
     }
-    # Stripe's own order is that of the names.
+    # Stripe sorts them by name.
     return {"id": session.id, "object": "checkout.session"} | dict(sorted(shown.items()))
 
 
 def _customer(email: str | None) -> Shown:
-    """What a customer entered on the page."""
+    """The details that a customer entered on the page."""
     return {
         "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
         "business_name": None,
@@ -132,86 +133,80 @@ def _customer(email: str | None) -> Shown:
     }
 
 
-def lines_of(account: Account, given: dict[str, Any]) -> list[Shown]:
-    """The lines of a session. Raises Invalid for what cannot be bought."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a session. `made`: a product and its price, where the line brought its own."""
+
+    item: Shown
+    made: tuple[Shown, Shown] | None = None
+
+    def keep(self, account: Account) -> None:
+        """Let what came with the line be found; a product that is known already stays as it is."""
+        if self.made is None:
+            return
+        product, price = self.made
+        if product["id"] not in account.products:
+            account.sold_once[product["id"]] = product
+        account.sold_once[price["id"]] = price
+
+
+def lines_of(account: Account, given: dict[str, Any]) -> list[Line]:
+    """The lines of a session. Raises Invalid for lines that cannot be paid."""
     required(given, "line_items")
-    lines = given["line_items"]
-    if not isinstance(lines, list) or len(lines) > MAX_LINES:
+    asked = given["line_items"]
+    if not isinstance(asked, list) or len(asked) > MAX_LINES:
         raise invalid("Invalid array", param="line_items")
-    items = [_line(account, line, number) for number, line in enumerate(lines)]
-    if len({item["currency"] for item in items}) > 1:
+    lines = [_line(account, line, number) for number, line in enumerate(asked)]
+    if len({line.item["currency"] for line in lines}) > 1:
         raise invalid(
             "All prices on a Checkout Session must have the same currency.", param="line_items"
         )
-    return items
+    return lines
 
 
-def _line(account: Account, line: Any, number: int) -> Shown:
+def _line(account: Account, line: Any, number: int) -> Line:
     place = f"line_items[{number}]"
     if not isinstance(line, dict):
         raise invalid("Invalid object", param=place)
+    made: tuple[Shown, Shown] | None = None
     if name := text(line, "price"):
-        refusal = missing("price", name, f"{place}[price]")
-        refusal.status = 400
-        raise refusal
-    required(line, "price_data")
-    price = mapping(line, "price_data")
-    required(price, "currency")
-    product = mapping(price, "product_data")
-    name = text(product, "name") or text(price, "product")
-    if not name:
-        raise _missing(f"{place}[price_data][product_data][name]")
-    each_minor = _unit_amount(price, place)
+        price = products.sold_price(account, name, f"{place}[price]")
+        product = account.products.get(price["product"], {"name": name})
+    else:
+        required(line, "price_data")
+        product, price = made = _of_data(account, mapping(line, "price_data"), place)
     quantity = integer(line, "quantity") or 1
-    currency = text(price, "currency").lower()
-    total_minor = each_minor * quantity
-    return {
+    total_minor = price["unit_amount"] * quantity
+    item = {
         "id": account.new_id("li"),
         "object": "item",
         "amount_discount": 0,
         "amount_subtotal": total_minor,
         "amount_tax": 0,
         "amount_total": total_minor,
-        "currency": currency,
-        "description": name,
+        "currency": price["currency"],
+        "description": product["name"],
         "metadata": {},
-        "price": {
-            "id": account.new_id("price"),
-            "object": "price",
-            "active": False,
-            "billing_scheme": "per_unit",
-            "created": account.backend.now_s(),
-            "currency": currency,
-            "custom_unit_amount": None,
-            "livemode": False,
-            "lookup_key": None,
-            "metadata": {},
-            "nickname": None,
-            "product": account.new_id("prod", 14),
-            "recurring": None,
-            "tax_behavior": "unspecified",
-            "tiers_mode": None,
-            "transform_quantity": None,
-            "type": "one_time",
-            "unit_amount": each_minor,
-            "unit_amount_decimal": str(each_minor),
-        },
+        "price": dict(price),
         "quantity": quantity,
     }
+    return Line(item=item, made=made)
 
 
-def _unit_amount(price: dict[str, Any], place: str) -> int:
-    """The price of one piece in minor units. Raises Invalid."""
-    if price.get("unit_amount") not in (None, ""):
-        return integer(price, "unit_amount", least=0) or 0
-    try:
-        exact = Decimal(text(price, "unit_amount_decimal"))
-    except InvalidOperation:
-        raise _missing(f"{place}[price_data][unit_amount]") from None
-    if not exact.is_finite() or exact != exact.to_integral_value() or exact < 0:
-        raise invalid("Invalid decimal", param=f"{place}[price_data][unit_amount_decimal]")
-    return int(exact)
-
-
-def _missing(param: str) -> Invalid:
-    return invalid(f"Missing required param: {param}.", code="parameter_missing", param=param)
+def _of_data(account: Account, data: dict[str, Any], place: str) -> tuple[Shown, Shown]:
+    """The product and the price that a line brings. Stripe makes both, and neither sells again."""
+    place = f"{place}[price_data]"
+    described, name = mapping(data, "product_data"), text(data, "product")
+    title = text(described, "name") or name
+    if not title:
+        raise products.parameter_missing(f"{place}[product_data][name]")
+    if data.get("recurring"):
+        raise products.recurring_refused(f"{place}[recurring]")
+    price = products.new_price(account, data, name or account.new_id("prod", 14), place)
+    price["active"] = False
+    # A product that a shop has made elsewhere is known by its id alone.
+    product = account.products.get(name) or products.new_product(account, price["product"], title)
+    if not name:
+        product["active"] = False
+        products.write(product, described)
+    return product, price

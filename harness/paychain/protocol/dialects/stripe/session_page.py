@@ -22,19 +22,19 @@ from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
 from paychain.wire.http import HttpResponse
 
 USUAL_CARD = "pm_card_visa"
-_PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: where the session's id goes
+_PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: placeholder for the session's id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visited:
-    """What the customer sees of the page after it has acted."""
+    """What the customer sees of the page after paying or leaving."""
 
     account: Account
     session: CheckoutSession
     has_left: bool = False
 
     def response(self, shown: HttpResponse) -> HttpResponse:
-        """Back to the shop, on to the bank's page, or the page with why the card was declined."""
+        """A redirect to the shop or the bank's page, or this page with the reason for a decline."""
         session, intent = self.session, self.session.intent
         if self.has_left:
             return sent_to(_address(session, session.cancel_url))
@@ -48,7 +48,7 @@ class Visited:
 
 
 def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
-    """A customer pays on the page, or leaves it. Raises Invalid for a page that is no more."""
+    """A customer pays on the page, or leaves it. Raises Invalid if the page is no longer open."""
     session = session_of(account, asked)
     intent = session.intent
     visited = Visited(account=account, session=session)
@@ -72,7 +72,7 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
 
 
 def key_of(account: Account, target: str) -> str:
-    """The key under which the page pays: Stripe charges for one press of its button once."""
+    """The key under which the page pays: one press of its button is charged once."""
     found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
     session = account.sessions.get(found[0]) if found is not None else None
     return key_of_press(target, len(session.intent.charges)) if session is not None else ""

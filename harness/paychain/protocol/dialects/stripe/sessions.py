@@ -1,4 +1,4 @@
-"""Checkout Sessions: a page of Stripe's where a customer pays, as the shop makes and sees it.
+"""Checkout Sessions: pages of Stripe's where customers pay, as the shop creates and sees them.
 
 POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.py) ─▶ success_url,
                                     and checkout.session.completed
@@ -7,6 +7,7 @@ POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
@@ -33,8 +34,8 @@ from paychain.protocol.vendor import Evidence
 
 EXPIRED = "checkout.session.expired"
 COMPLETED = "checkout.session.completed"
-LASTS_S = 86_400  # a session, unless it says how long
-BUSY_S = 1  # until a look at a session whose customer was paying when it ran out
+LASTS_S = 86_400  # lifetime of a session, unless it names its own
+BUSY_S = 1  # pause before another look at a session that ran out while its customer was paying
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
@@ -49,7 +50,8 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     back = "success_url" if is_hosted else "return_url"
     required(given, back)
     now_s = account.backend.now_s()
-    items = lines_of(account, given)
+    lines = lines_of(account, given)
+    items = [line.item for line in lines]
     amount_minor = sum(item["amount_total"] for item in items)
     currency = currency_of(items[0]["currency"], amount_minor)
     intent = Intent(
@@ -80,6 +82,8 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     _attribute(account, asked, intent, data)
 
     def add() -> None:
+        for line in lines:
+            line.keep(account)
         account.sessions[intent.reference] = session
         _end_in_time(account, session)
 
@@ -103,7 +107,7 @@ def _attribute(
     )
     intent.reference, intent.payment, intent.attempt = found.reference, found.payment, found.attempt
     intent.is_stranger = found.by == "nothing"
-    # A link that knows no keys makes another session of a repeat: it needs a name of its own.
+    # A link that keeps no keys makes another session for a repeat: it needs a name of its own.
     if found.reference in account.sessions or account.intents.of(found.reference) is not None:
         account.made += 1
         intent.reference = f"{found.reference}~{account.backend.link}.i{account.made}"
@@ -126,7 +130,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}`: its metadata."""
     session = session_of(account, asked)
 
-    # Another update may come between until this one is done.
+    # Other updates may be made before this one is done.
     def metadata() -> dict[str, str]:
         return written(session.fields["metadata"], asked.given)
 
@@ -135,7 +139,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def expire(account: Account, asked: RoutedRequest) -> Plan:
-    """`POST /v1/checkout/sessions/{session}/expire`: nobody can pay any more."""
+    """`POST /v1/checkout/sessions/{session}/expire`: from then on nobody can pay."""
     session = session_of(account, asked)
     if session.intent.is_busy:
         raise locked()
@@ -148,9 +152,9 @@ def expire(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def _end(account: Account, session: CheckoutSession) -> list[str]:
-    """Nobody can pay a session any more, nor authenticate what was begun on its page.
+    """End a session: nobody can pay it any more, or authenticate what was begun on its page.
 
-    Returns the names of the events that report it.
+    Returns the types of the events that report this.
     """
     intent = session.intent
     session.expired_s = account.backend.now_s()
@@ -167,8 +171,8 @@ def _report(account: Account, session: CheckoutSession, kinds: Iterable[str]) ->
 
 
 def _end_in_time(account: Account, session: CheckoutSession) -> None:
-    """End a session when its time runs out and it has not been paid by then."""
-    # Only its name: a session that is forgotten before must not be kept by what waits for its end.
+    """End a session when its time runs out, unless it has been paid by then."""
+    # Only its name: what waits for its end must not keep a session that is forgotten earlier.
     name = session.intent.reference
 
     def look() -> None:
@@ -202,7 +206,7 @@ def listed(account: Account, asked: RoutedRequest) -> Plan:
 def line_items(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions/{session}/line_items`."""
     session = session_of(account, asked)
-    return page(account, asked, session.items)
+    return page(account, asked, deepcopy(session.items))
 
 
 def looked_at(
@@ -215,7 +219,7 @@ def looked_at(
 
 
 def session_of(account: Account, asked: RoutedRequest) -> CheckoutSession:
-    """The session that a path names. Raises Invalid for an unknown."""
+    """The session that a path names. Raises Invalid for an unknown id."""
     name = asked.names[0]
     asked.concerns(name)
     found = read(SESSION, name)

@@ -19,9 +19,9 @@ SECRET_DIGITS = 32
 
 
 def signed(event: Shown, path: str, secret: str, sent_s: int) -> HttpRequest:
-    """The request that brings an event to its receiver."""
-    # Written as Stripe does: a receiver that parses the body and writes it again before it checks
-    # the signature must fail here, too.
+    """The request that delivers an event to its receiver."""
+    # Formatted as Stripe does: a receiver that parses and reformats the body before it checks the
+    # signature must fail here, too.
     body = msgspec.json.format(msgspec.json.encode(event), indent=2)
     mark = hmac.new(secret.encode(), f"{sent_s}.".encode() + body, hashlib.sha256).hexdigest()
     headers = {

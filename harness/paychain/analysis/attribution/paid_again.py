@@ -1,0 +1,66 @@
+"""Of which payment of an order a request is, where a service names only the order to its providers.
+
+A customer whose payment was declined pays the order again. What the service begins from then on is
+for that payment, although all that it tells a provider is the order:
+
+    customer   p1 ── declined        p1r2 ── approved
+    service      authorise 1 (p1)      authorise 2 (p1, too) ─> of p1r2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from paychain.analysis.store.store import RunStore
+from paychain.model.operations import CUSTOMER
+from paychain.payments.outcome import Outcome
+
+_SEVERAL = (
+    "SELECT [order], payment, started_ns, ended_ns, outcome FROM txn WHERE [order] IN "
+    "(SELECT [order] FROM txn WHERE [order] != '' GROUP BY 1 HAVING COUNT(*) > 1) "
+    "ORDER BY [order], started_ns"
+)
+# A payment's own trace says for certain whose a request is.
+_BEGUN = (
+    "SELECT attempt, MIN(started_ns) FROM received WHERE payment = ? AND [by] != 'trace' "
+    "GROUP BY attempt HAVING MIN(started_ns) >= ?"
+)
+_OF_ATTEMPT = ("received", "hop", "movement", "decision")  # tables whose rows belong to one
+
+
+class _Paid(NamedTuple):
+    """A payment of an order that has several."""
+
+    order: str
+    payment: str
+    started_ns: int
+    ended_ns: int
+    outcome: str
+
+
+def take_over(store: RunStore) -> None:
+    """Give each payment what was begun for it in the name of a declined one of the same order.
+
+    Before hops of own services are made.
+    """
+    for before, after in list(_after_declines(store)):
+        for attempt, _ in list(store.select(_BEGUN, (before.payment, after.started_ns))):
+            for table in _OF_ATTEMPT:
+                of_links = f"AND caller != '{CUSTOMER}'" if table == "hop" else ""
+                rows = store.select(
+                    f"SELECT rowid FROM {table} WHERE payment = ? AND attempt = ? {of_links}",
+                    (before.payment, attempt),
+                )
+                store.set_column(table, "payment", [(after.payment, row) for (row,) in rows])
+
+
+def _after_declines(store: RunStore) -> Iterator[tuple[_Paid, _Paid]]:
+    """Declined payments, each with those of its order that began later, the last one first."""
+    paid = map(_Paid._make, store.select(_SEVERAL, ()))
+    for _, payments in groupby(paid, itemgetter(0)):
+        for after, before in combinations(reversed(list(payments)), 2):
+            if before.outcome == Outcome.DECLINED and before.ended_ns <= after.started_ns:
+                yield before, after

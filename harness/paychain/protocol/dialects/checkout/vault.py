@@ -1,0 +1,218 @@
+"""Customers and their instruments: cards that are kept, and pay later by id.
+
+    POST /instruments (token or card, customer) ─▶ src_…
+    POST /payments {source: {type: id, id: src_…}} or {source: {type: customer, id: cus_…}}
+
+Keys are not for these endpoints. Source: the clients of checkout-sdk (python) 4.8.1; which code a
+wrong request gets is deduced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paychain.protocol.dialects.checkout import payments, reading, views
+from paychain.protocol.dialects.checkout.account import Account, Customer, StoredCard
+from paychain.protocol.dialects.checkout.errors import Invalid
+from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_ids import BASE32, encode
+from paychain.wire.http import HttpResponse, json_response
+
+_SAID = ("name", "phone", "metadata")
+_USED_CUSTOMER = frozenset({"email", "default", "instruments", *_SAID})
+_USED = frozenset(
+    {"type", "token", "number", "expiry_month", "expiry_year", "account_holder", "customer", "name"}
+)
+Shown = dict[str, Any]
+
+
+async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /customers`: one for each email address."""
+    body = reading.read(call.http.body)
+    account.ignored.note(call, body, _USED_CUSTOMER)
+    customer = _customer_from(account, body)
+    kept = [_card(account, str(name)) for name in body.get("instruments") or []]
+
+    def add() -> None:
+        account.customers[customer.id] = customer
+        for card in kept:
+            card.customer = customer.id
+        customer.default = str(body.get("default") or (kept[0].id if kept else ""))
+
+    await payments.execute_nothing(call, payments.NOTHING, add)
+    return json_response(201, {"id": customer.id})
+
+
+async def show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /customers/{id}`, by id or email address."""
+    customer = _customer(account, name)
+    await payments.execute_nothing(call, payments.NOTHING)
+    cards = [_shown(card) for card in account.cards.values() if card.customer == customer.id]
+    default = {"default": customer.default} if customer.default else {}
+    return json_response(
+        200, {**_short(customer), **customer.said, **default, "instruments": cards}
+    )
+
+
+async def update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`PATCH /customers/{id}`."""
+    body = reading.read(call.http.body)
+    account.ignored.note(call, body, _USED_CUSTOMER)
+    customer = _customer(account, name)
+    email = _email(account, body, customer) if "email" in body else customer.email
+    default = str(body.get("default") or customer.default)
+    if default and _card(account, default).customer != customer.id:
+        raise Invalid("no_instrument")
+
+    def change() -> None:
+        customer.email, customer.default = email, default
+        customer.said |= {said: body[said] for said in _SAID if said in body}
+
+    await payments.execute_nothing(call, payments.NOTHING, change)
+    return HttpResponse(204)
+
+
+async def delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`DELETE /customers/{id}`, with the instruments."""
+    customer = _customer(account, name)
+
+    def change() -> None:
+        account.customers.pop(customer.id, None)
+        for card in [each for each in account.cards.values() if each.customer == customer.id]:
+            account.cards.pop(card.id, None)
+
+    await payments.execute_nothing(call, payments.NOTHING, change)
+    return HttpResponse(204)
+
+
+async def create_instrument(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /instruments`, of a token or a card's number, for a known customer or a new one."""
+    body = reading.read(call.http.body)
+    account.ignored.note(call, body, _USED)
+    if body.get("type") not in ("card", "token"):
+        raise Invalid("source_type")
+    instrument, expiry = reading.card(body, account.backend.now_s())
+    owner = reading.part(body, "customer")
+    customer: Customer | None = None
+    if owner.get("id"):
+        customer = _customer(account, str(owner["id"]))
+    elif owner:
+        # An address that is known already is that customer's.
+        known = account.customer_named(str(owner.get("email") or ""))
+        customer = known or _customer_from(account, owner)
+    card = StoredCard(
+        id=_new_id(account, reading.STORED),
+        instrument=instrument,
+        expiry=expiry,
+        customer=customer.id if customer is not None else "",
+        holder=reading.part(body, "account_holder"),
+    )
+
+    def add() -> None:
+        account.cards[card.id] = card
+        if customer is not None:
+            account.customers.setdefault(customer.id, customer)
+            if owner.get("default") is True or not customer.default:
+                customer.default = card.id
+
+    await payments.execute_nothing(call, payments.NOTHING, add)
+    return json_response(201, _shown(card, customer))
+
+
+async def show_instrument(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /instruments/{id}`."""
+    card = _card(account, name)
+    await payments.execute_nothing(call, payments.NOTHING)
+    return json_response(200, _shown(card, account.customers.get(card.customer)))
+
+
+async def update_instrument(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`PATCH /instruments/{id}`: expiry, holder, and whose it is."""
+    body = reading.read(call.http.body)
+    account.ignored.note(call, body, _USED)
+    card = _card(account, name)
+    expiry = card.expiry
+    if "expiry_month" in body or "expiry_year" in body:
+        said = {"expiry_month": card.expiry[0], "expiry_year": card.expiry[1], **body}
+        expiry = reading.expiry(said, account.backend.now_s())
+    owner = reading.part(body, "customer")
+    customer = _customer(account, str(owner["id"])) if owner.get("id") else None
+    holder = reading.part(body, "account_holder")
+
+    def change() -> None:
+        card.expiry, card.holder = expiry, holder or card.holder
+        if customer is not None:
+            card.customer = customer.id
+            if owner.get("default") is True:
+                customer.default = card.id
+
+    await payments.execute_nothing(call, payments.NOTHING, change)
+    return json_response(200, {"type": "card", "fingerprint": _shown(card)["fingerprint"]})
+
+
+async def delete_instrument(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`DELETE /instruments/{id}`: it pays no more."""
+    card = _card(account, name)
+
+    def change() -> None:
+        account.cards.pop(card.id, None)
+        customer = account.customers.get(card.customer)
+        if customer is not None and customer.default == card.id:
+            customer.default = ""
+
+    await payments.execute_nothing(call, payments.NOTHING, change)
+    return HttpResponse(204)
+
+
+def _customer_from(account: Account, body: Shown) -> Customer:
+    return Customer(
+        id=_new_id(account, "cus_"),
+        email=_email(account, body),
+        said={name: body[name] for name in _SAID if body.get(name)},
+    )
+
+
+def _email(account: Account, body: Shown, owner: Customer | None = None) -> str:
+    """The required address of a customer, which nobody else has. Raises Invalid."""
+    email = body.get("email")
+    if not isinstance(email, str) or "@" not in email:
+        raise Invalid("no_email" if not email else "email")
+    if account.customer_named(email) not in (None, owner):
+        raise Invalid("email_in_use")
+    return email
+
+
+def _new_id(account: Account, prefix: str) -> str:
+    account.kept += 1
+    digits = encode(f"{account.kept}/{account.backend.now_s()}/v", BASE32)
+    return f"{prefix}{digits[:26]}"
+
+
+def _customer(account: Account, name: str) -> Customer:
+    customer = account.customers.get(name) or account.customer_named(name)
+    if customer is None:
+        raise Invalid("not_found")
+    return customer
+
+
+def _card(account: Account, name: str) -> StoredCard:
+    card = account.cards.get(name)
+    if card is None:
+        raise Invalid("not_found")
+    return card
+
+
+def _short(customer: Customer) -> Shown:
+    return {"id": customer.id, "email": customer.email}
+
+
+def _shown(card: StoredCard, customer: Customer | None = None) -> Shown:
+    shown = views.card(card.instrument, card.expiry)
+    shown = {**shown, "id": card.id}
+    if card.holder:
+        shown["account_holder"] = card.holder
+    if customer is not None:
+        is_default = {"default": customer.default == card.id}
+        name = {"name": customer.said["name"]} if customer.said.get("name") else {}
+        shown["customer"] = {**_short(customer), **name, **is_default}
+    return shown

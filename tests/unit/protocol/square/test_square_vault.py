@@ -1,0 +1,85 @@
+"""Square's customers and their cards on file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.json_links import JsonLinks, on_vendor
+from tests.support.vendor_links import payment
+
+MONEY = {"amount": 1000, "currency": "EUR"}
+
+
+async def customer(links: JsonLinks, **more: Any) -> str:
+    made = await links.post("/v2/customers", {"given_name": "Ada", **more})
+    return str(made["customer"]["id"])
+
+
+async def card(links: JsonLinks, owner: str, **more: Any) -> Any:
+    body = {"source_id": "cnon:card-nonce-ok", "idempotency_key": "c1", **more}
+    return await links.post("/v2/cards", {**body, "card": {"customer_id": owner}})
+
+
+async def pay(links: JsonLinks, source: str, key: str, **more: Any) -> Any:
+    body = {"source_id": source, "idempotency_key": key, "amount_money": MONEY}
+    return await links.post("/v2/payments", {**body, "reference_id": payment(1), **more})
+
+
+def test_a_card_on_file_pays_for_its_customer_until_it_is_disabled() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        ada, grace = await customer(links), await customer(links)
+        kept = (await card(links, ada))["card"]["id"]
+        assert (await card(links, ada))["card"]["id"] == kept  # the same key
+        paid = await pay(links, kept, "k1", customer_id=ada)
+        assert paid["payment"]["status"] == "COMPLETED"
+        nobodys = await pay(links, kept, "k2")
+        assert nobodys["errors"][0]["field"] == "customer_id"
+        others = await pay(links, kept, "k3", customer_id=grace)
+        assert others.status == 404
+        listed = await links.ask("GET", f"/v2/cards?customer_id={ada}")
+        assert [each["id"] for each in listed["cards"]] == [kept]
+        await links.post(f"/v2/cards/{kept}/disable", {})
+        refused = await pay(links, kept, "k4", customer_id=ada)
+        assert refused["errors"][0]["code"] == "INVALID_CARD"
+        assert (await links.ask("GET", f"/v2/cards?customer_id={ada}")).body == {}
+
+    moved = [move[0] for move in on_vendor(JsonLinks("square"), scenario).booked()]
+    assert moved == ["authorised", "captured"]
+
+
+def test_a_card_is_kept_from_a_payment_and_a_declined_one_is_not() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        ada = await customer(links)
+        paid = await pay(links, "cnon:card-nonce-ok", "k1")
+        kept = await card(links, ada, source_id=paid["payment"]["id"])
+        assert (await pay(links, kept["card"]["id"], "k2", customer_id=ada)).status == 200
+        declined = await card(
+            links, ada, source_id="cnon:card-nonce-declined", idempotency_key="c2"
+        )
+        assert (declined.status, declined["errors"][0]["code"]) == (402, "GENERIC_DECLINE")
+        assert len((await links.ask("GET", "/v2/cards"))["cards"]) == 1
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
+def test_customers_are_searched_by_what_a_shop_wrote() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        ada = await customer(links, email_address="ada@shop.example", reference_id="u-1")
+        await customer(links, email_address="grace@shop.example")
+
+        async def found(**filters: Any) -> list[str]:
+            asked = {"query": {"filter": filters}}
+            got = await links.post("/v2/customers/search", asked)
+            return [each["id"] for each in got.body.get("customers", [])]
+
+        assert await found(email_address={"exact": "ada@shop.example"}) == [ada]
+        assert await found(reference_id={"exact": "u-1"}) == [ada]
+        assert len(await found(email_address={"fuzzy": "shop"})) == 2
+        await links.ask("PUT", f"/v2/customers/{ada}", {"reference_id": None})
+        assert await found(reference_id={"exact": "u-1"}) == []
+        assert (await links.ask("DELETE", f"/v2/customers/{ada}")).status == 200
+        assert (await links.ask("GET", f"/v2/customers/{ada}")).status == 404
+        nameless = await links.post("/v2/customers", {"note": "x"})
+        assert nameless["errors"][0]["code"] == "MISSING_REQUIRED_PARAMETER"
+
+    on_vendor(JsonLinks("square"), scenario)
