@@ -17,8 +17,8 @@ from tests.support.shared_runs import TEST_S, made_once
 from tests.support.virtual_runs import broken, run_virtually
 
 CHAINS = ("depin-one", "depin-two", "depin-many", "depin-many-gateway")
-# With fewer payments: enough for every row, in a third of the time.
-SCHEDULE = available("experiment")["zones-one-by-one"].read_text().replace("5/s", "1.5/s")
+# With fewer payments: enough for every row, in half the time.
+SCHEDULE = available("experiment")["zones-one-by-one"].read_text().replace("5/s", "2.5/s")
 LOAD = (
     "experiment: some\ntolerances: {}\nload: {arrivals: 5/s, warm_up: 0s, before: 1s, after: 2s}\n"
 )
@@ -63,7 +63,7 @@ def test_many_operators_go_on_where_one_provider_does_not_at_a_cost(compared: Si
     one, two, many = (of(compared, name) for name in CHAINS[:3])
     assert many.success > 0.95 > 0.9 > max(one.success, two.success)
     assert many.final_in_time > 0.98 > 0.9 > max(one.final_in_time, two.final_in_time)
-    assert many.requests > 1.1 * one.requests
+    assert many.requests > 1.2 * one.requests
     assert many.p50_ms is not None
     assert one.p50_ms is not None
     assert many.p50_ms > one.p50_ms

@@ -198,6 +198,37 @@ def test_a_frozen_worker_is_lost_after_ten_seconds_of_silence(run: Callable[...,
     assert not Path(f"/proc/{frozen}").exists()
 
 
+@pytest.mark.thorough  # without the third one, below
+def test_workers_that_were_started_elsewhere_need_nothing_but_the_address(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
+    going = run("here", "--workers", "2", "--master", "127.0.0.2:0")
+    address = going.address()
+    assert address.startswith("127.0.0.2:")
+    with (
+        worker(tmp_path, address, token="another token, also long") as stranger,
+        worker(tmp_path, address) as first,
+        worker(tmp_path, address) as second,
+        worker(tmp_path, address) as third,
+    ):
+        result = going.ends()
+        codes = sorted(process.wait(WITHIN_S) for process in (first, second, third))
+        assert stranger.poll() is None  # it is not let in, and never counted
+    assert codes == [0, 0, 3]  # there were two shares: the third was sent away
+    assert verdict(result) == "pass", going.output
+    assert facts(result, "name", "missing") == [("far", 0), ("far-2", 0)]
+    load = result["load"]
+    assert load["planned"] == load["offered"] == load["recorded"]
+    declare(tmp_path, shop=CHAIN, steady=steady())
+    words = ["run", "shop.yaml", "steady.yaml", "--virtual", "--out", "alone"]
+    assert invoked(tmp_path, *words).exit_code == 0
+    assert going.payments() == payments_in(run_in(tmp_path, "alone"))
+    for share in load["workers"]:
+        assert share["planned"] == share["started"] == share["recorded"]
+        # One machine has one clock: the true offset is 0.
+        assert abs(share["clock_offset_ms"]) <= share["clock_uncertainty_ms"]
+
+
 @pytest.mark.thorough
 def test_a_worker_that_somebody_ends_is_lost_at_once(
     run: Callable[..., Run], tmp_path: Path
@@ -340,21 +371,19 @@ def test_workers_from_elsewhere_need_the_address_and_deliver_every_record_once(
         ):
             going.begins()
             cable.cut()
-            with worker(tmp_path, address) as third:
-                let_pass(5)  # Locust itself counts a worker as missing after 3 s
-                (spool,) = [
-                    path
-                    for path in going.out.glob("*/spool/load-?.spool")
-                    if path.stat().st_mtime < time.time() - 3
-                ]  # nothing came from the one that is cut off
-                size = spool.stat().st_size
-                cable.restore()
-                result = going.ends()
-                codes = [process.wait(WITHIN_S) for process in (cut, whole, third)]
+            let_pass(5)  # Locust itself counts a worker as missing after 3 s
+            (spool,) = [
+                path
+                for path in going.out.glob("*/spool/load-?.spool")
+                if path.stat().st_mtime < time.time() - 3
+            ]  # nothing came from the one that is cut off
+            size = spool.stat().st_size
+            cable.restore()
+            result = going.ends()
+            assert [cut.wait(WITHIN_S), whole.wait(WITHIN_S)] == [0, 0]
             assert stranger.poll() is None  # it is not let in, and never counted
     finally:
         cable.close()
-    assert codes == [0, 0, 3]  # there were two shares: the third was sent away
     assert size > 0
     assert verdict(result) == "pass", going.output
     lost = facts(result, "name", "missing", "lost")

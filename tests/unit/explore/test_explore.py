@@ -774,7 +774,6 @@ def test_refunds_by_hand_between_two_captures_are_two() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_scripts")
 def test_a_script_refunds_where_something_is_captured() -> None:
     """The bug: an issuer refunds, and keeps no book of it."""
     chain = refunding()

@@ -60,7 +60,7 @@ def test_the_printed_limit_is_what_a_run_shows(gives_up: SearchSpec, found: Smal
     assert breaks(gives_up, ScheduledFault(LOST, 0, 22, 50))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # the printed limit, above, at three starts
 def test_a_millisecond_less_than_the_limit_passes_at_every_start() -> None:
     """The first try and its retry must both fail, which no start makes possible in 30 ms."""
     chain = load_chain("card-gives-up").model
