@@ -89,8 +89,8 @@ HAS_PIP = $(PYTHON) -c 'import pip, sys; sys.exit([int(part) for part in pip.__v
 # .venv may be of another $(PYTHON), or half made, and have no pip after all.
 CAN_INSTALL = @test -e $(BIN)/pip || $(HAS_PIP) || $(BIN)/python -m ensurepip --default-pip >/dev/null
 INSTALL = $(PIP) --quiet --disable-pip-version-check install --no-compile $(CONSTRAINTS:%=--constraint %) --editable
-# What no run imports is compiled when it is: other languages of Faker, lexers, pip itself.
-NEVER = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_|[a-z]+/test(s|ing)/)
+# What no run imports is compiled when it is: lexers, pip itself.
+NEVER = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|[a-z]+/test(s|ing)/)
 # Nor, where no tests run, what other commands and other chains import.
 RARELY = site-packages/(_?pytest|cffi|cryptography|engineio|future|hypothesis|libfuturize|libpasteurize|markdown_it|packaging|past|pycparser|pydantic/v1|pygments|rich/_unicode_data|socketio|websocket|wsproto|zope)/|protocol/dialects/[a-z]+/
 COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(1)' .venv/lib harness >/dev/null || true

@@ -59,6 +59,11 @@ _TAIL = """\
   replayed.
 - How Infura's outage of 2020 ended, and how many of its requests failed from 08:04, is assumed.
 - The exchange's outage of 2026-05-07 is replayed from articles that quote its post-mortem.
+- `depin-many-gateway` in the edge's outage was run for real at 6 payments per second. At 10 it
+  passed as well, with a difference of one payment from the virtual run. At the outage's own 40 its
+  24 links, which share a process, do not keep up on two busy cores: a look at the ledger takes
+  350 ms instead of 7, timeouts lead to more requests, and no payment succeeds any more, not even
+  after the last fault. That run is inconclusive: it shows the machine.
 - Distributed operators (Gaimin and others) publish no figures on uptime, churn or hosting. Their
   chain files state what is assumed.
 - Figures of providers (confirmations, limits) change: check them before you copy a chain.

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from paychain.simulation.guard import guards_installed
+from tests.oracle.agreed import AGREED
 from tests.oracle.behaviour import BEHAVIOUR
 from tests.oracle.compare import Difference, all_seen, differences, findings
 from tests.oracle.mutants import IN_BOOKS
@@ -144,7 +145,7 @@ def _print(outcome: Outcome) -> None:
 def mutants() -> None:
     """The table of the mutants: which rule finds which."""
     found = 0
-    every = [*IN_BOOKS, *BEHAVIOUR]
+    every = [*IN_BOOKS, *BEHAVIOUR, *AGREED]
     for mutant in every:
         seen = judged(mutant)
         found += seen.is_found

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,11 @@ def in_words(chain: str, rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
+def _missing(rows: Sequence[dict[str, Any]], chosen: argparse.Namespace) -> bool:
+    had: int = sum(row["payments"] for row in rows)
+    return had < int(chosen.payments)
+
+
 def main(options: Sequence[str] = ()) -> None:
     """Print, for each chain, how many payments were judged and what was found."""
     parser = argparse.ArgumentParser(prog="python -m bench sound_money")
@@ -135,13 +141,15 @@ def main(options: Sequence[str] = ()) -> None:
     known = {(row["chain"], row["seed"], row["asked"]): row for row in map(json.loads, done)}
     rows: dict[str, list[dict[str, Any]]] = {}
     chains = [each for each in sound_chains() if chosen.chain in each.model.chain]
-    # One run of each chain after the other: a bench that is ended early has seen them all.
-    for seed in range(1, -(-chosen.payments // chosen.of_a_run) + 1):
+    # One run of each chain after the other: a bench that is ended early has seen them all. A run
+    # may have a few payments less than it was asked for.
+    for seed in count(1):
+        chains = [each for each in chains if _missing(rows.get(each.model.chain, ()), chosen)]
+        if not chains:
+            break
         for chain in chains:
             name = chain.model.chain
             of_chain = rows.setdefault(name, [])
-            if sum(row["payments"] for row in of_chain) >= chosen.payments:
-                continue
             row = known.get((name, seed, chosen.of_a_run))
             if row is None:
                 row = judged(chain, chosen.of_a_run, seed)

@@ -130,7 +130,7 @@ def test_a_fixed_port_that_is_taken_is_a_usage_error(tmp_path: Path) -> None:
         declare(tmp_path, shop=own_shop(service=service), calm=experiment())
         done = invoked(tmp_path, "run", "shop.yaml", "calm.yaml", "--out", "runs")
     assert done.exit_code == 2
-    assert f"port {port}, where shop is to reach processor-a, cannot be had" in done.stderr
+    assert f"port {port}, at which shop reaches processor-a, cannot be opened" in done.stderr
 
 
 @pytest.mark.thorough  # test_ends_of_runs.py interrupts the start of another chain

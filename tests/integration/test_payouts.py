@@ -32,6 +32,7 @@ LIES = {
     ("payouts", "wrong-answer"),
     ("wallet", "wrong-answer"),
 }
+QUORUM = "quorum: {with: [node-own, node-third], agree: 2}"
 DOWN = "  - {id: away, at: 0s, for: 3s, target: {link: node-provider}, down: {}}\n"
 
 
@@ -131,6 +132,23 @@ def test_what_waits_in_a_fee_spike_is_replaced_or_paid_again(
     assert set(judged(result)) == rules
     at_once = "SELECT COUNT(*) FROM movement WHERE kind = 'transferred' AND reference LIKE '%.2'"
     assert selected(tmp_path, at_once)[0][0] != 0
+
+
+@pytest.mark.slow
+def test_a_wallet_that_asks_three_nodes_pays_once_whatever_one_of_them_says(
+    tmp_path: Path,
+) -> None:
+    alone = "read: {to: node-provider, timeout: 800ms, fallback: [{to: node-own}]}"
+    assert CHAIN.count(alone) == 1
+    together = alone.replace("fallback: [{to: node-own}]", QUORUM)
+    chain = CHAIN.replace(alone, together) + "  node-third: {role: node, calls: *node}\n"
+    result = run_virtually(
+        tmp_path, chain, experiment("target: {link: node-provider}, lies: {}", after="3s")
+    )
+    assert judged(result) == {}
+    # What the liar kept to itself is sent again once it tells the truth.
+    mined = "SELECT COUNT(*) FROM movement WHERE kind = 'transferred'"
+    assert selected(tmp_path, mined) == selected(tmp_path, "SELECT COUNT(*) FROM txn")
 
 
 @pytest.mark.slow

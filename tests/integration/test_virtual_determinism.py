@@ -23,7 +23,6 @@ from tests.support.tiers import only
 VENVS = CACHE / "pythons"  # one environment per Python, made once
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 NEEDS = (
-    "faker",
     "httptools",
     "msgspec",
     "pydantic",

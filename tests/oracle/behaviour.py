@@ -98,7 +98,7 @@ def _unavailable(_honest: Decide) -> Decide:
     return decide
 
 
-def _busy_at_first(honest: Decide) -> Decide:
+def busy_at_first(honest: Decide) -> Decide:
     """What is sent directly fails; what was stored and is delivered later does not."""
 
     async def decide(self: Any, request: PaymentRequest, *rest: Any) -> Answer:
@@ -633,7 +633,7 @@ BEHAVIOUR: list[Mutant] = [
         role="gateway",
         wrong="stores a payment of more than it may",
         rule="fallbacks_within_limits",
-        plant=together(decides(Processor, _busy_at_first), instead(Store, "refuse", _no_limit)),
+        plant=together(decides(Processor, busy_at_first), instead(Store, "refuse", _no_limit)),
         chain="queue",
     ),
     Mutant(

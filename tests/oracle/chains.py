@@ -1,7 +1,6 @@
 """Whole chains as a user declares them, drawn at random: what no example of ours thought of.
 
-Everything that a chain may declare is drawn somewhere below. What the loader refuses is drawn
-again by the caller, so a chain here need not be sensible, only plausible.
+Most of what a chain with cards may declare; the rest is in `rarer`. The loader may refuse it.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.oracle.chance import Chance, choose, happens, some
+from tests.oracle.rarer import add_to_chain
 from tests.oracle.scripted import draw_leaving
 
 Declared = dict[str, Any]
@@ -102,6 +102,7 @@ def draw_chain(chance: Chance) -> Declared:
     forwards = links["edge"].get("calls", {}) if has_edge else {}
     if forwards and happens(chance, 30):
         forwards["forward"]["on_unknown"] = "reverse"
+    add_to_chain(chance, chain)
     return chain
 
 
@@ -185,7 +186,7 @@ def _edge(chance: Chance, gateways: list[str]) -> Declared:
     first, *others = gateways
     if not others and happens(chance, 50):
         return {"role": "edge", "forwards_to": first}
-    call = _call(chance, first, "JPY", moves_money=False)
+    call = _call(chance, first, moves_money=False)
     call["timeout"] = choose(chance, ("3s", "1500ms", "800ms"))
     call["fallback"] = _failovers(chance, others)
     if others and happens(chance, 15):
@@ -257,7 +258,7 @@ def _captures(chance: Chance) -> Declared:
 
 def _check(chance: Chance, to: str, currency: str, step: str) -> Declared:
     """A call before the authorisation."""
-    call = _call(chance, to, currency, moves_money=False)
+    call = _call(chance, to, moves_money=False)
     call["timeout"] = choose(chance, ("1s", "300ms", "2s"))
     if happens(chance, 40):
         limit = amount(choose(chance, (5_000, 100_000, 1_000)), currency)
@@ -281,7 +282,7 @@ def _authentication(chance: Chance) -> Declared:
 def _authorise(chance: Chance, targets: list[str], currency: str) -> Declared:
     """The call that moves money, with everything that may follow its failure."""
     first, *others = targets
-    call = _call(chance, first, currency, moves_money=True)
+    call = _call(chance, first, moves_money=True)
     call["timeout"] = choose(chance, ("600ms", "1s", "300ms", "2s"))
     on_unknown = choose(chance, ("reverse", "reverse", "query", "resend", "give_up"))
     if on_unknown != "give_up":
@@ -329,9 +330,8 @@ def _reversal(chance: Chance, *, has_breaker: bool) -> Declared:
     return reversal
 
 
-def _call(chance: Chance, to: str, currency: str, *, moves_money: bool) -> Declared:
+def _call(chance: Chance, to: str, *, moves_money: bool) -> Declared:
     """What any call may declare."""
-    del currency
     call: Declared = {"to": to}
     if happens(chance, 35):
         retry: Declared = {"attempts": some(chance, 2, 3)}

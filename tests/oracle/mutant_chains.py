@@ -107,6 +107,11 @@ CHAINS: dict[str, str] = {
         others={"acs": {"role": "authentication", **_QUICK}},
     ),
     "queue": _chain(authorise={"fallback": [{"queue": {**_LIMIT, "pause": "100ms"}}]}),
+    "stores": _chain(authorise={"fallback": [{"queue": {"pause": "100ms"}}]}),
+    "queries": _chain(
+        authorise={"on_unknown": "query", "query": {"attempts": 2, "pause": "100ms"}}
+    ),
+    "on-webhook": _chain({"captures": {"after": "100ms", "on": "webhook"}}, processor=_WEBHOOKS),
     "limited": _chain(scheme_call={"fallback": [{"stand_in": _LIMIT}]}),
     "declines": _chain(issuer={"declines": {"share": "100%"}}),
     "edge": _chain(entry="edge", others=_EDGE),

@@ -23,6 +23,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.renaming import renamed, used_of
 from tests.oracle.chains import Declared, amount, draw_chain
 from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
+from tests.oracle.rarer import add_to_load, finer
 from tests.oracle.scripted import draw_script
 from tests.oracle.varied import MAPPED, VARIED, vary
 from tests.oracle.world import World, watched
@@ -204,6 +205,11 @@ def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
         with_it = {**declared, "scripts": [draw_script(chance, chain)]}
         if not check_experiment(Experiment.model_validate(with_it), chain):
             declared = with_it
+    for load in add_to_load(chance, chain, declared["load"]):
+        with_it = {**declared, "load": load}
+        if not check_experiment(Experiment.model_validate(with_it), chain):
+            declared = with_it
+            break
     return _varied(chance, chain, declared)
 
 
@@ -237,6 +243,8 @@ def _draw_fault(chance: Chance, chain: Chain, number: int) -> dict[str, Any]:
     # Which requests of a payment meet it.
     if issubclass(KINDS[kind], RequestFaultKind) and happens(chance, 30):
         parameters |= choose(chance, ({"first": 1}, {"first": 2}, {"requests": [2]}))
+    if issubclass(KINDS[kind], RequestFaultKind):
+        parameters |= finer(chance, kind)
     target = {"link": choose(chance, list(chain.links))}
     if on_calls and happens(chance, 50):
         calls = [f"{name}.{call}" for name, link in chain.links.items() for call in link.calls]

@@ -27,6 +27,7 @@ from paychain.services.roles.relay import Relay
 from paychain.services.roles.scheme import Scheme
 from paychain.services.state.book import Book
 from paychain.services.state.idempotency import IdempotencyStore
+from paychain.services.state.webhooks import WebhookSender
 
 Mine = Callable[[str], bool]  # whether a payment is the bug's
 Plant = Callable[[Mine], None]
@@ -50,6 +51,7 @@ _PLANTED_IN: tuple[type[Any], ...] = (
     Fallbacks,
     IdempotencyStore,
     Store,
+    WebhookSender,
 )
 
 

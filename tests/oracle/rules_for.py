@@ -25,7 +25,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         ),
         True,
     ),
-    "approved and undone": (("no_approval_without_money", "books_agree"), True),
+    "approved and undone": (
+        # One gateway cancelled it, and another sold it alone and could tell nobody.
+        ("no_approval_without_money", "books_agree", "stand_in_advised"),
+        True,
+    ),
     "held another amount": (("amounts_equal",), False),
     "in another currency": (("amounts_equal",), False),
     "somebody else's account": (("parties_kept",), False),
@@ -118,6 +122,17 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     "never refunded": (
         # One of several refunds is not in the bank's book, or a repeat has used it up.
         ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
+        False,
+    ),
+    "never released": (
+        # Two holds of one sale, of which a cancel frees one, are a double charge or an orphan.
+        (
+            "authorisations_settled",
+            "books_agree",
+            "released_what_is_held",
+            "no_double_charge",
+            "no_orphaned_authorisation",
+        ),
         False,
     ),
     "undone and never given back": (

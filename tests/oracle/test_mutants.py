@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.oracle.agreed import AGREED
 from tests.oracle.behaviour import BEHAVIOUR
 from tests.oracle.compare import findings_of
 from tests.oracle.mutant_chains import CHAINS, play_chain
@@ -11,7 +12,7 @@ from tests.oracle.mutants import IN_BOOKS, Mutant
 from tests.oracle.trial import judged
 from tests.support.paths import DOCS
 
-MUTANTS = [*IN_BOOKS, *BEHAVIOUR]
+MUTANTS = [*IN_BOOKS, *BEHAVIOUR, *AGREED]
 # No rule names these yet although one should: a rule that does makes its test fail here.
 NOT_YET: frozenset[str] = frozenset()
 # Nothing is wrong on an account in the end: only what links wrote or did shows these.
@@ -20,6 +21,8 @@ NOT_ON_ACCOUNTS = frozenset(
         "exempt_over_its_limit",
         "gateway_forgets_to_reverse",
         "gateway_ignores_authentication",
+        "issuer_charges_back_half",
+        "issuer_charges_back_nothing",
         "processor_books_nothing",
         "processor_keeps_a_charge_back",
         "processor_loses_an_acknowledgement",

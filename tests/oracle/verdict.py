@@ -229,6 +229,9 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         left = sum(card.taken - card.given - card.charged_back for card in sale.cards)
         if (sale.gateway, sale.reference) in deal.taken_back and left > 0:
             yield "undone and never given back", left
+        held = sum(max(0, card.held) for card in sale.cards)
+        if held and sale.is_wanted(world, "cancels"):
+            yield "never released", held
         declared = world.chain.links[sale.gateway].captures
         if declared is None or not sale.is_wanted(world, "captures"):
             continue

@@ -131,6 +131,23 @@ async def _page_back(seat: Seat) -> Asked:
     return Asked(path=bank["location"], key="")
 
 
+STORE_CARD = {
+    "merchantAccount": "ShopEU",
+    "shopperReference": "ada",
+    "recurringProcessingModel": "Subscription",
+    "paymentMethod": {
+        "type": "scheme",
+        "encryptedCardNumber": "test_4111111111111111",
+        "encryptedExpiryMonth": "test_03",
+        "encryptedExpiryYear": "test_2030",
+    },
+}
+
+
+async def _store_card(_seat: Seat) -> Asked:
+    return Asked(path="/v72/storedPaymentMethods", fields=STORE_CARD, views=(STORED,))
+
+
 async def _delete_stored(seat: Seat) -> Asked:
     made = (await seat.made("/v72/payments", STORING))["additionalData"]
     path, _, query = STORED.partition("?")
@@ -164,6 +181,7 @@ RECIPES = {
     f"{_OF}/refunds": [of("refunds", is_captured=True)],
     f"{_OF}/amountUpdates": [of("amountUpdates"), of("amountUpdates", value=2000)],
     "POST cancels": [cancel(payment(1)), cancel("unheard of")],
+    "POST storedPaymentMethods": [Recipe(prepare=_store_card)],
     "DELETE storedPaymentMethods/{id}": [Recipe(prepare=_delete_stored)],
     "POST paymentMethods": [
         Recipe(prepare=at("/v72/paymentMethods", _METHODS).prepare, changes=False)

@@ -193,6 +193,12 @@ async def _update_price(seat: Seat) -> Asked:
     return Asked(path=f"/v1/prices/{made['id']}", fields={"active": "false"})
 
 
+async def _update_method(seat: Seat) -> Asked:
+    asked = await of_method("detach", is_attached=True).prepare(seat)
+    name = asked.path.rpartition("/")[0]
+    return Asked(path=name, fields={"billing_details[name]": "Ada"}, views=asked.views)
+
+
 async def _update_customer(seat: Seat) -> Asked:
     return Asked(path=f"/v1/customers/{await customer(seat)}", fields={"name": "Grace"})
 
@@ -253,6 +259,7 @@ RECIPES = {
     "POST /v1/payment_methods": [
         at("/v1/payment_methods", type="card", **{"card[token]": "tok_visa"})
     ],
+    "POST /v1/payment_methods/{payment_method}": [Recipe(prepare=_update_method)],
     "POST /v1/payment_methods/{payment_method}/attach": [of_method("attach", is_attached=False)],
     "POST /v1/payment_methods/{payment_method}/detach": [of_method("detach", is_attached=True)],
     "POST /v1/customers": [at("/v1/customers", name="Ada", payment_method="pm_card_visa")],

@@ -19,11 +19,16 @@ MISTAKES = {
     "captures_twice": {"repeats_without_effect"},
     "fails_over_after_decline": {"no_double_charge"},
     "refunded_before_paid": {"money_has_its_order", "no_charge_after_a_decline"},
+    "forgets_a_refusal": {
+        "no_double_charge",
+        "no_orphaned_authorisation",
+        "no_charge_after_a_decline",
+    },
     "reversed_once": {"no_double_charge", "no_orphaned_authorisation", "unknowns_resolved"},
 }
 # What no script of a payment finds: the service has to die meanwhile.
 IN_OUTAGES = {"forgets_in_a_crash": {"no_orphaned_authorisation"}}
-SOUND = ("none", "refunds")  # shops without a mistake
+SOUND = ("none", "refunds", "pays_again")  # shops without a mistake
 
 
 def mistaken_chain(mistake: str) -> str:

@@ -1,7 +1,8 @@
 """The sound shop of the examples with one mistake planted in it: the variable MISTAKE names it.
 
 `none` is the sound shop. `refunds` is the sound shop that also gives a part of each order back, as
-a shop does that could not deliver all of it; two of the mistakes are about that.
+a shop does that could not deliver all of it; two of the mistakes are about that. `pays_again` lets
+a refused order be paid again, each time as one of its own; one mistake is about that.
 
     PYTHONPATH=examples/shop-python MISTAKE=… uvicorn --app-dir tests/support mistaken_shop:app
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 import requests
 import stripe
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Response
 from sound import app as shop
 from sound.app import app, store
 from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
@@ -167,6 +168,57 @@ def recover_nothing() -> None:
     pass
 
 
+# -- pays_again, forgets_a_refusal: the next payment of an order hides what the last one left ------
+REFUSED_S = 3.0  # a refusal is so old before the mistaken shop looks at what it left
+refused_at: dict[str, float] = {}
+
+
+def last_try(order: str) -> str:
+    """The newest row of an order: p0000012, then p0000012.2, …"""
+    text = "select id from orders where id = ? or id like ? || '.%' order by rowid desc limit 1"
+    return next((row["id"] for row in store._all(text, order, order)), order)
+
+
+def finish_and_note(order: str, state: str, **values: Any) -> None:
+    _finish(order, state, **values)
+    if state == "refused":
+        refused_at[order] = time.time()
+
+
+_resolve = shop.resolve
+
+
+def resolve_later(order: str, name: str, reference: str) -> None:
+    if time.time() - refused_at.get(order, 0.0) >= REFUSED_S:
+        _resolve(order, name, reference)
+
+
+def pay_tries() -> None:
+    """Let each payment of an order be another try."""
+    for path in ("/orders", "/orders/{order}/return", "/orders/{order}"):
+        replace_endpoint(path)
+
+    @app.post("/orders")
+    def pay(order: shop.Order, response: Response) -> Any:
+        number = last_try(order.order)
+        row = store.order(number)
+        if row is not None and row["state"] == "refused":
+            if MISTAKE == "forgets_a_refusal":
+                store._do("delete from attempts where id = ?", number)
+            number = f"{order.order}.{int(number.partition('.')[2] or 1) + 1}"
+        if store.begin(number, order.amount, order.currency, order.card):
+            shop.authorise(number)
+        return shop.shown(number, response)
+
+    @app.get("/orders/{order}/return")
+    def come_back(order: str, response: Response) -> Any:
+        return shop.come_back(last_try(order), response)
+
+    @app.get("/orders/{order}")
+    def show(order: str, response: Response) -> Any:
+        return shop.show(last_try(order), response)
+
+
 if MISTAKE == "retries_without_key":
     shop.PROVIDERS["adyen"] = KeylessAdyens()
 elif MISTAKE == "forgets_in_a_crash":
@@ -193,5 +245,9 @@ elif MISTAKE in ("refunds", "refunds_again", "refunded_before_paid"):
         shop.capture_due = capture_once
         listen(note_refund)
     threading.Thread(target=sweep_refunds, daemon=True).start()
+elif MISTAKE in ("pays_again", "forgets_a_refusal"):
+    pay_tries()
+    if MISTAKE == "forgets_a_refusal":
+        store.finish, shop.resolve = finish_and_note, resolve_later
 else:
     assert MISTAKE == "none", f"no mistake {MISTAKE}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from paychain.explore.live.steps import Place, Steps
+from paychain.explore.live.steps import DECLINED, Place, Steps
 
 WAITS_MS = 2_000  # the shop's timeout
 # What a failure does to a request: whether the work is done, and what the shop takes it for.
@@ -76,9 +76,22 @@ class Shop:
                 break
         if held:
             self._capture(held)
+        else:
+            self.asked[DECLINED] += 1
+            if self._pays_again(unknown):
+                return
         for link in unknown:
             self._cancel(link)
         self.broken |= sum(self._holds.values()) > bool(held)
+
+    def _pays_again(self, unknown: list[str]) -> bool:
+        """Whether the customer pays again, and the shop forgets what may be held by then."""
+        pays = any(step.follows_decline for step in self.steps) and self.asked[DECLINED] == 1
+        if not pays or self.mistake != "forgets_a_refusal":
+            return False
+        self.broken |= any(self._holds[link] for link in unknown)
+        self._pay()
+        return True
 
     def _capture(self, link: str) -> None:
         answer = ""

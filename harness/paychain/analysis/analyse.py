@@ -23,7 +23,7 @@ from paychain.analysis.measures.aftermath import disturbed
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
 from paychain.analysis.measures.fallbacks import fallbacks, primaries
-from paychain.analysis.measures.files import files
+from paychain.analysis.measures.files import files, to_search
 from paychain.analysis.measures.hidden import hidden_faults
 from paychain.analysis.measures.hops import executions, hops
 from paychain.analysis.measures.measure import Measure, MeasuredRun
@@ -49,6 +49,7 @@ from paychain.model.experiment import Experiment
 
 # What needs no pass over all payments: measured meanwhile.
 WITHOUT_PASS: tuple[Measure[Any], ...] = (
+    files,
     phases,
     recovery,
     breaks,
@@ -74,7 +75,7 @@ class Analysis:
 def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFacts) -> Analysis:
     """Measure and judge a run whose records are all in the store."""
     run = MeasuredRun(store, chain, experiment, facts)
-    run[files]  # first, while the records have no index yet: both are made at the same time
+    run[to_search]
     with judged_in_parts(run):
         for measure in WITHOUT_PASS:
             run[measure]

@@ -79,9 +79,9 @@ def compare(
     *,
     by_chance: bool = False,
 ) -> Comparison:
-    """Everything that all runs have, judged together.
+    """Compare the runs in everything that all of them have.
 
-    `notes` are what a reader must know of the runs, and are passed through. `by_chance`: which
+    `notes` are what a reader must know about the runs, and are passed through. `by_chance`: which
     payments break a rule is a matter of chance, as in real runs and with another seed.
     """
     assert baselines

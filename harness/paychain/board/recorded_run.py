@@ -56,7 +56,6 @@ class RecordedRun:
         self._chain = chain
         self._seed, self._ids = seed, ids
         self._store = RunStore.create(self.folder / "run.db")
-        self._store.index()  # single payments are read while records are added
         self.money = MoneyWatch(chain.model, self._store.story)
         self._failed: list[tuple[str, int]] = []  # whose break point is not looked for yet
         self._before: list[FaultSwitch] = []  # switched before the load began

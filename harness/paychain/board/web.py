@@ -1,4 +1,4 @@
-"""The board as pages of Locust's web server, all of which is guarded."""
+"""The board as pages of Locust's web server; every page of that server is guarded."""
 
 from __future__ import annotations
 

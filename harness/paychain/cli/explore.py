@@ -81,21 +81,12 @@ def explore(
     from paychain.processes.files import refuse_unwritable
     from paychain.processes.part import WHOLE, Part
 
-    # What is given and has no effect would look as if it had been searched so.
-    if live:
-        _refuse_with("--live", given(context, ONLY_VIRTUAL), jobs=jobs)
-    elif without_effect := given(context, ONLY_LIVE):
-        raise UserError(
-            f"{listed(without_effect)} without --live has no effect",
-            hint="a search in virtual time has --budget; add --live to search real processes",
-        )
+    share = Part.read(part)
+    parts = ["part"] * (share != WHOLE)
+    _refuse_without_effect(context, parts, live=live, actions=actions, jobs=jobs)
     loaded = load_chain(chain)
     replayed_on = _service_of(service, loaded.model, is_confirmed=confirm)
     refuse_unwritable(out)
-    share = Part.read(part)
-    if actions:
-        excluded = ["part"] * (share != WHOLE) + given(context, NOT_OF_ACTIONS)
-        _refuse_with("--actions", excluded, jobs=jobs)
     if live:
         from paychain.cli.explore_live import explore_live
         from paychain.explore.live.result import LiveSpec
@@ -177,6 +168,30 @@ def _service_of(name: str | None, twin: Chain, *, is_confirmed: bool) -> Chain |
             hint="give the chain that the twin was learned from",
         )
     return service
+
+
+def _refuse_without_effect(
+    context: typer.Context,
+    parts: Sequence[str],
+    *,
+    live: bool,
+    actions: bool,
+    jobs: int | None,
+) -> None:
+    """Raises UserError for options that the kind of search ignores.
+
+    An option that is given and ignored would look as if it had been respected. `parts`: the
+    option of a part, if one is given.
+    """
+    if live:
+        _refuse_with("--live", given(context, ONLY_VIRTUAL), jobs=jobs)
+    elif without_effect := given(context, ONLY_LIVE):
+        raise UserError(
+            f"{listed(without_effect)} without --live has no effect",
+            hint="a search in virtual time has --budget; add --live to search real processes",
+        )
+    if actions:
+        _refuse_with("--actions", [*parts, *given(context, NOT_OF_ACTIONS)], jobs=jobs)
 
 
 def _refuse_with(option: str, excluded: Sequence[str], *, jobs: int | None) -> None:

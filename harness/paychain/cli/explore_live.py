@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.review import review
+from paychain.payments.errors import UserError
 from paychain.processes.part import WHOLE
 from paychain.processes.scratch import scratch_folder
 from paychain.report.text.payment_timeline import timeline_of
@@ -39,10 +41,14 @@ ENOUGH_SCRIPTS = 500  # fewer leave most combinations of two steps untried
 
 
 def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path) -> ExitCode:
-    """Search, print what was found, and write it into `out`. Raises UserError."""
+    """Search, print what was found, and write it into `out`.
+
+    Raises UserError; where something was found before, that is kept and the error printed.
+    """
     declared = loaded.model
     known = recall(declared, step_choices(declared), out)
     show = LiveProgress()
+    failure: UserError | None = None
     with scratch_folder() as scratch, _terminated_as_interrupted():
         search = LiveSearch(
             declared,
@@ -55,6 +61,10 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
             search.run()
         except KeyboardInterrupt:  # while it stopped
             search.result.was_interrupted = True
+        except UserError as error:  # the chain could not be started again, say
+            if not search.result.found:
+                raise
+            failure = error
         finally:
             show.clear()
     result = search.result
@@ -78,11 +88,24 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         say(*_remedies(found, loaded))
         say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
     say(summary_line(result), *warning_lines(result))
+    if failure is not None:
+        say(f"✕ the search ended early: {failure}")
     if not result.found:
         say(*nothing_found_lines(result))
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
-    return ExitCode.FAIL if result.found else ExitCode.PASS
+    return ExitCode.FAIL if result.found or result.deaths else ExitCode.PASS
+
+
+def death_lines(deaths: Sequence[str]) -> list[str]:
+    """Own services that ended by themselves, each way to end once, with the last lines."""
+    ways: defaultdict[str, list[str]] = defaultdict(list)
+    for words in deaths:
+        ways[words.partition("\n")[0]].append(words)
+    return [
+        f"✕ {of_way[0]}" + (f"\n    {count(len(of_way), 'time')} in all" if len(of_way) > 1 else "")
+        for of_way in ways.values()
+    ]
 
 
 def _asked(loaded: Loaded[Chain], spec: LiveSpec) -> dict[str, str]:
@@ -234,7 +257,7 @@ def warning_lines(result: LiveResult) -> Sequence[str]:
         )
     if result.restarts:
         lines.append(f"⚠ the chain was started again {count(result.restarts, 'time')}")
-    lines += [f"⚠ {sentence}" for sentence in result.deaths]
+    lines += death_lines(result.deaths)
     if result.undecided:
         lines.append(
             f"⚠ {count(result.undecided, 'order')} not decided: still in progress when the drain "

@@ -25,7 +25,7 @@ from paychain.runs.spec import run_command
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """How a search runs, and what becomes of what it finds."""
+    """How a search runs, and what is done with its findings."""
 
     chain: str  # as it was named
     chain_sha256: str  # of its file
@@ -104,7 +104,7 @@ def _searched(spec: SearchSpec, options: SearchOptions) -> SearchResult:
 def _print_found(
     written: Sequence[tuple[SmallestOutage, Path]], spec: SearchSpec, options: SearchOptions
 ) -> list[Confirmed]:
-    """Print each outage with its file; return what the replays showed, if any was asked for."""
+    """Print each outage with its file; return the results of the replays, if any were requested."""
     replays = []
     for outage, path in written:
         say(*outage_lines(outage))

@@ -112,7 +112,7 @@ def init(
     wheel = None
     if ci in starter.workflows:
         files[_WORKFLOW[ci]] = starter.workflows[ci]
-        # Never a bare name: whoever owns it on an index would run their code in the user's CI.
+        # Never a bare name: its owner on an index could run code in the user's CI.
         found = origin()
         wheel = f"{_FOLDER}/{wheel_name()}" if found is None else None
         values["@INSTALL@"] = f"./{wheel}" if found is None else shlex.quote(found)

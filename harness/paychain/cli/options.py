@@ -54,10 +54,27 @@ ExperimentName = Annotated[
         autocompletion=names.experiments,
     ),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
+
+
+def refuse_file(folder: Path) -> Path:
+    """The folder that was given. Raises UserError for a file, be it one of a run."""
+    if folder.is_file():
+        is_of_run = (folder.parent / "run.db").exists() or (folder.parent / "result.json").exists()
+        named = f"its run directory: {folder.parent}" if is_of_run else "a run directory"
+        raise UserError(f"{folder} is a file", hint=f"name {named}")
+    return folder
+
+
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="a run directory", callback=refuse_file)
+]
 RunOrHistory = Annotated[
     Path,
-    typer.Argument(metavar="RUN", help="a run directory; with --history the folder of all runs"),
+    typer.Argument(
+        metavar="RUN",
+        help="a run directory; with --history the folder of all runs",
+        callback=refuse_file,
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="folder for run directories")]
 Seed = Annotated[

@@ -91,7 +91,7 @@ def print_run(
     format: ReportFormat,
     is_quiet: bool,
 ) -> None:
-    """Print what came of a run."""
+    """Print the result of a run."""
     from rich.console import Console
 
     from paychain.report.ci.github import regressions, workflow_commands

@@ -78,6 +78,8 @@ def up(
     from paychain.processes.scratch import scratch_folder
 
     loaded = load_chain(chain)
+    if env and not json:
+        _refuse_no_service(loaded.model)
     followed = _scripts_of(scripts, loaded.model)
     stop = _stop_on_signals()
     if only is not None:
@@ -171,6 +173,17 @@ def _serve_only(loaded: Loaded[Chain], only: str, stop: threading.Event) -> None
         )
 
 
+def _refuse_no_service(chain: Chain) -> None:
+    """Raise UserError for a chain without an own service: nothing is to be started by hand."""
+    from paychain.payments.errors import UserError
+
+    if not chain.own_services():
+        raise UserError(
+            f"{chain.chain} has no service of your own to start by hand",
+            hint="omit --env, or add service: to a link",
+        )
+
+
 def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
     """The scripts of an experiment file, each with a payment that anybody can make.
 
@@ -237,19 +250,9 @@ def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> N
 
 
 def _show_variables(running: RealChain, chain: Chain) -> None:
-    """What each own service needs, as lines that a shell can source; everything else as comments.
-
-    Raises UserError for a chain without an own service.
-    """
+    """What each own service needs, as lines that a shell can source; the rest as comments."""
     import shlex
 
-    from paychain.payments.errors import UserError
-
-    if not chain.own_services():
-        raise UserError(
-            f"{chain.chain} has no service of your own to start by hand",
-            hint="omit --env, or add service: to a link",
-        )
     for entry, url in running.entry_urls.items():
         print(f"# customers pay {entry} at {_paid_at(chain, entry, url)}")
     for name, variables in running.own.variables(running.addresses).items():

@@ -37,10 +37,10 @@ def origin() -> str | None:
 
 
 def requirement(direct_url: str) -> str | None:
-    """The same for the text of a direct_url.json (PEP 610)."""
+    """The requirement for the text of a direct_url.json (PEP 610); None if CI cannot install it."""
     origin = json.loads(direct_url)
     parts = urlsplit(origin["url"])
-    # A checkout by SSH or from a file needs what a CI job does not have.
+    # A checkout by SSH or from a file needs a key or a folder that a CI job does not have.
     if parts.scheme != "https" or parts.hostname is None or "dir_info" in origin:
         return None
     place = parts.netloc.rpartition("@")[2]  # never a password
@@ -54,7 +54,7 @@ def requirement(direct_url: str) -> str | None:
         archive = origin.get("archive_info", {})
         digest = archive.get("hashes", {}).get("sha256")
         if digest is None:
-            return None  # whatever lies there tomorrow is not this copy
+            return None  # without a digest, the archive may be another one tomorrow
         fragments.append(f"sha256={digest}")
     return f"{_NAME} @ {url}" + (f"#{'&'.join(fragments)}" if fragments else "")
 

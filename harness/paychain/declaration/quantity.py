@@ -129,8 +129,10 @@ def seconds_text(seconds: float, *, digits: int | None = None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 payment`, `1,240 payments`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """`1 payment`, `1,240 payments`, `2 tries`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{number:,} {noun}s"
 
 
 def _written(pattern: re.Pattern[str], example: str) -> WithJsonSchema:

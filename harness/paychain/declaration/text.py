@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from paychain.declaration.reading import NotReadable, TooLarge, read_bounded
 MAX_BYTES = 1_000_000  # of a file: declarations are written by hand
 # Characters of which one is NUL in any text of UTF-16 or UTF-32 that begins in ASCII.
 _BEGINNING = 4
+_OTHER_UNICODE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 KeyPath = tuple[str | int, ...]
 
 
@@ -52,6 +54,8 @@ def read_text(path: Path) -> tuple[str, Mistake | None]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
+        if b"\0" in data and not data.startswith(_OTHER_UNICODE):
+            return "", Mistake(1, 1, "a binary file", "give a YAML file")
         line = data[: error.start].count(b"\n") + 1
         return "", Mistake(line, 1, "not UTF-8 text", "save the file as UTF-8")
     # UTF-16 and UTF-32 without a byte order mark decode, with a NUL beside every ASCII letter.

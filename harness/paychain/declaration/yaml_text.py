@@ -20,6 +20,7 @@ MAX_VALUES = 200_000  # of a file, aliases followed: four for each line of the l
 _INT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")  # with a leading zero it is text: the code 05
 _OWN_PREFIX = "x-"
 _MERGE = "<<"
+_SECOND_DOCUMENT = "but found another document"  # as the parser says it
 _NEEDS_QUOTES = (">", "%", "@", "`", "|")  # plain YAML text cannot begin with these
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Not allowed in text: control characters other than a tab and the end of a line, and what turns the
@@ -44,6 +45,8 @@ def parse(text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = f"not YAML: {error.problem or error.context}"
+        if error.problem == _SECOND_DOCUMENT:
+            what = "a second YAML document begins here"
         document.mistakes.append(Mistake(*at, what, _hint(error, text)))
         return document
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -66,6 +69,8 @@ def _hint(error: yaml.MarkedYAMLError, text: str) -> str:
     """How to fix text that is not YAML, by what the parser met and where."""
     mark, opened = error.problem_mark, error.context_mark
     problem = f"{error.context} {error.problem}"
+    if error.problem == _SECOND_DOCUMENT:
+        return "write one chain or experiment in each file"
     at = (
         text.splitlines()[mark.line][mark.column :] if mark and mark.line < text.count("\n") else ""
     )

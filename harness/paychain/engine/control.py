@@ -205,7 +205,7 @@ class EngineControl:
     ) -> str:
         """Make a proxy on `host`, with port 0 on a free port; returns its address.
 
-        `observed`: the requests over it are read. A Toxiproxy server takes no notice of that.
+        `observed`: the requests over it are read. A Toxiproxy server ignores that.
         """
         _addressable(name)
         with _typed(f"create {name}"):

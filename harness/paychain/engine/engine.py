@@ -124,6 +124,8 @@ def _embedded(
     port: int,
     suffix: str = "",
 ) -> Engine:
+    if port:
+        free_port(LOOPBACK, port)  # its own message would be in a log
     ready = children.folder / f"engine{suffix.replace(' ', '-')}.ready"
     options = ["--port", str(port), "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
@@ -213,9 +215,7 @@ def _first_names(url: str, child: Child) -> list[str]:
             return control.names()
         except EngineError as error:
             if child.process.poll() is not None:
-                raise UserError(
-                    child.exit_report(), hint=f"its output is in {child.log}"
-                ) from error
+                raise UserError(child.exit_report(), hint=child.where_output) from error
             if time.monotonic() > until:
                 return []
         finally:

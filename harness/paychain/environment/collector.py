@@ -1,4 +1,4 @@
-"""What a real chain recorded, wherever that was, on its way to whoever collects it.
+"""Collects what a real chain recorded, on whatever machine.
 
 spools of its processes ────────┐
 customers on a thread here ─────┤   each completed with what

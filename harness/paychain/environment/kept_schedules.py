@@ -18,7 +18,7 @@ def schedule_of(plan: LoadPlan) -> tuple[Arrival, ...]:
 
 
 def purchases_of(plan: LoadPlan) -> Purchases:
-    """What its customers buy. Names come from Faker's files: draw them outside a loop."""
+    """What its customers buy."""
     return _purchases(_without_templates(plan))
 
 

@@ -89,7 +89,7 @@ class NearEnds:
                 raise
             where = "with --port" if self.first_port else "under ports:"
             raise NotStarted(
-                f"port {port}, where {hop.caller} is to reach {hop.callee}, cannot be had",
+                f"port {port}, at which {hop.caller} reaches {hop.callee}, cannot be opened",
                 hint=f"choose another one {where} ({error})",
             ) from error
 

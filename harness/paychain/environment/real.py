@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
 from paychain.environment.otlp.hops import receive_traces
-from paychain.environment.own.services import OwnServices
+from paychain.environment.own.services import OwnServices, WithOwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
 from paychain.environment.own_requests import OwnRequests
 from paychain.environment.remote.remotes import Remotes
@@ -45,7 +44,7 @@ from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
-from paychain.processes.background import done_with, in_background
+from paychain.processes.background import Coming, done_with, in_background
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -54,7 +53,7 @@ from paychain.services.plan import SERVICES
 TICK_S = 0.02  # so often somebody can look around while time passes
 
 
-class RealChain:
+class RealChain(WithOwnServices):
     """The processes of one chain. `children` holds them all, `spools` what they write.
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
@@ -105,8 +104,7 @@ class RealChain:
         self.id_prefix = run_prefix(time.time()) if chain.model.own_services() else PLAIN_PREFIX
         declared_s = chain.model.settles_within
         self.settles_within_s = declared_s if settles_within_s is None else settles_within_s
-        # Links on other machines want a proof.
-        self._remotes = Remotes(chain, os.environ.get(TOKEN_VARIABLE, ""))
+        self._remotes = Remotes(chain, os.environ.get(TOKEN_VARIABLE, ""))  # they want a proof
         self._requests = OwnRequests(chain.model) if observed_hops(chain.model) else None
         self._seed = seed
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
@@ -261,7 +259,7 @@ class RealChain:
         unknown = self._requests.unsettled if self._requests is not None else frozenset()
         return InProgress(paying=paying, pending=pending, unknown=unknown)
 
-    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
         """What own services take for paid of some payments: a thread asks them."""
         orders = self._requests.orders_of(payments) if self._requests is not None else []
         if not orders:
@@ -336,19 +334,13 @@ class RealChain:
             raise PartLost(str(error)) from error
 
     @property
-    def broken_service(self) -> str:
-        """An own service that ended for good."""
-        return self.own.broken
-
-    @property
     def misfit(self) -> str:
         """Why nothing that the entry answers is declared to mean anything."""
         return self._load.misfit or self._customers.misfit
 
     def _check_processes(self) -> None:
         self.own.check()
-        dead = self.children.dead()
-        if dead:
+        if dead := self.children.dead():
             raise UserError(dead[0].exit_report())
         self._remotes.check()
 
@@ -361,8 +353,7 @@ class RealChain:
         self._on_message(f"draining, for {self.settles_within_s:g} s at most (settles_within)")
         pending = self._draining.drain(self.now_ns() + int(self.settles_within_s * 1e9))
         self._collector.read_all_books()
-        traces = self._collector.traces
-        if traces is not None and not traces.taken:
+        if (traces := self._collector.traces) is not None and not traces.taken:
             self._on_message("no service with telemetry: true has sent a trace of a payment")
         return pending
 

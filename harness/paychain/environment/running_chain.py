@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.background import Coming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class RunningChain(Protocol):
     def in_progress(self) -> InProgress:
         """What is in progress at this moment, of payments that are not forgotten."""
 
-    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
         """What own services have in their books about payments that are over, once it is read."""
 
     def forget_payments(self, payments: Collection[str]) -> None:
@@ -123,6 +123,14 @@ class RunningChain(Protocol):
 
         "" when all go on.
         """
+
+    @property
+    def is_ready(self) -> bool:
+        """Every own service that a fault has killed is ready again, or never will be."""
+
+    @property
+    def failure_words(self) -> str:
+        """What that service did, with its last lines; "" when all go on."""
 
     @property
     def misfit(self) -> str:

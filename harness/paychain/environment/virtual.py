@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +25,7 @@ from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
-from paychain.processes.background import done_with
+from paychain.processes.background import Coming, done_with
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
 from paychain.simulation.guard import guarded, guards_installed
@@ -189,7 +188,7 @@ class VirtualChain:
             unknown=self._own.unknown if self._own is not None else frozenset(),
         )
 
-    def read_books(self, payments: Collection[str]) -> Future[list[Record]]:
+    def read_books(self, payments: Collection[str]) -> Coming[list[Record]]:
         """What an own service takes for paid of some payments: it is read at once."""
         own = self._own
         return done_with(self._run(own.read_books(payments)) if own is not None else [])
@@ -243,6 +242,16 @@ class VirtualChain:
     @property
     def broken_service(self) -> str:
         """There is none in virtual time."""
+        return ""
+
+    @property
+    def is_ready(self) -> bool:
+        """An application is there as soon as it is started."""
+        return True
+
+    @property
+    def failure_words(self) -> str:
+        """There is no such service."""
         return ""
 
     @property

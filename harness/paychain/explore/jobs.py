@@ -21,7 +21,7 @@ SEEDS_APART = 1_000_003  # rounds of one job never use the seeds of another
 def search_with_jobs(
     spec: SearchSpec, jobs: int, on_progress: OnProgress, executor: Executor | None = None
 ) -> SearchResult:
-    """Search with so many jobs; `on_progress` gets the results of all of them together.
+    """Search with several jobs; `on_progress` gets the combined results of all of them.
 
     `executor`: where they run; None: on this machine, one job in this process, several in a process
     each. What is found depends on the number of jobs and on the seed, and not on where they run.

@@ -89,7 +89,7 @@ Schedule = tuple[ScheduledFault, ...]
 
 
 def with_fault(schedule: Schedule, place: int, fault: ScheduledFault) -> Schedule:
-    """The schedule with another fault at this place, from 0."""
+    """The schedule with the fault at index `place` replaced."""
     return (*schedule[:place], fault, *schedule[place + 1 :])
 
 

@@ -68,12 +68,20 @@ class ServiceTraits(Protocol):
         """The run starts its process, and can stop it."""
 
 
+class DialectTraits(Protocol):
+    """What a fault kind may ask about how a link is spoken to."""
+
+    @property
+    def is_vendors(self) -> bool:
+        """It answers in the words of another's API, and not in our own."""
+
+
 class LinkTraits(Protocol):
     """What a fault kind may ask about the link it is injected into."""
 
     @property
     def role(self) -> str:
-        """What the link is."""
+        """The link's role, such as `processor`."""
 
     @property
     def isolate(self) -> bool:
@@ -82,6 +90,10 @@ class LinkTraits(Protocol):
     @property
     def service(self) -> ServiceTraits | None:
         """It is the user's process and not a mock."""
+
+    @property
+    def dialect(self) -> DialectTraits:
+        """How it is spoken to."""
 
 
 class FaultKind(Declared):

@@ -110,7 +110,7 @@ def _shared_keys(operation: str, call: Call, at: KeyPath) -> Iterator[Problem]:
 
 
 def _forward(links: Mapping[str, Link], call: Call, at: KeyPath) -> Iterator[Problem]:
-    """What becomes of a forwarded payment without an answer."""
+    """Mistakes in how a forwarded payment without an answer is resolved."""
     if call.on_unknown in ("query", "resend"):
         what = f"no link answers a {call.on_unknown} of a forwarded payment"
         yield Problem(at, what, "write reverse or give_up")

@@ -333,7 +333,7 @@ class Chain(Declared):
         """Operations that follow authorisations in this chain: capture, refund, advise."""
         links = self.links.values()
         steps = [step for link in links for call in link.calls.values() for step in call.fallback]
-        # An own service, or whoever calls a vendor's API, captures and refunds whenever it likes.
+        # An own service, or any caller of a vendor's API, captures and refunds whenever it likes.
         is_asked = any(link.service is not None or link.dialect.is_vendors for link in links)
         does = {
             "capture": is_asked or any(link.captures is not None for link in links),

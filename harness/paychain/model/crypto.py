@@ -29,7 +29,7 @@ class Blocks(Declared):
 class DeclaredFinality(Declared):
     """When a transfer cannot be undone any more: `at_once`, after some blocks, or after a time.
 
-    `final: at_once` is a block of which none is ever replaced.
+    With `final: at_once` no block is ever replaced.
     """
 
     after: Annotated[

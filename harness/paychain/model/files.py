@@ -6,13 +6,17 @@ Imports nothing heavy: a shell asks for the names while somebody types.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from paychain.payments.errors import UserError, meant
 
 SUFFIXES = (".yaml", ".yml")
 FOLDERS = {"chain": "chains", "experiment": "chaos"}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = (_PACKAGE.parents[1], _PACKAGE / "shipped")  # in a checkout, and installed
 
@@ -22,13 +26,17 @@ def find(spec: str, kind: str) -> Path:
 
     Raises UserError when there is none.
     """
+    if not spec:
+        raise UserError(f"the name of the {kind} is empty", hint="give a name or a file")
+    if _URL.match(spec):
+        raise UserError(f"{spec} is a URL", hint="download the file, and give its path")
     # What has a slash or an ending is a path, anything else is a name.
     if "/" in spec or spec.endswith(SUFFIXES):
         path = Path(spec)
         if path.is_dir():
             raise _folder(spec, kind)
         if not path.is_file():
-            raise UserError(f"no such {kind} file: {spec}", hint="check the path")
+            raise UserError(f"no such {kind} file: {spec}", hint=_near(path))
         return path
     known = _available(kind)
     if spec not in known:
@@ -36,8 +44,25 @@ def find(spec: str, kind: str) -> Path:
             raise _folder(spec, kind)
         if Path(f"{spec}.yaml").is_file():
             raise UserError(f"no {kind} named '{spec}'", hint=f"did you mean '{spec}.yaml'?")
+        other = next((each for each in FOLDERS if each != kind and spec in _available(each)), None)
+        if other is not None:
+            raise UserError(f"{spec} is of kind {other}, not {kind}", hint=give_here(kind))
         raise UserError(f"no {kind} named '{spec}'", hint=meant(spec, sorted(known)))
     return Path(known[spec])
+
+
+def give_here(kind: str) -> str:
+    """The hint where a file of the other kind was given."""
+    return f"give the {kind} here: the chain comes first, then the experiment"
+
+
+def _near(path: Path) -> str:
+    """The file beside a path that was probably meant."""
+    with suppress(OSError):
+        beside = {each.stem: each for each in path.parent.iterdir() if each.suffix in SUFFIXES}
+        for close in get_close_matches(path.stem, beside, n=1):
+            return f"did you mean '{beside[close]}'?"
+    return "check the path"
 
 
 def _folder(spec: str, kind: str) -> UserError:

@@ -148,7 +148,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "stale_price": KindFacts(
         "money",
-        "While a feed is stalled the market moves, and whoever notices buys at the old price.",
+        "While a feed is stalled the market moves, and anyone who notices buys at the old price.",
         "Chainlink, data feeds: check updatedAt against the heartbeat (docs.chain.link)",
     ),
     "refunds_unchecked": KindFacts(
@@ -208,7 +208,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "unlimited_fallback": KindFacts(
         "money",
-        "Whoever approves in place of the issuer pays for what the issuer would have declined.",
+        "Approving in place of the issuer means paying for what the issuer would have declined.",
         "docs/domain.md §1.7: stand-in is never an automatic approval",
     ),
     "closed_call_skipped": KindFacts(

@@ -116,6 +116,9 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     at: KeyPath = ("links", name)
     if link.role == "ledger" and link.blocks is None:
         yield Problem(at, "the role ledger needs 'blocks'", "add blocks: {every: 2s}")
+    if link.lies and link.dialect.is_vendors:
+        what = f"{name} answers from its copy of the ledger, which says nothing untrue"
+        yield Problem((*at, "lies"), what, "remove it, or the dialect")
     if link.role == "oracle" and link.prices is None:
         yield Problem(at, "the role oracle needs 'prices'", "add prices: {of: 1.00}")
     if link.role == "exchange" and link.funding is None and not link.credits:

@@ -25,7 +25,7 @@ from paychain.model.assurance import Assurance
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment, check_links
 from paychain.model.experiment import Experiment
-from paychain.model.files import FOLDERS, find
+from paychain.model.files import FOLDERS, find, give_here
 from paychain.model.judgeable import check_judgeable
 from paychain.model.ledger_checks import finality_s
 from paychain.model.load_checks import read_recorded
@@ -203,8 +203,8 @@ def _refuse_the_other_kind(path: Path, document: Document, model: type[Declared]
     kinds = [kind for kind in FOLDERS if kind in model.model_fields]
     others = [kind for kind in FOLDERS if kind in document.value and kind not in kinds]
     if kinds and others and kinds[0] not in document.value:
-        hint = f"give the {kinds[0]} here: the chain comes first, then the experiment"
-        raise UserError(f"{path} is a file of kind {others[0]}, not {kinds[0]}", hint=hint)
+        what = f"{path} is a file of kind {others[0]}, not {kinds[0]}"
+        raise UserError(what, hint=give_here(kinds[0]))
 
 
 def _mistakes(error: ValidationError, document: Document, model: type[Declared]) -> list[Mistake]:

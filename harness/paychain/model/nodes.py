@@ -112,7 +112,7 @@ class Nodes(Declared):
 
     @property
     def all_names(self) -> tuple[str, ...]:
-        """The links that it unfolds into."""
+        """The links into which the template unfolds, with its gateway if it has one."""
         return (*self.names, GATEWAY) if self.gateway is not None else self.names
 
     def pick(self, operation: str, call: Call) -> Pick:

@@ -158,7 +158,7 @@ def _check_place(
 
 
 def operations_at(chain: Chain, link: str) -> list[str]:
-    """What a mock is asked for in this chain, each once, in declared order."""
+    """The operations that a mock is called for in this chain, each once, in declared order."""
     own = chain.own_services()
     found: dict[str, None] = {}
     for hop in chain.hops():

@@ -21,6 +21,10 @@ _WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, 
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
 _NAME_STEP = "[key]"  # of pydantic's location: the key of a mapping is wrong, not what it has
+_OPERATION = "operation"
+_USUAL_OPERATIONS = (
+    "authorise pays, screen asks a fraud check, authenticate a 3-D Secure server, tokenise a vault"
+)
 # What is wrong with nothing at all (`deadline: ~`) is not its form.
 _OF_VALUES = {
     "value_error",
@@ -57,7 +61,10 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             what, _, hint = str(context["error"]).partition("; ")
             return what, hint, False
         case "literal_error":
-            return f"unknown {_thing(detail)} '{given}'", meant(str(given), _words(detail)), is_name
+            thing, hint = _thing(detail), meant(str(given), _words(detail))
+            if thing == _OPERATION and hint.startswith("there are"):
+                hint = f"{_USUAL_OPERATIONS}; {hint}"
+            return f"unknown {thing} '{given}'", hint, is_name
         case "string_pattern_mismatch":
             return f"{key}: '{given}' has the wrong form", _well_formed(key, str(given)), is_name
         case "bool_parsing" | "bool_type":
@@ -112,7 +119,7 @@ def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:
 
 def _thing(detail: dict[str, Any]) -> str:
     names = [step for step in detail["loc"] if isinstance(step, str) and step != _NAME_STEP]
-    return "operation" if _NAME_STEP in detail["loc"] else (names[-1] if names else "value")
+    return _OPERATION if _NAME_STEP in detail["loc"] else (names[-1] if names else "value")
 
 
 def _words(detail: dict[str, Any]) -> list[str]:

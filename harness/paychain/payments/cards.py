@@ -48,9 +48,23 @@ TEST_CARDS: tuple[Card, ...] = (
 SCHEMES = tuple(sorted({card.scheme for card in TEST_CARDS}))
 
 
-# The number of each card as people write it, too: in groups, with spaces or hyphens.
+# The number of each card as people and programs write it, too: in groups, over the end of a line,
+# as JSON, HTML and forms write what stands between the groups, and with digits that are encoded.
+_BETWEEN = "|".join(
+    (
+        r"[ \t.,_/+-]|\r?\n|\\[nt]|\\r\\n|\\u00(?:20|a0|0a)|&nbsp;",
+        r"%(?:0A|0D%0A|20|2B|2D|C2%A0)",
+        "\N{NO-BREAK SPACE}",
+    )
+)
 WRITTEN = {
-    card: re.compile(r"(?<!\d)" + "[ -]?".join(card.number) + r"(?!\d)") for card in TEST_CARDS
+    card: re.compile(
+        r"(?<!\d)"
+        + f"(?:{_BETWEEN})?".join(f"(?:{digit}|%3{digit})" for digit in card.number)
+        + r"(?!\d)",
+        re.IGNORECASE,
+    )
+    for card in TEST_CARDS
 }
 
 

@@ -9,8 +9,9 @@ a new field goes to the end and has a default, so that older spools stay readabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
+from struct import Struct
 from typing import Literal, Protocol
 
 import msgspec
@@ -336,7 +337,7 @@ class JournalEnd(msgspec.Struct, frozen=True, tag="end", array_like=True):
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record | JournalEnd)
-_LENGTH_BYTES = 4
+_LENGTH = Struct(">I")  # before each frame
 MAX_FRAME_BYTES = 1_000_000  # far above any record: a longer length is a corrupt file
 
 
@@ -352,7 +353,7 @@ def encode(records: Iterable[Record | JournalEnd]) -> bytes:
     out = bytearray()
     for record in records:
         frame = _ENCODER.encode(record)
-        out += len(frame).to_bytes(_LENGTH_BYTES, "big")
+        out += _LENGTH.pack(len(frame))
         out += frame
     return bytes(out)
 
@@ -370,27 +371,19 @@ def decode(data: bytes) -> tuple[list[Record], int]:
 def decode_frames(data: bytes) -> tuple[list[Record | JournalEnd], int]:
     """Like `decode`, with the end of the journal, where it is."""
     records: list[Record | JournalEnd] = []
-    position = 0
-    for start, end in _frames(data):
-        try:
-            if end - start > MAX_FRAME_BYTES:
-                raise msgspec.DecodeError(f"a frame of {end - start} bytes")
-            records.append(_DECODER.decode(memoryview(data)[start:end]))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if not records:
-                raise msgspec.DecodeError(str(error)) from error
-            break
-        position = end
-    return records, position
-
-
-def _frames(data: bytes) -> Iterator[tuple[int, int]]:
-    """Start and end of each whole frame, and of one that is longer than any record can be."""
-    position = 0
-    while position + _LENGTH_BYTES <= len(data):
-        start = position + _LENGTH_BYTES
-        end = start + int.from_bytes(data[position:start], "big")
-        if end > len(data) and end - start <= MAX_FRAME_BYTES:
-            return
-        yield start, end
-        position = end
+    view, size = memoryview(data), len(data)
+    decode_one, add = _DECODER.decode, records.append
+    start, end = _LENGTH.size, 0
+    try:
+        while start <= size:
+            position = start + _LENGTH.unpack_from(data, end)[0]
+            if position - start > MAX_FRAME_BYTES:
+                raise msgspec.DecodeError(f"a frame of {position - start} bytes")
+            if position > size:
+                break
+            add(decode_one(view[start:position]))
+            start, end = position + _LENGTH.size, position
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if not records:
+            raise msgspec.DecodeError(str(error)) from error
+    return records, end

@@ -25,7 +25,7 @@ from paychain.processes.loopback import LOOPBACK
 # A container's probe comes from outside it, and nothing else reaches its network.
 ANY = "0.0.0.0"  # noqa: S104  (inside a container)
 FOLDER = "/paychain-folder"  # an empty folder of its own
-FIRST_PORT, FIRST_NEAR_PORT = 8200, 9100  # below those that a run gives to whoever asks for any
+FIRST_PORT, FIRST_NEAR_PORT = 8200, 9100  # below those that a run assigns on its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,24 +8,25 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 Result = TypeVar("Result")
+Coming = Future  # what comes of work that may not be done yet
 
 
-def in_background(work: Callable[[], Result], name: str) -> Future[Result]:
+def in_background(work: Callable[[], Result], name: str) -> Coming[Result]:
     """What comes of some work, on a thread with this name. It ends with the process, at latest."""
-    future: Future[Result] = Future()
+    coming: Coming[Result] = Coming()
 
     def run() -> None:
         try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
+            coming.set_result(work())
+        except BaseException as error:  # raised again where the result is asked for
+            coming.set_exception(error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return future
+    return coming
 
 
-def done_with(result: Result) -> Future[Result]:
+def done_with(result: Result) -> Coming[Result]:
     """The same of what is known at once."""
-    future: Future[Result] = Future()
-    future.set_result(result)
-    return future
+    coming: Coming[Result] = Coming()
+    coming.set_result(result)
+    return coming

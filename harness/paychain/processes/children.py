@@ -16,6 +16,7 @@ from pathlib import Path
 
 from paychain.payments.errors import UserError
 from paychain.processes.parent import PARENT_VARIABLE
+from paychain.processes.scratch import is_scratch
 from paychain.processes.spool import JOURNAL_FAILED
 from paychain.processes.variables import child_environment, without_secrets
 
@@ -93,6 +94,11 @@ class Child:
         return f"{self.name} ended unexpectedly ({self.how_it_ended}){shown}"
 
     @property
+    def where_output(self) -> str:
+        """A hint where the rest of its output is; "" where that goes with the command."""
+        return "" if is_scratch(self.log) else f"its output is in {self.log}"
+
+    @property
     def has_failed_to_end(self) -> bool:
         """It was asked to end, and did not do so in order."""
         return self.ends_in_order and self.is_ready and self.process.returncode != 0
@@ -159,7 +165,7 @@ class Children:
         until = time.monotonic() + within_s
         while not path.exists():
             if child.process.poll() is not None:
-                raise UserError(child.exit_report(), hint=f"its output is in {child.log}")
+                raise UserError(child.exit_report(), hint=child.where_output)
             if time.monotonic() > until:
                 raise UserError(f"{child.name} was not ready within {within_s:g} s")
             time.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""Jobs on the workers of a Dask cluster, for whoever has more machines than one.
+"""Jobs on the workers of a Dask cluster, for searches on more than one machine.
 
 here ── task(job, argument) ───> scheduler ───> worker ── job process (cluster_job.py)
 here <── topic: (job, worker, value so far) ── worker

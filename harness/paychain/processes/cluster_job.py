@@ -94,6 +94,6 @@ def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> 
 
 
 def _is_released(worker: Worker, key: Any) -> bool:
-    """Whoever wanted the result left or died."""
+    """The client that wanted the result left or died."""
     task = worker.state.tasks.get(key)
     return task is None or task.state in ("cancelled", "released")

@@ -1,4 +1,4 @@
-"""A process that does jobs for whoever started it, one after the other (`local.py`)."""
+"""A process that does jobs for the process that started it, one after the other (`local.py`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Jobs in processes of this machine, which know nothing of the program that starts them.
 
-Those of multiprocessing import the main module of whoever starts them, which may be a user's script
-that runs whatever it does once more.
+Those of multiprocessing import the main module of the process that starts them, maybe a user's
+script that runs whatever it does once more.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from paychain.payments.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 
-# Ports below those that systems give to whoever asks for any: to clients, and to servers with port
+# Ports below those that systems assign on their own: to clients, and to servers with port
 # 0 (Linux from 32768, /proc/sys/net/ipv4/ip_local_port_range; others from 49152, RFC 6335). One of
 # these stays free until a child listens on it, and between its crash and its restart.
 _CHOSEN_PORTS = range(20_000, 32_768)

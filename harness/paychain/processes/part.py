@@ -53,7 +53,7 @@ class Part:
         return list(items[self.number - 1 :: self.of])
 
     def has(self, text: str) -> bool:
-        """Whether what this text names is in this part: it is in one of them, whoever asks."""
+        """Whether the thing named by this text is in this part; every process computes the same."""
         digest = blake2b(text.encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.of == self.number - 1
 

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from typing import Any
 
+from paychain.payments.errors import HarnessError
 from paychain.processes.jobs import Job, Report
 from paychain.processes.parent import end_with
 from paychain.processes.variables import SECRETS
@@ -23,9 +24,13 @@ class Pool:
 
     @contextmanager
     def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningPool]:
-        """Start the job with each argument; all have stopped at the end."""
+        """Start the job with each argument; all have stopped at the end. Raises HarnessError."""
         context = get_context("spawn")
-        is_over = context.Event()
+        try:
+            is_over = context.Event()
+        except OSError as error:
+            what = f"processes have no semaphore to share: {error.strerror}"
+            raise HarnessError(f"{what}; /dev/shm must exist and be writable") from error
         with ProcessPoolExecutor(
             self._processes,
             mp_context=context,

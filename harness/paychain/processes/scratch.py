@@ -31,7 +31,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def is_scratch(path: Path) -> bool:
-    """Whether a file lies in such a folder: who reads of it later finds nothing."""
+    """Whether a file lies in such a folder, and so will not be found later."""
     return any(folder.name.startswith(_PREFIX) for folder in path.parents)
 
 

@@ -123,12 +123,12 @@ def received_token() -> str:
 
 
 def bearer(token: str) -> str:
-    """The authorization header that sends a token."""
+    """The value of the authorization header for a token."""
     return _BEARER + token
 
 
 def is_bearer_of(token: str) -> Callable[[str], bool]:
-    """Whether an authorization header sends this token; no header does when it is empty."""
+    """A check whether an authorization header has this token; none has an empty one."""
     return partial(is_bearer, token=token)
 
 

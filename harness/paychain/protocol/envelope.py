@@ -1,4 +1,4 @@
-"""What travels beside a message: who calls, for which span, and how long the caller waits.
+"""What accompanies a message: the caller, its span, and how long it waits.
 
 The same headers in every HTTP dialect. Source: W3C Trace Context, https://www.w3.org/TR/trace-context/.
 """

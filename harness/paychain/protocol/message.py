@@ -117,7 +117,7 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Event(PaymentRequest, kw_only=True):
-    """What became of a request, as a webhook reports it. `key` is the event's id.
+    """The outcome of a request, as a webhook reports it. `key` is the event's id.
 
     It carries the request itself, so that its receiver can act on the authorisation.
     """

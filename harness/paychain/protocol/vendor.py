@@ -2,7 +2,7 @@
 
 A vendor's API is one package in `protocol/dialects/` and one line in `VENDORS`. Each link that
 speaks it has an object of its own, which keeps the vendor's objects (payment intents, customers)
-and asks the mock for what moves money:
+and has the mock do everything that moves money:
 
     service's SDK ─ HttpRequest ─▶ VendorApi ─ VendorCall.execute ─▶ role, book, keys, faults
                   ◀ HttpResponse ─           ◀ Answer ─────────────
@@ -26,11 +26,11 @@ from paychain.wire.http import HttpRequest, HttpResponse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a request shows of the payment that it is for. Amounts in minor units.
+    """What a request reveals about its payment. Amounts in minor units.
 
-    `texts`: what the merchant sent along (reference, description, metadata). `object_id`: the
-    vendor's id of an object that it acts on, "" when it makes a new one. `makes_attempt`: whether
-    it is a new attempt when nothing of it is known, which a request that asks for no money is not.
+    `texts`: the merchant's texts (reference, description, metadata). `object_id`: the vendor's id
+    of the object that it acts on, "" when it creates one. `makes_attempt`: whether it counts as a
+    new attempt when none of this is known before; False for a request that moves no money.
     """
 
     headers: Mapping[str, str]
@@ -57,7 +57,7 @@ class Attributed:
 
 
 class CallFailed(Exception):
-    """The link answers with an error. Whatever the API does not catch, the frame answers."""
+    """The link answers with an error. The frame answers any that the API does not catch."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.message)
@@ -82,76 +82,76 @@ class VendorCall(Protocol):
         undo: Callable[[], object] | None = None,
         note: Callable[[Answer], object] | None = None,
     ) -> Answer:
-        """Let the mock do what moves money: authorise, capture, void, refund; or `query`, nothing.
+        """Have the mock authorise, capture, void or refund; `query` does nothing.
 
         Every request of a caller executes exactly one operation, so that faults, capacity, service
-        time and idempotency keys apply to it; what moves no money is a `query` or a `read`. Answers
-        that are lost and stored answers to a repeated key do not come back from here: the frame
-        answers them. It answers errors, too, which raise CallFailed, unless the API catches them.
-        Without `is_keyed` the request's key is not used up: nothing was begun that a repeat could
-        get the outcome of.
+        time and idempotency keys apply to it; a request that moves no money is a `query` or a
+        `read`. This does not return lost answers or stored answers to a repeated key: the frame
+        handles both. Raises CallFailed for an error, which the frame answers unless the API catches
+        it. Without `is_keyed` the request's key is not used up: nothing was begun whose outcome a
+        repeat could get.
 
-        `change` is what the request changes of the API's own: objects, and webhooks about them. It
-        is made once, when the link does its work: never when that fails before it, and also when
-        the answer is lost or becomes an error. A capture, void or refund that is declined
-        changes nothing, and a repeat that gets the stored outcome nothing more.
-        `undo` takes back what others must see while the link works: it is called where the link
-        fails before its work, once no request under the same key is at work any more, and unless
-        one of them has done it. `note` hears the link's own answer before `change` is made,
-        whatever a fault makes of that answer on its way.
+        `change` applies the request's changes to the API's own objects, and sends webhooks about
+        them. It is called once, when the link does its work, even if the answer is then lost or
+        becomes an error; never if the request fails before the work, or is a capture, void or
+        refund that is declined, or a repeat that gets the stored outcome.
+        `undo` reverts what others must see while the link works. It is called if the link fails
+        before its work, once no request under the same key is in progress, unless one of them has
+        done the work. `note` gets the link's own answer before `change` is called, whatever a
+        fault makes of that answer afterwards.
         """
 
     def another(self) -> VendorCall:
         """A call for one more operation of the same request: a batch has several."""
 
     def ignored(self, parameter: str) -> None:
-        """Note a parameter that the vendor knows and this mock takes no notice of."""
+        """Record a parameter that the vendor knows and this mock ignores."""
 
     def not_served(self, what: str = "") -> None:
-        """Note that this mock has nothing of what was asked for, which the vendor may have.
+        """Record a request for something that this mock does not have, although the vendor may.
 
         `what`: its name; without it, the method and path of the request.
         """
 
 
 class Backend(Protocol):
-    """What a vendor's API asks of its link, whatever the request."""
+    """What a vendor's API needs from its link, whatever the request."""
 
     link: str
-    currency: str  # the chain's: of an account whose requests name none
+    currency: str  # the chain's, for an account whose requests name none
     network: str  # the chain's ledger, "" in a chain without one
-    knows_keys: bool  # False: the link takes every request for a new one, whatever its key
+    knows_keys: bool  # False: the link treats every request as a new one, whatever its key
 
     def now_s(self) -> int:
         """Seconds since 1970, as vendors date their objects."""
 
     def entry(self, reference: str) -> BookEntry | None:
-        """The link's book on an authorisation."""
+        """The link's book entry of an authorisation, None if there is none."""
 
     def notify(self, kind: str, request: PaymentRequest) -> None:
-        """Send a webhook about `request`, where the link has any and the vendor reports `kind`.
+        """Send a webhook about `request`, if the link has webhooks and the vendor reports `kind`.
 
-        The role reports by itself what becomes of a payment (`message.Event.event`).
+        The role itself reports the outcomes of payments (`message.Event.event`).
         """
 
     def at(self, at_s: int, then: Callable[[], None]) -> None:
-        """Do something at a time of `now_s`, unless the link stops or forgets all before."""
+        """Call `then` at a time of `now_s`, unless the link stops or loses its memory before."""
 
 
 @runtime_checkable
 class ReportsSeveral(Protocol):
-    """A vendor that reports by several webhooks what became of one request."""
+    """A vendor that reports one outcome of a request by several webhooks."""
 
     def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
-        """The vendor's own name of each; none where the vendor reports nothing."""
+        """The vendor's own names of the events; empty where it reports nothing."""
 
 
 @runtime_checkable
 class CompletesAnswers(Protocol):
-    """A vendor whose every answer has something of its request, an error of the link's included."""
+    """A vendor whose every answer repeats part of its request, even an error of the link."""
 
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
-        """Add it to the answer to `http`."""
+        """Add that part to the answer to `http`."""
 
 
 @runtime_checkable
@@ -159,11 +159,11 @@ class NamesAuthorisations(Protocol):
     """A vendor whose name for an authorisation follows from our reference of it."""
 
     def name_of(self, reference: str) -> str:
-        """As its dashboard shows it: `pi_…`, a pspReference."""
+        """The name that its dashboard shows: `pi_…`, a pspReference."""
 
 
 class VendorApi(Protocol):
-    """A payment provider's API as its own service's SDK meets it. Made once for each link."""
+    """A payment provider's API as its SDKs use it. Created once for each link."""
 
     idempotency: ClassVar[str]  # its model in `services/state/idempotency.py`
     settings: ClassVar[tuple[str, ...]]  # what a chain may set: `{adyen: {merchant: ShopEU}}`
@@ -182,7 +182,7 @@ class VendorApi(Protocol):
         """An error in the vendor's own shape, an injected one included."""
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """A stored response, marked as the vendor marks one that it gives again."""
+        """A stored response, marked as the vendor marks one that it replays."""
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
         """Whether the vendor sends a webhook for an event of this kind.
@@ -191,11 +191,11 @@ class VendorApi(Protocol):
         """
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
-        """The bytes that report an event to its receiver, signed with what both share."""
+        """The request that reports an event to its receiver, signed with their shared secret."""
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """What a response says to the service that asked, and what it proves."""
+        """The reply that a response stands for, and what it proves."""
 
     @staticmethod
     def secret(seed: str) -> str:
@@ -203,7 +203,7 @@ class VendorApi(Protocol):
 
 
 def choices_of(api: type[VendorApi]) -> Mapping[str, tuple[str, ...]]:
-    """The values that a vendor's settings may have; one that is not named may have any."""
+    """The values that a vendor's settings may have; settings that are not named may have any."""
     choices: Mapping[str, tuple[str, ...]] = getattr(api, "choices", {})
     return choices
 
@@ -227,13 +227,13 @@ def roles_of(api: type[VendorApi]) -> tuple[str, ...]:
 
 
 def assets_of(api: type[VendorApi]) -> tuple[str, ...]:
-    """What may be paid over a vendor's API; empty: whatever the chain is in."""
+    """The assets that can be paid over a vendor's API; empty: that of any chain."""
     assets: tuple[str, ...] = getattr(api, "assets", ())
     return assets
 
 
 def packages_of(api: type[VendorApi]) -> tuple[str, tuple[str, ...]]:
-    """The extra that a vendor's API needs of our package, and the modules that come with it."""
+    """The extra of our package that a vendor's API needs, and the modules that come with it."""
     packages: tuple[str, tuple[str, ...]] = getattr(api, "packages", ("", ()))
     return packages
 
@@ -245,7 +245,7 @@ def numbers_of(api: type[VendorApi]) -> tuple[str, ...]:
 
 
 def is_verified_by_api(api: type[VendorApi]) -> bool:
-    """Whether a receiver cannot verify a webhook by itself, but has the vendor's API do it."""
+    """Whether receivers cannot verify webhooks themselves, and have the API verify them."""
     return bool(getattr(api, "is_verified_by_api", False))
 
 
@@ -262,28 +262,28 @@ def setting_problem(api: type[VendorApi], setting: str, value: str) -> str:
 
 
 def webhook_hint(api: type[VendorApi]) -> str:
-    """What a receiver has to be set to besides the secret, to take the vendor's webhooks."""
+    """What else a receiver must be configured with, besides the secret, to accept webhooks."""
     hint: str = getattr(api, "webhook_hint", "")
     return hint
 
 
 def shows_latest_state(api: type[VendorApi]) -> bool:
-    """Whether a repeated key brings what became of the first request by now.
+    """Whether a repeated key returns the current state of what the first request made.
 
-    Its response is not given again then, and neither is its error: the API gets an answer that is
-    `replayed`, of an unknown outcome in place of an error, and shows what its book says.
+    Neither its response nor its error is then replayed: the API gets an answer that is `replayed`,
+    with an unknown outcome in place of an error, and shows what the book says.
     """
     return bool(getattr(api, "shows_latest_state", False))
 
 
 def webhook_timeout_s(api: type[VendorApi]) -> float | None:
-    """How long a vendor waits for the answer to a webhook; None where that is not known."""
+    """How long a vendor waits for the answer to a webhook, in seconds; None if unknown."""
     timeout_s: float | None = getattr(api, "webhook_timeout_s", None)
     return timeout_s
 
 
 def events_of(api: VendorApi, kind: str, request: PaymentRequest) -> tuple[str, ...]:
-    """What the webhooks about one thing that became of a request are called, one by one."""
+    """The names of the webhooks that report one outcome of a request."""
     if isinstance(api, ReportsSeveral):
         return api.events(kind, request)
     return (kind,) if api.reports(kind, request) else ()

@@ -1,4 +1,4 @@
-"""Parameters that a provider knows and its mock takes no notice of."""
+"""Parameters that a provider knows and its mock ignores."""
 
 from __future__ import annotations
 

@@ -12,12 +12,21 @@ from html import escape
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
+from paychain.protocol.message import Error, ErrorKind
 from paychain.wire.http import HttpRequest, HttpResponse
 
 EDGE_PAGE = "text/html"
 _LOOPBACK = ("127.", "localhost", "[::1]")
 # Of an authorisation in the book: it was approved, whatever has become of it since.
 PAID = frozenset({"authorised", "voided", "expired"})
+# Errors with which a request has not reached the API, by the status of the edge's page.
+_EDGE_STATUS = {
+    ErrorKind.OVERLOADED: 503,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.BAD_GATEWAY: 502,
+    ErrorKind.GATEWAY_TIMEOUT: 504,
+    ErrorKind.FORWARDED: 502,
+}
 _DATA = re.compile(rb'<script type="application/json">(.*?)</script>', re.DOTALL)
 
 
@@ -26,6 +35,12 @@ def edge_page(status: int) -> HttpResponse:
     title = f"{status} {phrase_of(status)}"
     page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     return HttpResponse(status, page.encode(), {"content-type": EDGE_PAGE})
+
+
+def edge_page_of(error: Error) -> HttpResponse | None:
+    """The edge's page for an error of the link or an injected one; None if the API answers it."""
+    status = error.status or _EDGE_STATUS.get(error.kind, 0)
+    return edge_page(status) if status in _EDGE_STATUS.values() else None
 
 
 def customers_page(status: int, text: str, data: bytes) -> HttpResponse:

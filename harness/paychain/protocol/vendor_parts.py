@@ -1,15 +1,15 @@
-"""What of an authorisation was asked for in parts, captures and refunds, and which the book has."""
+"""Captures and refunds that were requested for an authorisation, and which the book has."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-DONE, FAILED = "done", "failed"  # what came of a part, where the vendor has no word of its own
+DONE, FAILED = "done", "failed"  # the outcome of a part, where the vendor has no word of its own
 
 
 class BookablePart(Protocol):
-    """A capture or refund that was asked for. `state`: "" while no answer has come back."""
+    """A capture or refund that was requested. `state`: "" while no answer has arrived."""
 
     amount_minor: int
     state: str

@@ -38,7 +38,7 @@ class Family(NamedTuple):
 _HOP = ("caller", "operation", "callee")
 FAMILIES = {
     "paychain_live_payments_total": Family(
-        "counter", "Payments that ended, by what the customer learnt.", ("outcome", "technical")
+        "counter", "Payments that ended, by outcome for the customer.", ("outcome", "technical")
     ),
     "paychain_live_payment_seconds": Family(
         "histogram", "Time from the intended start of a payment to its answer."
@@ -47,7 +47,7 @@ FAMILIES = {
         "counter", "Calls that ended, by hop and result.", (*_HOP, "result")
     ),
     "paychain_live_call_seconds_total": Family(
-        "counter", "Time that the calls of a hop took, together.", _HOP
+        "counter", "Total time that the calls of a hop took.", _HOP
     ),
     "paychain_live_fault_active": Family(
         "gauge", "1 while a declared fault is applied, otherwise 0.", ("fault",)

@@ -8,7 +8,8 @@ they follow from where most payments broke, and from what the call there does no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -20,16 +21,13 @@ from paychain.analysis.measures.measures import (
     UnknownCall,
 )
 from paychain.declaration.quantity import duration_seconds
-from paychain.faults.kind import OutageKind
 from paychain.model.chain import Chain
 from paychain.model.customer import CustomerRetry
-from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import Failover
 from paychain.model.finding_kinds import Kind
 from paychain.model.loading import Loaded
 from paychain.model.operations import CUSTOMER
-from paychain.model.places import affected_links
 from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.keys import customer_retry_without_key
@@ -37,6 +35,7 @@ from paychain.model.review.remedy import Edit, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
+from paychain.runs.drained import drained_sooner
 from paychain.runs.standby import second_target
 
 TRIES = 3  # of a customer who asks again, within the deadline
@@ -120,6 +119,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     ),
     "sent_once": (
         "signed_twice",
+        "failover_on_unknown",
         "no_idempotency",
         "retry_without_key",
         "customer_retry_without_key",
@@ -173,42 +173,6 @@ _OF_UNKNOWN: frozenset[Kind] = frozenset(
 )
 _LEFT_BY_UNKNOWN = (*OF_UNKNOWN, "unknowns_resolved")
 _BREAKER = {"failure_rate": "50%", "window": "10s", "minimum_calls": 20, "open_for": "5s"}
-
-
-def possible_causes(
-    review: Sequence[ReviewFinding], experiment: Experiment, chain: Chain
-) -> list[ReviewFinding]:
-    """The review's findings without those that this experiment cannot have brought about."""
-    crashes = any(isinstance(fault.parameters, OutageKind) for fault in experiment.faults)
-    impossible: set[tuple[Kind, str]] = set()
-    if not experiment.scripts:
-        impossible = {("queue_given_up_early", at) for at in _queues_in_time(chain, experiment)}
-    return [
-        finding
-        for finding in review
-        if (crashes or finding.kind != "memory_outbox")
-        and (finding.kind, finding.at) not in impossible
-    ]
-
-
-def _queues_in_time(chain: Chain, experiment: Experiment) -> Iterator[str]:
-    """Calls whose queues deliver for longer than all faults last, from the first to the last."""
-    starts = min((fault.at for fault in experiment.faults), default=0.0)
-    for declared in declared_calls(chain):
-        queues = [step.queue for step in declared.call.fallback if isinstance(step, Queue)]
-        if queues and experiment.faults_last - starts < min(queue.within for queue in queues):
-            yield declared.subject
-
-
-def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
-    """The links that an experiment crashes, and with them what they have in memory."""
-    return frozenset(
-        link
-        for fault in experiment.faults
-        if isinstance(fault.parameters, OutageKind)
-        for target in fault.every_target
-        for link in affected_links(chain, target)
-    )
 
 
 def rule_with_remedies(
@@ -317,10 +281,12 @@ def tolerance_with_remedies(
     review: Sequence[ReviewFinding],
     breaks: Sequence[Break],
     chain: Loaded[Chain],
+    last_s: Mapping[str, float] = MappingProxyType({}),
 ) -> ToleranceResult:
     """A broken tolerance with what to change; a kept one as it is.
 
     `rules`: the money rules with their remedies. A limit for the findings of one has the same.
+    `last_s`: what links still did after the load, see `Recovery`.
     """
     if tolerance.passed is not False:
         return tolerance
@@ -338,6 +304,12 @@ def tolerance_with_remedies(
         remedies = _way_round(tolerance.measure, breaks[0], chain)
     if tolerance.measure == "failback":
         remedies = _probed_sooner(tolerance, chain)
+    if tolerance.measure == "drain":
+        limit_s = duration_seconds(tolerance.required.lstrip("<= "))
+        remedies = [
+            _of_run(remedy_in(chain, change), "drain", where)
+            for where, change in drained_sooner(chain.model, limit_s, last_s)
+        ][:MAX_REMEDIES]
     return msgspec.structs.replace(tolerance, remedies=remedies)
 
 

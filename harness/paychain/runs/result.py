@@ -28,12 +28,8 @@ from paychain.report.result import (
     LoadFacts,
     Result,
 )
-from paychain.runs.remedies import (
-    crashed_links,
-    possible_causes,
-    rule_with_remedies,
-    tolerance_with_remedies,
-)
+from paychain.runs.causes import crashed_links, possible_causes
+from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.spec import Inputs
 
 
@@ -74,7 +70,12 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         tolerances=[
             msgspec.structs.replace(
                 tolerance_with_remedies(
-                    tolerance, with_remedies, causes, analysis.measured["breaks"], inputs.chain
+                    tolerance,
+                    with_remedies,
+                    causes,
+                    analysis.measured["breaks"],
+                    inputs.chain,
+                    analysis.measured["recovery"].last_s,
                 ),
                 place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
             )

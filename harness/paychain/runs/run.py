@@ -274,5 +274,5 @@ def _compared_with_real_time(
     passed_s = chain.now_ns() / 1e9
     times = passed_s / took_s
     digits = 0 if times >= 10 else 1
-    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {times:.{digits}f}")
+    recorder.message(f"{passed_s:.1f} s simulated in {took_s:.1f} s (× {times:.{digits}f})")
     return msgspec.structs.replace(facts, compression=times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +30,9 @@ from paychain.runs.kept import (
     keep_file,
     names_to_keep,
 )
+
+# SQLite opens no file whose path has more than about 504 bytes, -wal and -journal included.
+MAX_FOLDER_BYTES = 490
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,9 @@ def new_folder(out: Path, started: datetime, name: str) -> Path:
     refuse_unwritable(out)
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         folder = out / (name + suffix)
+        if len(os.fsencode(folder.absolute())) > MAX_FOLDER_BYTES:
+            what = f"the path of a run below {out} is too long for SQLite"
+            raise UserError(what, hint=f"name another folder: {MAX_FOLDER_BYTES} bytes in total")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:

@@ -22,7 +22,7 @@ from paychain.services.in_link_faults import ActiveFault
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 HEALTH = "/health"  # how much the process holds: anybody may look
-MAX_DRAIN_S = 30.0  # in one request: who waits longer asks again
+MAX_DRAIN_S = 30.0  # in one request: a caller that waits longer repeats it
 
 
 class FaultSpec(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ class ReceivedCall:
         return f"{self._http.method} {'/'.join(parts)}"
 
     def note(self, kind: DecisionKind, detail: str, operation: str, payment: str) -> None:
-        """Note what the mock made of the request."""
+        """Record a decision of the mock about the request."""
         link = self._context.link
         self._context.decided(kind, operation, link, payment=payment, detail=detail)
 

@@ -89,7 +89,7 @@ class RequestWork:
     ) -> Coroutine[object, object, Given]:
         """Work on a request; None when no answer ever leaves.
 
-        `on_work` is not called for what was done before, of which the request is a repeat.
+        `on_work` is not called for a repeat of a request whose work was done before.
         """
         # Few links have a queue: the others spare a coroutine, which costs at each of its waits.
         if self._capacity is None:
@@ -221,7 +221,7 @@ class RequestWork:
         return made
 
     def _with_class(self, given: AnswerOrError) -> AnswerOrError:
-        """An answer with what its code means in this chain: whoever reads it has only the table."""
+        """An answer with the meaning of its code in this chain, which its readers do not know."""
         codes = self._chain.codes
         return classified(given, codes) if codes and isinstance(given, Answer) else given
 

@@ -63,12 +63,12 @@ class WebhookFate:
 
     @property
     def is_dropped(self) -> bool:
-        """It is never sent."""
+        """Whether it is never sent."""
         return self._kind is not None and self._kind.is_dropped
 
     @property
     def again_s(self) -> float | None:
-        """How long after its delivery it is sent once more; None: it is not."""
+        """Seconds from its delivery until it is sent again; None if it is not."""
         return self._kind.again_s if self._kind is not None else None
 
     def delay_s(self, usual_s: float) -> float:
@@ -193,7 +193,7 @@ class PaymentScripts:
         return name
 
     def fate_of(self, context: Context, event: Event, to: str) -> WebhookFate:
-        """What becomes of a webhook that the link is about to send. `to`: its receiver."""
+        """What a script does to a webhook that the link is about to send. `to`: its receiver."""
         if not self._scripts or not event.payment:
             return NO_FATE
         followed = self._of(event)

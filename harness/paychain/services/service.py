@@ -183,10 +183,10 @@ class MockLink:
         return len(self._repeats), len(self._role.book)
 
     async def start(self, host: str, port: int = 0, *, held: Port | None = None) -> int:
-        """Listen; returns the port. A given one may be held by another socket for a moment.
+        """Listen, and return the port. Another socket may still hold a given port for a moment.
 
-        `held`: the address, bound by who started this process. Raises OSError when it cannot be
-        had.
+        `held`: the socket already bound by the process that started this one. Raises OSError when
+        the port stays unavailable.
         """
         tries = LISTEN_TRIES if port else 1
         while True:

@@ -76,7 +76,7 @@ class Listener:
         self._server.kill()
 
     async def stop(self) -> None:
-        """Stop listening; a run that waits for requests at work has drained the link before."""
+        """Stop listening; a run that waits for requests in progress has drained the link before."""
         await self._server.stop(0.0)
 
     async def handle(self, http: HttpRequest) -> HttpResponse | None:

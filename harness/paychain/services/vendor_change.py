@@ -21,7 +21,7 @@ def _nothing(*_: object) -> None:
 
 
 class Overlap:
-    """The requests of one key that are at work at a time."""
+    """The requests under one key that are in progress at the same time."""
 
     def __init__(self) -> None:
         self.at_work = 0
@@ -54,7 +54,7 @@ class Overlaps:
     def joined(
         self, operation: str, key: str, undo: Callable[[], object] | None
     ) -> Generator[Overlap]:
-        """While a request is at work; without a key it is alone."""
+        """Count a request as in progress; one without a key is always alone."""
         overlap = self._known.setdefault((operation, key), Overlap()) if key else Overlap()
         overlap.join(undo)
         try:

@@ -17,7 +17,7 @@ def idempotency_of(link: Link) -> Idempotency:
 
 
 def webhooks_of(link: Link) -> Webhooks | None:
-    """What the link declares; a vendor waits for answers as long as it does in life by default.
+    """What the link declares; by default a vendor waits for answers as long as the real one does.
 
     A wait that is too short would repeat what a slow service has already done, and slow it more.
     """

@@ -155,7 +155,7 @@ class VendorFront:
             then()
 
         left_ns = at_s * 1_000_000_000 - self.context.wall_epoch_ns - self.context.now_ns()
-        # Never too early, by whatever a float is wrong.
+        # A microsecond more: rounding must not make it too early.
         timer = asyncio.get_running_loop().call_later(max(0, left_ns) / 1e9 + 1e-6, due)
         self._timers[timer] = None
 
@@ -165,7 +165,7 @@ class VendorFront:
         self._timers.clear()
 
     def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
-        """What the vendor calls its webhooks about what became of a request."""
+        """The vendor's names for the webhooks that report an outcome of a request."""
         return events_of(self.api, kind, request)
 
     @property
@@ -183,7 +183,7 @@ class VendorFront:
         self._server.kill()
 
     async def stop(self) -> None:
-        """Stop listening; a run that waits for requests at work has drained the link before."""
+        """Stop listening; a run that waits for requests in progress has drained the link before."""
         self._cancel_timers()
         await self._server.stop(0.0)
 
@@ -219,7 +219,7 @@ class VendorFront:
         except _StoredAnswer as stored:
             return self.api.mark_replayed(_copy(stored.response))
         except Exception as error:
-            # A defect of ours must not look like the vendor's outage to whoever reads the run.
+            # A defect of ours must not look like an outage of the vendor in the run's results.
             what = f"paychain: {type(error).__name__}: {error}"
             return self.api.error(Error(ErrorKind.INTERNAL, what))
         call.store(response)
@@ -254,7 +254,7 @@ class _Call:
         self._seen = ReceivedCall(front.context, http)
         self._span, self._began_ns = self._seen.span, self._seen.began_ns
         self._operation = "query"
-        # On a page of the provider's it is the customer who asks.
+        # On a provider's page, the caller is the customer.
         is_customers = http.headers.get(CALLER_HEADER) == CUSTOMER
         self._caller = CUSTOMER if is_customers else front.caller
         self._attempt = 1
@@ -292,7 +292,7 @@ class _Call:
             if self._by == "nothing" and not request.payment.startswith(UNKNOWN):
                 self._attribute_repeat(request.payment)
         digest = hashlib.sha256(self.http.target.encode() + b"\0" + self.http.body).hexdigest()
-        # Whoever asks on a page, it is the service's payment, and its books have it.
+        # Even a payment that a customer makes on a page is the service's, and is in its books.
         envelope = Envelope(self._front.caller, self._span)
         if operation == "authorise":  # known before: its answer may be lost
             self._seen.reference = request.reference
@@ -336,11 +336,11 @@ class _Call:
         return other
 
     def ignored(self, parameter: str) -> None:
-        """Note a parameter that this mock takes no notice of."""
+        """Record a parameter that this mock ignores."""
         self._seen.note(DecisionKind.PARAMETER_IGNORED, parameter, self._operation, self.payment)
 
     def not_served(self, what: str = "") -> None:
-        """Note that this mock has nothing of what was asked for."""
+        """Record a request for something that this mock does not have."""
         what = what or self._seen.asked
         self._seen.note(DecisionKind.NOT_SERVED, what, self._operation, self.payment)
 

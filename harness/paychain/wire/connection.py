@@ -126,6 +126,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
+        """Called by asyncio when its send buffer is full."""
         self._is_write_paused = True
 
     def resume_writing(self) -> None:

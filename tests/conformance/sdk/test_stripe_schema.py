@@ -113,7 +113,8 @@ class Traffic:
         paid = sessions.create(wanted)
         for card in ("pm_card_chargeDeclined", "pm_card_visa"):
             _visit(f"{paid.url}?card={card}")
-        sessions.retrieve(paid.id, {"expand": ["line_items", "payment_intent"]})
+        expand = ["line_items.data.price.product", "payment_intent"]
+        sessions.retrieve(paid.id, {"expand": expand})
         sessions.line_items.list(paid.id)
         sessions.update(paid.id, {"metadata": {"a": "b"}})
         within = {key: wanted[key] for key in wanted if key != "success_url"}
@@ -122,6 +123,26 @@ class Traffic:
         )
         sessions.expire(other.id)
         sessions.list({"limit": 2})
+        self._catalogue(shop, wanted)
+
+    def _catalogue(self, shop: python_sdk.Shop, wanted: dict[str, Any]) -> None:
+        """Products and prices, and a session whose line names one."""
+        products, prices = shop.client.v1.products, shop.client.v1.prices
+        first = {"currency": "eur", "unit_amount": 500}
+        shirt = products.create({"name": "T-shirt", "default_price_data": first})
+        products.update(shirt.id, {"description": "grey", "metadata": {"a": "b"}})
+        products.retrieve(shirt.id, {"expand": ["default_price"]})
+        products.list({"active": True})
+        products.search({"query": "name:'T-shirt'"})
+        recurring = {"interval": "month"}
+        price = prices.create({**first, "product": shirt.id, "recurring": recurring})
+        prices.update(price.id, {"lookup_key": f"shirt-{shop.order}"})
+        prices.retrieve(price.id)
+        prices.list({"product": shirt.id})
+        prices.search({"query": f"product:'{shirt.id}'"})
+        line = {"price": str(shirt.default_price), "quantity": 1}
+        shop.client.v1.checkout.sessions.create({**wanted, "line_items": [line]})
+        products.delete(products.create({"name": "Cap"}).id)
 
     def _kept_cards(self, shop: python_sdk.Shop, customer: str) -> None:
         """Cards that are set up, authenticated, declined and given up, and one that is charged."""
@@ -172,14 +193,14 @@ def test_every_answer_is_as_stripe_describes_it(traffic: Traffic) -> None:
     assert sorted(problems) == []
     routes = {
         re.sub(
-            r"/(pi|ch|re|pm|cus|txn|evt|cs|seti)_\w+",
+            r"/(pi|ch|re|pm|cus|txn|evt|cs|seti|prod|price)_\w+",
             "/{id}",
             f"{http.method} {http.target.partition('?')[0]}",
         )
         for http, response in traffic.exchanges
         if response.status == 200
     }
-    assert len(routes) >= 40  # of the 47 that the mock has
+    assert len(routes) >= 51  # of the 58 that the mock has
 
 
 def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:

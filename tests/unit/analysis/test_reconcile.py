@@ -283,6 +283,31 @@ def test_a_card_number_in_a_log_is_found_with_its_line_also_in_groups_of_digits(
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "4242%204242%204242%204242",
+        "4242%2d4242%2d4242%2d4242",
+        "4242+4242+4242+4242",
+        "%34%32" * 8,
+        "42424242\n42424242",
+        r"4242 4242\n4242 4242",
+        r"4242\u00a04242\u00a04242\u00a04242",
+        "4242&nbsp;4242&nbsp;4242&nbsp;4242",
+        "4242.4242.4242.4242",
+        "4242\N{NO-BREAK SPACE}4242\N{NO-BREAK SPACE}4242\N{NO-BREAK SPACE}4242",
+    ],
+)
+@pytest.mark.parametrize("size", [7, 250_000])
+def test_a_card_number_in_a_log_is_found_however_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, size: int
+) -> None:
+    monkeypatch.setattr("paychain.analysis.money.leaks.READ_BYTES", size)
+    (tmp_path / "shop.log").write_text(f"starting\ncard={written} paid\n")
+    (found,) = no_card_number_in_a_file(tmp_path).payments
+    assert found.text == "shop.log:2 holds the number of 424242…4242"
+
+
+@pytest.mark.parametrize(
     ("up_to", "delivered_s", "is_broken"),
     [("10.00", 8, False), ("9.99", 8, True), ("10.00", 60, True)],
 )

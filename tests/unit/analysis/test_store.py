@@ -217,6 +217,9 @@ def test_aggregates_of_a_long_run_do_not_pile_up_in_memory(store: RunStore) -> N
     assert written >= 100 - 11  # at most two times five seconds wait for what comes late
 
 
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+
+
 def long_run(tmp_path: Path) -> RunStore:
     run = Recorded(ends_s=400)
     for number in range(1_000):
@@ -245,6 +248,23 @@ def test_a_long_run_keeps_all_that_matters_and_a_sample(tmp_path: Path) -> None:
     # 969 others with a chance of 1/4: 242 and four standard deviations of 13.5 either way
     assert 242 - 54 <= len(names) - 31 <= 242 + 54
     assert [total[:4] for total in store.totals(HopRecord)] == totals  # everything still counts
+
+
+def test_thinning_changes_no_row_and_leaves_every_index(tmp_path: Path) -> None:
+    store = long_run(tmp_path)
+    rows = {kind: list(store.rows(kind)) for kind in (HopRecord, PaymentRecord, Movement, Decision)}
+    indexes = list(store.select(INDEXES, ()))
+    for name in ("thin", "kept", "part"):  # of a process that ended while it thinned
+        (tmp_path / f"run.{name}").write_text("unfinished")
+    store.close_thinned(seed=7, most_hops=1_000)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.db"]
+    store = RunStore.open(tmp_path / "run.db")
+    names = {story.payment for story in store.stories()}
+    for kind, whole in rows.items():
+        thinned = list(store.rows(kind))
+        assert set(thinned) == {row for row in whole if row.payment in names}
+        assert len(thinned) == len(set(thinned))
+    assert sorted(store.select(INDEXES, ())) == sorted(indexes)
 
 
 def test_the_same_seed_keeps_the_same_payments(tmp_path: Path) -> None:

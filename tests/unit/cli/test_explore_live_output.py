@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from paychain.cli import explore_live as explore
+from paychain.cli.exit_codes import ExitCode
 from paychain.cli.explore_live import (
     LiveProgress,
+    explore_live,
     found_lines,
     nothing_found_lines,
     searched_line,
@@ -16,7 +20,8 @@ from paychain.cli.explore_live import (
     warning_lines,
 )
 from paychain.cli.up import _scripts_of
-from paychain.explore.live.result import FoundScript, LiveResult
+from paychain.explore.live.files import recall
+from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.steps import step_choices
 from paychain.model.loading import load_chain
 from paychain.payments.errors import UserError
@@ -79,7 +84,10 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
         undecided=3,
         coupled={"no_double_charge": 2},
         doubtful={"books_agree": "the first capture at stripe: declines"},
-        deaths=["shop ended by itself in batch 2"],
+        deaths=[
+            "shop ended with exit code 3; its last lines:\n    first",
+            "shop ended with exit code 3; its last lines:\n    second",
+        ],
     )
     text = "\n".join([*warning_lines(few), *nothing_found_lines(few)])
     for words in (
@@ -87,11 +95,37 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
         "batches were spaced 2 times",
         "not reproduced: the first capture at stripe: declines broke books_agree once",
         "the chain was started again 1 time",
-        "shop ended by itself in batch 2",
+        "✕ shop ended with exit code 3; its last lines:\n    first\n    2 times in all",
         "3 orders not decided",
         "64 scripts are too few to rely on",
     ):
         assert words in text
+
+
+class _Ending:
+    """A search that ends by an error, after it has found something."""
+
+    found: ClassVar[dict[str, FoundScript]] = {}
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.result = LiveResult(found=self.found)
+
+    def run(self) -> None:
+        raise UserError("shop was not ready within 30 s")
+
+
+def test_what_was_found_is_kept_when_the_chain_does_not_start_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(explore, "LiveSearch", _Ending)
+    loaded, spec = load_chain("card-gives-up"), LiveSpec()
+    with pytest.raises(UserError, match="not ready"):
+        explore_live(loaded, spec, chain="card-gives-up", out=tmp_path)
+    monkeypatch.setattr(_Ending, "found", {FOUND.rule: FOUND})
+    assert explore_live(loaded, spec, chain="card-gives-up", out=tmp_path) is ExitCode.FAIL
+    assert "ended early: shop was not ready within 30 s" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.yaml"))) == 1
+    assert recall(CHAIN, step_choices(CHAIN), tmp_path) == [(LOST,)]
 
 
 def test_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,3 +58,14 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path, words: tuple[str, ...]
     done = invoked(tmp_path, *words)
     assert done.exit_code == ExitCode.USAGE
     assert re.search(r"no [a-z.]+ in runs; name a run directory", done.stderr)
+
+
+@pytest.mark.parametrize("command", ["report", "judge", "sign", "export"])
+def test_a_file_in_place_of_a_run_is_refused(tmp_path: Path, command: str) -> None:
+    (tmp_path / "runs").mkdir()
+    for name, hint in ((FILE_NAME, "its run directory: runs"), ("shop.yaml", "a run directory")):
+        place = f"runs/{name}" if name == FILE_NAME else name
+        (tmp_path / place).touch()
+        done = invoked(tmp_path, command, place)
+        assert done.exit_code == ExitCode.USAGE
+        assert f"{place} is a file; name {hint}" in done.stderr

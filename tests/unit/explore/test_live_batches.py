@@ -7,22 +7,25 @@ from concurrent.futures import Future
 
 import pytest
 
+from paychain.engine.timeline import Switch
 from paychain.environment.running_chain import InProgress
 from paychain.explore.live import batch as live_batch
 from paychain.explore.live.batch import Batches
 from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.outages import AT_S, outage_choices
 from paychain.explore.live.rest import APART_S, QUIET_S
 from paychain.explore.live.steps import step_choices
 from paychain.explore.live.verdicts import OrderVerdict
 from paychain.load.traffic.arrivals import Arrival
 from paychain.model.loading import load_chain
 from paychain.model.scripts import AssignedScripts
-from paychain.payments.journal import Decision, DecisionKind, Record
+from paychain.payments.journal import Decision, DecisionKind, FaultSwitch, Record
 from paychain.payments.rules import Finding
 
 CHAIN = load_chain("examples/shop-python/chain-naive.yaml").model
 LOST = next(step for step in step_choices(CHAIN) if step.name == "lost_answer")
 SETTLES_S = 8.0
+KILLED = ("crash", 1_000)
 MENDS, LASTS = "no_double_charge", "repeats_without_effect"  # one that may be settled yet, and not
 
 
@@ -40,6 +43,8 @@ class Clockwork:
         self.began: list[float] = []
         self.over: list[str] = []
         self.unknown: frozenset[str] = frozenset()
+        self.switched: list[float] = []  # when outages began and ended
+        self.ready_s = 0.0  # until then the service is on its way back
         self.is_slow = False  # books are read once a test says so
         self.books: list[Future[list[Record]]] = []
 
@@ -74,6 +79,22 @@ class Clockwork:
         if not self.is_slow:
             self.books[-1].set_result([])
         return self.books[-1]
+
+    def switch(self, _: Switch, at_ns: int) -> FaultSwitch:
+        self.switched.append(at_ns / 1e9)
+        return FaultSwitch(
+            fault="outage",
+            action="applied",
+            planned_ns=at_ns,
+            effective_ns=at_ns,
+            place="link",
+            targets=["shop"],
+            error="",
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        return self.clock_ns >= self.ready_s * 1e9
 
     def forget_payments(self, payments: Collection[str]) -> None:
         self.over += payments
@@ -227,7 +248,7 @@ def test_an_order_about_which_something_is_unknown_is_seen_once_and_judged_when_
 def test_payments_begin_while_books_are_read_and_what_stirs_meanwhile_is_judged_later(
     running: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, judging, told = batches(running, monkeypatch, LASTS, needs=99)
+    made, _, told = batches(running, monkeypatch, LASTS, needs=99)
     running.is_slow = True
     made.begin([(LOST,), (LOST,)])
     until(made, running, 4.0)
@@ -254,3 +275,20 @@ def test_an_error_while_books_are_read_ends_the_search(
     running.books[0].set_exception(OSError("no such file"))
     with pytest.raises(OSError, match="no such file"):
         made.look()
+
+
+def test_outages_in_a_row_wait_for_the_service_and_leave_it_all_the_time_to_settle(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, told = batches(running, monkeypatch, MENDS, needs=1)
+    (killed,) = (each for each in outage_choices(CHAIN) if (each.kind, each.lasts_ms) == KILLED)
+    running.ready_s = 4.0
+    both = made.run_through([(killed, [()] * 2)] * 2)
+    (began_s, ended_s), (again_s, last_s) = running.switched[:2], running.switched[2:]
+    assert (ended_s - began_s, last_s - again_s) == (1.0, 1.0)
+    assert began_s >= 4.0 + AT_S
+    # Long before the first ones are settled.
+    assert again_s - ended_s < SETTLES_S
+    assert [len(batch.orders) for batch in both] == [2, 2]
+    assert all(MENDS in order.broken for _, order in told)
+    assert min(at_s for at_s, _ in told) >= last_s + SETTLES_S

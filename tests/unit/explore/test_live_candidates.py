@@ -49,8 +49,7 @@ def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
     wanted = [
         each
         for each in CHOICES
-        if (each.is_customers and not each.follows_decline)
-        or USUAL.get(each.place) == each.number
+        if (each.is_customers and not each.follows_decline) or USUAL.get(each.place) == each.number
     ]
     assert len(singles) == len(wanted)
     assert {step for (step,) in singles} == set(wanted)
@@ -58,7 +57,7 @@ def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
 
 def test_what_leads_to_a_decline_leads_to_a_customer_who_pays_again() -> None:
     made = candidates()
-    (decline,) = [step for step in CHOICES if (step.place, step.name) == (AUTHORISE, "decline")][:1]
+    decline = next(step for step in CHOICES if (step.place, step.name) == (AUTHORISE, "decline"))
     assert not any(step.follows_decline for steps in made.next(40) for step in steps)
     made.learn((decline,), {AUTHORISE: 1, DECLINED: 1})
     again = [steps for steps in made.next(40) if any(step.follows_decline for step in steps)]

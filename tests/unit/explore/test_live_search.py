@@ -9,6 +9,7 @@ import pytest
 
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batches
+from paychain.explore.live.chains import MAX_DEATHS
 from paychain.explore.live.files import write_found
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import AT_S, BURST_S, outage_choices, simpler_outages
@@ -19,6 +20,7 @@ from paychain.explore.live.steps import StepChoice, Steps, simpler, step_choices
 from paychain.explore.parts import merge_parts
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
+from paychain.payments.errors import UserError
 from paychain.payments.rules import RULES
 from paychain.processes.part import Part
 from tests.support.chains import checked, corner_shop, shop
@@ -185,7 +187,7 @@ def test_all_payments_of_a_batch_meet_an_outage_and_the_next_ones_do_not() -> No
     try:
         batches = Batches(chain, running, 1, 32.0)
         before = batches.begin([], 8)
-        through = batches.run_through(down, [()] * 96)
+        (through,) = batches.run_through([(down, [()] * 96)])
         after = whole(batches, [], 8)
         assert before.is_whole  # it had to be over before the outage began
         # Of the half that begins within four and a half seconds two thirds meet the outage: they go
@@ -261,6 +263,39 @@ def test_what_only_a_used_service_breaks_is_a_warning_and_no_finding() -> None:
     result = LiveSearch(sound, spec, lambda: _Poisoned(sound, 1)).run()
     assert result.found == {}
     assert list(result.doubtful) == ["no_double_charge"]
+
+
+class _Dying(VirtualChain):
+    """A chain whose service has ended by itself as often as is left."""
+
+    left = 0
+
+    @property
+    def broken_service(self) -> str:
+        _Dying.left -= 1
+        return "shop" if _Dying.left >= 0 else ""
+
+    @property
+    def failure_words(self) -> str:
+        return "shop ended with exit code 3"
+
+
+def test_a_service_that_dies_is_started_again() -> None:
+    spec = LiveSpec(budget_s=1_000.0, max_scripts=8, rules=("captured_within_authorised",))
+    _Dying.left = 2
+    result = LiveSearch(GIVES_UP, spec, lambda: _Dying(GIVES_UP, 1)).run()
+    assert result.deaths == ["shop ended with exit code 3"] * 2
+    assert result.scripts == 8
+
+
+def test_a_search_ends_when_a_service_dies_before_any_payment_is_over() -> None:
+    made = search(GIVES_UP)
+    for judged in (0, 8):
+        made.result.scripts = judged
+        for _ in range(MAX_DEATHS - 1):
+            made._chains._note_death("shop ended with exit code 3")
+    with pytest.raises(UserError, match=r"shop ended with exit code 3.*paychain up"):
+        made._chains._note_death("shop ended with exit code 3")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -20,7 +21,13 @@ from paychain.payments.journal import PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.wire.http import CallTimeout, ConnectionBroken, ConnectRefused, HttpResponse
+from paychain.wire.http import (
+    CallTimeout,
+    ConnectionBroken,
+    ConnectRefused,
+    HttpResponse,
+    MalformedHttp,
+)
 from tests.support.paid_shop import ORDERS, chain_of, template_of
 
 MS = 1_000_000
@@ -229,6 +236,7 @@ def html(status: int) -> HttpResponse:
     return HttpResponse(status, b"<html><h1>Pay here</h1></html>", {"content-type": "text/html"})
 
 
+GZIP = {"content-encoding": "gzip"}
 NO_WAIT = ORDERS[: ORDERS.index("pending:")]
 
 
@@ -243,6 +251,9 @@ NO_WAIT = ORDERS[: ORDERS.index("pending:")]
         (ORDERS, answer(303, location="http://psp.example/3ds"), "303 to http://psp.example/3ds;"),
         (ORDERS, answer(401), "the headers that prove who sends it"),
         (ORDERS, answer(422, {"error": "card is missing"}), "check what the request sends"),
+        (ORDERS, HttpResponse(200, gzip.compress(b"{}"), GZIP), "no content-encoding: send it"),
+        (ORDERS, HttpResponse(200, '{"state": 1}'.encode("utf-16")), "26 bytes that are no UTF-8"),
+        (ORDERS, MalformedHttp("not an answer: SSH", sent=True), "read as HTTP; the first: not an"),
     ],
 )
 def test_a_doubt_says_what_does_not_fit(pays: str, got: Got, why: str) -> None:

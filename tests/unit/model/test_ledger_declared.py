@@ -193,9 +193,13 @@ def test_there_is_one_ledger() -> None:
         ("halt: {}", "node", "node is not a ledger"),
         ("reorg: {depth: 3}", "base", None),
         ("reorg: {depth: 3}", "wallet", "wallet is not a ledger"),
+        ("lies: {}", "node", None),
+        ("lies: {}", "base", "base is not a node"),
     ],
 )
-def test_only_a_ledger_halts_and_reorganises(kind: str, link: str, what: str | None) -> None:
+def test_only_a_ledger_halts_and_reorganises_and_only_a_node_lies(
+    kind: str, link: str, what: str | None
+) -> None:
     text = f"id: f\nat: 0s\nfor: 1s\ntarget: {{link: {link}}}\n{kind}\n"
     fault = Fault.model_validate(parse(text).value)
     found = [problem.what for problem in check_fault(fault, payouts(), ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,11 @@ def experiment_mistakes(tmp_path: Path, text: str) -> list[str]:
         ("timeout: 3s", "timeout: 3", "10:43: '3' has no unit; write 3s or 3ms"),
         ("timeout: 3s", "timeot: 3s", "10:34: unknown key 'timeot'; did you mean 'timeout'?"),
         ("provider: cloud\n", "provider: clod\n", "8:15: unknown provider 'clod'; did you mean"),
+        (
+            "authorise: {",
+            "assess: {",
+            "10:7: unknown operation 'assess'; authorise pays, screen",
+        ),
         ("role: gateway", "role: gatway", "7:11: unknown role 'gatway'; did you mean 'gateway'?"),
         ("{to: issuer, ", "{to: gateway, ", "the calls form a cycle"),
         ("entry: edge", "entry: processor", "nothing reaches link 'edge'"),
@@ -417,6 +423,36 @@ def test_a_name_without_its_ending_suggests_the_file_beside_one(
         load_chain(f"{tmp_path}/")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("mine.yml", "no such chain file: mine.yml; did you mean 'mine.yaml'?"),
+        ("./other.yaml", "no such chain file: ./other.yaml; check the path"),
+        ("https://example.com/a.yaml", "is a URL; download the file, and give its path"),
+        ("steady", "steady is of kind experiment, not chain; give the chain here: the chain comes"),
+        ("", "the name of the chain is empty; give a name or a file"),
+    ],
+)
+def test_what_names_no_chain_is_told_for_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, said: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(CHAIN)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=re.escape(said)):
+        load_chain(given)
+
+
+def test_a_binary_file_and_a_second_document_are_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_bytes(b"\x7fELF\x02\x00\xff")
+    with pytest.raises(UserError, match=r"shop\.yaml:1:1: a binary file; give a YAML file"):
+        load_chain(str(tmp_path / "shop.yaml"))
+    number = CHAIN.count("\n") + 1
+    assert mistakes(tmp_path, f"{CHAIN}---\nexperiment: x\n") == [
+        f"{number}:1: a second YAML document begins here; "
+        "write one chain or experiment in each file"
+    ]
+
+
 def test_a_users_file_is_found_by_its_name_whichever_way_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,7 +467,7 @@ def test_a_users_file_is_found_by_its_name_whichever_way_it_ends(
 
 
 # What an experiment is about, where a card chain need not have it.
-ABOUT = {"basis-theory-2025-11-18": "vault"}
+ABOUT = {"basis-theory-2025-11-18": "vault", "lying-nodes": "node-provider"}
 
 
 @cache

@@ -406,7 +406,6 @@ EXPECTED = {
     "crypto-onramp-new-nonce": [
         "signed_twice wallet",
         "unknown_left_open wallet.transfer",
-        "unknown_left_open node-own.transfer",
         "call_without_policy wallet.transfer",
         *ONRAMP[1:8],
         "single_link node-provider",
@@ -453,7 +452,6 @@ EXPECTED = {
     "stablecoin-payout-new-nonce": [
         "signed_twice wallet",
         "unknown_left_open wallet.transfer",
-        "unknown_left_open node-own.transfer",
         "call_without_policy wallet.transfer",
         "single_link payouts",
         "single_link wallet",

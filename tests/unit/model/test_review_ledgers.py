@@ -48,7 +48,7 @@ def reviewed(tmp_path: Path, text: str = WALLETS) -> list[ReviewFinding]:
 def test_a_transfer_that_goes_on_to_another_wallet_is_found_and_to_another_node_is_not(
     tmp_path: Path,
 ) -> None:
-    other_node = ("on_unknown: resend", "on_unknown: resend, fallback: {to: second}")
+    other_node = ("on_unknown: resend", "on_unknown: resend, fallback: [{to: second}]")
     (finding,) = (
         each
         for each in reviewed(tmp_path, WALLETS.replace(*other_node))

@@ -271,7 +271,8 @@ def test_what_was_stored_keeps_the_name_that_was_captured(movement: Make) -> Non
         ("refused", "capture", ["completed"]),
         ("refused", "refund", ["completed"]),
         ("refused", "advise", []),
-        ("done", "capture", []),
+        ("done", "capture", ["authorisations_settled"]),  # and no book has it
+        ("done", "advise", []),
     ],
 )
 def test_what_is_due_and_never_done_is_found(
@@ -281,6 +282,25 @@ def test_what_is_due_and_never_done_is_found(
     found = findings(sound, follow_ups=[follow_up(end, operation, name=name)])
     assert list(found) == rule
     assert all(each.amount_minor == 900 for each in found.values())
+
+
+def test_what_is_acknowledged_is_in_some_book(
+    sound: list[Movement], captured: list[Movement], movement: Make
+) -> None:
+    def missing_minor(moves: list[Movement], operation: str, name: str, **more: Any) -> int:
+        found = findings(moves, follow_ups=[follow_up("done", operation, name=name, **more)])
+        assert list(found) in ([], ["authorisations_settled"])
+        return sum(each.amount_minor for each in found.values())
+
+    assert missing_minor(captured, "capture", "p1-1 c1", amount_minor=500) == 0
+    assert missing_minor(captured, "capture", "p1-1 c1", amount_minor=600) == 100
+    assert missing_minor(captured, "capture", "p1-1 c3", amount_minor=500) == 500
+    assert missing_minor(captured, "capture", "p1-1 c3", is_due=False) == 0
+    assert missing_minor(captured, "refund", "p1-1 r1", amount_minor=300) == 300
+    assert missing_minor(sound, "void", "p1-1") == 1_000
+    given = [*captured, movement("issuer", "charged_back", amount=400, item="d")]
+    report = {"link": "issuer", "amount_minor": 1_000}
+    assert missing_minor(given, "dispute", "p1-1 d-psp", **report, target="psp") == 600
 
 
 def test_a_webhook_about_an_attempt_that_was_undone_is_nobodys_loss(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import alone, master, worker
-from paychain.processes.children import Children, python_module
+from paychain.processes.children import Child, Children, python_module
 from paychain.processes.variables import SECRETS, child_environment, without_secrets
 
 
@@ -99,6 +101,13 @@ def test_a_child_inherits_no_secret_and_gets_its_token_where_nobody_else_sees_it
     assert without.log.read_text() == "no token []\n"
     assert given.log.read_text() == "no token ['PAYCHAIN_TOKEN']\n"
     children.stop()
+
+
+def test_only_output_that_stays_is_pointed_at() -> None:
+    kept, gone = Path("/runs/1/spool/load.log"), Path("/tmp/paychain-scratch-1/load.log")
+    process = cast("subprocess.Popen[bytes]", None)
+    assert Child("load", process, kept).where_output == f"its output is in {kept}"
+    assert Child("load", process, gone).where_output == ""
 
 
 def test_what_is_no_secret_stays_in_an_environment() -> None:

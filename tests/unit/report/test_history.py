@@ -50,6 +50,19 @@ def test_evidence_expires_and_no_evidence_counts_as_expired(tmp_path: Path) -> N
     assert "no conclusive run" in history_lines([line])[0]
 
 
+def test_evidence_from_the_future_is_not_current(tmp_path: Path) -> None:
+    run_at(tmp_path / "x", "a", "2026-11-24T13:00:00+00:00", verdict=Verdict.PASS)
+    (line,) = history(tmp_path / "x", NOW)
+    assert not line.is_stale
+    assert history_lines([line])[0].endswith("0 days old")
+    run_at(tmp_path / "y", "a", "2126-11-24T12:00:00+00:00", verdict=Verdict.PASS)
+    lines = history(tmp_path / "y", NOW)
+    assert lines[0].is_stale
+    said = "dated 36524 days in the future"
+    assert history_lines(lines)[0].endswith(f"{said}  ▲ the clock was wrong")
+    assert f"{said}, the clock was wrong." in render_history(lines)
+
+
 def test_the_page_shows_every_tolerance_of_every_run_and_escapes_names(tmp_path: Path) -> None:
     result = read(SAMPLE)
     hostile = msgspec.structs.replace(result.experiment, name="<b>x</b>")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from paychain.analysis.store.facts import Started
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
 from paychain.runs.judge import inputs_of
-from paychain.runs.spec import Inputs
+from paychain.runs.spec import Inputs, new_folder
 from tests.support.chains import experiment
 from tests.support.own_chains import own_shop
 from tests.support.runs import declare
@@ -83,3 +85,11 @@ def test_no_run_is_judged_by_a_copy_that_was_changed(
     copy.unlink()
     with pytest.raises(UserError, match=rf"cannot read .*{name}: No such file"):
         inputs_of(tmp_path / "run", started)
+
+
+def test_a_folder_too_deep_for_a_database_is_refused_before_the_run(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d" * 200] * 2, "e" * 100)
+    with pytest.raises(UserError, match="too long for SQLite; name another folder"):
+        new_folder(deep, datetime.now(UTC), "shop-short")
+    assert list(tmp_path.iterdir()) == []
+    sqlite3.connect(new_folder(tmp_path, datetime.now(UTC), "shop-short") / "run.db").close()

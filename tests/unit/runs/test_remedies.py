@@ -11,11 +11,8 @@ import pytest
 from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult, UnknownCall
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
-from paychain.runs.remedies import (
-    possible_causes,
-    rule_with_remedies,
-    tolerance_with_remedies,
-)
+from paychain.runs.causes import possible_causes
+from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from tests.support.chains import experiment
 from tests.support.own_chains import own_shop
 

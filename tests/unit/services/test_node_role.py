@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from paychain.faults.kinds.lies import Lies
 from paychain.payments.codes import APPROVED
 from paychain.payments.instrument import published
 from paychain.payments.outcome import HopResult, Outcome
@@ -96,3 +97,20 @@ def test_what_a_node_remembers_of_a_transaction_does_not_grow_older_with_other_h
     ledger.says = None
     # Blocks 96 to 110 may have replaced the one that it was in.
     assert asked(role, "read", "t1").sighting == Sighting(97, is_known=True, mined_at=95)
+
+
+def test_a_node_that_lies_for_a_while_keeps_transfers_to_itself_and_then_tells_the_truth() -> None:
+    ledger = Ledger(said("t1", Sighting(50)))
+    role = node(ledger)
+    role.apply(Lies())
+    assert role.apply(Lies()) == 0  # two faults that overlap
+    role.heal(Lies())
+    lie = asked(role, "read", "t1").sighting
+    assert lie == Sighting(50, is_known=True, mined_at=1, is_final=True)
+    ledger.says = None  # nobody passes a transfer on, and it was taken all the same
+    assert asked(role, "transfer", "t2").outcome is Outcome.APPROVED
+    role.heal(Lies())
+    ledger.says = said("t1", Sighting(51))
+    assert asked(role, "read", "t1").sighting == Sighting(51)
+    ledger.says = None
+    assert asked(role, "transfer", "t2").outcome is not Outcome.APPROVED

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from paychain.analysis.attribution.reversals import is_reversed
 from paychain.analysis.store.store import RunStore
+from paychain.declaration.quantity import count
 from paychain.model.chain import Chain
 from paychain.model.operations import MONEY, REVERSED
 from paychain.model.own_services import own_callers
@@ -125,7 +126,12 @@ def _reversal(sent: Sequence[OwnHop], booked: Sequence[Movement]) -> Iterator[De
     end = DecisionKind.REVERSAL_ACKNOWLEDGED if done else DecisionKind.REVERSAL_ABANDONED
     for kind, hop, at_ns, detail in (
         (DecisionKind.REVERSAL_SENT, first, first.started_ns, reference),
-        (end, done or last, (done or last).ended_ns, f"{reference} after {len(sent)} tries"),
+        (
+            end,
+            done or last,
+            (done or last).ended_ns,
+            f"{reference} after {count(len(sent), 'try')}",
+        ),
     ):
         yield _decision(kind, hop.caller, hop.callee, hop, at_ns, detail)
 

@@ -27,7 +27,7 @@ class Fallback(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Response:
+class ResponseTally:
     """What one fallback did about one fault so far."""
 
     activations: int = 0
@@ -36,7 +36,7 @@ class Response:
     first_served_s: float | None = None
     used_just_before: bool = False
 
-    def merge(self, other: Response) -> None:
+    def merge(self, other: ResponseTally) -> None:
         """Add what it did for other payments."""
         self.activations += other.activations
         self.payments += other.payments
@@ -50,7 +50,7 @@ class Response:
 class FallbackTally:
     """The uses of one fallback so far. Amounts are minor units."""
 
-    responses: list[Response]
+    responses: list[ResponseTally]
     activations: int = 0
     payments: int = 0
     succeeded: int = 0
@@ -88,7 +88,7 @@ class FallbackTally:
         for ours, theirs in zip(self.responses, other.responses, strict=True):
             ours.merge(theirs)
 
-    def _respond(self, use: FallbackUse, fault: AppliedFault, response: Response) -> None:
+    def _respond(self, use: FallbackUse, fault: AppliedFault, response: ResponseTally) -> None:
         """Count the use for a fault, if the payment was in flight while it was on."""
         on_s, used_s, ended_s = fault.applied_s, use.first_ns / 1e9, use.ended_ns / 1e9
         if on_s is None:
@@ -123,7 +123,7 @@ def tallied(
     for use in fallback_uses(select, kinds, after, upto):
         fallback = Fallback(use.link, use.operation, use.kind, use.target)
         if fallback not in tallies:
-            tallies[fallback] = FallbackTally(responses=[Response() for _ in faults])
+            tallies[fallback] = FallbackTally(responses=[ResponseTally() for _ in faults])
         tallies[fallback].add(use, faults)
     return tallies
 

@@ -13,7 +13,7 @@ from paychain.analysis.measures.fallback_tallies import (
     STEADY_S,
     Fallback,
     FallbackTally,
-    Response,
+    ResponseTally,
     Tallies,
     tallied,
 )
@@ -70,7 +70,7 @@ def uses(run: MeasuredRun) -> Tallies:
 
 @measure("primaries of fallbacks")
 def primaries(run: MeasuredRun) -> dict[tuple[str, str], SuccessSeries]:
-    """Of every call that a fallback stood in for: how its payments went over its primary."""
+    """By call with a standby: the success over time of payments over its primary target."""
     end_s = run.times.load_end_s
     return {
         call: SuccessSeries(primary_cells(run.store, *call, STANDBYS), end_s)
@@ -164,7 +164,7 @@ def _measure(
 
 
 def _times(
-    fault: FaultRun, response: Response, against: _Against, primary: SuccessSeries | None
+    fault: FaultRun, response: ResponseTally, against: _Against, primary: SuccessSeries | None
 ) -> dict[str, Observation]:
     """Detection of one fault and, where the fallback stands in, failover and fail-back."""
     on_s = fault.applied_s

@@ -39,7 +39,7 @@ class Histogram:
         self.total += 1
 
     def remove(self, value: int) -> None:
-        """Take back one value that was counted."""
+        """Remove a value that was counted before."""
         bucket = bucket_of(value)
         assert self.counts.get(bucket, 0) > 0, "it was never counted"
         self.counts[bucket] -= 1

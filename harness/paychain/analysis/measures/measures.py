@@ -90,7 +90,7 @@ class FaultRun(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def was_missed(self) -> bool:
-        """It was on, and no traffic met it: it shows nothing of the chain."""
+        """Whether it was active and affected no traffic: it says nothing about the chain."""
         return self.applied_s is not None and self.hits == 0
 
 
@@ -226,6 +226,9 @@ class Recovery(msgspec.Struct, kw_only=True, frozen=True):
     reversals_abandoned: int  # by one of them
     absent: dict[str, str] = {}
     at_least: dict[str, float] = {}  # of what was too short to tell: it took no less
+    # What links still did after the load, and until how long after it (to the second, rounded
+    # down): `gateway capture`.
+    last_s: dict[str, float] = {}
 
 
 class MoneyFinding(msgspec.Struct, frozen=True):

@@ -104,7 +104,7 @@ class _Asked:
 
 @measure("own_services")
 def own_services(run: MeasuredRun) -> OwnServiceMeasures:
-    """What every own service asked of every link, and its policy, claimed beside observed."""
+    """The requests of every own service to every link, and its policy: claimed and observed."""
     hops = observed_hops(run.chain)
     if not hops:
         return OwnServiceMeasures()

@@ -18,6 +18,7 @@ from paychain.analysis.measures.success_series import (
 )
 from paychain.analysis.measures.timeline import declared_faults
 from paychain.analysis.store.queries import (
+    last_done,
     last_event_ns,
     reversal_ends,
     success_before,
@@ -84,6 +85,10 @@ def recovery(run: MeasuredRun) -> Recovery:
         reversals_abandoned=ends[DecisionKind.REVERSAL_ABANDONED],
         absent=found.absent,
         at_least=found.at_least,
+        last_s={
+            what: max(0.0, second - run.times.load_end_s)
+            for what, second in last_done(run.store, run.times.load_end_s).items()
+        },
     )
 
 

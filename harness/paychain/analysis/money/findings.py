@@ -68,10 +68,10 @@ def _unknown_of(
 def money(
     store: RunStore, chain: Chain, *, is_final: bool = True, pending: Sequence[str] = ()
 ) -> MoneyMeasure:
-    """All rules about payments judged over all of them, one at a time, and each link's totals.
+    """Judge all rules about payments over every payment, one at a time; add each link's totals.
 
-    `is_final`: the run was drained. Otherwise rules about what is left in the end are not judged;
-    neither are they for the payments that were still `pending` after the drain.
+    `is_final`: the run was drained. Otherwise rules about the final state are not judged, nor are
+    they for payments that were still `pending` after the drain.
     """
     undecided = frozenset(pending)
     parties = Parties.of(chain)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
@@ -17,8 +18,16 @@ RULE = "no_card_number_in_a_file"
 READ_BYTES = 250_000  # of a file at once: they stay in the processor's cache for all cards
 LOG = ".log"  # what a person reads, and where a number may be written in groups of digits
 _MAX_DIGITS = max(len(card.number) for card in TEST_CARDS)
-_IN_LOGS = {card: re.compile(written.pattern.encode()) for card, written in WRITTEN.items()}
-_ANY_IN_LOGS = re.compile(b"|".join(pattern.pattern for pattern in _IN_LOGS.values()))
+_IN_LOGS = {
+    card: re.compile(written.pattern.encode(), re.IGNORECASE) for card, written in WRITTEN.items()
+}
+_NUMBERS = [card.number.encode() for card in TEST_CARDS]
+_TAIL_BYTES = 200  # longer than a number in any form that is looked for
+_BETWEEN = b" \t.,_/+-\r\n"
+_ESCAPED = [
+    *(rb"\n", rb"\r", rb"\t", rb"\u0020", rb"\u00a0", rb"\u00A0", rb"\u000a", rb"\u000A"),
+    *(b"&nbsp;", "\N{NO-BREAK SPACE}".encode()),
+]
 
 
 def files_in(folder: Path) -> dict[Path, int]:
@@ -46,20 +55,40 @@ def no_card_number_in_a_file(folder: Path, files: Mapping[Path, int] | None = No
 def _in_log(path: Path) -> Iterator[str]:
     """Of each card found the first line that has it: `:12 holds the number of 424242…4242`."""
     first: dict[Card, int] = {}
+    last: dict[Card, int] = {}
     lines: dict[Card, int] = {}
-    number = 1
+    number, tail = 1, b""  # the line where what is read next begins; the end of what was read
     with path.open("rb") as file:
-        while line := file.readline(READ_BYTES):
-            if _ANY_IN_LOGS.search(line):
-                for card, pattern in _IN_LOGS.items():
-                    if pattern.search(line):
-                        first.setdefault(card, number)
-                        lines[card] = lines.get(card, 0) + 1
-            number += line.endswith(b"\n")
+        while read := file.read(READ_BYTES):
+            data, begins = tail + read, len(tail)
+            for card, pattern in _IN_LOGS.items() if _may_hold_a_number(data) else ():
+                for found in pattern.finditer(data):
+                    # What ends in the tail was found with what was read before.
+                    if found.end() <= begins:
+                        continue
+                    start = found.start()
+                    line = number + data.count(b"\n", begins, start)
+                    line -= data.count(b"\n", start, begins)
+                    first.setdefault(card, line)
+                    lines[card] = lines.get(card, 0) + (last.get(card) != line)
+                    last[card] = line
+            number += read.count(b"\n")
+            tail = data[-_TAIL_BYTES:]
     for card, number in first.items():
         more = lines[card] - 1
         others = f", and so {'does' if more == 1 else 'do'} {count(more, 'other line')}"
         yield f":{number} holds the number of {card.masked}{others if more else ''}"
+
+
+def _may_hold_a_number(data: bytes) -> bool:
+    """Whether the digits of a number are in it: the patterns are far too slow for a long log."""
+    if b"%" in data:
+        data = unquote_to_bytes(data)
+    for escaped in _ESCAPED:
+        if escaped in data:
+            data = data.replace(escaped, b"")
+    data = data.translate(None, _BETWEEN)
+    return any(number in data for number in _NUMBERS)
 
 
 def _in_file(path: Path, size: int) -> Iterator[str]:

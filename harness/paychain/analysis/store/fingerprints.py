@@ -93,7 +93,7 @@ class Fingerprint(NamedTuple):
         return [item.rstrip("n") for item in line.split(",")] if line else []
 
     def records(self, table: str) -> int:
-        """How many records it speaks of in one table."""
+        """How many records of a table it stands for."""
         line = self.text.split("\n")[_PARTS.index(table)]
         return line.count(",") + 1 if line else 0
 

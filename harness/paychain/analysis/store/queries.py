@@ -57,7 +57,7 @@ class PaidRow(NamedTuple):
 
 
 def paid(store: RunStore) -> Iterator[PaidRow]:
-    """Every payment as it was recorded, without what only its story needs."""
+    """Every recorded payment, without the columns that only its timeline needs."""
     columns = ", ".join(PaidRow._fields)
     yield from map(PaidRow._make, store.select(f"SELECT {columns} FROM txn", ()))
 
@@ -344,6 +344,19 @@ def last_event_ns(store: RunStore) -> int | None:
         (),
     )
     return int(last) if last is not None else None
+
+
+def last_done(store: RunStore, since_s: float) -> dict[str, float]:
+    """Until which second each link still did what follows a payment: `gateway capture`, say.
+
+    In whole seconds since the run's epoch, the latest first; only what was done after `since_s`.
+    """
+    rows = store.select(
+        "SELECT link, operation, MAX(second) FROM agg_decision "
+        "WHERE second >= ? AND operation != '' GROUP BY link, operation ORDER BY 3 DESC, 1, 2",
+        (int(since_s),),
+    )
+    return {f"{link} {operation}": float(second) for link, operation, second in rows}
 
 
 def _listed(kinds: Iterable[str]) -> tuple[str, tuple[str, ...]]:

@@ -50,7 +50,7 @@ def in_fork(work: Callable[[], T]) -> T:
 
 
 def _answer(work: Callable[[], Any], pipe: int) -> NoReturn:
-    """In the child: do the work, tell what came of it, and leave without any clean-up."""
+    """In the child: do the work, report its result, and exit without any clean-up."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)

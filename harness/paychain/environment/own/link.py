@@ -1,4 +1,4 @@
-"""One own service of a running chain: its faults, and what becomes of it by itself."""
+"""One own service of a running chain: its faults, and exits and restarts without any."""
 
 from __future__ import annotations
 
@@ -74,6 +74,12 @@ class OwnLink:
             if not self._frozen_by:
                 self.process.thaw()
                 self.process.begin_to_wait()
+
+    @property
+    def is_coming_back(self) -> bool:
+        """It was killed, or has ended, and is not ready again yet."""
+        is_due = bool(self._killed_by) or self._restart_ns is not None or self._is_starting
+        return is_due and not self.is_given_up
 
     def hits(self) -> dict[str, int]:
         """How often each fault stopped it."""

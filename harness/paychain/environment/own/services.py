@@ -151,6 +151,11 @@ class OwnServices:
             link.check()
 
     @property
+    def are_ready(self) -> bool:
+        """None of them is on its way back."""
+        return not any(link.is_coming_back for link in self._links)
+
+    @property
     def broken(self) -> str:
         """The name of a service that ended for good; "" when all go on."""
         return next((link.link for link in self._links if link.is_given_up), "")
@@ -274,7 +279,7 @@ class OwnServices:
         except OSError as error:
             held.close()
             raise NotStarted(
-                f"port {port}, where {name} is to listen, cannot be had ({error.strerror})",
+                f"port {port}, on which {name} should listen, cannot be opened ({error.strerror})",
                 hint="stop what uses it, or remove port: to get a free one",
             ) from error
         self._reserved[name] = held
@@ -313,3 +318,24 @@ def _callees_first(chain: Chain) -> list[str]:
     for name in chain.links:
         visit(name)
     return ordered
+
+
+class WithOwnServices:
+    """What a running chain says of the own services in it."""
+
+    own: OwnServices
+
+    @property
+    def broken_service(self) -> str:
+        """One that ended for good."""
+        return self.own.broken
+
+    @property
+    def is_ready(self) -> bool:
+        """Every one that a fault has killed is ready again, or never will be."""
+        return self.own.are_ready
+
+    @property
+    def failure_words(self) -> str:
+        """What the broken one did, with its last lines."""
+        return self.own.failure_words if self.own.broken else ""

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 
 from msgspec.structs import replace
 
-from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import InProgress, RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.orders import LiveOrder, Settling, with_controls
@@ -32,9 +30,9 @@ from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import AssignedScripts, Script, encode_script
-from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
+from paychain.processes.background import Coming
 
 MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
@@ -82,7 +80,7 @@ class Batches:
         self._rest = Rest(running, has_own=bool(chain.own_services()))
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
-        self._books: Future[list[Record]] | None = None  # that are read now
+        self._books: Coming[list[Record]] | None = None  # that are read now
         self._reading: set[str] = set()  # the orders that they are read of
 
     @property
@@ -163,28 +161,35 @@ class Batches:
                 self._pass_moment()
         return self._wait_for(batch)
 
-    def run_through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
-        """Let orders follow scripts, () for none, while an outage comes and goes.
+    def run_through(self, outages: Sequence[tuple[LiveOutage, Sequence[Steps]]]) -> list[Batch]:
+        """Let orders follow scripts, () for none, while an outage comes and goes; a batch for each.
 
         Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
-        it begins.
+        it begins. The next one comes once customers are done and services are back; what is still
+        to be settled by then has all the time for it that there is after the last one.
         """
         while self.in_flight:
             self._pass_moment()
         self._release(self._watched)
-        batch = Batch(number=len(scripts), rate=self.rate, outage=outage)
-        self._pay(batch, list(zip(scripts, outage.times(len(scripts)), strict=True)))
-        pass_time(self._running, AT_S)
-        self._switch(outage, "apply")
-        pass_time(self._running, outage.lasts_ms / 1000)
-        self._switch(outage, "heal")
-        return self._wait_for(batch)
+        batches = []
+        for outage, scripts in outages:
+            while not (self._are_customers_done and self._running.is_ready):
+                self._pass_moment()
+            batches.append(Batch(number=len(scripts), rate=self.rate, outage=outage))
+            self._pay(batches[-1], list(zip(scripts, outage.times(len(scripts)), strict=True)))
+            pass_time(self._running, AT_S)
+            outage.switch("apply", self._chain, self._running)
+            pass_time(self._running, outage.lasts_ms / 1000)
+            outage.switch("heal", self._chain, self._running)
+        now_ns = self._running.now_ns()
+        for order in [*self._orders.values(), *self._watched.values()]:
+            if order.over_ns is not None:
+                order.over_ns = now_ns
+        return list(map(self._wait_for, batches))
 
-    def _switch(self, outage: LiveOutage, action: Action) -> None:
-        switch = switch_of(self._chain, outage.fault, action)
-        done = self._running.switch(switch, self._running.now_ns())
-        if done.error:
-            raise UserError(done.problem)
+    @property
+    def _are_customers_done(self) -> bool:
+        return all(order.over_ns is not None for order in self._orders.values())
 
     def abandon(self) -> tuple[list[Batch], list[Steps]]:
         """The batches as far as they were judged, and the scripts of the orders that were not."""

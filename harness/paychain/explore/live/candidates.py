@@ -11,8 +11,8 @@ On several machines each part of a search has its share of the single steps and 
 extends the scripts that it has tried itself: all parts together try what one search tries.
 
 A script may make a service ask for something that it does not ask for otherwise: a refund, a second
-provider. No single step meets anything there. One step more does. In the same way a decline leads to
-a customer who pays again.
+provider. No single step meets anything there. One step more does. In the same way a decline leads
+to a customer who pays again.
 """
 
 from __future__ import annotations

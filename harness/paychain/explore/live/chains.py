@@ -32,6 +32,7 @@ WINDOW = 4
 SLOWED = 3.0  # times as long as at first: the service has more than it can do
 SLOWED_S = 0.3  # and so much longer: what takes milliseconds varies by more
 FASTER, SLOWER = 1.5, 0.6  # times the rate
+MAX_DEATHS = 3  # of own services without a payment that was judged in between: there will be none
 OpenChain = Callable[[], RunningChain]
 
 
@@ -66,6 +67,7 @@ class Chains:
         self._took_s: deque[float] = deque()
         self._is_understood = False  # payments where nothing else happens show something
         self._requests = 0  # on chains that were stopped
+        self._deaths_in_a_row, self._judged_at_death = 0, 0
         self._running: RunningChain | None = None
         self._batches: Batches | None = None
 
@@ -123,7 +125,8 @@ class Chains:
     def look(self) -> None:
         """Let the chain run for a moment; restart it if an own service has died.
 
-        Raises UserError if none of the entry's answers match its declaration.
+        Raises UserError if none of the entry's answers match its declaration, or if a service dies
+        whenever it is started.
         """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
@@ -131,10 +134,19 @@ class Chains:
             if misfit := self._running.misfit:
                 raise UserError(misfit)
             self._is_understood = self._base_s is not None
-        broken = self._running.broken_service
-        if broken:
-            self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
+        if self._running.broken_service:
+            self._note_death(self._running.failure_words)
             self._restart()
+
+    def _note_death(self, words: str) -> None:
+        result = self._result
+        result.deaths.append(words)
+        judged = result.scripts + result.controls
+        self._deaths_in_a_row = 1 + self._deaths_in_a_row * (judged == self._judged_at_death)
+        self._judged_at_death = judged
+        if self._deaths_in_a_row >= MAX_DEATHS:
+            hint = "it ends before any payment is over: start it with paychain up, and pay once"
+            raise UserError(words, hint=hint)
 
     @property
     def scripts_at_once(self) -> int:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paychain.declaration.quantity import duration_text
+from paychain.engine.timeline import Action, switch_of
+from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.steps import searched_links
 from paychain.faults.fault import Fault
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.payments.errors import UserError
 
 AT_S = 1.0  # after the first payment of the batch
 BURST_S = 0.2  # just before it begins, half of the payments do: so long, they take at least
@@ -51,6 +54,12 @@ class LiveOutage:
             AT_S + BURST_S * (share - 1) if place % 4 > 1 else whole_s * share
             for place, share in enumerate(shares)
         ]
+
+    def switch(self, action: Action, chain: Chain, running: RunningChain) -> None:
+        """Let it begin or end now. Raises UserError when that fails."""
+        done = running.switch(switch_of(chain, self.fault, action), running.now_ns())
+        if done.error:
+            raise UserError(done.problem)
 
     def __str__(self) -> str:
         """`stripe is down for 1s`."""

@@ -41,8 +41,8 @@ _OF_WEBHOOKS = {
 _OF_CUSTOMERS = {
     "presses_twice": "know an order by its number: a second request for it must not pay it again",
     "retry": "know an order by its number: who tries again must not pay it again",
-    "pays_again": "keep each payment of an order by itself: what is still due of a declined one must "
-    "not be lost, nor taken for the next one's",
+    "pays_again": "keep each payment of an order by itself: what is still due of a declined one "
+    "must not be lost, nor taken for the next one's",
     "leaves": "finish or cancel the order of a customer who does not come back",
 }
 _OF_OUTAGES = {

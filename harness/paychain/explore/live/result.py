@@ -132,7 +132,7 @@ class LiveResult:
     spaced: int = 0  # how often batches were spaced because payments without a script failed
     restarts: int = 0  # how often the chain was started again for the same reason
     coupled: dict[str, int] = field(default_factory=dict)  # rules that controls broke only in batch
-    deaths: list[str] = field(default_factory=list)  # own services that ended by themselves
+    deaths: list[str] = field(default_factory=list)  # of own services, with their last lines
     # Scripts that broke a rule, in words by rule, and did not on a chain that was started afresh.
     doubtful: dict[str, str] = field(default_factory=dict)
     took_s: float = 0.0

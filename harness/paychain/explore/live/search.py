@@ -264,7 +264,8 @@ class LiveSearch:
         scripts = [] if is_first else self._candidates.next(number)
         self._begun += len(scripts)
         scripts += [()] * (half - len(scripts))
-        batch = self._through(outage, [each for steps in scripts for each in (steps, ())])
+        both = [each for steps in scripts for each in (steps, ())]
+        (batch,) = self._through([(outage, both)])
         for rule in self._follow_ups.new_rules(batch.orders):
             smallest = _smallest(rule, batch)
             if smallest.steps:
@@ -289,15 +290,22 @@ class LiveSearch:
             self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:3])]
         return self._coming.popleft()
 
-    def _through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
-        self.result.doing = f"paying while {outage}"
-        batch = self._chains.now.run_through(outage, scripts)
-        self.result.outages += 1
-        self._count(batch)
-        return batch
+    def _through(self, outages: Sequence[tuple[LiveOutage, Sequence[Steps]]]) -> list[Batch]:
+        """What became of orders that met these outages, with the scripts that they followed."""
+        names = dict.fromkeys(str(outage) for outage, _ in outages)
+        self.result.doing = f"paying while {', then '.join(names)}"
+        batches = self._chains.now.run_through(outages)
+        self.result.outages += len(batches)
+        for batch in batches:
+            self._count(batch)
+        return batches
 
     def _minimise_outage(self, rule: str) -> None:
-        """Without a script, then with a simpler outage at the same link, while the rule breaks."""
+        """Without a script, then with a simpler outage at the same link, while the rule breaks.
+
+        All that is simpler is tried in a row first: where nothing breaks the rule, that is enough.
+        Where something does, the next outage may be why: then each is tried by itself.
+        """
         while not self._is_late():
             found = self.result.found[rule]
             assert found.outage is not None, "it was found with one"
@@ -305,9 +313,12 @@ class LiveSearch:
             tried += [
                 (outage, found.steps) for outage in simpler_outages(found.outage, self._outages)
             ]
-            for outage, steps in tried:
-                batch = self._through(outage, [steps] * OUTAGE_PAYMENTS)
-                if any(rule in order.broken for order in batch.orders):
+            simpler = [(outage, [steps] * OUTAGE_PAYMENTS) for outage, steps in tried]
+            in_a_row = self._through(simpler) if simpler else []
+            is_any = any(_breaks(rule, batch) for batch in in_a_row)
+            for each in simpler if is_any else ():
+                (batch,) = self._through([each])
+                if _breaks(rule, batch):
                     self._follow_ups.keep(rule, _smallest(rule, batch), batch)
                     break
             else:
@@ -321,11 +332,8 @@ class LiveSearch:
         self._follow_ups.start_afresh()
         found = self.result.found[rule]
         assert found.outage is not None, "it was found with one"
-        batches = [
-            self._through(found.outage, [found.steps] * OUTAGE_PAYMENTS)
-            for _ in range(REPRODUCTIONS)
-        ]
-        again = sum(any(rule in order.broken for order in batch.orders) for batch in batches)
+        each = (found.outage, [found.steps] * OUTAGE_PAYMENTS)
+        again = sum(_breaks(rule, batch) for batch in self._through([each] * REPRODUCTIONS))
         if again:
             self.result.found[rule] = replace(found, reproduced=again)
             self.result.doing = ""
@@ -334,6 +342,11 @@ class LiveSearch:
 
     def _is_late(self) -> bool:
         return self._clock() - self._began_s >= self._spec.budget_s + self._more_s
+
+
+def _breaks(rule: str, batch: Batch) -> bool:
+    """Whether an order of a batch breaks a rule, whatever its script."""
+    return any(rule in order.broken for order in batch.orders)
 
 
 def _smallest(rule: str, batch: Batch) -> Judged:

@@ -34,7 +34,7 @@ from paychain.payments.rules import Finding
 
 @dataclass(kw_only=True)
 class OrderVerdict:
-    """What became of one order.
+    """The verdict on one order.
 
     `broken`: findings by rule. `met`: places of the steps of its script that met a request.
     `asked`: how often each thing that a step can be at was asked for, or told by a webhook.

@@ -18,6 +18,7 @@ from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.late_answer import LateAnswer
 from paychain.faults.kinds.latency import Latency
+from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.faults.kinds.malformed import Malformed
 from paychain.faults.kinds.rate_limit import RateLimit
@@ -60,4 +61,5 @@ KINDS: dict[str, type[FaultKind]] = {
     "halt": Halt,
     "reorg": Reorg,
     "fee_spike": FeeSpike,
+    "lies": Lies,
 }

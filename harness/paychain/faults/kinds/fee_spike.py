@@ -13,7 +13,7 @@ class FeeSpike(StateFaultKind):
     """The ledger mines only transfers that offer more than the usual fee; others wait for the end.
 
     They stay in the pool, and all later nonces of their senders wait with them. Nodes that speak
-    JSON-RPC suggest the higher fee to whoever asks them.
+    JSON-RPC suggest the higher fee.
     """
 
     facts = Facts(

@@ -22,7 +22,7 @@ class Latency(HopFaultKind):
     stream: Stream = "downstream"
 
     def toxics(self) -> list[ToxicSpec]:
-        """One in the direction that is delayed."""
+        """One latency toxic, in the direction that is delayed."""
         attributes = {
             "latency": whole_milliseconds("delay", self.delay),
             "jitter": whole_milliseconds("jitter", self.jitter),

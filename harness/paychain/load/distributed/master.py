@@ -28,7 +28,7 @@ from paychain.load.distributed.messages import (
     Readiness,
     Share,
     ShareRefused,
-    Stop,
+    StopPaying,
 )
 from paychain.load.distributed.roster import LOST_AFTER_S, Member, Roster
 from paychain.load.distributed.run_files import (
@@ -54,7 +54,7 @@ class Master:
     def __init__(self, runner: Any, plan: LoadPlan, mac: ChannelMac) -> None:
         self._runner, self._plan, self._mac = runner, plan, mac
         self._roster = Roster(plan.shares)
-        self._stop: Stop | None = None
+        self._stop: StopPaying | None = None
         self._start_ns: int | None = None
         self._until_s = float("inf")
         self._pinged_s: dict[str, float] = {}
@@ -216,7 +216,7 @@ class Master:
 
     def _stop_all(self, reason: str) -> None:
         if self._stop is None:
-            self._stop = Stop(reason)
+            self._stop = StopPaying(reason)
             self._end_by(self._now_s())
 
     def _end_by(self, load_end_s: float) -> None:

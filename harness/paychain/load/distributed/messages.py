@@ -68,7 +68,7 @@ class Leave(msgspec.Struct, frozen=True):
     """A worker was terminated by a signal before it was done."""
 
 
-class Stop(msgspec.Struct, frozen=True):
+class StopPaying(msgspec.Struct, frozen=True):
     """No more payments are to be started."""
 
     reason: str

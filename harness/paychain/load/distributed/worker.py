@@ -30,7 +30,7 @@ from paychain.load.distributed.messages import (
     Readiness,
     Share,
     ShareRefused,
-    Stop,
+    StopPaying,
 )
 from paychain.load.distributed.roster import LOST_AFTER_S
 from paychain.load.traffic.plan import LoadPlan, OfferedLoad
@@ -64,7 +64,7 @@ class Worker:
             (Share, self._on_share),
             (Go, self._on_go),
             (ChunkReceipt, self._on_receipt),
-            (Stop, self._on_stop),
+            (StopPaying, self._on_stop),
         ):
             listen(runner, kind, self._noting(on_message))
 
@@ -130,7 +130,7 @@ class Worker:
         if self._plan is not None and not self._plan.go.exists():
             write_atomically(self._plan.go, str(message.start_ns))
 
-    def _on_stop(self, message: Stop) -> None:
+    def _on_stop(self, message: StopPaying) -> None:
         if self._plan is not None and not self._plan.stop.exists():
             report(f"stops: {message.reason}")
             self._plan.stop.touch()

@@ -287,7 +287,7 @@ class Scheduled(PayingUser):
         return payment.another()
 
 
-class Customer(PayingUser):
+class PlainCustomer(PayingUser):
     """Pays once a second under plain `locust -f`."""
 
     abstract = PLAN_VARIABLE in os.environ

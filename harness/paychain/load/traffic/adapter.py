@@ -46,10 +46,10 @@ def place_of(error: Exception, folder: str) -> str:
 class Adapter(Protocol):
     """What a user's class offers."""
 
-    def pay(self, payment: Payment, http: Http) -> Coroutine[Any, Any, Any]:
+    def pay(self, payment: PaymentToMake, http: Http) -> Coroutine[Any, Any, Any]:
         """Pay once, and return what the shop showed: `payment.approved()`, `.declined(…)`, …"""
 
-    def look(self, payment: Payment, http: Http) -> Coroutine[Any, Any, Any]:
+    def look(self, payment: PaymentToMake, http: Http) -> Coroutine[Any, Any, Any]:
         """Look up a payment's outcome; needed if customers leave and come back."""
 
 
@@ -71,7 +71,7 @@ class HttpAnswer:
 
 
 class _Ask:
-    """A request or a pause, until whoever drives the try has made it."""
+    """A request or a pause, until the driver of the try has made it."""
 
     def __init__(self, http: HttpRequest | None, pause_s: float, to: str = "") -> None:
         self.http, self.pause_s, self.to = http, pause_s, to
@@ -142,7 +142,7 @@ class Http:
         return _Ask(None, seconds)
 
 
-class Payment:
+class PaymentToMake:
     """What an adapter is asked to pay, and the words for what it saw.
 
     `id`, `order`, `key`, `merchant`, `currency` are texts, `amount` is a Decimal, `amount_minor`
@@ -212,7 +212,7 @@ class ByAdapter:
         try:
             method = self._adapter.look if attempt.is_look else self._adapter.pay
             self._paying = method(
-                Payment(self._template, attempt),
+                PaymentToMake(self._template, attempt),
                 Http(attempt.request.payment, attempt.span, attempt.entry.pages),
             )
         except Exception as error:  # a user's code may raise anything

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from paychain.load.traffic.merchants import made_up
 from paychain.load.traffic.plan import LoadPlan, MerchantPlan
 from paychain.load.traffic.schedule import moments, second_s
 from paychain.load.traffic.scripted import script_of, second_press
@@ -20,11 +21,8 @@ from paychain.payments.chance import draw, log_normal
 from paychain.payments.instrument import Instrument, published
 
 if TYPE_CHECKING:
-    from faker import Faker
-
     from paychain.model.scripts import Script
 
-MERCHANTS = 20
 SECOND_PAYER = 128  # above any number of payments that one customer makes for one order
 _FURTHER = re.compile(r"r\d{1,3}$")  # after a number of seven digits
 SEEDS_KEPT = 8  # a search makes one seed's schedule again and again
@@ -57,7 +55,7 @@ class Purchases:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._merchants = plan.merchants or _invented(plan.seed)
+        self._merchants = plan.merchants or _merchants_of(plan.seed)
         self._until = list(accumulate(merchant.share for merchant in self._merchants))
         self._has_orders = plan.has_orders
         self._unique = UniqueAmounts(self._drawn) if plan.unique_amounts else None
@@ -144,17 +142,13 @@ def after_decline(plan: LoadPlan, arrival: Arrival) -> Arrival:
     instrument = arrival.instrument
     if plan.changes_card:
         schemes = [scheme for scheme, _ in plan.schemes]
-        cards = [
-            each for each in published(plan.network) if not schemes or each.scheme in schemes
-        ]
+        cards = [each for each in published(plan.network) if not schemes or each.scheme in schemes]
         instrument = cards[(cards.index(instrument) + 1) % len(cards)]
-    return msgspec.structs.replace(
-        again(arrival), instrument=instrument, is_after_decline=True
-    )
+    return msgspec.structs.replace(again(arrival), instrument=instrument, is_after_decline=True)
 
 
 def second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
-    """The payment of whoever pays the same order, too: `p0000012b`."""
+    """The payment of the second payer of the same order: `p0000012b`."""
     return msgspec.structs.replace(
         arrival,
         at_s=at_s,
@@ -208,25 +202,15 @@ def _first_payments(plan: LoadPlan) -> Iterator[Arrival]:
 
 
 def with_merchants(plan: LoadPlan) -> LoadPlan:
-    """The plan with all of its merchants' names: no process that pays has to invent any."""
+    """The plan with all of its merchants' names: no process that pays has to make any up."""
     if plan.merchants:
         return plan
-    return msgspec.structs.replace(plan, merchants=_invented(plan.seed))
+    return msgspec.structs.replace(plan, merchants=_merchants_of(plan.seed))
 
 
 @lru_cache(maxsize=SEEDS_KEPT)
-def _invented(seed: int) -> tuple[MerchantPlan, ...]:
-    fake = _faker()
-    fake.seed_instance(seed)
-    return tuple(MerchantPlan(name=fake.company(), share=1 / MERCHANTS) for _ in range(MERCHANTS))
-
-
-@cache
-def _faker() -> Faker:
-    """The source of names. All of its providers would take longer to load than a short run."""
-    from faker import Faker
-
-    return Faker("en_GB", providers=["faker.providers.company", "faker.providers.person"])
+def _merchants_of(seed: int) -> tuple[MerchantPlan, ...]:
+    return made_up(seed)
 
 
 @cache

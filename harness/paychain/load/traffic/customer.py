@@ -275,7 +275,7 @@ class CustomerPayment:
 
     def _ordered_again(self) -> NextPayment | None:
         assert self._reply is not None, "no try has ended"
-        # Whoever sees that a payment is in progress waits for it.
+        # A customer who sees that a payment is in progress waits for it.
         if self._plan.retry_same_key or self._reply.result.worked or self._reply.in_progress:
             return None
         if self._left_ns is not None:
@@ -289,7 +289,7 @@ class CustomerPayment:
         """The payment, once there is no further try."""
         assert self._reply is not None, "no try has ended"
         assert self.retry_ns is None, "a further try is due"
-        # Whoever left waited until then, however long it took to come back.
+        # A customer who left waited until then, however long it took to come back.
         ended_ns = now_ns if self._left_ns is None else self._left_ns
         return payment_of(
             self._plan, self._arrival, self._intended_ns, self._began_ns, ended_ns, self._reply

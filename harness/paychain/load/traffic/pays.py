@@ -15,12 +15,12 @@ from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
-from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected
+from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected, without_cards
 from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.protocol.vendor_pages import with_query
-from paychain.wire.http import HttpRequest, HttpResponse, WireError
+from paychain.wire.http import HttpRequest, HttpResponse, MalformedHttp, WireError
 
 MAX_REDIRECTS = 5  # of one step: more is a loop
 BUSY = frozenset({408, 425, 429})  # what an overloaded service answers
@@ -71,6 +71,7 @@ class ByTemplate:
     def receive(self, got: Got, now_ns: int) -> Step:
         """The next step, the next look, or the payment's outcome."""
         if isinstance(got, WireError):
+            self._note_unreadable(got)
             failed = Reply(failure_of(got))
             return failed if self._pending is None else self._look_later(failed, now_ns)
         self._got = got
@@ -117,6 +118,16 @@ class ByTemplate:
         self._answers_in_doubt.note_unexpected(
             f"{asked} {got.status}", f"{template.place}: {what}; the first: {why}"
         )
+
+    def _note_unreadable(self, error: WireError) -> None:
+        """A service that speaks no HTTP proves nothing; one that is out of reach may be struck."""
+        if isinstance(error, MalformedHttp):
+            asked, place = self._asked, self._template.place
+            first = without_cards(str(error))
+            self._answers_in_doubt.note_unexpected(
+                f"{asked} unreadable",
+                f"{place}: no answer to {asked} can be read as HTTP; the first: {first}",
+            )
 
     @property
     def _asked(self) -> str:

@@ -69,7 +69,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     epoch_ns: int
     currency: str
     amounts: AmountPlan
-    merchants: tuple[MerchantPlan, ...] = ()  # empty: invented ones
+    merchants: tuple[MerchantPlan, ...] = ()  # empty: made-up ones
     twice_share: float = 0.0  # of the orders: paid twice
     twice_gap_s: float = 0.0
     twice_same_key: bool = False

@@ -1,4 +1,4 @@
-"""Amounts of which no two payments in a row share one: an amount then shows whose request it is."""
+"""Amounts that differ among consecutive payments: an amount then identifies the payment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UniqueAmounts:
 
     def __init__(self, drawn: Callable[[int], DrawnAmount]) -> None:
         self._drawn = drawn
-        self._amounts = array("q")  # by number, as far as any was asked for
+        self._amounts = array("q")  # by number, as far as any was needed
         self._recent: deque[int] = deque()
         self._taken: Counter[int] = Counter()
 

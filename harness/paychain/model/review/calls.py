@@ -1,4 +1,4 @@
-"""The calls of a chain as the review reads them: who asks whom, and where it is written."""
+"""The calls of a chain as the review reads them: caller, callees, and place in the file."""
 
 from __future__ import annotations
 

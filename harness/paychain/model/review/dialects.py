@@ -13,7 +13,7 @@ _LIKELIEST = "stripe"
 
 
 def dialect_not_declared(chain: Chain) -> Iterator[Weakness]:
-    """Mocks at which an own service authorises payments, and of which no dialect is declared.
+    """Mocks at which an own service authorises payments, and that declare no dialect.
 
     They speak our own JSON then. To declare that (`dialect: paychain`) says that it is meant.
     """

@@ -84,7 +84,7 @@ def rest_not_released(chain: Chain) -> Iterator[Weakness]:
 
 
 def tenders_not_compensated(chain: Chain) -> Iterator[Weakness]:
-    """Payments by several means of which the first ones stay taken when a later one fails."""
+    """Payments by several means whose first parts stay authorised when a later part fails."""
     for name, link in chain.links.items():
         for operation, call in link.calls.items():
             if not call.shared_tenders or call.compensates:

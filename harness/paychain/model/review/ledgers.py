@@ -118,7 +118,7 @@ def captured_before_transfer(chain: Chain) -> Iterator[Weakness]:
 
 
 def split_quorum(chain: Chain) -> Iterator[Weakness]:
-    """Quorums that two different answers can both reach: whoever answers first is believed."""
+    """Quorums that two different answers can both reach: the first answer is believed."""
     for declared in declared_calls(chain):
         quorum = declared.call.quorum
         if quorum is None:

@@ -38,7 +38,7 @@ def webhook_not_deduplicated(chain: Chain) -> Iterator[Weakness]:
 
 
 def webhook_refused(chain: Chain) -> Iterator[Weakness]:
-    """Webhooks of which not one is accepted: too old by the receiver's clock, or badly signed."""
+    """Webhooks that are all refused: too old by the receiver's clock, or badly signed."""
     for name, link in chain.links.items():
         sent = link.webhooks
         if sent is None:

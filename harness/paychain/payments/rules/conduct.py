@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from paychain.payments.retry_limits import Presentation, forbids_reattempt
+from paychain.payments.rules.acknowledged import undone_minor
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.beyond import (
     accepted_without_the_issuer,
@@ -43,7 +44,7 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     of a forwarded payment that its caller reversed. Of webhooks, the one
     that reports an approval must arrive, unless its attempt was undone, and so must the one that
     reports a chargeback: a merchant who does not know of it refunds the payment as well. Who
-    acknowledged the issuer's report of it has to send one.
+    acknowledged the issuer's report of it has to send one. What is acknowledged is in some book.
     Source: docs/domain.md §2.5 (I2, I4).
     """
     open_ends = [
@@ -62,15 +63,28 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
             for other in payment.follow_ups
         )
     ]
-    if not open_ends and not untold:
+    unbooked = [
+        (follow_up, minor)
+        for follow_up in payment.follow_ups
+        if (minor := undone_minor(payment, follow_up))
+    ]
+    if not open_ends and not untold and not unbooked:
         return None
     words = [str(follow_up) for follow_up in open_ends]
     words += [
         f"report of the chargeback of {each.reference} by {each.target}, never sent"
         for each in untold
     ]
+    words += [
+        f"{each.operation} of {each.name} by {each.target}, acknowledged with "
+        f"{payment.money(minor)} in no book"
+        for each, minor in unbooked
+    ]
     text = f"never completed: {', '.join(words)}"
-    return Finding.of(payment, _amount_minor(payment, [*open_ends, *untold]), text)
+    amount_minor = max((minor for _, minor in unbooked), default=0)
+    if open_ends or untold:
+        amount_minor = max(amount_minor, _amount_minor(payment, [*open_ends, *untold]))
+    return Finding.of(payment, amount_minor, text)
 
 
 @money_rule("Approved payments completed", judged="at_the_end", beyond=None)

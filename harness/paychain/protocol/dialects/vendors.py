@@ -8,7 +8,7 @@ from importlib import import_module
 
 from paychain.protocol.vendor import VendorApi
 
-# Whose API cannot be asked what became of a payment.
+# Vendors whose API has no query for the outcome of a payment.
 WITHOUT_QUERY = frozenset({"adyen"})
 
 

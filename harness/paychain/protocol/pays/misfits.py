@@ -1,4 +1,4 @@
-"""Why an answer fits nothing that a template declares, in words for whoever wrote the template."""
+"""Why an answer matches nothing that a template declares, in words for the template's author."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from paychain.payments.errors import either
 from paychain.protocol.pays.json_path import find, parse_path, text_of
-from paychain.protocol.pays.outcomes import has_value, json_of, quoted, without_cards
+from paychain.protocol.pays.outcomes import has_value, is_text, json_of, quoted, without_cards
 from paychain.protocol.pays.requests import Values
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
 from paychain.wire.http import HttpResponse
@@ -54,6 +54,11 @@ def _hint(patterns: Sequence[AnswerPattern], response: HttpResponse, values: Val
     if status in _HINTS:
         return _HINTS[status]
     body = json_of(response)
+    if body is None and not is_text(response):
+        packed = response.headers.get("content-encoding", "")
+        if packed:
+            return f"customers accept no content-encoding: send it without {packed}"
+        return "send its fields as JSON in UTF-8"
     if body is None and "html" in response.headers.get("content-type", ""):
         return "an HTML page has no fields: check the path, or match the page with contains:"
     if status not in _SUCCESS:

@@ -114,9 +114,21 @@ def unexpected(response: HttpResponse) -> Reply:
 
 def quoted(response: HttpResponse) -> str:
     """An answer in a few words, for a message: its status and the beginning of its body."""
+    if not is_text(response):
+        return f"{response.status} with {len(response.body):,} bytes that are no UTF-8 text"
     text = _BLANK.sub(" ", response.body[: MAX_QUOTED * 4].decode("utf-8", "replace")).strip()
     text = without_cards(text)[:MAX_QUOTED]
     return f"{response.status} {text}".strip()
+
+
+def is_text(response: HttpResponse) -> bool:
+    """Whether a body is text: one that is compressed, or in another encoding, is none."""
+    try:
+        # All before the last characters, of which the cut may leave a part.
+        response.body[: MAX_QUOTED * 4].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and len(response.body) > MAX_QUOTED * 4
+    return True
 
 
 def without_cards(text: str) -> str:

@@ -148,7 +148,7 @@ def page_at(pages: Mapping[str, str], host: str) -> str:
 
 
 def own_headers(payment: str, span: str) -> dict[str, str]:
-    """What every request of a customer carries, so that its payment is known wherever it comes."""
+    """Headers of every customer's request, by which any link can attribute it to its payment."""
     return {**headers_of(payment, span, "customer"), BAGGAGE_HEADER: f"payment={payment}"}
 
 

@@ -48,7 +48,7 @@ class AnswerPattern(msgspec.Struct, frozen=True, kw_only=True):
 class PaysTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """How one own service is paid.
 
-    `steps`: requests of which the last one pays. `adapter`: `file.py:Class` that does it instead,
+    `steps`: requests, the last of which pays. `adapter`: `file.py:Class` that does it instead,
     relative to `folder`. `code_classes`: what the chain declares codes to mean. `place`: of the
     declaration, for messages.
     """

@@ -142,7 +142,7 @@ def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     refuse_unwritable(folder)
     path = folder / ENVELOPES
     # Two runs that are signed at once would follow the same one. Where folders cannot be locked,
-    # `verify --history` shows what came of it.
+    # `verify --history` shows the result.
     with only_process(folder.resolve().parent, "signing in"):
         signed = [sign(_encoded(each), key) for each in statements(folder, result, sums)]
         write_atomically(path, "".join(json.dumps(envelope) + "\n" for envelope in signed))

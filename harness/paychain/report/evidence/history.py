@@ -68,7 +68,7 @@ def digest_of_previous(facts: Mapping[str, Any]) -> str | None:
 
 
 def _facts(data: bytes) -> dict[str, Any]:
-    """What the statement about a run says, whoever signed it; {} when it cannot be read."""
+    """The statement about a run, whoever signed it; {} if it cannot be read."""
     for line in data.splitlines():
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             statement = json.loads(base64.b64decode(json.loads(line)["payload"]))

@@ -139,7 +139,8 @@ def extent(folder: Path, *, head: str | None = None, at_least: int = 0) -> Histo
     if head is not None and head not in {each.digest for each in signed}:
         wrong.append(f"the run with the digest {head} is missing")
     if len(signed) < at_least:
-        wrong.append(f"{len(signed)} signed runs, at least {at_least} were expected")
+        runs = f"{len(signed)} signed run{'' if len(signed) == 1 else 's'}"
+        wrong.append(f"{runs}, at least {at_least} were expected")
     return HistoryExtent(heads(signed), tuple(wrong))
 
 

@@ -22,6 +22,7 @@ from paychain.report.text.wording import MARKS, TOLERANCE_RESULTS, seconds
 STALE_DAYS = 365  # critical functions are tested at least yearly (DORA 24(6), docs/domain.md §4.1)
 MAX_SHOWN = 50  # runs of an experiment, newest first
 DAY_S = 86_400
+ABOUT_NOW_DAYS = 1  # by which the clocks of two machines may differ
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,24 @@ class RunLine:
 
     @property
     def is_stale(self) -> bool:
-        """There is no evidence, or it has expired."""
-        return self.age_days is None or self.age_days > self.stale_days
+        """Whether there is no current evidence."""
+        return bool(self.flaw)
+
+    @property
+    def flaw(self) -> str:
+        """Why there is no current evidence; "" if there is some."""
+        if self.age_days is not None and self.age_days < -ABOUT_NOW_DAYS:
+            return "the clock was wrong"
+        return "expired" if self.age_days is None or self.age_days > self.stale_days else ""
+
+    @property
+    def age(self) -> str:
+        """The age of the evidence in words."""
+        if self.age_days is None:
+            return "no conclusive run"
+        if self.age_days < -ABOUT_NOW_DAYS:
+            return f"dated {-self.age_days:.0f} days in the future"
+        return f"{max(0.0, self.age_days):.0f} days old"
 
     @property
     def verdicts(self) -> str:
@@ -146,7 +163,6 @@ def history_lines(lines: Sequence[RunLine]) -> list[str]:
     width = max(map(len, names), default=0)
     shown = []
     for name, line in zip(names, lines, strict=True):
-        age = "no conclusive run" if line.age_days is None else f"{line.age_days:.0f} days old"
-        stale = "  ▲ expired" if line.is_stale else ""
-        shown.append(f"{name:<{width}}  {line.verdicts[-20:]}  {age}{stale}")
+        flaw = f"  ▲ {line.flaw}" if line.flaw else ""
+        shown.append(f"{name:<{width}}  {line.verdicts[-20:]}  {line.age}{flaw}")
     return shown

@@ -51,6 +51,7 @@ _FILTERS = (
     wording.unbroken,
     wording.moment,
     wording.spaced,
+    wording.earlier_attempt,
     wording.failure_name,
     wording.fallback_name,
     wording.instrument_words,

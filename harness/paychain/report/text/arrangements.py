@@ -44,7 +44,7 @@ def arrangement_lines(found: SideBySide) -> list[str]:
             every = "every call did or none did, as the formula says"
             lines.append(f"  {run.chain}: ✓ {count(plain, 'row')} in which {every}")
         if not run.found:
-            lines.append(f"  {run.chain}: no time in which whole zones were gone was long enough")
+            lines.append(f"  {run.chain}: no period with whole zones down was long enough")
     assumed = list(dict.fromkeys(words for run in runs for words in run.assumed))
     if assumed:
         lines += ["", f"assumed, not measured: {'; '.join(assumed)}"]

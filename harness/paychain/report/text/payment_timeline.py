@@ -26,6 +26,7 @@ MAX_PER_BREAK = 1
 MAX_EVENTS = 80  # of a payment: a drawing with more cannot be read
 
 _KEY_EVENTS = ("money", "customer")
+_FAILURES = frozenset(result.value for result in HopResult)
 _HAS_DIGIT = re.compile(r"\d")
 _ROUTINE = (
     DecisionKind.REVERSAL_ACKNOWLEDGED,
@@ -234,9 +235,12 @@ def _decision_text(decision: Decision) -> str:
         return f"affected by fault {decision.detail}"
     text = _DECISIONS.get(decision.kind, spaced(decision.kind.value))
     if decision.kind in _FOLLOW_UPS:
-        text = f"{decision.operation} {_FOLLOW_UPS[decision.kind]}"
+        operation = "webhook" if decision.operation == "notify" else decision.operation
+        text = f"{operation} {_FOLLOW_UPS[decision.kind]}"
     if decision.kind is DecisionKind.FAILOVER:
         text += f" to {decision.target}"
     elif decision.target:
         text += f" ({decision.target})"
-    return f"{text}: {decision.detail}" if decision.detail else text
+    # A failure is named as in all reports; any other detail is for people to read as it is.
+    detail = spaced(decision.detail) if decision.detail in _FAILURES else decision.detail
+    return f"{text}: {detail}" if detail else text

@@ -87,6 +87,13 @@ def failure_name(failure: str, code: str) -> str:
     return f"HTTP {code}" if failure == "http_error" else spaced(f"{failure} {code}".strip())
 
 
+def earlier_attempt(attempt: str) -> str:
+    """`gateway → processor-a authorise: timeout`, for a key of `Break.earlier`."""
+    call, target, failure = attempt.split(" ")
+    caller, _, operation = call.rpartition(".")
+    return f"{caller} → {target} {operation}: {spaced(failure)}"
+
+
 def instrument_words(masked: str) -> str:
     """`card 378282…0005`, `address 0x9965…A4dc`: what a payment was made with, or paid to."""
     return f"{'card' if masked[:6].isdigit() else 'address'} {masked}"

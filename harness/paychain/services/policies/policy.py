@@ -145,7 +145,7 @@ class PolicyCall:
         )
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
-        """Reach a final answer by the declared policy, or say how it failed."""
+        """Reach a final answer by the declared policy, or report how that failed."""
         preference = self._preferences.choose(request) if self._preferences is not None else None
         target = preference.to if preference is not None else self._declared.to
         # A payment whose card was declined before may be at the limit of its scheme: then the call

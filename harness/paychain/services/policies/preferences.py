@@ -58,7 +58,7 @@ class Preferences:
         return None
 
     def note(self, *, failed: bool) -> None:
-        """The call's own target was called and has answered, or failed."""
+        """Record whether a request to the call's own target failed."""
         for health in self._healths.values():
             health.note(self._context.now_ns(), failed=failed)
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from paychain.declaration.quantity import count
 from paychain.model.fallbacks.queue import Queue, QueueLimits
 from paychain.model.policy import Call
 from paychain.payments.journal import DELIVERED_AS, DecisionKind
@@ -126,12 +127,12 @@ class Store:
         # The last try found it over, and sent nothing.
         tries = delivered.tries - 1
         if delivered.reply is _CANCELLED:
-            self._route.say(DecisionKind.QUEUE_CANCELLED, request, f"after {tries} tries")
+            self._route.say(DecisionKind.QUEUE_CANCELLED, request, f"after {count(tries, 'try')}")
             return _CANCELLED
         if delivered.reply is not _EXPIRED:
             self._route.say(DecisionKind.QUEUE_DELIVERED, request, _how(request, delivered.reply))
             return delivered.reply
-        self._route.say(DecisionKind.QUEUE_EXPIRED, request, f"after {tries} tries")
+        self._route.say(DecisionKind.QUEUE_EXPIRED, request, f"after {count(tries, 'try')}")
         if delivered.is_unknown:
             self._undo(request)
         return _EXPIRED

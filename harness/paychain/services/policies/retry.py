@@ -41,11 +41,11 @@ class RetryBudget:
 
 
 def wants_retry(declared: Retry, reply: Reply) -> bool:
-    """Whether this reply is one that is tried again."""
+    """Whether a request with this reply is tried again."""
     if reply.result in declared.on:
         return True
-    # An error status is an error status to who declares http_error, whatever it proves: a request
-    # that was not executed may be sent again all the more.
+    # `on: [http_error]` covers every error status, whatever it proves: a request that was not
+    # executed is all the safer to send again.
     if reply.result is HopResult.REJECTED and HopResult.HTTP_ERROR in declared.on:
         return True
     return reply.answer is not None and reply.code in declared.codes

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable
 
+from paychain.declaration.quantity import count
 from paychain.model.policy import Reversal
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
@@ -59,7 +60,7 @@ class Reversals:
         kind = DecisionKind.REVERSAL_ABANDONED
         if delivered.is_final:
             kind = DecisionKind.REVERSAL_ACKNOWLEDGED
-        route.say(kind, request, f"{request.reference} after {delivered.tries} tries")
+        route.say(kind, request, f"{request.reference} after {count(delivered.tries, 'try')}")
 
     def _pause_s(
         self, target: str, declared: Reversal, request: PaymentRequest, tries: int

@@ -1,4 +1,4 @@
-"""An unknown outcome: ask the target what became of it, or send the same request again."""
+"""Resolving an unknown outcome: query the target, or send the same request again."""
 
 from __future__ import annotations
 

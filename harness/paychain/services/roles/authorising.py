@@ -105,7 +105,7 @@ class Authorising(Role):
     def _note_original(
         self, window: DuplicateWindow, request: PaymentRequest, answer: Answer
     ) -> None:
-        """What became of the first of its kind. An unknown one may hold money: it stays."""
+        """The outcome of the first of its kind. An unknown one may hold money, so it stays."""
         if answer.outcome is Outcome.APPROVED:
             window.approved(request, answer.amount_minor)
         elif answer.outcome is Outcome.DECLINED:

@@ -44,7 +44,7 @@ class Depositor(Wallet):
         super().__post_init__()
         self.account = next(
             name for name, link in self.chain.links.items() if link.credits
-        )  # the checks ask for it
+        )  # the checks require it
 
     def operations(self) -> dict[str, Work]:
         """Deposits."""

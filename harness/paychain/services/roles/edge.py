@@ -68,7 +68,7 @@ class Edge(Role):
 
 
 def answer_to(reply: Reply) -> AnswerOrError:
-    """What the caller gets: the answer from behind, or the error of a proxy that got none."""
+    """The caller's answer: that of the link behind, or the error of a proxy that got none."""
     if reply.answer is not None:
         return reply.answer
     match reply.result:

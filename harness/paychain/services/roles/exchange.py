@@ -7,7 +7,7 @@ What a payout needs is reserved before anything is sent.
            │                   └──┴─ no answer: asked again, and the reservation stays
            └─ paused: refused, with nothing reserved
 
-A payout goes on whoever still waits for it; its status is there for whoever asks.
+A payout continues even if nobody waits for it any more; its status can be queried.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Exchange(Role):
             )
 
     def connected(self) -> None:
-        """Watch the account."""
+        """Start to watch the account for deposits."""
         if self._deposits is not None:
             self._deposits.watch()
 
@@ -128,7 +128,7 @@ class Exchange(Role):
         return _Payout(reserved, number)
 
     def _status(self, payout: _Payout) -> Answer:
-        """What whoever asks sees now."""
+        """The status that a caller sees now."""
         match payout.known:
             case Outcome.APPROVED:
                 return self.approve(payout.request)
@@ -138,7 +138,7 @@ class Exchange(Role):
                 return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, payout.request.reference)
 
     async def _pay_out(self, payout: _Payout, parent: str) -> None:
-        """Ask the wallet until it is known what became of the transfer."""
+        """Query the wallet until the outcome of the transfer is known."""
         assert self.link.funding is not None
         is_early = self.link.funding.frees == "on_timeout"
         on_no_answer = partial(self._free_early, payout) if is_early else nothing

@@ -66,7 +66,8 @@ class Issuer(Authorising):
         charged_back = msgspec.structs.replace(
             captured, amount_minor=amount_minor, item=CHARGE_BACK, key=f"{reference}-{CHARGE_BACK}"
         )
-        # Who acquired the payment is not written on it: whoever did not, acknowledges all the same.
+        # The payment does not name its acquirer: a link that is not its acquirer acknowledges as
+        # well.
         for reporter in reporters_of(self.chain.links, self.name):
             self.context.decided(
                 DecisionKind.FOLLOW_UP_DUE,
@@ -75,6 +76,7 @@ class Issuer(Authorising):
                 payment=captured.payment,
                 attempt=captured.attempt,
                 detail=f"{reference} {_report(reporter)}",
+                amount_minor=amount_minor,
             )
             self.follow_ups.start(
                 DISPUTE,

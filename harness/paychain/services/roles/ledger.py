@@ -39,7 +39,7 @@ _BOOKED = {
 
 @dataclass
 class Ledger(Role):
-    """Takes signed transfers, and says what became of each."""
+    """Accepts signed transfers, and reports the outcome of each."""
 
     _ledger: ledger.Blockchain = field(init=False)
     # By reference, of what may still be mined or undone.
@@ -52,7 +52,7 @@ class Ledger(Role):
     def __post_init__(self) -> None:
         super().__post_init__()
         blocks = self.link.blocks
-        assert blocks is not None  # the checks ask for it
+        assert blocks is not None  # the checks require it
         self._ledger = ledger.Blockchain(
             interval_ns=round(block_interval_s(self.chain) * 1e9),
             final=self.link.final.finality,
@@ -174,7 +174,7 @@ class Ledger(Role):
         )
 
     def _news(self, since: int, now_ns: int) -> News | None:
-        """What a node with a copy does not know yet; None for whoever keeps none."""
+        """What a node that keeps a copy does not know yet; None for one that keeps none."""
         if self._log is None or since < 0:
             return None
         tip = self._ledger.tip(now_ns)

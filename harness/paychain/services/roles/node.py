@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.faults.kind import StateFaultKind
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
@@ -23,6 +24,7 @@ class Node(Role):
 
     _head: int = field(default=0, init=False)
     _made_ns: int = field(default=0, init=False)  # the head, as far as anybody asked
+    _lying: int = field(default=0, init=False)  # faults that make it lie
     _seen: BoundedDict[str, Sighting] = field(
         default_factory=lambda: BoundedDict(MAX_SEEN), init=False
     )
@@ -31,8 +33,21 @@ class Node(Role):
         """Transfers, looks at one, and looks at all that an account got."""
         return {"transfer": self._transfer, "read": self._read, "scan": self._scan}
 
+    @property
+    def _lies(self) -> bool:
+        return self.link.lies or self._lying > 0
+
+    def apply(self, fault: StateFaultKind) -> int:
+        """Lie from now on; nothing that it was sent before is touched."""
+        self._lying += 1
+        return 0
+
+    def heal(self, fault: StateFaultKind) -> None:
+        """Tell the truth again, unless another fault or the chain makes it lie."""
+        self._lying = max(self._lying - 1, 0)
+
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
-        if self.link.lies:  # it keeps it to itself
+        if self._lies:  # it keeps it to itself
             return self.approve(request)
         end = await self.calls["transfer"].execute(request, parent)
         match end.ending:
@@ -46,7 +61,7 @@ class Node(Role):
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         end = await self.calls["read"].execute(request, parent)
         answer = end.reply.answer
-        if self.link.lies:
+        if self._lies:
             return self._lie(request, answer)
         # A gateway in front of many nodes has no memory of its own: without enough, no answer.
         if self.link.calls["read"].pick is not None and end.reply.result is not HopResult.APPROVED:
@@ -89,7 +104,7 @@ class Node(Role):
             head, incoming = answer.sighting.head, answer.incoming
             self._head = max(self._head, head)
             self._made_ns = max(self._made_ns, answer.sighting.made_ns)
-        if self.link.lies:
+        if self._lies:
             incoming = tuple(map(_enlarged, incoming))
         sighting = (
             Sighting(head) if request.account else Sighting(self._head, made_ns=self._made_ns)

@@ -10,7 +10,7 @@ from paychain.services.roles.role import Role, Work
 
 
 class Oracle(Role):
-    """Publishes a price every so often, each of which lies within a share of the declared one."""
+    """Publishes a price at intervals; each lies within a declared share of the declared price."""
 
     def operations(self) -> dict[str, Work]:
         """Quotes."""
@@ -18,7 +18,7 @@ class Oracle(Role):
 
     async def _quote(self, request: PaymentRequest, parent: str) -> Answer:
         prices = self.link.prices
-        assert prices is not None  # the checks ask for it
+        assert prices is not None  # the checks require it
         every_ns = int(prices.every * 1e9)
         number = self.context.now_ns() // every_ns
         moved = prices.moves * (2 * self.context.draw("price", number) - 1)

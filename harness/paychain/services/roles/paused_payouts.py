@@ -3,7 +3,7 @@
 asked ─▶ how old is the last block? ─┬─ young enough: go on
                                      └─ too old, or no node says: not now
 
-Whoever is refused knows that nothing was taken, and a payout that would only wait is never begun.
+A caller who is refused knows that nothing was taken, and no payout begins that could only wait.
 """
 
 from __future__ import annotations

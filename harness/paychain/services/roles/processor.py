@@ -6,4 +6,4 @@ from paychain.services.roles.relay import Relay
 
 
 class Processor(Relay):
-    """An acquirer's processor. It may report what became of a payment by webhooks."""
+    """An acquirer's processor. It may report outcomes of payments by webhooks."""

@@ -154,7 +154,7 @@ class Role:
         return Answer(Outcome.DECLINED, code, self.name, reference)
 
     def unknown(self, reference: str = "") -> Answer:
-        """No link behind this one answered in time: what became of the request is not known."""
+        """No link behind this one answered in time: the outcome of the request is unknown."""
         return Answer(Outcome.UNKNOWN, LATE_RESPONSE, self.name, reference)
 
     async def query(self, request: PaymentRequest, parent: str) -> Answer:

@@ -91,7 +91,7 @@ class Sale:
         elif not end.is_skipped:
             return self._refused()
         quote, declared = self._last, self._price
-        assert declared is not None  # the checks ask for it
+        assert declared is not None  # the checks require it
         if quote is None:
             return self._refused()
         now_ns = self._context.now_ns()
@@ -132,7 +132,7 @@ class Sale:
         return await self.answer(booked.payment) if self.waits else answer
 
     async def answer(self, payment: str) -> Answer:
-        """What whoever asks for a purchase sees: its end, or that it is pending."""
+        """The answer to a caller who asks about a purchase: its outcome, or that it is pending."""
         purchase = self._purchases[payment]
         if not self.waits:
             return purchase.answer

@@ -1,4 +1,4 @@
-"""What whoever lets a wallet send asks it, until it is known what became of the transfer."""
+"""Queries to a wallet by the link that had it send a transfer, until the outcome is known."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PAUSE_SHARE = 1 / 8  # of the time that the transfer has taken
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a transfer: approved, which is final, or declined with a code."""
+    """The outcome of a transfer: approved, which is final, or declined with a code."""
 
     outcome: Outcome
     code: str = ""
 
 
 def on_ledger(request: PaymentRequest, chain: Chain) -> PaymentRequest:
-    """A payment in what moves on the ledger, with which its currency is at par."""
+    """The payment in the asset of the ledger, to which its currency is at par."""
     if chain.asset == chain.currency:
         return request
     coins_minor = coins_for(request.amount_minor, chain.scale, PRICE_UNIT)
@@ -49,7 +49,7 @@ async def transferred(
     context: Context,
     on_no_answer: Callable[[], None] = nothing,
 ) -> Ended | None:
-    """Ask a wallet until it is known what became of a transfer; None when it never is.
+    """Query a wallet until the outcome of a transfer is known; None if it never is.
 
     `on_no_answer` is called after each try that brought no final answer.
     """

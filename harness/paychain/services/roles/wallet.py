@@ -82,7 +82,7 @@ class Wallet(Role):
         self._block_s = block_interval_s(self.chain)
 
     def operations(self) -> dict[str, Work]:
-        """Transfers, and what became of them."""
+        """Transfers and their outcomes."""
         return {"transfer": self._transfer, "query": self.query}
 
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
@@ -119,7 +119,7 @@ class Wallet(Role):
             self.background.start(self._deliver(transfer, parent))
 
     async def query(self, request: PaymentRequest, parent: str) -> Answer:
-        """What became of a transfer, as far as the wallet knows now."""
+        """The outcome of a transfer, as far as the wallet knows it now."""
         transfer = self._transfers.get(request.reference)
         if transfer is None:
             return self.decline(NOT_FOUND, request.reference)

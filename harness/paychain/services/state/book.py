@@ -102,7 +102,7 @@ class Book:
 
     @property
     def awaited(self) -> list[str]:
-        """The payments of which a part was captured and the rest is about to expire."""
+        """The payments that were captured in part and whose rest is about to expire."""
         return list(self._awaited.values())
 
     def begin(self, reference: str) -> Entry | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from paychain.declaration.quantity import count
 from paychain.model.policy import Reversal
 from paychain.payments.codes import LATE_RESPONSE
 from paychain.payments.journal import DecisionKind
@@ -105,7 +106,7 @@ class FollowUpSender:
             end = DecisionKind.FOLLOW_UP_ACKNOWLEDGED
         else:
             end = DecisionKind.FOLLOW_UP_REFUSED
-        route.say(end, request, f"{name} after {delivered.tries} tries")
+        route.say(end, request, f"{name} after {count(delivered.tries, 'try')}")
         return delivered.reply
 
 

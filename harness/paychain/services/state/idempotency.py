@@ -131,7 +131,7 @@ class _Known(msgspec.Struct, gc=False):
     since_s: float
     executions: int = 1
     given: AnswerOrError | None = None  # None while the work goes on
-    done: Answer | None = None  # what came of it, whatever its caller got to see
+    done: Answer | None = None  # its outcome, whatever its caller saw
     awaited: asyncio.Future[AnswerOrError] | None = None  # by repeats that came meanwhile
 
 

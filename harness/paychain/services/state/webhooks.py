@@ -83,7 +83,7 @@ class WebhookSender:
         """`secrets`: the one that is shared with the receiver, and a wrong one.
 
         `kinds`: what the sender calls its events about one thing that became of a request.
-        `scripts`: what becomes of the events of single payments.
+        `scripts`: what happens to the events of single payments.
         """
         self._context = context
         self._background = background
@@ -101,7 +101,7 @@ class WebhookSender:
         self._follow_ups = FollowUpSender(context, channels, background, repeat)
 
     def send(self, kind: str, request: PaymentRequest) -> None:
-        """Report in the background what became of `request`: authorised, captured, …"""
+        """Report in the background an outcome of `request`: authorised, captured, …"""
         for name in self._kinds(kind, request):
             event = Event.of(request, name, self._context.now_ns())
             fate = self._scripts.fate_of(self._context, event, self._declared.to)

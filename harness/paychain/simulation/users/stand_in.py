@@ -67,7 +67,7 @@ class UsersStandIn:
 
     @contextmanager
     def reached_by_all(self) -> Iterator[None]:
-        """Reach also who took a function by its name before: `from time import monotonic`.
+        """Also reach code that imported a function by name earlier: `from time import monotonic`.
 
         Inside, the guards stay installed.
         """

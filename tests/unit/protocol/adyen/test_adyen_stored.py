@@ -76,3 +76,36 @@ def test_a_card_is_kept_only_if_it_pays_and_somebody_says_for_whom() -> None:
         assert (nobodys.status, nobodys.body["errorCode"]) == (422, "130")
 
     on_adyen(scenario, dialect=MANUAL)
+
+
+def test_a_card_is_stored_without_a_payment_and_pays_later() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        asked = {
+            "merchantAccount": MERCHANT,
+            "shopperReference": "ada",
+            "recurringProcessingModel": "CardOnFile",
+            "paymentMethod": {
+                "type": "scheme",
+                "encryptedCardNumber": "test_4111111111111111",
+                "encryptedExpiryMonth": "test_03",
+                "encryptedExpiryYear": "test_2030",
+                "holderName": "Ada",
+            },
+        }
+        made = await links.post("/storedPaymentMethods", asked)
+        assert made.status == 201
+        assert (made.body["expiryMonth"], made.body["expiryYear"], made.body["lastFour"]) == (
+            "03",
+            "2030",
+            "1111",
+        )
+        again_made = await links.post("/storedPaymentMethods", asked)
+        assert again_made.body["id"] == made.body["id"]
+        assert [card["id"] for card in await listed(links)] == [made.body["id"]]
+        paid = await links.post("/payments", again(1, made.body["id"]))
+        assert paid.body["resultCode"] == "Authorised"
+        less = {name: asked[name] for name in asked if name != "recurringProcessingModel"}
+        refused = await links.post("/storedPaymentMethods", less)
+        assert (refused.status, refused.body["errorCode"]) == (422, "130")
+
+    assert len(on_adyen(scenario, dialect=MANUAL).booked()) == 1

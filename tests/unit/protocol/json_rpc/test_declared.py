@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from paychain.declaration.yaml_text import parse
+from paychain.faults.fault import Fault
 from paychain.model import dialects
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
+from paychain.model.fault_checks import check_fault
 from tests.support.rpc_links import CHAIN
 
 
@@ -56,6 +58,16 @@ def test_other_assets_are_not_sent_by_it() -> None:
 def test_mocks_do_not_speak_it() -> None:
     found = problems(of="    service: {command: payouts}\n > ")
     assert any("payouts is a mock, and mocks do not speak json-rpc" in each for each in found)
+
+
+def test_a_node_that_speaks_it_cannot_lie() -> None:
+    problem, *_ = problems(of="role: node > role: node\n    lies: true")
+    what = "node-a answers from its copy of the ledger, which says nothing untrue"
+    assert problem == f"{what}; remove it, or the dialect"
+    text = CHAIN.format(dialect="json-rpc", currency="ETH", every="1s")
+    chain = Chain.model_validate(parse(text).value)
+    fault = Fault.model_validate(parse("{at: 0s, for: 1s, target: {link: node-a}, lies: {}}").value)
+    assert [each.what for each in check_fault(fault, chain, ())] == [what]
 
 
 def test_its_packages_have_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:

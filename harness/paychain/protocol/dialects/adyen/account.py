@@ -40,9 +40,14 @@ class Account:
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     pages_made: int = 0
     stored: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_STORED))
-    # By target and key: the page that a request made, the stage of the payment that it continued.
+    stored_alone: int = 0  # cards, without a payment
+    # By target and key: the page or card that a request made, the stage of the payment that it
+    # continued.
     pages_of_keys: BoundedDict[tuple[str, str], Page] = field(
         default_factory=lambda: BoundedDict(MAX_PAGES)
+    )
+    stored_of_keys: BoundedDict[tuple[str, str], StoredCard] = field(
+        default_factory=lambda: BoundedDict(MAX_STORED)
     )
     stages_of_keys: BoundedDict[tuple[str, str], str] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)

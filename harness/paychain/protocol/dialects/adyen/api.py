@@ -55,6 +55,7 @@ _ROUTES = Routes[Handler](
         "POST payments/{psp}/amountUpdates": modifications.adjust,
         "POST cancels": modifications.cancel_by_reference,
         "GET storedPaymentMethods": stored.listed,
+        "POST storedPaymentMethods": stored.create,
         "DELETE storedPaymentMethods/{id}": stored.delete,
         "POST paymentMethods": checkout.payment_methods,
         "POST sessions": sessions.create_session,

@@ -7,13 +7,11 @@ from typing import Any
 
 from paychain.protocol.dialects.adyen.tables import errors
 from paychain.protocol.message import Error, ErrorKind
-from paychain.protocol.vendor_pages import edge_page, phrase_of
+from paychain.protocol.vendor_pages import edge_page_of, phrase_of
 from paychain.wire.http import HttpResponse, json_response
 
 TRANSIENT = "transient-error"  # "true": the same key may be sent again and is not used up
 RETRY_AFTER = "retry-after"
-# Statuses of the load balancer in front of the API, which knows no ServiceError.
-OF_THE_EDGE = frozenset({502, 503, 504})
 _GARBLED = b'{"pspReference":"'
 _BY_KIND = {
     ErrorKind.MALFORMED: "malformed",
@@ -23,13 +21,6 @@ _BY_KIND = {
     ErrorKind.KEY_MISMATCH: "key_mismatch",
     ErrorKind.KEY_IN_FLIGHT: "in_progress",
     ErrorKind.RATE_LIMITED: "too_many",
-}
-_EDGE_STATUS = {
-    ErrorKind.OVERLOADED: 503,
-    ErrorKind.UNAVAILABLE: 503,
-    ErrorKind.BAD_GATEWAY: 502,
-    ErrorKind.GATEWAY_TIMEOUT: 504,
-    ErrorKind.FORWARDED: 502,
 }
 # By injected status: the error that Adyen sends with it.
 _BY_STATUS = {
@@ -73,21 +64,23 @@ def of_link(error: Error) -> HttpResponse:
     """An error of the link or an injected one, in Adyen's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(200, _GARBLED, {"content-type": "application/json"})
-    status = error.status or _EDGE_STATUS.get(error.kind, 0)
-    if status in OF_THE_EDGE:
-        response = edge_page(status)
-    elif error.kind is ErrorKind.INJECTED:
-        response = _injected(status)
-    elif error.kind is ErrorKind.INTERNAL:
-        response = service_error("internal", message=error.message)
-    else:
-        response = service_error(_BY_KIND[error.kind])
+    response = edge_page_of(error)
+    if response is None:
+        response = _of_api(error)
     if error.retry_after_s:
         response.headers[RETRY_AFTER] = str(ceil(error.retry_after_s))
     # The first request with the key is still in progress: this one was not executed.
     if error.kind is ErrorKind.KEY_IN_FLIGHT:
         response.headers[TRANSIENT] = "true"
     return response
+
+
+def _of_api(error: Error) -> HttpResponse:
+    if error.kind is ErrorKind.INJECTED:
+        return _injected(error.status)
+    if error.kind is ErrorKind.INTERNAL:
+        return service_error("internal", message=error.message)
+    return service_error(_BY_KIND[error.kind])
 
 
 def _injected(status: int) -> HttpResponse:

@@ -1,6 +1,7 @@
 """Stored payment methods: a card that has paid is kept for its shopper and pays later by its id.
 
     POST /payments (storePaymentMethod, shopperReference) ─▶ storedPaymentMethodId
+    POST /storedPaymentMethods (paymentMethod, shopperReference) ─▶ id, and no payment
     POST /payments (storedPaymentMethodId, shopperReference, shopperInteraction: ContAuth)
 
 Sources: CheckoutService-v72.json and Webhooks-v1.json, their examples. That a card is stored once
@@ -9,8 +10,10 @@ for a shopper is deduced.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import Invalid
@@ -25,6 +28,9 @@ from paychain.wire.http import HttpResponse, json_response
 
 AUTHENTICATION: Authentication = "none"  # of a stored card, which has already paid
 REPORTED = "stored"  # reported when a card is stored
+_USED = frozenset(
+    {"merchantAccount", "paymentMethod", "recurringProcessingModel", "shopperReference"}
+)
 MODELS = ("CardOnFile", "Subscription", "UnscheduledCardOnFile")
 
 
@@ -40,6 +46,45 @@ async def listed(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, {**shown, "storedPaymentMethods": methods})
 
 
+async def create(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /storedPaymentMethods`: a card is stored, and nothing is charged."""
+    body = bodies.read(call.http.body, "StoredPaymentMethodRequest")
+    merchant, shopper = bodies.account(body, account.merchant), _shopper(body)
+    method = bodies.part(body, "paymentMethod")
+    if not method:
+        raise Invalid("no_payment_method")
+    if bodies.text(body, "recurringProcessingModel", "no_model") not in MODELS:
+        raise Invalid("wrong_type", fields="recurringProcessingModel")
+    instrument, _ = bodies.card(method)
+    account.ignored.note(call, body, _USED)
+    key = account.known_key(call.http)
+    begun = account.stored_of_keys.get(key) if key is not None else None
+    card = begun or next(iter(_like(account, shopper, instrument)), None)
+    if card is None:
+        account.stored_alone += 1
+        month, year = (_plain(method, name) for name in ("ExpiryMonth", "ExpiryYear"))
+        card = StoredCard(
+            id=encode(f"{account.stored_alone}/{account.backend.now_s()}/s", UPPER),
+            merchant_account=merchant,
+            shopper=shopper,
+            instrument=instrument,
+            expiry=f"{month or '03'}/{year or '2030'}",
+            holder=str(method.get("holderName", "")),
+        )
+    if key is not None:
+        account.stored_of_keys[key] = card
+    keep = partial(account.stored.setdefault, card.id, card)
+    await execute_nothing(call, is_keyed=True, change=keep)
+    shown = {**shown_of(card), "expiryYear": card.expiry.partition("/")[2]}
+    return json_response(201, {**shown, "shopperReference": shopper})
+
+
+def _plain(method: dict[str, Any], name: str) -> str:
+    """A date's part, as such or in Adyen's test form of an encrypted one."""
+    plain = method.get(f"{name[0].lower()}{name[1:]}") or method.get(f"encrypted{name}") or ""
+    return str(plain).removeprefix(bodies.ENCRYPTED)
+
+
 async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`DELETE /storedPaymentMethods/{id}`: it can no longer pay."""
     query = query_of(call.http)
@@ -52,6 +97,10 @@ async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
 def of_shopper(account: Account, shopper: str) -> list[StoredCard]:
     """The cards that are stored for a shopper, the oldest first."""
     return [card for card in account.stored.values() if card.shopper == shopper]
+
+
+def _like(account: Account, shopper: str, instrument: Instrument) -> list[StoredCard]:
+    return [card for card in of_shopper(account, shopper) if card.instrument == instrument]
 
 
 def shown_of(card: StoredCard) -> dict[str, Any]:
@@ -91,11 +140,7 @@ def is_wanted(body: dict[str, Any]) -> bool:
 def store(account: Account, payment: Payment) -> None:
     """Store the card of a payment that was authorised, and report it."""
     request = payment.request
-    known = [
-        card
-        for card in of_shopper(account, payment.shopper)
-        if card.instrument == request.instrument
-    ]
+    known = _like(account, payment.shopper, request.instrument)
     if known:
         payment.stored = known[0].id
         return

@@ -54,7 +54,7 @@ _REFUSED = {
 
 
 async def follow(plan: Plan, call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """Do what `plan` makes of a transaction, or show what became of it under the same key."""
+    """Do what `plan` makes of a transaction, or show what the same key did before."""
     named = found(account, name)
     given = transaction_of(call.http)
     key = account.key(call.http)

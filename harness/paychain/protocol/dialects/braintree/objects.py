@@ -13,7 +13,11 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.braintree.account import AT_ONCE, Account
 from paychain.protocol.dialects.braintree.documents import Rows, moment
-from paychain.protocol.dialects.braintree.records import IdTarget, SettlementOrRefund, Transaction
+from paychain.protocol.dialects.braintree.records import (
+    IdTarget,
+    SaleTransaction,
+    SettlementOrRefund,
+)
 from paychain.protocol.dialects.braintree.tables import (
     APPROVED,
     PARTLY_APPROVED,
@@ -56,12 +60,16 @@ def status_of(account: Account, named: IdTarget) -> str:
     return _settlement_status(account, transaction, part, entry) if is_made else FAILED
 
 
-def is_voided(transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None) -> bool:
+def is_voided(
+    transaction: SaleTransaction, part: SettlementOrRefund, entry: BookEntry | None
+) -> bool:
     """Whether a submitted settlement was voided before it settled."""
     return any(not refund.is_own for refund in transaction.refunded(entry, part.item))
 
 
-def left_minor(transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None) -> int:
+def left_minor(
+    transaction: SaleTransaction, part: SettlementOrRefund, entry: BookEntry | None
+) -> int:
     """How much of a settlement has not been refunded, in minor units."""
     return part.amount_minor - sum(
         refund.amount_minor for refund in transaction.refunded(entry, part.item)
@@ -69,14 +77,17 @@ def left_minor(transaction: Transaction, part: SettlementOrRefund, entry: BookEn
 
 
 def _settlement_status(
-    account: Account, transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None
+    account: Account,
+    transaction: SaleTransaction,
+    part: SettlementOrRefund,
+    entry: BookEntry | None,
 ) -> str:
     if is_voided(transaction, part, entry):
         return VOIDED
     return SETTLED if part.is_settled or account.settlement == AT_ONCE else SUBMITTED
 
 
-def _status(account: Account, transaction: Transaction, entry: BookEntry | None) -> str:
+def _status(account: Account, transaction: SaleTransaction, entry: BookEntry | None) -> str:
     if transaction.rejection:
         return REJECTED
     answer = transaction.answer
@@ -99,12 +110,12 @@ def _status(account: Account, transaction: Transaction, entry: BookEntry | None)
     return SETTLED if is_whole and statuses == {SETTLED} else PENDING
 
 
-def _unheld(transaction: Transaction) -> str:
+def _unheld(transaction: SaleTransaction) -> str:
     code = code_of(transaction)
     return FAILED if code == UNAVAILABLE else DECLINED
 
 
-def code_of(transaction: Transaction) -> str:
+def code_of(transaction: SaleTransaction) -> str:
     """The processor's response code, "" if there is none."""
     answer = transaction.answer
     if transaction.rejection or answer is None or answer.outcome is Outcome.UNKNOWN:
@@ -188,7 +199,7 @@ def _history(when: datetime, status: str, total: str) -> Rows:
     return Rows("status_event", [event])
 
 
-def _minor(transaction: Transaction, entry: BookEntry | None) -> int:
+def _minor(transaction: SaleTransaction, entry: BookEntry | None) -> int:
     """The amount shown, in minor units: what was submitted or held, else what was requested."""
     whole = [part for part in transaction.settled(entry) if not part.is_own]
     if whole:
@@ -197,7 +208,7 @@ def _minor(transaction: Transaction, entry: BookEntry | None) -> int:
     return booked.amount_minor if booked is not None else transaction.request.amount_minor
 
 
-def _processor(transaction: Transaction) -> dict[str, Any]:
+def _processor(transaction: SaleTransaction) -> dict[str, Any]:
     code, answer = code_of(transaction), transaction.answer
     is_approved = code in (APPROVED, PARTLY_APPROVED)
     found = response(code) if code else None
@@ -245,7 +256,7 @@ def _refunded_id(named: IdTarget) -> str:
     return transaction.id_of(settlement)
 
 
-def _settlement_ids(transaction: Transaction, entry: BookEntry | None) -> list[str]:
+def _settlement_ids(transaction: SaleTransaction, entry: BookEntry | None) -> list[str]:
     return [transaction.id_of(part) for part in transaction.settled(entry) if part.is_own]
 
 
@@ -254,7 +265,7 @@ def card_type(instrument: Instrument) -> str:
     return _CARD_TYPES.get(instrument.group, "Unknown")
 
 
-def _card(transaction: Transaction) -> dict[str, Any]:
+def _card(transaction: SaleTransaction) -> dict[str, Any]:
     instrument, card = transaction.request.instrument, transaction.shown.get("card", {})
     return {
         "token": card.get("token") or None,

@@ -43,7 +43,7 @@ class SettlementOrRefund:
 
 
 @dataclass(slots=True, kw_only=True)
-class Transaction:
+class SaleTransaction:
     """A sale as requested. `request` authorises it.
 
     `rejection`: why the gateway rejects it, "" if it goes to the processor. `steer`: the processor
@@ -93,7 +93,7 @@ class Transaction:
 class IdTarget:
     """What an id names: a transaction, or a settlement or refund with its own transaction."""
 
-    transaction: Transaction
+    transaction: SaleTransaction
     part: SettlementOrRefund | None = None
 
 
@@ -109,7 +109,7 @@ class KeyedRequest:
 
 @dataclass(slots=True, kw_only=True)
 class KeptCard:
-    """A card in the vault. `steer` and `rejection` apply to each sale with it, as in Transaction.
+    """A card in the vault. `steer` and `rejection` apply to each sale with it, as to any sale.
 
     `details`: what the merchant sent about it.
     """
@@ -185,7 +185,7 @@ class CardVault:
 class Records:
     """The objects of one link."""
 
-    _transactions: BoundedDict[str, Transaction] = field(
+    _transactions: BoundedDict[str, SaleTransaction] = field(
         default_factory=lambda: BoundedDict(MAX_TRANSACTIONS)
     )
     _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
@@ -193,15 +193,15 @@ class Records:
     )
     _failed: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
 
-    def add(self, transaction: Transaction) -> Transaction:
+    def add(self, transaction: SaleTransaction) -> SaleTransaction:
         """Register a transaction; for a repeat, return the one registered under its reference."""
         return self._transactions.setdefault(transaction.reference, transaction)
 
-    def remove(self, transaction: Transaction) -> None:
+    def remove(self, transaction: SaleTransaction) -> None:
         """Forget a transaction that was never worked on."""
         self._transactions.pop(transaction.reference, None)
 
-    def executed(self, transaction: Transaction, reference: str) -> Transaction:
+    def executed(self, transaction: SaleTransaction, reference: str) -> SaleTransaction:
         """The transaction under the reference with which the link executed it.
 
         Without idempotency keys the link executes a repeat as another transaction.
@@ -209,7 +209,7 @@ class Records:
         known = self._transactions.get(reference)
         if known is not None or not reference:
             return known or transaction
-        again = Transaction(
+        again = SaleTransaction(
             request=replace(transaction.request, reference=reference),
             merchant_id=transaction.merchant_id,
             created_s=transaction.created_s,
@@ -220,7 +220,7 @@ class Records:
         )
         return self.add(again)
 
-    def at(self, reference: str) -> Transaction | None:
+    def at(self, reference: str) -> SaleTransaction | None:
         """The transaction with our reference."""
         return self._transactions.get(reference)
 
@@ -236,7 +236,7 @@ class Records:
         part = next((part for part in parts if part.is_own and part.item == item), None)
         return IdTarget(transaction=transaction, part=part) if part is not None else None
 
-    def newest_first(self) -> list[Transaction]:
+    def newest_first(self) -> list[SaleTransaction]:
         """Every transaction, newest first."""
         return list(reversed(self._transactions.values()))
 

@@ -38,8 +38,8 @@ from paychain.protocol.dialects.braintree.objects import (
 from paychain.protocol.dialects.braintree.records import (
     IdTarget,
     KeptCard,
+    SaleTransaction,
     SettlementOrRefund,
-    Transaction,
 )
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
 from paychain.protocol.message import PaymentRequest
@@ -125,7 +125,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     return answered(account, transaction)
 
 
-def answered(account: Account, transaction: Transaction) -> HttpResponse:
+def answered(account: Account, transaction: SaleTransaction) -> HttpResponse:
     """The answer to a sale in its current state: 201, or 422 with the reason of a decline."""
     named = IdTarget(transaction=transaction)
     status, value = status_of(account, named), shown(account, named)
@@ -162,7 +162,7 @@ def minor_of(given: dict[str, Any], currency: str) -> int | None:
     return minor
 
 
-def _is_uncreated(account: Account, transaction: Transaction) -> bool:
+def _is_uncreated(account: Account, transaction: SaleTransaction) -> bool:
     """Whether the first request, which ended in a server error, created nothing."""
     entry = account.entry(transaction.reference)
     return transaction.answer is None and (
@@ -170,7 +170,7 @@ def _is_uncreated(account: Account, transaction: Transaction) -> bool:
     )
 
 
-def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str) -> Transaction:
+def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str) -> SaleTransaction:
     """The transaction that a request body describes, not yet attributed. Raises Invalid."""
     kind = text(given, "type")
     if kind != "sale":
@@ -195,7 +195,7 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
         steer, rejection = _by_amount(given, steer, rejection)
     is_sale = is_true(options.get("submit_for_settlement"))
     now_s = account.backend.now_s()
-    return Transaction(
+    return SaleTransaction(
         request=PaymentRequest(
             "",
             minor,

@@ -17,7 +17,7 @@ from zlib import crc32
 from paychain.protocol.dialects.braintree.account import AT_ONCE, Account
 from paychain.protocol.dialects.braintree.documents import Rows, moment, write
 from paychain.protocol.dialects.braintree.objects import amount, shown
-from paychain.protocol.dialects.braintree.records import IdTarget, Transaction
+from paychain.protocol.dialects.braintree.records import IdTarget, SaleTransaction
 from paychain.protocol.message import Event
 from paychain.protocol.vendor_ids import encode
 from paychain.wire.http import HttpRequest
@@ -126,7 +126,7 @@ def _subject(event: Event, account: Account) -> dict[str, Any]:
     }
 
 
-def _named(event: Event, transaction: Transaction) -> IdTarget:
+def _named(event: Event, transaction: SaleTransaction) -> IdTarget:
     """The settlement or refund that an event is about, where it has a transaction of its own."""
     parts = [*transaction.settlements, *transaction.refunds]
     part = next((part for part in parts if part.is_own and part.item == event.item), None)

@@ -7,13 +7,12 @@ from typing import Any
 
 from paychain.protocol.dialects.checkout.tables import errors
 from paychain.protocol.message import Error, ErrorKind
-from paychain.protocol.vendor_pages import edge_page, phrase_of
+from paychain.protocol.vendor_pages import edge_page_of, phrase_of
 from paychain.wire.http import HttpResponse, json_response
 
 REQUEST_ID = "cko-request-id"
 RETRY_AFTER = "retry-after"
 DUPLICATE = "duplicate_request"  # answers a repeat, and proves nothing about the first request
-OF_THE_EDGE = frozenset({502, 503, 504})
 _GARBLED = b'{"id":"pay_'
 _BY_KIND = {
     ErrorKind.MALFORMED: "malformed",
@@ -24,13 +23,6 @@ _BY_KIND = {
     ErrorKind.KEY_MISMATCH: "malformed",
     ErrorKind.KEY_IN_FLIGHT: "in_flight",
     ErrorKind.RATE_LIMITED: "too_many",
-}
-_EDGE_STATUS = {
-    ErrorKind.OVERLOADED: 503,
-    ErrorKind.UNAVAILABLE: 503,
-    ErrorKind.BAD_GATEWAY: 502,
-    ErrorKind.GATEWAY_TIMEOUT: 504,
-    ErrorKind.FORWARDED: 502,
 }
 _BY_STATUS = {
     401: "unauthorised",
@@ -62,18 +54,20 @@ def of_link(error: Error, request_id: str) -> HttpResponse:
     """An error of the link or an injected one, in Checkout.com's format."""
     if error.kind is ErrorKind.GARBLED:
         return HttpResponse(201, _GARBLED, {"content-type": "application/json"})
-    status = error.status or _EDGE_STATUS.get(error.kind, 0)
-    if status in OF_THE_EDGE:
-        response = edge_page(status)
-    elif error.kind is ErrorKind.INJECTED:
-        response = _injected(status, request_id)
-    elif error.kind is ErrorKind.INTERNAL:
-        response = failure("internal", request_id, message=error.message)
-    else:
-        response = failure(_BY_KIND[error.kind], request_id)
+    response = edge_page_of(error)
+    if response is None:
+        response = _of_api(error, request_id)
     if error.retry_after_s:
         response.headers[RETRY_AFTER] = str(ceil(error.retry_after_s))
     return response
+
+
+def _of_api(error: Error, request_id: str) -> HttpResponse:
+    if error.kind is ErrorKind.INJECTED:
+        return _injected(error.status, request_id)
+    if error.kind is ErrorKind.INTERNAL:
+        return failure("internal", request_id, message=error.message)
+    return failure(_BY_KIND[error.kind], request_id)
 
 
 def _injected(status: int, request_id: str) -> HttpResponse:

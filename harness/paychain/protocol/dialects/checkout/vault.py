@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.protocol.dialects.checkout import payments, reading, views
+from paychain.protocol.dialects.checkout import reading, views
 from paychain.protocol.dialects.checkout.account import Account, Customer, StoredCard
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse, json_response
 
 _SAID = ("name", "phone", "metadata")
@@ -39,14 +40,14 @@ async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
             card.customer = customer.id
         customer.default = str(body.get("default") or (kept[0].id if kept else ""))
 
-    await payments.execute_nothing(call, payments.NOTHING, add)
+    await execute_nothing(call, change=add)
     return json_response(201, {"id": customer.id})
 
 
 async def show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /customers/{id}`, by id or email address."""
     customer = _customer(account, name)
-    await payments.execute_nothing(call, payments.NOTHING)
+    await execute_nothing(call)
     cards = [_shown(card) for card in account.cards.values() if card.customer == customer.id]
     default = {"default": customer.default} if customer.default else {}
     return json_response(
@@ -68,7 +69,7 @@ async def update_customer(call: VendorCall, account: Account, name: str) -> Http
         customer.email, customer.default = email, default
         customer.said |= {said: body[said] for said in _SAID if said in body}
 
-    await payments.execute_nothing(call, payments.NOTHING, change)
+    await execute_nothing(call, change=change)
     return HttpResponse(204)
 
 
@@ -81,7 +82,7 @@ async def delete_customer(call: VendorCall, account: Account, name: str) -> Http
         for card in [each for each in account.cards.values() if each.customer == customer.id]:
             account.cards.pop(card.id, None)
 
-    await payments.execute_nothing(call, payments.NOTHING, change)
+    await execute_nothing(call, change=change)
     return HttpResponse(204)
 
 
@@ -115,14 +116,14 @@ async def create_instrument(call: VendorCall, account: Account) -> HttpResponse:
             if owner.get("default") is True or not customer.default:
                 customer.default = card.id
 
-    await payments.execute_nothing(call, payments.NOTHING, add)
+    await execute_nothing(call, change=add)
     return json_response(201, _shown(card, customer))
 
 
 async def show_instrument(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /instruments/{id}`."""
     card = _card(account, name)
-    await payments.execute_nothing(call, payments.NOTHING)
+    await execute_nothing(call)
     return json_response(200, _shown(card, account.customers.get(card.customer)))
 
 
@@ -146,7 +147,7 @@ async def update_instrument(call: VendorCall, account: Account, name: str) -> Ht
             if owner.get("default") is True:
                 customer.default = card.id
 
-    await payments.execute_nothing(call, payments.NOTHING, change)
+    await execute_nothing(call, change=change)
     return json_response(200, {"type": "card", "fingerprint": _shown(card)["fingerprint"]})
 
 
@@ -160,7 +161,7 @@ async def delete_instrument(call: VendorCall, account: Account, name: str) -> Ht
         if customer is not None and customer.default == card.id:
             customer.default = ""
 
-    await payments.execute_nothing(call, payments.NOTHING, change)
+    await execute_nothing(call, change=change)
     return HttpResponse(204)
 
 

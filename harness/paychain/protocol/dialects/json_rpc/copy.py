@@ -135,7 +135,7 @@ class Copy:
         self._moved[transaction.to.lower()] += sign * transaction.amount_minor
 
     def moved(self, account: str, height: int) -> int:
-        """What an account received less what it sent up to a height, in minor units."""
+        """The net amount that an account received up to a height, in minor units."""
         total = self._moved[account]
         for transaction in self._mined_after(height):
             if transaction.to.lower() == account:

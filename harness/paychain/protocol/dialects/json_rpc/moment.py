@@ -44,7 +44,7 @@ FUNDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class TransferTerms:
     """The payment that a transaction makes: to whom, and how much in minor units."""
 
     to: str
@@ -69,7 +69,7 @@ class NetworkFacts:
         """How many wei one minor unit of the native asset is; 1 for a token."""
         return 1 if self.is_token else int(10 ** (WEI_DIGITS - exponent(self.asset)))
 
-    def transfer_in(self, transaction: SignedTransaction) -> Transfer:
+    def transfer_in(self, transaction: SignedTransaction) -> TransferTerms:
         """The payment that a transaction makes; its amount is 0 if it moves none of the asset.
 
         Raises RpcError for a transaction that the mock does not support.
@@ -81,14 +81,14 @@ class NetworkFacts:
             if rest:
                 what = f"paychain: the ledger keeps {exponent(self.asset)} decimals of {self.asset}"
                 raise RpcError(SERVER_ERROR, f"{what}; {transaction.value} wei has more")
-            return Transfer(transaction.to, amount)
+            return TransferTerms(transaction.to, amount)
         data = transaction.data
         is_transfer = transaction.to.lower() == TOKEN and data[:4] == TRANSFER and len(data) >= 68
         if not is_transfer:
-            return Transfer(transaction.to, 0)
+            return TransferTerms(transaction.to, 0)
         from eth_utils.address import to_checksum_address
 
-        return Transfer(to_checksum_address(data[16:36]), int.from_bytes(data[36:68], "big"))
+        return TransferTerms(to_checksum_address(data[16:36]), int.from_bytes(data[36:68], "big"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

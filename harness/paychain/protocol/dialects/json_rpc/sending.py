@@ -14,7 +14,7 @@ from paychain.protocol.dialects.json_rpc.moment import (
     GAS_MONEY_WEI,
     Moment,
     NetworkFacts,
-    Transfer,
+    TransferTerms,
     balance_of,
 )
 from paychain.protocol.dialects.json_rpc.shapes import TRANSFER_GAS
@@ -40,7 +40,7 @@ class Sent:
 
     signed: SignedTransaction
     raw: str
-    transfer: Transfer
+    transfer: TransferTerms
 
 
 def read_sent(network: NetworkFacts, params: Sequence[Any]) -> Sent:

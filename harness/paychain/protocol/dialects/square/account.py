@@ -107,7 +107,7 @@ class Account:
         default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
     )
     cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
-    # Path, body and what became of it: a customer, a stored card.
+    # Path, body and result: a customer, a stored card.
     made_by_key: BoundedDict[str, tuple[str, dict[str, Any], Any]] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)
     )

@@ -267,7 +267,7 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
 
 
 def _note(payment: Payment, answer: Answer) -> None:
-    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    """Record the outcome of a payment's authorisation, even if nobody receives the answer."""
     if answer.outcome is Outcome.DECLINED:
         payment.failure = decline_of(answer.code, payment.request.instrument.group)
     elif 0 < answer.amount_minor < payment.to_capture_minor:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from zlib import crc32
 
-from paychain.protocol.dialects.square import payments, reading
+from paychain.protocol.dialects.square import reading
 from paychain.protocol.dialects.square.account import Account, StoredCard
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.tables import decline_of
 from paychain.protocol.dialects.square.views import brand, declined, when
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
+from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import query_of
 from paychain.wire.http import HttpResponse, json_response
 
@@ -226,7 +227,7 @@ async def _execute(
             makes_attempt=False,
         )
     )
-    await payments.execute_nothing(call, payments.NOTHING, change)
+    await execute_nothing(call, change=change)
 
 
 def _customer(account: Account, name: str) -> Shown:
@@ -261,7 +262,7 @@ def _inside(body: Mapping[str, Any], name: str, at: str = "") -> Shown:
 
 
 def _is_like(value: str, wanted: Mapping[str, Any]) -> bool:
-    """Whether a text fits a filter: `{exact: …}` or `{fuzzy: …}`, of which all parts must occur."""
+    """Whether a text matches `{exact: …}`, or contains all parts of `{fuzzy: …}`."""
     if "exact" in wanted:
         return value == str(wanted["exact"])
     parts: Iterable[str] = str(wanted.get("fuzzy") or "").lower().split()

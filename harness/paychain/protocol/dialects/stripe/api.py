@@ -85,6 +85,7 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_methods": people.create_method,
     "GET /v1/payment_methods": listing.methods,
     "GET /v1/payment_methods/{payment_method}": people.retrieve_method,
+    "POST /v1/payment_methods/{payment_method}": people.update_method,
     "POST /v1/payment_methods/{payment_method}/attach": people.attach,
     "POST /v1/payment_methods/{payment_method}/detach": people.detach,
     "POST /v1/customers": people.create_customer,

@@ -116,15 +116,19 @@ def of_parameters(given: dict[str, Any], made_id: str, created_s: int) -> Method
     return method
 
 
-def _add_details(method: Method, card: dict[str, Any]) -> None:
-    month, year = integer(card, "exp_month"), integer(card, "exp_year")
-    if month is not None and month > 12:
+def expiry(card: dict[str, Any]) -> tuple[int, int]:
+    """Month and year of a card's parameters, 0 where they have none. Raises Invalid."""
+    month, year = integer(card, "exp_month") or 0, integer(card, "exp_year") or 0
+    if month > 12:
         raise card_refused(
             "Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month"
         )
-    method.month = month or method.month
-    if year is not None:
-        method.year = year + 2000 if year < 100 else year
+    return month, year + 2000 if 0 < year < 100 else year
+
+
+def _add_details(method: Method, card: dict[str, Any]) -> None:
+    month, year = expiry(card)
+    method.month, method.year = month or method.month, year or method.year
     cvc = text(card, "cvc")
     if cvc and not (cvc.isdecimal() and len(cvc) in (3, 4)):
         raise card_refused("Your card's security code is invalid.", "invalid_cvc", "cvc")

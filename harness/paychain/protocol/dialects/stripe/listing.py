@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import islice
 from typing import Any
@@ -26,9 +26,18 @@ _BOUNDS: dict[str, Callable[[int, int], bool]] = {
 }
 
 
-def page(account: Account, asked: RoutedRequest, found: Iterable[Shown]) -> Plan:
-    """A page of the objects that were found, which are newest first."""
-    return account.looked_up(lambda: _page(asked, found))
+def page(
+    account: Account, asked: RoutedRequest, found: Iterable[Shown], filters: Sequence[str] = ()
+) -> Plan:
+    """A page of the objects that were found, which are newest first. Raises Invalid.
+
+    `filters`: parameters, each of which has to equal the field of its name if it is given.
+    """
+    wanted = {name: value for name in filters if (value := text(asked.given, name))}
+    matching = (
+        shown for shown in found if all(shown[name] == value for name, value in wanted.items())
+    )
+    return account.looked_up(lambda: _page(asked, matching))
 
 
 def _page(asked: RoutedRequest, found: Iterable[Shown]) -> Shown:

@@ -11,7 +11,7 @@ from paychain.protocol.dialects.stripe.account import (
     RoutedRequest,
     written,
 )
-from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.cards import Method, expiry, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.parameters import mapping, required, text
@@ -41,6 +41,25 @@ def retrieve_customers_method(account: Account, asked: RoutedRequest) -> Plan:
     if method is None or method.customer != customer:
         raise missing("PaymentMethod", name)
     return account.looked_up(lambda: account.objects.method(method))
+
+
+def update_method(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/payment_methods/{payment_method}`: billing details, expiry, metadata."""
+    method = _method(account, asked.names[0])
+    given = asked.given
+    billing, card = mapping(given, "billing_details"), mapping(given, "card")
+    month, year = expiry(card)
+
+    # Another update may come between until this one is done.
+    def change() -> None:
+        metadata = written(method.metadata, given)
+        merged = {**method.billing, **billing}
+        method.billing = {name: value for name, value in merged.items() if value != ""}
+        method.metadata = metadata
+        method.month, method.year = month or method.month, year or method.year
+
+    written(method.metadata, given)
+    return account.looked_up(lambda: account.objects.method(method), change=change)
 
 
 def attach(account: Account, asked: RoutedRequest) -> Plan:

@@ -1,0 +1,47 @@
+"""What was acknowledged and is in no book: everybody says that it is done, and nobody has done it.
+
+What some books have and others lack is found by comparing them. Here all of them agree, and only
+what was due says that they are wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.position import Position
+from paychain.payments.rules.reconciled import Reconciled
+
+
+def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
+    """How much of an acknowledged capture, refund, cancel or chargeback no book has; else 0."""
+    if follow_up.end != "done" or not follow_up.is_due:
+        return 0
+    positions = dict(_positions(payment, follow_up))
+    if not positions:
+        return 0
+    match follow_up.operation:
+        case "capture" | "refund":
+            booked = (
+                (each.captured if follow_up.operation == "capture" else each.refunded)
+                for each in positions.values()
+            )
+            most = max(items.get(follow_up.item, 0) for items in booked)
+            return max(0, follow_up.amount_minor - most)
+        case "void":
+            if any(each.released_minor or each.captured_minor for each in positions.values()):
+                return 0
+            return max(each.held_minor for each in positions.values())
+        case "dispute":
+            # The issuer reports what it has given back; a report without an amount is an old one.
+            own = positions.get(follow_up.link)
+            given_minor = own.charged_back_minor if own is not None else 0
+            return max(0, follow_up.amount_minor - given_minor)
+    return 0
+
+
+def _positions(payment: Reconciled, follow_up: FollowUp) -> Iterator[tuple[str, Position]]:
+    """The books of the authorisation that it follows; of several with its name the last."""
+    for entry in payment.authorisations:
+        if follow_up.is_of(entry.reference):
+            yield from entry.positions.items()
