@@ -131,7 +131,7 @@ def test_what_breaks_while_the_machine_stalls_is_no_fault_of_the_chain(
     assert worst["longest_ms"] >= 700
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_tls_ends.py has a load in which nobody pays for seconds
 def test_a_load_that_ends_in_silence_ends_when_it_declared(tmp_path: Path) -> None:
     """Every payment is answered long before the end of the load: nothing died."""
     run(tmp_path, arrivals="{steps: [{at: 0s, rate: 40/s}, {at: 2s, rate: 0/s}]}")

@@ -309,7 +309,7 @@ def test_batches_are_spaced_then_the_chain_is_restarted_when_controls_fail() -> 
     assert result.restarts >= 1
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_explore_parts.py for the parts of a search
 def test_one_and_two_parts_find_the_same(tmp_path: Path) -> None:
     """The same rules, each with a script as simple, whichever part comes across it."""
     rules = ("no_double_charge", "no_orphaned_authorisation")
