@@ -73,7 +73,9 @@ _CLOCKS: tuple[Declared, ...] = (
 
 def _in_a_call(chance: Chance, call: Declared, operation: str, targets: list[str]) -> None:
     if operation == "authorise" and "tenders" not in call and happens(chance, RARELY):
-        call["trace"] = {"digits": 1, "with_time": bool(chance.integer(1))}
+        # Where two authorisations get one number (few digits, no time), they have one name in every
+        # book, and none says which is meant: chains/card-trace-wraps.yaml shows what that costs.
+        call["trace"] = {"digits": choose(chance, (6, 4))}
     if happens(chance, RARELY):
         call["propagate_deadline"] = True
         call["min_time_left"] = choose(chance, ("1ms", "500ms", "1500ms"))

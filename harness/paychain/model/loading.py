@@ -35,6 +35,7 @@ from paychain.model.sentence import sentence
 from paychain.payments.errors import UserError, one_line
 
 Model = TypeVar("Model", bound=Declared)
+MAX_WHAT = 300  # characters of a mistake, which quotes a value: that may be the whole file
 NO_NAMES: Names = MappingProxyType({})
 NOTHING_KEPT: Mapping[str, Path] = MappingProxyType({})
 
@@ -46,7 +47,7 @@ class FileMistakes(UserError):
 
     def __init__(self, path: str, mistakes: list[Mistake]) -> None:
         self.path = path
-        self.mistakes = sorted(set(mistakes))
+        self.mistakes = sorted({_shortened(mistake) for mistake in mistakes})
         self.lines = [
             one_line(
                 f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
@@ -56,6 +57,13 @@ class FileMistakes(UserError):
         ]
         count = f"{len(self.lines)} mistake{'s' if len(self.lines) > 1 else ''}"
         super().__init__("\n".join([*self.lines, f"{count}; nothing was run"]))
+
+
+def _shortened(mistake: Mistake) -> Mistake:
+    if len(mistake.what) <= MAX_WHAT:
+        return mistake
+    half = MAX_WHAT // 2
+    return replace(mistake, what=f"{mistake.what[:half]}…{mistake.what[-half:]}")
 
 
 @dataclass(frozen=True)
