@@ -98,6 +98,7 @@ def engine_events(chain: Path) -> list[EngineEvent]:
 
 
 @pytest.mark.slow
+@pytest.mark.law
 @pytest.mark.long(60)
 def test_links_elsewhere_give_the_verdict_of_links_here_until_a_machine_is_lost(
     tmp_path: Path,

@@ -84,6 +84,7 @@ def test_a_chain_that_is_up_takes_plain_locust_payments_and_toxics(
 
 
 @pytest.mark.slow
+@pytest.mark.law
 def test_ports_are_fixed_and_a_payment_is_what_the_docs_show(tmp_path: Path) -> None:
     first = free_ports(8)
     declare(tmp_path, shop=corner_shop(timeout="2s", processor_timeout="1s"))

@@ -93,6 +93,7 @@ def trace(
 
 
 @pytest.mark.slow
+@pytest.mark.law
 def test_processes_with_other_hash_seeds_leave_the_same_bytes(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
