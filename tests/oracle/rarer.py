@@ -49,7 +49,9 @@ def _at_a_link(chance: Chance, link: Declared) -> None:
         capacity = {"concurrency": some(chance, 1, 3), "queue": some(chance, 0, 4)}
         link["capacity"] = capacity
     if "idempotency" in link and link["idempotency"] != "none" and happens(chance, 20):
-        window = choose(chance, ("1s", "300ms", "5s"))
+        # A key that is forgotten sooner lets one reference be booked again: `booked_once` names
+        # that, and on an account it is over once both holds are.
+        window = choose(chance, ("1m", "20s", "1h"))
         link["idempotency"] = {"model": link["idempotency"], "window": window}
     if "duplicates" in link and happens(chance, 50):
         by = choose(chance, (["card"], ["amount"], ["card", "amount", "merchant"]))

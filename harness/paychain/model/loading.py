@@ -35,7 +35,7 @@ from paychain.model.sentence import sentence
 from paychain.payments.errors import UserError, one_line
 
 Model = TypeVar("Model", bound=Declared)
-MAX_WHAT = 300  # characters of a mistake, which quotes a value: that may be the whole file
+MAX_TEXT = 2_000  # characters of a mistake or a hint: a value in it may be the whole file
 NO_NAMES: Names = MappingProxyType({})
 NOTHING_KEPT: Mapping[str, Path] = MappingProxyType({})
 
@@ -60,10 +60,12 @@ class FileMistakes(UserError):
 
 
 def _shortened(mistake: Mistake) -> Mistake:
-    if len(mistake.what) <= MAX_WHAT:
-        return mistake
-    half = MAX_WHAT // 2
-    return replace(mistake, what=f"{mistake.what[:half]}…{mistake.what[-half:]}")
+    return replace(mistake, what=_ends_of(mistake.what), hint=_ends_of(mistake.hint))
+
+
+def _ends_of(text: str) -> str:
+    half = MAX_TEXT // 2
+    return text if len(text) <= MAX_TEXT else f"{text[:half]}…{text[-half:]}"
 
 
 @dataclass(frozen=True)
