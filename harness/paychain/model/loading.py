@@ -35,6 +35,7 @@ from paychain.model.sentence import sentence
 from paychain.payments.errors import UserError, one_line
 
 Model = TypeVar("Model", bound=Declared)
+MAX_TEXT = 2_000  # characters of a mistake or a hint: a value in it may be the whole file
 NO_NAMES: Names = MappingProxyType({})
 NOTHING_KEPT: Mapping[str, Path] = MappingProxyType({})
 
@@ -46,7 +47,7 @@ class FileMistakes(UserError):
 
     def __init__(self, path: str, mistakes: list[Mistake]) -> None:
         self.path = path
-        self.mistakes = sorted(set(mistakes))
+        self.mistakes = sorted({_shortened(mistake) for mistake in mistakes})
         self.lines = [
             one_line(
                 f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
@@ -56,6 +57,15 @@ class FileMistakes(UserError):
         ]
         count = f"{len(self.lines)} mistake{'s' if len(self.lines) > 1 else ''}"
         super().__init__("\n".join([*self.lines, f"{count}; nothing was run"]))
+
+
+def _shortened(mistake: Mistake) -> Mistake:
+    return replace(mistake, what=_ends_of(mistake.what), hint=_ends_of(mistake.hint))
+
+
+def _ends_of(text: str) -> str:
+    half = MAX_TEXT // 2
+    return text if len(text) <= MAX_TEXT else f"{text[:half]}…{text[-half:]}"
 
 
 @dataclass(frozen=True)

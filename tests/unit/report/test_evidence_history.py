@@ -248,7 +248,7 @@ def test_processes_that_sign_at_once_make_one_history(tmp_path: Path) -> None:
     signers = [
         subprocess.Popen([sys.executable, "-c", SIGNS, *runs[start::2]]) for start in range(2)
     ]
-    assert [signer.wait(60) for signer in signers] == [0, 0]
+    assert [signer.wait(110) for signer in signers] == [0, 0]
     assert all(each.is_sound for each in verify_history(tmp_path, [PUBLIC]))
     assert len(extent(tmp_path).heads) == 1
 
