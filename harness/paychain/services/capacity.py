@@ -40,7 +40,8 @@ class AdmissionQueue:
             # The link dies. A place that was handed over at the same moment goes to the next.
             if turn.done() and not turn.cancelled():
                 self.leave()
-            else:
+            # Somebody who left before has taken it out of the queue already.
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
         return True

@@ -19,6 +19,23 @@ from tests.support.virtual_runs import amplification, broken, phase, run_virtual
 TENTH = {"answers_in": {"median": "100ms", "p99": "100ms"}}
 
 
+def test_a_place_is_free_after_a_crash_of_whoever_had_it_and_whoever_waited() -> None:
+    async def work() -> bool:
+        capacity = AdmissionQueue(Capacity(concurrency=1, queue=1))
+        assert await capacity.enter()
+        waiting = asyncio.ensure_future(capacity.enter())
+        await asyncio.sleep(0)
+        # The link dies: the one who waits is cancelled, and before it learns of that the other
+        # one leaves.
+        waiting.cancel()
+        capacity.leave()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return await capacity.enter()
+
+    assert asyncio.run(work())
+
+
 def test_places_are_given_in_order_and_never_lost() -> None:
     async def work() -> list[str]:
         capacity = AdmissionQueue(Capacity(concurrency=1, queue=2))
