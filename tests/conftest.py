@@ -20,7 +20,8 @@ from paychain.payments.journal import Movement, MovementKind
 from tests.support.compiled import compile_tests
 from tests.support.laws import IS_THOROUGH, examples
 from tests.support.paths import FETCHED
-from tests.support.priority import COMPUTING, giving_way, may_give_way
+from tests.support.priority import giving_way, may_give_way, only_computes
+from tests.support.spreading import spread
 from tests.support.tiers import has_quick_tests
 
 settings.register_profile("paychain", examples(100))  # no deadline: busy machines break no law
@@ -77,28 +78,20 @@ def _words(path: Path) -> frozenset[str]:
 
 
 @pytest.hookimpl(trylast=True)  # of the tests that are chosen by their marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each worker begins with its part of the longest tests: none may begin when all else is done.
 
     A worker of xdist begins with the n-th part of all tests, in order.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    longest = sorted((item for item in items if lasts_s(item)), key=lasts_s, reverse=True)
-    others = [item for item in items if not lasts_s(item)]
-    items[:] = [
-        item
-        for worker in range(workers)
-        for item in (
-            *longest[worker::workers],
-            *others[worker * len(others) // workers : (worker + 1) * len(others) // workers],
-        )
-    ]
+    items[:] = spread(
+        items, workers, lasts_s, lambda item: not _is_fast(config) and only_computes(item.nodeid)
+    )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    computes = item.nodeid.startswith(COMPUTING)
-    with giving_way() if GIVES_WAY and computes else nullcontext():
+    with giving_way() if GIVES_WAY and only_computes(item.nodeid) else nullcontext():
         return (yield)
 
 

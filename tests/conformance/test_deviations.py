@@ -123,6 +123,10 @@ def test_an_empty_host_is_loopback(engine: Subject, upstream: Upstream, listen: 
 def test_a_reset_is_a_reset_on_live_connections(engine: Subject, upstream: Upstream) -> None:
     proxy = engine.proxy(upstream.address)
     pair = upstream.pair(proxy)
+    # The original resets connections that it begins to serve under the toxic, and it may begin to
+    # after the upstream has accepted: from here on it serves this one.
+    for stream in ("upstream", "downstream"):
+        crossing(pair, stream)
     engine.toxic(proxy, "reset_peer", "upstream")
     pair.client.sendall(b"x")
     wanted = "fin" if engine.is_real else "rst"

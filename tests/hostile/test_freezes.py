@@ -71,6 +71,7 @@ def test_a_fault_that_the_conductor_switched_late_is_not_the_declared_one(
     assert any(stall["process"] == "conductor" for stall in result["stalls"])
 
 
+@pytest.mark.thorough  # CI sees in test_run.py mocks that stand still, and go on
 def test_mocks_that_never_go_on_are_named(tmp_path: Path) -> None:
     with disturbed_run(tmp_path) as run:
         let_the_fault_begin(run, tmp_path)

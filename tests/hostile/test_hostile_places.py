@@ -57,11 +57,12 @@ def in_shell(folder: Path, script: str, **variables: str) -> subprocess.Complete
     [
         "$P $R > /dev/full",
         "$P $R >&- 2>&- <&-",
-        "$P $R | head -1; exit ${PIPESTATUS[0]}",
-        "PYTHONIOENCODING=ascii $P $R",
+        "PYTHONIOENCODING=ascii $P $R | head -1; exit ${PIPESTATUS[0]}",
         *map(
             thorough,
             (
+                "$P $R | head -1; exit ${PIPESTATUS[0]}",
+                "PYTHONIOENCODING=ascii $P $R",
                 "$P $R 2> /dev/full",
                 "$P $R 2>&-",
                 "$P $R 2>&1 >/dev/null | head -1; exit ${PIPESTATUS[0]}",

@@ -28,6 +28,7 @@ def test_a_journal_that_cannot_be_written_makes_the_run_inconclusive(
     assert judged == ["no_card_number_in_a_file"]
 
 
+@pytest.mark.thorough  # CI sees a full disk, in test_hostile_places.py
 def test_a_database_that_cannot_grow_makes_the_run_inconclusive(tmp_path: Path) -> None:
     with disturbed_run(tmp_path) as run:
         let_it_begin(run, tmp_path)

@@ -34,7 +34,7 @@ def trace_of(folder: Path, seed: int, hash_seed: int) -> str:
     return sha256(trace.read_bytes()).hexdigest()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_virtual_determinism.py has other hash seeds for a chain of mocks
 def test_two_processes_have_one_history(tmp_path: Path) -> None:
     shop_in(tmp_path, STRIPE)
     tmp_path.joinpath("lost.yaml").write_text(EXPERIMENT, "utf-8")

@@ -57,7 +57,7 @@ CHAIN = corner_shop(
 RUN_S = 140.0  # a run ends in this time, however busy the machine
 HEAD = """\
 experiment: {name}
-load: {{arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 1s}}
+load: {{arrivals: 20/s, warm_up: 500ms, before: 1500ms, after: 1s}}
 """
 
 

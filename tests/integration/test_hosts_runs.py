@@ -21,6 +21,7 @@ from paychain.payments.journal import EngineEvent
 from paychain.processes.loopback import free_port
 from tests.support.chains import corner_shop, experiment
 from tests.support.cli import Running, invoked, paychain, running
+from tests.support.laws import IS_THOROUGH
 from tests.support.processes import children_of
 from tests.support.runs import broken_rules, declare, payments_are_under_way, result_in, result_of
 from tests.support.waiting import wait_until
@@ -97,6 +98,7 @@ def engine_events(chain: Path) -> list[EngineEvent]:
 
 
 @pytest.mark.slow
+@pytest.mark.law
 @pytest.mark.long(60)
 def test_links_elsewhere_give_the_verdict_of_links_here_until_a_machine_is_lost(
     tmp_path: Path,
@@ -108,7 +110,9 @@ def test_links_elsewhere_give_the_verdict_of_links_here_until_a_machine_is_lost(
     local = newest(here)
     assert local["verdict"] == "fail"  # 30 % of the answers are lost, and nobody clears that up
     with up(chain, "m1") as first, up(chain, "m2"):
-        for _ in range(2):  # books and keys are empty again in the second
+        # Books and keys are empty again in the second. CI sees that machines wait again: the run
+        # below begins on the same ones.
+        for _ in range(2 if IS_THOROUGH else 1):
             result = run(chain)
             assert result["verdict"] == local["verdict"], result["reasons"]
             assert broken_rules(result) == broken_rules(local)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.shared_runs import made_once
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 RAISES = "raise RuntimeError('imported from the working directory')\n"
@@ -37,7 +39,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     What the wheel depends on is taken from this environment, so that nothing is downloaded. Its
     .pth files count for nothing there: a checkout that is installed here is not found.
     """
-    place = tmp_path_factory.mktemp("wheel")
+    return made_once(tmp_path_factory, "wheel", install) / "venv" / "bin"
+
+
+def install(place: Path) -> None:
+    """Build the wheel, and install it in a fresh environment, `venv` in a folder."""
     # Without hatchling here, pip fetches it for the build.
     isolation = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
     output(ROOT, sys.executable, "-m", "pip", "wheel", *isolation, "--no-deps", "-w", place, ROOT)
@@ -52,7 +58,6 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     found = output(place, python, "-c", "import paychain; print(paychain.__file__)")
     assert Path(found.strip()).is_relative_to(packages)
-    return fresh / "bin"
 
 
 @pytest.fixture

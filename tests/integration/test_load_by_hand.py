@@ -104,7 +104,7 @@ def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_pa
     assert not (tmp_path / "chaos").exists()  # nobody saved
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_board_guard.py for the token, and the board above for what it guards
 def test_beyond_loopback_a_token_opens_the_board_and_nothing_is_left_when_nothing_was_done(
     tmp_path: Path,
 ) -> None:

@@ -92,7 +92,7 @@ def test_a_service_can_be_started_by_hand_with_the_variables_of_up(tmp_path: Pat
         assert up.exit_code() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # by hand, above, with ports that are not its own
 def test_a_service_that_runs_already_may_be_started_after_up_and_finds_its_ports(
     tmp_path: Path,
 ) -> None:

@@ -15,6 +15,7 @@ from paychain.testing.chain import start_chain
 from tests.support.cli import paychain as run_paychain
 from tests.support.own_chains import own_shop
 from tests.support.runs import declare, result_in, result_of
+from tests.support.tiers import thorough
 
 PAYS: dict[str, Any] = {
     "request": {
@@ -94,10 +95,12 @@ def test_a_class_that_fails_makes_the_run_inconclusive_and_says_where(tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_template_that_fits_nothing_is_reported_by_every_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, thorough(2)])
+def test_a_template_that_fits_nothing_is_reported(tmp_path: Path, workers: int) -> None:
     # There the shop answers in our JSON, which the template does not describe.
     declared(tmp_path, {**PAYS, "request": {**PAYS["request"], "path": "/pay"}})
-    words = ("run", "own.yaml", "quick.yaml", "--workers", "2", "--out", "runs")
+    words = ["run", "own.yaml", "quick.yaml", "--out", "runs"]
+    words += ["--workers", str(workers)] if workers else []
     assert run_paychain(tmp_path, *words).exit_code == 3
     result = result_of(tmp_path)
     reasons = [reason for reason in result["reasons"] if "is approved or declined" in reason]

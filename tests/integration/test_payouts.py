@@ -74,11 +74,11 @@ def judged(result: Result) -> Mapping[str, int]:
         (("stablecoin-payout", "deep-reorg"), set()),
         # What breaks no rule takes as long again.
         *(
-            pytest.param((chain, story), set(), marks=pytest.mark.slow)
-            for chain, story in (
-                ("stablecoin-payout", "doge-sent-again"),
-                ("stablecoin-payout", "restored-balances"),
-                ("stablecoin-payout-new-nonce", "restored-balances"),
+            pytest.param((chain, story), set(), marks=mark)
+            for chain, story, mark in (
+                ("stablecoin-payout", "doge-sent-again", pytest.mark.slow),
+                ("stablecoin-payout", "restored-balances", pytest.mark.slow),
+                ("stablecoin-payout-new-nonce", "restored-balances", pytest.mark.thorough),
             )
         ),
     ],

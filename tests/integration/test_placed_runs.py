@@ -154,6 +154,8 @@ def test_the_containers_of_a_compose_file_do_the_run(written: Path) -> None:
         issuers = containers.start("links-issuer")
         undo.callback(issuers.wait)
         undo.callback(issuers.terminate)
+        # Each look at its health is a process of its own.
+        wait_until(lambda: "wait for a run" in containers.log("links-issuer"), "the links")
         wait_until(lambda: containers.is_healthy("links-issuer"), "the links are healthy")
         started = {}
         for name in ("run", "shop", "worker"):

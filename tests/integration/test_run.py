@@ -131,7 +131,7 @@ def test_what_breaks_while_the_machine_stalls_is_no_fault_of_the_chain(
     assert worst["longest_ms"] >= 700
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_tls_ends.py has a load in which nobody pays for seconds
 def test_a_load_that_ends_in_silence_ends_when_it_declared(tmp_path: Path) -> None:
     """Every payment is answered long before the end of the load: nothing died."""
     run(tmp_path, arrivals="{steps: [{at: 0s, rate: 40/s}, {at: 2s, rate: 0/s}]}")
@@ -142,17 +142,22 @@ def test_a_load_that_ends_in_silence_ends_when_it_declared(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_users_who_wait_for_answers_set_the_pace_of_a_closed_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, thorough(2)])
+def test_users_who_wait_for_answers_set_the_pace_of_a_closed_model(
+    tmp_path: Path, workers: int
+) -> None:
     declare(
         tmp_path,
         shop=shop(**SHOP),
         quick=quick().replace("arrivals: 40/s", "users: 10, think_time: 200ms"),
     )
-    assert paychain(tmp_path, *RUN, "--workers", "2").exit_code == 0
+    words = ["--workers", str(workers)] if workers else []
+    assert paychain(tmp_path, *RUN, *words).exit_code == 0
     load = result_of(tmp_path)["load"]
     assert load["arrivals"] == "closed model: 10 users, 0.2 s think time"
     assert load["planned"] is load["lag_p99_ms"] is None
     # 6 s of 10 users who think for 0.2 s each time: 300 payments at most, and not many fewer
     assert 100 < load["offered"] == load["recorded"] <= 300
+    assert len(load["workers"]) == workers
     for worker in load["workers"]:
         assert worker["started"] == worker["recorded"]

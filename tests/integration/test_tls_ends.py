@@ -11,6 +11,7 @@ import pytest
 from tests.support.chains import as_yaml, experiment
 from tests.support.cli import invoked, paychain
 from tests.support.runs import declare
+from tests.support.tiers import thorough
 
 SHOP = Path(__file__).parents[1] / "support" / "https_shop.py"
 PAYS = {
@@ -57,7 +58,7 @@ def chain(service: dict[str, Any], **of_psp: Any) -> str:
     ("service", "of_psp"),
     [
         ({"env": {"STRIPE": "{url:psp}"}}, {"tls": True}),
-        ({"proxy": True}, {}),
+        thorough(({"proxy": True}, {})),  # test_tls.py has the forward proxy
     ],
     ids=["tls", "proxy"],
 )

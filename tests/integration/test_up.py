@@ -26,6 +26,7 @@ from paychain.protocol.dialects.native import encode
 from paychain.protocol.message import PaymentRequest
 from tests.support.chains import checked, corner_shop
 from tests.support.cli import environment, running
+from tests.support.laws import IS_THOROUGH
 from tests.support.own_chains import PAYS, own_shop
 from tests.support.paths import DOCS
 from tests.support.runs import declare
@@ -83,12 +84,13 @@ def test_a_chain_that_is_up_takes_plain_locust_payments_and_toxics(
 
 
 @pytest.mark.slow
+@pytest.mark.law
 def test_ports_are_fixed_and_a_payment_is_what_the_docs_show(tmp_path: Path) -> None:
     first = free_ports(8)
     declare(tmp_path, shop=corner_shop(timeout="2s", processor_timeout="1s"))
     page = (DOCS / "load.md").read_text("utf-8")
     body = json.loads(page.split("-d '", 1)[1].split("'", 1)[0])
-    for _ in range(2):
+    for _ in range(2 if IS_THOROUGH else 1):  # whoever comes second finds the same ports free
         with running(tmp_path, "up", "shop.yaml", "--json", "--port", str(first)) as up:
             up.wait_for("}\n")
             shown = json.loads(up.output.splitlines()[0])

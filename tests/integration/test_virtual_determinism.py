@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.chains import shop
 from tests.support.fetched import CACHE
+from tests.support.laws import IS_THOROUGH
 from tests.support.paths import SOURCES
 from tests.support.runs import declare
 from tests.support.tiers import only
@@ -92,12 +93,14 @@ def trace(
 
 
 @pytest.mark.slow
+@pytest.mark.law
 def test_processes_with_other_hash_seeds_leave_the_same_bytes(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    traces = {trace(files, tmp_path, hash_seed=each) for each in ("0", "777")}
-    assert len(traces) == 1
-    assert trace(files, tmp_path, hash_seed="0", seed=8) not in traces
+    first = trace(files, tmp_path, hash_seed="0")
+    assert trace(files, tmp_path, hash_seed="777") == first
+    if IS_THOROUGH:
+        assert trace(files, tmp_path, hash_seed="0", seed=8) != first
 
 
 def python_of(version: str) -> str:

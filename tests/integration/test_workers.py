@@ -198,7 +198,7 @@ def test_a_frozen_worker_is_lost_after_ten_seconds_of_silence(run: Callable[...,
     assert not Path(f"/proc/{frozen}").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # without the third one, below
 def test_workers_that_were_started_elsewhere_need_nothing_but_the_address(
     run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -354,16 +354,20 @@ class Cable:
 
 
 @pytest.mark.slow
-def test_after_a_broken_connection_every_record_arrives_once(
+@pytest.mark.long(35)
+def test_workers_from_elsewhere_need_the_address_and_deliver_every_record_once(
     run: Callable[..., Run], tmp_path: Path
 ) -> None:
-    going = run("here", "--workers", "2", "--master", "127.0.0.1:0", lasts="9s")
+    """One of them loses its connection for a while."""
+    going = run("here", "--workers", "2", "--master", "127.0.0.2:0", lasts="9s")
     address = going.address()
+    assert address.startswith("127.0.0.2:")
     cable = Cable(address)
     try:
         with (
-            worker(tmp_path, cable.address, name="cut") as cut,
-            worker(tmp_path, address, name="whole") as whole,
+            worker(tmp_path, address, token="another token, also long") as stranger,
+            worker(tmp_path, cable.address) as cut,
+            worker(tmp_path, address) as whole,
         ):
             going.begins()
             cable.cut()
@@ -377,13 +381,23 @@ def test_after_a_broken_connection_every_record_arrives_once(
             cable.restore()
             result = going.ends()
             assert [cut.wait(WITHIN_S), whole.wait(WITHIN_S)] == [0, 0]
+            assert stranger.poll() is None  # it is not let in, and never counted
     finally:
         cable.close()
     assert size > 0
     assert verdict(result) == "pass", going.output
-    assert facts(result, "name", "missing", "lost") == [("cut", 0, ""), ("whole", 0, "")]
-    payments = [row[0] for row in going.payments()]
-    assert len(payments) == len(set(payments)) == result["load"]["planned"]
+    lost = facts(result, "name", "missing", "lost")
+    assert lost == [("far", 0, ""), ("far-2", 0, "")]
+    load = result["load"]
+    assert load["planned"] == load["offered"] == load["recorded"] == len(going.payments())
+    for share in load["workers"]:
+        assert share["planned"] == share["started"] == share["recorded"]
+        # One machine has one clock: the true offset is 0.
+        assert abs(share["clock_offset_ms"]) <= share["clock_uncertainty_ms"]
+    declare(tmp_path, shop=CHAIN, steady=steady("9s"))
+    words = ["run", "shop.yaml", "steady.yaml", "--virtual", "--out", "alone"]
+    assert invoked(tmp_path, *words).exit_code == 0
+    assert going.payments() == payments_in(run_in(tmp_path, "alone"))
 
 
 IP = shutil.which("ip") or "/usr/sbin/ip"

@@ -176,7 +176,8 @@ def _draw_chain(chance: Chance) -> tuple[Declared, Chain]:
 
 
 def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
-    rate, payments = choose(chance, (20, 10, 40)), some(chance, 8, 16)
+    # Up to ten: most of a pair's time passes in payments, and two thousand pairs draw many.
+    rate, payments = choose(chance, (20, 10, 40)), some(chance, 8, 16) * 5 // 8
     amounts = {"median": 4_000, "least": 100, "most": 90_000}
     paying_ms = payments * 1000 // rate
     steps = [{"at": "0s", "rate": f"{rate}/s"}, {"at": f"{paying_ms}ms", "rate": "0/s"}]

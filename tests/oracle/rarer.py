@@ -49,7 +49,9 @@ def _at_a_link(chance: Chance, link: Declared) -> None:
         capacity = {"concurrency": some(chance, 1, 3), "queue": some(chance, 0, 4)}
         link["capacity"] = capacity
     if "idempotency" in link and link["idempotency"] != "none" and happens(chance, 20):
-        window = choose(chance, ("1s", "300ms", "5s"))
+        # A key that is forgotten sooner lets one reference be booked again: `booked_once` names
+        # that, and on an account it is over once both holds are.
+        window = choose(chance, ("1m", "20s", "1h"))
         link["idempotency"] = {"model": link["idempotency"], "window": window}
     if "duplicates" in link and happens(chance, 50):
         by = choose(chance, (["card"], ["amount"], ["card", "amount", "merchant"]))
@@ -73,7 +75,9 @@ _CLOCKS: tuple[Declared, ...] = (
 
 def _in_a_call(chance: Chance, call: Declared, operation: str, targets: list[str]) -> None:
     if operation == "authorise" and "tenders" not in call and happens(chance, RARELY):
-        call["trace"] = {"digits": 1, "with_time": bool(chance.integer(1))}
+        # Where two authorisations get one number (few digits, no time), they have one name in every
+        # book, and none says which is meant: chains/card-trace-wraps.yaml shows what that costs.
+        call["trace"] = {"digits": choose(chance, (6, 4))}
     if happens(chance, RARELY):
         call["propagate_deadline"] = True
         call["min_time_left"] = choose(chance, ("1ms", "500ms", "1500ms"))

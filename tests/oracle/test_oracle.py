@@ -21,6 +21,7 @@ def test_rules_and_world_agree_on_numbered_pairs() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long(5)
 @pytest.mark.parametrize("first", range(25, 2_025, 50))
 def test_rules_and_world_agree_on_many_numbered_pairs(first: int) -> None:
     _check(range(first, first + 50))

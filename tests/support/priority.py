@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 GIVES_WAY = 10  # so much nicer than a real run is a test that computes
-# How the ids of tests begin of which none judges what took real time.
+# How the ids of those tests begin.
 COMPUTING = (
     "tests/integration/test_deposits.py",
     "tests/integration/test_matrix_runs.py",
@@ -15,10 +15,18 @@ COMPUTING = (
     "tests/integration/test_payouts.py",
     "tests/integration/test_policy_chains.py",
     "tests/integration/test_sound_money.py",
+    "tests/integration/test_status_checks.py",
     "tests/oracle/",
     "tests/unit/explore/test_explore",
+    "tests/unit/explore/test_live_search.py",
+    "tests/unit/protocol/test_endpoint_laws.py",
     "tests/unit/services/test_capacity.py",
 )
+
+
+def only_computes(test: str) -> bool:
+    """Whether a test, by its id, judges nothing that took real time."""
+    return test.startswith(COMPUTING)
 
 
 @contextmanager

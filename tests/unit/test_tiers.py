@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.compiled import compile_tests
+from tests.support.spreading import spread
 from tests.support.tiers import has_quick_tests
 
 SLOW = "@pytest.mark.slow\ndef test_a():\n    pass\n"
@@ -46,3 +47,25 @@ def test_what_workers_will_import_is_compiled_once(
     assert compile_tests(pytestconfig, tmp_path, only_quick=True) == 0
     quick.write_text(QUICK + QUICK)
     assert compile_tests(pytestconfig, tmp_path, only_quick=False) == 2
+
+
+LASTS_S = {"run 1": 40.0, "run 2": 60.0, "run 3": 50.0, "sum 1": 5.0, "sum 3": 6.0}
+
+
+@pytest.mark.parametrize("workers", range(1, 8))
+@pytest.mark.parametrize("computing", [0, 1, 12, 60])
+def test_each_worker_begins_with_its_longest_tests(workers: int, computing: int) -> None:
+    tests = [f"run {n}" for n in range(31)] + [f"sum {n}" for n in range(computing)]
+    order = spread(
+        tests, workers, lambda test: LASTS_S.get(test, 0.0), lambda test: test.startswith("sum")
+    )
+    assert sorted(order) == sorted(tests)
+    begins, left = [], order
+    for others in range(workers, 0, -1):  # as xdist hands them out
+        begins.append(left[0])
+        left = left[len(left) // others :]
+    assert begins[0] == "run 2"
+    if workers == 5:
+        assert begins[1] == "run 3"
+    if workers > 1 and computing == 60:
+        assert begins[workers - max(1, int(workers * 0.4))] == "sum 3"

@@ -279,7 +279,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 def holm_threshold(chances: Sequence[float]) -> float:
     """The largest of these chances that is still significant for all measures together; -1: none.
 
-    Holm: the smallest chance is held against SIGNIFICANT over their number, the next against
+    Holm: the smallest chance is compared with SIGNIFICANT over their number, the next with
     SIGNIFICANT over one less, and so on, until the first that is too large.
     """
     threshold = -1.0

@@ -9,7 +9,7 @@ _ENDING = {signal.SIGINT, signal.SIGTERM, *({signal.SIGHUP} if hasattr(signal, "
 
 
 def main() -> None:
-    """Import the command and run it. Ctrl-C meanwhile ends the process without a traceback."""
+    """Import the command and run it. Ctrl-C during the import leaves no traceback either."""
     # Who started us may block what ends a run, and every process inherits that.
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)

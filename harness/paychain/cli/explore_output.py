@@ -31,7 +31,7 @@ class ProgressLine:
         self._printed_s: float | None = None
 
     def show(self, line: Callable[[], str]) -> None:
-        """Print the line that this gives, unless the last one is recent."""
+        """Print the line that `line` returns, unless the last one is recent."""
         now_s = self._clock()
         every_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
         if self._printed_s is not None and now_s - self._printed_s < every_s:

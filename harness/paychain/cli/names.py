@@ -16,7 +16,7 @@ def experiments(incomplete: str) -> list[str]:
 
 
 def files(incomplete: str) -> list[str]:
-    """Chains and experiments by name, and files that a path may go on with."""
+    """Completions: names of chains and experiments, and files that continue a path."""
     return sorted({*chains(incomplete), *experiments(incomplete)})
 
 

@@ -52,7 +52,7 @@ class _Setting:
 
 
 def defaults(context: Any, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What the options of each command default to, by the names of command and parameter.
+    """The defaults of each command's options, by the names of command and parameter.
 
     `context`: of the group of all commands. Raises UserError for a mistake in the file or in a
     variable.

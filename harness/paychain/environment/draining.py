@@ -58,7 +58,7 @@ class Draining:
         return pending
 
     def _let_services_settle(self, requests: OwnRequests, until_ns: int) -> None:
-        """Wait for what own services still do by themselves: nobody reports that they have ended.
+        """Wait for work that own services do on their own, whose end nothing reports.
 
         Until they have asked nothing for a moment and nothing is unknown to them or to a customer;
         as long as something is, they have all the time to settle it.

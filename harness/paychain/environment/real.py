@@ -311,7 +311,7 @@ class RealChain(WithOwnServices):
         return self._load.line()
 
     def advance(self, until_ns: int | None = None) -> None:
-        """Look after the processes, and wait for a moment. Raises PartLost when one died."""
+        """Check on the processes, and wait a moment. Raises PartLost if one died."""
         self.check()
         self._load.watch()
         left_s = TICK_S if until_ns is None else (until_ns - self.now_ns()) / 1e9

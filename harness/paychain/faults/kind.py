@@ -133,7 +133,7 @@ class HopFaultKind(SharedFaultKind):
 
     @property
     def refuses_all(self) -> bool:
-        """Nothing listens, so the engine sees nothing of it; only the callers do."""
+        """Whether nothing listens: then only the callers notice the fault, not the engine."""
         return not self.toxics()
 
     @property

@@ -42,7 +42,7 @@ def own_callers(chain: Chain) -> list[str]:
 
 
 def observed_hops(chain: Chain) -> list[Hop]:
-    """The hops out of own services: nobody but the fault engine sees how they went for them."""
+    """The hops out of own services: only the fault engine sees their results at the caller."""
     own = chain.own_services()
     return [
         hop

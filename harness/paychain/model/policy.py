@@ -220,7 +220,7 @@ class Claims(Declared):
 
     @property
     def given(self) -> dict[str, object]:
-        """What is claimed, by the key of a call."""
+        """The claimed settings, by their keys in a call."""
         return {key: getattr(self, key) for key in self.model_fields_set}
 
 

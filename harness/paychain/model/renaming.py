@@ -47,7 +47,7 @@ def renamed(experiment: Experiment, names: Names, chain: Chain | None) -> Experi
 
 
 def used_of(names: Names, experiment: Experiment) -> Names:
-    """Those of the names that an experiment uses, where several experiments share the options."""
+    """The names that an experiment uses, of those that several experiments share."""
     known = set(_named(experiment))
     return {theirs: ours for theirs, ours in names.items() if theirs in known}
 

@@ -66,7 +66,7 @@ def goes_on(call: Call) -> bool:
 
 
 def check_third_parties(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """Who asks a third party, whom, and whether anybody waits for the answer."""
+    """A call to a third party: caller, callee, and whether the payment waits for its answer."""
     for name, call in link.calls.items():
         operation, path = operation_of(name), (*at, "calls", name)
         if operation in _OF_ROLE and ROLES[link.role].party != "merchant":

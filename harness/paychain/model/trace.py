@@ -27,5 +27,5 @@ class Trace(Declared):
 
     @property
     def numbers(self) -> int:
-        """How many requests have numbers of their own."""
+        """How many requests have distinct numbers before the counter wraps around."""
         return int(10**self.digits)

@@ -159,7 +159,7 @@ class Blockchain:
         self._halts += 1
 
     def resume(self, now_ns: int) -> None:
-        """Blocks go on, one interval from now."""
+        """Produce blocks again, the first one interval from now."""
         self._advance(now_ns)
         assert self._halts > 0
         self._halts -= 1
@@ -212,7 +212,7 @@ class Blockchain:
         return max(self._spikes, default=1)
 
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
-        """What became of a transaction, by its id."""
+        """The state of a transaction, by its id."""
         self._advance(now_ns)
         mined = self._mined.get(transaction)
         if mined is not None:

@@ -134,7 +134,7 @@ def coins_for(amount_minor: int, scale: int, price: int) -> int:
 
 
 def worth_of(coins_minor: int, scale: int, price: int) -> int:
-    """What minor units of an asset cost, rounded half up: the amount they were sold for."""
+    """The price of minor units of an asset, rounded half up: the amount they were sold for."""
     unit = scale * PRICE_UNIT
     return (2 * coins_minor * price + unit) // (2 * unit)
 

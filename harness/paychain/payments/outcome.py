@@ -42,7 +42,7 @@ class HopResult(StrEnum):
 
     @property
     def worked(self) -> bool:
-        """The link gave a well-formed answer, which is final where it is about a payment."""
+        """Whether the link gave a well-formed answer, which is final if it is about a payment."""
         return self in _WORKED
 
     @property

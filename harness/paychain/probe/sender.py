@@ -60,7 +60,7 @@ class Sender:
         over_s: float = 0.0,
         on_begun: Callable[[], None] = lambda: None,
     ) -> HandlerAnswer:
-        """Send a request; its body takes `over_s` seconds to arrive, and `on_begun` says when."""
+        """Send a request whose body takes `over_s` seconds; `on_begun` is called when it begins."""
         began = time.monotonic()
         try:
             with closing(self._connection()) as connection:

@@ -51,7 +51,7 @@ class MessageProof:
 
     @classmethod
     def decode(cls, data: bytes) -> MessageProof:
-        """Raises Unauthenticated when this cannot be a proof."""
+        """The proof in these bytes. Raises Unauthenticated if they are none."""
         if len(data) != PROOF_BYTES:
             raise Unauthenticated(MISSING)
         sender, rest = data[:SENDER_BYTES], data[SENDER_BYTES:]

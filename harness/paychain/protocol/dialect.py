@@ -47,7 +47,7 @@ class Signs(Protocol):
     """The sender's side of a webhook."""
 
     def sign(self, event: Event, secret: str) -> Event:
-        """The event with the signature of the one who shares `secret` with its receiver."""
+        """The event, signed with the `secret` that its sender shares with its receiver."""
 
 
 class Dialect(Asks, Signs, Protocol):

@@ -23,7 +23,7 @@ _OWN = frozenset({"nodes", "chain", "title", "accepts"})
 def compare_arrangements(folders: Sequence[Path]) -> SideBySide:
     """The runs in these directories side by side.
 
-    Raises UserError when they are not alike but for their nodes, or not over nodes.
+    Raises UserError if they differ in more than their nodes, or use none.
     """
     results = [read(folder) for folder in folders]
     first = results[0]

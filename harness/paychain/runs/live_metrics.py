@@ -103,7 +103,7 @@ class LiveMetrics:
                     self._decide(record)
 
     def look(self, load_s: float, phase: str, faults: Sequence[str]) -> None:
-        """The run has come to here, and these faults are on."""
+        """Note how far the load has come, its phase, and which faults are active."""
         with self._lock:
             self._load_s, self._phase = load_s, phase
             on = set(faults)

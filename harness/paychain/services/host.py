@@ -107,7 +107,7 @@ class Host:
             service.refund(payment)
 
     def sizes(self) -> dict[str, int]:
-        """How much these links hold now, to see that nothing grows without end."""
+        """How many objects these links hold now, by kind, to show that nothing grows endlessly."""
         keys, entries = zip(*(service.kept for service in self.services), strict=True)
         tasks = len(asyncio.all_tasks())
         return {

@@ -38,7 +38,7 @@ class ActiveFault:
 
     @property
     def links(self) -> frozenset[str]:
-        """The links that it acts in."""
+        """The links in which it acts."""
         return frozenset(spot.link for spot in self.spots)
 
     def applies_to(self, link: str, caller: str, operation: str, request: PaymentRequest) -> bool:

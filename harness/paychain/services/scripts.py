@@ -91,7 +91,7 @@ class WebhookFate:
             self.done.set()
 
     def delivered(self) -> None:
-        """Let go what waits for this webhook."""
+        """Release whatever waits for this webhook."""
         self.arrived()
         if self.releases is not None:
             self.releases.set()

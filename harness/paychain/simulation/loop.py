@@ -319,7 +319,7 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
         self.unhandled.append(f"{context.get('message', 'an error')} ({about})")
 
     def hold_port(self, host: str, port: int) -> FreePort:
-        """A port of this network, on which a server listens when it likes (wire/ports.py)."""
+        """A port of this network, on which a server may listen later (wire/ports.py)."""
         return FreePort(host, port)
 
     async def create_server(self, *args: Any, **keywords: Any) -> Any:

@@ -138,7 +138,7 @@ class Observer:
         self._read_answer: Any = self._answers.parser.feed_data
 
     def requested(self, data: bytes, at_ns: int) -> None:
-        """The client has sent bytes, which came at `at_ns`."""
+        """The client has sent bytes, which arrived at `at_ns`."""
         if self._is_over:
             return
         whole = self._whole
@@ -294,7 +294,7 @@ class Observer:
             self._reading = None
 
     def _answer_complete(self, status: int) -> None:
-        """An answer is whole. One that no request waits for (a duplicate) is nobody's."""
+        """An answer is complete. One that no request waits for (a duplicate) belongs to none."""
         whole = self._whole
         if whole is not None and not whole.is_answered:
             whole.is_answered = True

@@ -17,7 +17,7 @@ from tests.support.recorded import CHAIN, Recorded
 
 
 def numbers(store: RunStore, table: str) -> list[int | None]:
-    return [number for (number,) in store.select(f"SELECT shape FROM {table}", ())]
+    return [number for (number,) in store.select(f"SELECT shape FROM {table} ORDER BY rowid", ())]
 
 
 def three_payments() -> Recorded:

@@ -332,7 +332,7 @@ def test_what_was_found_once_is_tried_first_the_next_time(tmp_path: Path) -> Non
     assert found_at(400)[0] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # another question forgets nothing above, with other kinds
 def test_what_broke_only_what_else_was_asked_for_is_not_forgotten_by_another_search(
     tmp_path: Path,
 ) -> None:
@@ -661,7 +661,7 @@ def short_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_scripts")
-def test_a_script_of_actions_that_charges_twice_is_found() -> None:
+def test_a_script_of_actions_that_charges_twice_is_found_and_ctrl_c_keeps_it() -> None:
     order = SearchSpec(
         model(),
         seed=3,
@@ -676,6 +676,11 @@ def test_a_script_of_actions_that_charges_twice_is_found() -> None:
     assert acted.scripts > 1
     assert script.rule == "no_double_charge"
     assert [step.partition("(")[0] for step in script.steps] == ["inject", "pay"]
+    for last in (acted.scripts - 2, acted.scripts - 1):
+        on_progress = Mock(side_effect=[None] * last + [KeyboardInterrupt])
+        cut_short = explore_actions(order, on_progress)
+        assert cut_short.scripts == last
+        assert cut_short.found is not None
 
 
 def refunding() -> Chain:
@@ -811,20 +816,6 @@ def test_scripts_restart_where_a_crash_is_the_only_kind_and_are_judged_by_money_
         explore_actions(
             SearchSpec(model("reverse"), max_schedules=3, rules=("run_ends",), budget_s=PATIENT_S)
         )
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("short_scripts")
-def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> None:
-    order = SearchSpec(
-        model(), max_schedules=200, rules=RULE, kinds=("lost_answer",), budget_s=PATIENT_S
-    )
-    scripts = explore_actions(order).scripts
-    for last in (scripts - 2, scripts - 1):
-        on_progress = Mock(side_effect=[None] * last + [KeyboardInterrupt])
-        acted = explore_actions(order, on_progress)
-        assert acted.scripts == last
-        assert acted.found is not None
 
 
 # -- what cannot be searched ----------------------------------------------------------------------

@@ -60,6 +60,8 @@ def test_claimed_stands_beside_observed_and_then_what_the_sdk_did() -> None:
         "(TLS)",
         "  attributed: 167 by reference, 5 by key, 1 of no payment (POST /v1/payment_intents at "
         "4.3 s, …); seen by engine and link",
+        "  a repeat that does not have the key of the first request may charge again: keep one key "
+        "for each try to pay an order until its outcome is known",
     ]
     assert "Own services" in terminal_lines(OBSERVED)
 

@@ -22,7 +22,7 @@ HALF = 0.5  # of the time that a fault was on
 def hidden_faults(run: MeasuredRun) -> Iterator[str]:
     """Faults during which a process stalled for more than half of the time, in sentences.
 
-    A late conductor is judged by its switches. A fault that may miss need not be met by any call.
+    A late conductor is judged by its switches. A fault with `may_miss` need not affect any call.
     """
     stalls = {
         process: of_process

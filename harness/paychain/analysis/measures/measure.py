@@ -55,7 +55,7 @@ class MeasuredRun:
         self._values: dict[Measure[Any], Any] = {}
 
     def with_values(self, values: Mapping[Measure[Any], Any]) -> MeasuredRun:
-        """The same run with these values of some measures; all others are measured anew by them."""
+        """The same run with these values of some measures; others are computed from them."""
         other = MeasuredRun(self.store, self.chain, self.experiment, self.facts)
         other._values = dict(values)
         return other

@@ -57,7 +57,7 @@ def enough(on: Sequence[float], needed: int, asked: int) -> float:
 def spread_of_states(on: Sequence[float], needed: int, asked: int) -> float:
     """How much `enough` varies with which nodes are on: the variance over their states.
 
-    Calls that follow one another meet the same state, and are not independent samples of it.
+    Consecutive calls meet the same state, and so are not independent samples.
     """
     number, count = how_many(on, len(on))[len(on)], len(on)
     mean = square = 0.0

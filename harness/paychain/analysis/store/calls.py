@@ -61,7 +61,7 @@ def calls_to(store: RunStore, link: str, since_ns: int, until_ns: float) -> tupl
 
 
 def calls_during(store: RunStore, link: str, since_ns: int, until_ns: float) -> int:
-    """Calls to a link that were in flight in that time, whatever came of them."""
+    """The number of calls to a link that were in flight in that time, whatever their result."""
     ((number,),) = store.select(
         "SELECT COUNT(*) FROM hop WHERE ended_ns >= ? AND started_ns <= ? AND callee = ? "
         "AND result != ?",

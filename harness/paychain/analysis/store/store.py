@@ -206,7 +206,7 @@ class RunStore(Meta):
         return self._aggregates.payments()
 
     def rows(self, kind: type[Row]) -> Iterator[Row]:
-        """All records of one kind, in the order in which they came; of a thinned run, by payment."""
+        """All records of one kind, in the order of recording; of a thinned run, by payment."""
         return self._read(kind, "ORDER BY rowid")
 
     def decisions(self, kind: DecisionKind) -> Iterator[Decision]:
@@ -358,7 +358,7 @@ class RunStore(Meta):
         self._write_fact(RECORDED, last)
 
     def restore(self, times: Times) -> None:
-        """Make it again what it was when the run had ended: without records that were added later.
+        """Restore its state at the end of the run: remove records that were added later.
 
         Totals are counted anew.
         """

@@ -96,6 +96,9 @@ def copy_kept(
             _copy(another, kept, thin, [LARGEST], whole)
             beside.result()
         _add(thin, part)
+    except BaseException:
+        thin.unlink(missing_ok=True)  # a full disk has room for the result then
+        raise
     finally:
         kept.unlink(missing_ok=True)
         part.unlink(missing_ok=True)

@@ -253,7 +253,7 @@ class Application:
             self._fail(NotStarted(f"{self.name} did not start again: {error}"))
 
     def freeze(self) -> None:
-        """Refused before: nobody else's time stands still on one loop."""
+        """Refused by the checks: one loop cannot freeze a single application."""
         raise AssertionError("a freeze of an application in virtual time is refused")
 
     def thaw(self) -> None:

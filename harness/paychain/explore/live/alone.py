@@ -53,7 +53,7 @@ class Alone:
                 return
 
     def number(self, steps: Steps) -> int:
-        """How many payments have followed a script, and were not declined whatever it does."""
+        """How many payments have followed a script, without those declined by a declared share."""
         return sum(order.tells for batch in self._tried[steps] for order in batch.orders)
 
     def in_vain(self, steps: Steps) -> int:
@@ -72,5 +72,5 @@ class Alone:
         ]
 
     def is_sure(self, steps: Steps, rule: str) -> bool:
-        """Whether some have followed it, and all of them broke the rule."""
+        """Whether payments have followed it, and all of them broke the rule."""
         return 0 < self.number(steps) == len(self.breaking(steps, rule))

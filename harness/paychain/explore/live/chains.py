@@ -32,6 +32,7 @@ WINDOW = 4
 SLOWED = 3.0  # times as long as at first: the service has more than it can do
 SLOWED_S = 0.3  # and so much longer: what takes milliseconds varies by more
 FASTER, SLOWER = 1.5, 0.6  # times the rate
+UNANSWERED = 0.95  # of the deadline: who began a little late waits no longer
 MAX_DEATHS = 3  # of own services without a payment that was judged in between: there will be none
 OpenChain = Callable[[], RunningChain]
 
@@ -118,15 +119,15 @@ class Chains:
             running.stop()
 
     def start_afresh(self) -> None:
-        """What earlier scripts left behind in the service must not break what is tried next."""
+        """Restart the chain: traces of earlier scripts in the service must not break later ones."""
         self.stop()
         self.start()
 
     def look(self) -> None:
         """Let the chain run for a moment; restart it if an own service has died.
 
-        Raises UserError if none of the entry's answers match its declaration, or if a service dies
-        whenever it is started.
+        Raises UserError if none of the entry's answers match its declaration, if most payments get
+        none, or if a service dies whenever it is started.
         """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
@@ -173,12 +174,23 @@ class Chains:
         now_s = median(self._took_s)
         self._took_s.clear()
         if self._base_s is None:
+            self._check_answers(now_s)
             self._base_s = now_s
             self._pay_at(max(MIN_RATE, min(self._rate, AT_FIRST / max(now_s, MIN_BASE_S))))
         elif now_s > self._slow_s:
             self._pay_at(max(MIN_RATE, SLOWER * self._rate))
         else:
             self._pay_at(min(self._limit, FASTER * self._rate))
+
+    def _check_answers(self, took_s: float) -> None:
+        """Raises UserError when payments get no answer although nothing fails."""
+        deadline_s = self._chain.deadline
+        if took_s >= UNANSWERED * deadline_s:
+            what = (
+                f"most payments without a script got no answer within {deadline_s:g} s (deadline)"
+            )
+            hint = "see how one goes with paychain up, or search on a machine that is less busy"
+            raise UserError(what, hint=hint)
 
     @property
     def _slow_s(self) -> float:

@@ -66,7 +66,7 @@ def remember(found: Iterable[FoundScript], known: Sequence[Steps], chain: Chain,
 
 
 def recall(chain: Chain, choices: Iterable[StepChoice], out: Path) -> list[Steps]:
-    """Scripts that broke something before, as far as the chain can still have their steps."""
+    """Scripts that broke a rule before, if all of their steps are still possible in the chain."""
     path = _known(chain, out)
     if not path.is_file():
         return []

@@ -71,7 +71,7 @@ class Foresight:
         return is_better and self._settled[rule] < MAX_SETTLED
 
     def note(self, order: Judged) -> None:
-        """An order is judged: either it came true, or a service has settled it."""
+        """Note the verdict on an order: the suspicion came true, or a service settled the order."""
         for rule in [rule for rule, steps in self._wrong.items() if steps == order.steps]:
             del self._wrong[rule]
             self._settled[rule] += rule not in order.broken

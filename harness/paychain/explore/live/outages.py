@@ -41,7 +41,7 @@ class LiveOutage:
 
     @property
     def declared(self) -> dict[str, Any]:
-        """As an experiment file has it, from the beginning of its faults on."""
+        """The fault as an experiment file declares it, in time from the start of the faults."""
         return _declared(self.link, self.kind, self.lasts_ms)
 
     def times(self, payments: int) -> list[float]:

@@ -60,7 +60,7 @@ class LiveSpec:
 
     @property
     def seed_of_search(self) -> int:
-        """What scripts are drawn by: parts of one search draw others."""
+        """The seed that scripts are drawn with: each part of a search has its own."""
         return self.seed + PARTS_APART * (self.part.number - 1)
 
     @property

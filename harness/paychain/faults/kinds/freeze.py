@@ -17,7 +17,7 @@ class Freeze(FreezeKind):
     facts = Facts(meaning="its process stops for a while", switch=({},), search=None)
 
     def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
-        """Other links share one process, which would stop for all of them."""
+        """Refuse links that share a process with others, which it would stop as well."""
         if link.isolate or link.service is not None:
             return super().limitation(name, link)
         what = f"{name} shares its process with other links, which freeze would stop as well"

@@ -20,7 +20,7 @@ class Slice(HopFaultKind):
     delay: Duration = 0.0
 
     def toxics(self) -> list[ToxicSpec]:
-        """One on the way back to the caller."""
+        """One slicer, on the way back to the caller."""
         attributes = {
             "average_size": self.size,
             "size_variation": 0,

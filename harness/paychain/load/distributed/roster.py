@@ -54,7 +54,7 @@ class Member:
 
     @property
     def is_delivered(self) -> bool:
-        """Its last record is here."""
+        """Whether its last record has arrived."""
         return self.heartbeat.is_over and self.inbox.received == self.heartbeat.size
 
     @property

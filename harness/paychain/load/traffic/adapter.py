@@ -262,7 +262,7 @@ class ByAdapter:
         return Reply(HopResult.MALFORMED)
 
     def _refused(self, asked: Any) -> Reply:
-        """It awaits what nobody can make in every driver, or it never ends."""
+        """It awaits something that not every driver can provide, or it never ends."""
         assert self._paying is not None
         self._paying.close()
         if isinstance(asked, _Ask):

@@ -13,7 +13,7 @@ class FailoverTo(Failover):
 
     @property
     def words(self) -> str:
-        """`or processor-b`."""
+        """The step in words: `or processor-b`."""
         return f"or {self.to}" + (" for some cards" if self.cards is not None else "")
 
     def named(self) -> list[tuple[str, KeyPath]]:

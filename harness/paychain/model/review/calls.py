@@ -54,7 +54,7 @@ def declared_calls(chain: Chain) -> Iterator[DeclaredCall]:
 
 
 def _is_asked_by_mocks(chain: Chain, node: str) -> bool:
-    """Whether a link is a node that nobody asks for anything but what the file says."""
+    """Whether a link is a node that is called only as the file declares."""
     link = chain.links[node]
     callers = [
         caller

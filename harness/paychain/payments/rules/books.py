@@ -12,10 +12,10 @@ def books_agree(payment: Reconciled) -> Finding | None:
     """An authorisation stands in the books of all links that took part, or in none.
 
     It stands where it was approved and not released since, however much of it was captured, and
-    what is not captured is held by all of them. A link whose hold has expired differs from the
-    others by right. Books that break a law by themselves are not compared. What a card holds stands
-    in some merchant's book, too, or nobody collects it.
-    Source: docs/domain.md §2.5 (I5); DORA, Regulation (EU) 2022/2554, Art. 12(7).
+    what is not captured is held by all of them. A link whose hold has expired may differ from the
+    others. Books that break a law by themselves are not compared. What a card holds stands in some
+    merchant's book, too, or nobody collects it. Source: docs/domain.md §2.5 (I5); DORA, Regulation
+    (EU) 2022/2554, Art. 12(7).
     """
     # Money that is held twice, or of nobody, or missing, is a finding of its own. Of an order with
     # several payments another one may make up for it, but these books still differ.

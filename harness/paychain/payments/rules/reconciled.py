@@ -341,7 +341,7 @@ class Reconciled:
 
     @property
     def is_cancelled(self) -> bool:
-        """The merchant wanted the approved payment undone, and has not sold it otherwise since."""
+        """Whether the merchant cancelled the approved payment, and has not sold the order since."""
         voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
         return bool(voids) and not any(
             link in self.merchants and position.exposure_minor > 0

@@ -8,6 +8,10 @@ from paychain.declaration.quantity import count
 from paychain.report.result import Result
 
 MAX_NOT_SERVED = 5  # that are named of one link
+KEEP_THE_KEY = (
+    "a repeat that does not have the key of the first request may charge again: keep one key for "
+    "each try to pay an order until its outcome is known"
+)
 HOLDS = {True: "✓", False: "✕", None: "–"}
 HOLDS_WORDS = {True: "✓ yes", False: "✕ no", None: "– not judged"}
 
@@ -19,6 +23,8 @@ def own_service_lines(result: Result) -> list[str]:
     for call in found.calls:
         lines.append(f"{call.service} → {call.link}: {', '.join(sdk_words(call))}")
         lines.append(f"  {attribution_words(call)}")
+        if call.repeats_new_key or call.repeats_without_key:
+            lines.append(f"  {KEEP_THE_KEY}")
     return lines
 
 

@@ -38,8 +38,8 @@ class Attempt(msgspec.Struct, frozen=True):
     def sent(self) -> SentRequest:
         """What may hold money at the target, under the reference that its answer names.
 
-        A target without keys executes a repeat once more, as something new: what follows is about
-        that, as nobody knows of what was done without an answer.
+        A target without keys executes a repeat as a new request: follow-ups concern that one, since
+        the unanswered execution is unknown to everybody.
         """
         sent, answer = self.request, self.reply.answer
         if answer is not None and is_made_again(answer.reference, sent.reference, self.target):

@@ -162,10 +162,10 @@ def picked(
 
 
 def agreed(sightings: list[Sighting], agree: int) -> Sighting:
-    """The most that `agree` of these say of one transaction; there are at least as many.
+    """The most that at least `agree` of these confirm about one transaction.
 
-    Who has seen it final has seen it in its block, and who has seen that has seen it. All of them
-    may say no more than that they do not know it. The head is one that this many have reached.
+    Seen final implies seen in its block, which implies seen. The result may be that it is not
+    known. The head is one that as many have reached.
     """
     assert len(sightings) >= agree
     head = sorted((each.head for each in sightings), reverse=True)[agree - 1]
@@ -181,10 +181,10 @@ def agreed(sightings: list[Sighting], agree: int) -> Sighting:
 
 
 def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming, ...]]:
-    """The transfers that `agree` of these have seen, and up to which height that is all.
+    """The transfers that `agree` of these have seen, and the height up to which they are complete.
 
-    A transfer that as many have not seen although they are far enough does not exist. Where neither
-    is known, the height is below it: it is looked at once more.
+    A transfer that as many have not seen, although they have read its block, does not exist. Where
+    neither holds, the height stays below it, and the next scan looks again.
     """
     sightings = [answer.sighting or Sighting(0) for answer in answers]
     heads = [sighting.head for sighting in sightings]

@@ -71,7 +71,7 @@ class Depositor(Wallet):
         sent = msgspec.structs.replace(request, reference=reference, key=reference)
         sent = on_ledger(sent, self.chain)
         first = self.begin(sent, parent).transactions[0].request
-        # Who shows what was signed asks for a deposit; anybody else wants to be paid out.
+        # A caller that shows a signed transfer asks for a deposit; any other one for a payout.
         assert isinstance(first.signed, Signed)
         return _Deposit(first, number)
 

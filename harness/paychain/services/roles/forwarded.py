@@ -51,7 +51,7 @@ class ForwardedPayments:
         self._reversed[forwarded_as(request)] = None
 
     def withdraw(self, request: PaymentRequest) -> list[TakenAuthorisation]:
-        """What is to be undone of a reversed payment, each once."""
+        """The authorisations of a reversed payment that must be undone, each returned only once."""
         name = forwarded_as(request)
         lost = self._under_way.pop(name, None)
         return [*(self._taken.pop(name) or ()), *([lost] if lost is not None else [])]

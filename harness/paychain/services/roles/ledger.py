@@ -233,7 +233,7 @@ class Ledger(Role):
                 self._ledger.forget(gone)
 
     def _watch(self) -> None:
-        """See to it that what will be mined is written down although nobody reads it."""
+        """Ensure that what will be mined is recorded even if nobody reads the ledger."""
         if self._is_watched or self._ledger.next_change_ns(self.context.now_ns()) is None:
             return
         self._is_watched = True

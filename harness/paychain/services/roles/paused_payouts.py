@@ -45,7 +45,7 @@ class PausedPayouts:
 
     @property
     def frees(self) -> bool:
-        """Whether the reservations of what has begun are freed meanwhile."""
+        """Whether a pause frees the reservations of payouts that have begun."""
         return self._declared.begun == "freed"
 
     async def is_on(self, parent: str) -> bool:

@@ -79,7 +79,7 @@ def _is_duration(hint: Any, said: tuple[Any, ...]) -> bool:
 
 
 class Retained(Generic[Value]):
-    """Things by name, until they are over and nobody has asked for them for so long.
+    """Objects by name, kept until they are finished and have not been used for a given time.
 
     `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
     """

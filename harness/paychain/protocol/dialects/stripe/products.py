@@ -72,7 +72,6 @@ def new_product(account: Account, name: str, title: str) -> Shown:
         "shippable": None,
         "statement_descriptor": None,
         "tax_code": None,
-        "type": "service",
         "unit_label": None,
         "updated": now_s,
         "url": None,
