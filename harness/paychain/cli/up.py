@@ -135,7 +135,7 @@ def _run_until(
     """
     from paychain.engine.errors import EngineError
     from paychain.model.scripts import AssignedScripts
-    from paychain.payments.errors import UserError
+    from paychain.payments.errors import PartLost, UserError
 
     try:
         running.start()
@@ -147,7 +147,7 @@ def _run_until(
             if running.broken_service:
                 raise UserError(running.own.failure_words)
     except EngineError as error:
-        raise UserError(f"the fault engine failed: {error}") from error
+        raise PartLost(f"the fault engine failed: {error}") from error
     finally:
         running.stop()
 

@@ -42,7 +42,7 @@ from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.errors import PartLost, UserError
+from paychain.payments.errors import PartLost
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.background import Coming, done_with, in_background
 from paychain.processes.children import Children
@@ -311,14 +311,14 @@ class RealChain(WithOwnServices):
         return self._load.line()
 
     def advance(self, until_ns: int | None = None) -> None:
-        """Check on the processes, and wait a moment. Raises UserError if one died."""
+        """Check on the processes, and wait a moment. Raises PartLost if one died."""
         self.check()
         self._load.watch()
         left_s = TICK_S if until_ns is None else (until_ns - self.now_ns()) / 1e9
         time.sleep(min(max(0.0, left_s), TICK_S))
 
     def check(self, engines_now: bool = False) -> None:
-        """Raises UserError when a process died, or another machine or an engine is silent.
+        """Raises PartLost when a process died, UserError when a machine or an engine is silent.
 
         The engines are asked now and then, or now.
         """
@@ -341,7 +341,7 @@ class RealChain(WithOwnServices):
     def _check_processes(self) -> None:
         self.own.check()
         if dead := self.children.dead():
-            raise UserError(dead[0].exit_report())
+            raise PartLost(dead[0].exit_report())
         self._remotes.check()
 
     def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:

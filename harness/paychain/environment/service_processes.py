@@ -16,7 +16,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import Expected
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost
 from paychain.processes.children import Child, Children
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
@@ -194,6 +194,6 @@ class ServiceProcesses:
         except requests.RequestException as error:
             dead = self._children.dead()  # a dead process says more
             if dead:
-                raise UserError(dead[0].exit_report()) from error
-            raise UserError(f"the mock services do not answer ({type(error).__name__})") from error
+                raise PartLost(dead[0].exit_report()) from error
+            raise PartLost(f"the mock services do not answer ({type(error).__name__})") from error
         return response.json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.attribution import Expected
+from paychain.payments.errors import PartLost
 from tests.support.chains import experiment
 from tests.support.own_chains import own_shop
 from tests.support.runs import declare
@@ -49,3 +51,14 @@ def test_links_know_the_first_payments_before_the_load_may_begin(
     chain.begin_load(load_plan(loaded.model, calm, 1))
     planned = round(10 * calm.load_lasts)
     assert told.heard == ["start", f"expect {planned}", "go"]
+
+
+def test_a_process_that_died_is_no_mistake_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(tmp_path, own=own_shop())
+    chain = RealChain(load_chain(str(tmp_path / "own.yaml")), tmp_path, seed=1)
+    dead = SimpleNamespace(exit_report=lambda: "the fault engine ended unexpectedly")
+    monkeypatch.setattr(chain.children, "dead", lambda: [dead])
+    with pytest.raises(PartLost, match="ended unexpectedly"):
+        chain.check()
