@@ -11,7 +11,7 @@ from tests.support.vendor_virtual import VendorVirtual, on_vendor
 
 # A path that the vendor has and the mock has not, as it is noted, and the words of its answer.
 OTHER = {
-    "adyen": ("POST /v72/storedPaymentMethods", "POST", b"errorCode"),
+    "adyen": ("POST /v72/orders", "POST", b"errorCode"),
     "braintree": ("GET /merchants/m/plans", "GET", b""),
     "checkout": ("GET /workflows/{id}/x", "GET", b""),
     "paypal": ("GET /v1/oauth2/plans/{id}", "GET", b"INVALID_RESOURCE_ID"),
