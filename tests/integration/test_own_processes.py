@@ -251,7 +251,10 @@ def test_a_folder_that_is_not_there_and_a_port_that_is_taken_are_the_users_mista
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         text = own_shop(service={"command": COMMAND, "port": port})
-        with services(tmp_path, text) as own, pytest.raises(NotStarted, match=f"port {port}, on which"):
+        with (
+            services(tmp_path, text) as own,
+            pytest.raises(NotStarted, match=f"port {port}, on"),
+        ):
             own.reserve()
 
 

@@ -15,6 +15,7 @@ from paychain.analysis.judge import (
     is_late,
     late_load,
     notes,
+    unanswered,
     untried,
     verdict,
 )
@@ -94,6 +95,7 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
         problems += unattributed_problems(run[own_services])
         problems += unattributed_money(run[own_services], books)
     questions = [*untried(run[faults]), *hidden_faults(run), *unmet_steps(run[scripts])]
+    questions += unanswered(run[phases])
     # A chain that passes did so under worse conditions than declared, and money has to be right
     # however slow the machine is. Only another broken limit may be the busy machine's.
     late = is_late(punctuality)

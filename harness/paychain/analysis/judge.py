@@ -4,6 +4,7 @@ limits.tolerances()  each declared limit against its measure   → passed, faile
 excused()            limits that only the stalls of the machine broke → unjudged
 harness_problems()   was it the experiment that was declared?
 untried()            faults that affected nothing
+unanswered()         a chain that did nothing with any payment
 verdict()            problems → inconclusive · broken → fail · unjudged → inconclusive · pass
 """
 
@@ -17,6 +18,7 @@ from paychain.analysis.limits import COUNTS, NOT_FINAL
 from paychain.analysis.measures.measures import (
     FaultRun,
     MoneyMeasure,
+    Phase,
     Stopped,
     ToleranceResult,
     Verdict,
@@ -27,6 +29,7 @@ from paychain.declaration.quantity import count
 from paychain.model.experiment import Times
 from paychain.payments.money import written
 
+_FREE_OF_FAULTS = ("before", "between", "recovery")  # phases
 LAG_LIMIT_MS = 250.0  # with later arrivals (p99) the load is not the declared one
 
 
@@ -103,6 +106,21 @@ def untried(faults: Sequence[FaultRun]) -> Iterator[str]:
                 f"fault {fault.id} affected no traffic: its effect on the chain was not exercised "
                 "(may_miss: true on the fault accepts that)"
             )
+
+
+def unanswered(phases: Sequence[Phase]) -> Iterator[str]:
+    """That nobody was told anything about a payment, though not because of the faults: a sentence.
+
+    Where nothing happens no money goes wrong. That says nothing about the chain.
+    """
+    paid = {phase.kind: phase for phase in phases if phase.kind != "fault"}
+    whole = paid["all"]
+    free_of_faults = sum(paid[kind].offered for kind in _FREE_OF_FAULTS if kind in paid)
+    if free_of_faults and not whole.approved + whole.declined:
+        yield (
+            f"none of {count(whole.offered, 'payment')} was approved or declined, not even of the "
+            f"{free_of_faults} that no fault affected: nothing is known about the chain"
+        )
 
 
 def notes(faults: Sequence[FaultRun]) -> list[str]:

@@ -444,3 +444,35 @@ def test_so_has_a_time(took_ms: float, limit: str, text: str) -> None:
     for number in range(400):
         run.pay(number / 10, took_ms=took_ms)
     assert judged(run, latency_p99=limit)["latency_p99"].observed_text == text
+
+
+def only_failures(*, fault: tuple[float, float] | None = None) -> Recorded:
+    """Ten seconds in which no customer is told anything."""
+    run = Recorded(ends_s=10)
+    for number in range(100):
+        run.pay(number / 10, "unknown", took_ms=10, route=None)
+    if fault is not None:
+        run.fault("down-1", *fault)
+    return run
+
+
+def test_a_chain_that_answers_nobody_is_not_one_in_which_no_money_goes_wrong() -> None:
+    found = only_failures().analysed(double_charges=0)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reasons == [
+        "none of 100 payments was approved or declined, not even of the 100 that no fault "
+        "affected: nothing is known about the chain"
+    ]
+    run = only_failures()
+    run.pay(9.95)
+    assert run.analysed(double_charges=0).verdict is Verdict.PASS
+
+
+def test_a_chain_that_a_fault_kept_from_answering_anybody_is_judged_by_its_limits() -> None:
+    found = only_failures(fault=(0, 10)).analysed(double_charges=0)
+    assert not any("nothing is known about" in reason for reason in found.reasons)
+
+
+def test_a_chain_that_answers_nobody_fails_by_the_limits_that_say_so() -> None:
+    found = only_failures().analysed(technical_success=">= 95%")
+    assert found.verdict is Verdict.FAIL
