@@ -49,7 +49,7 @@ def ports_open(address: str) -> bool:
 @pytest.mark.parametrize(
     ("stage", "victim"),
     [
-        # test_heal.py ends a run by a signal amid its load.
+        pytest.param("load", "", marks=pytest.mark.slow),
         pytest.param("drain", "mock services", marks=pytest.mark.slow),
         *map(
             thorough,
@@ -58,7 +58,6 @@ def ports_open(address: str) -> bool:
                 ("start-up", "fault engine"),
                 ("start-up", "mock services"),
                 ("start-up", "load process"),
-                ("load", ""),
                 ("load", "mock services"),
                 ("load", "load process"),
                 ("load", "fault engine"),

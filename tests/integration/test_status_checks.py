@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from paychain.model.files import available
-from tests.support.tiers import thorough
 from tests.support.virtual_runs import run_virtually
 
 OUTAGE = """\
@@ -20,9 +19,7 @@ faults: [{id: slow, at: 0s, for: 6s, target: {link: switch}, slow_answer: {delay
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("chain", "recovers"),
-    # test_capacity.py has an overload that outlives its cause.
-    [("status-checks", True), thorough(("status-checks-storm", False))],
+    ("chain", "recovers"), [("status-checks", True), ("status-checks-storm", False)]
 )
 def test_a_switch_recovers_from_checks_within_limits(
     tmp_path: Path, chain: str, *, recovers: bool
