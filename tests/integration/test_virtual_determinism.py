@@ -13,6 +13,7 @@ from shutil import which
 
 import pytest
 
+from paychain.environment.trace import main as write_trace
 from tests.support.chains import shop
 from tests.support.fetched import CACHE
 from tests.support.laws import IS_THOROUGH
@@ -90,6 +91,22 @@ def trace(
     data = out.read_bytes()
     assert len(data) > 50_000  # 240 payments leave about 1,000 records
     return sha256(data).hexdigest()
+
+
+@pytest.mark.law
+def test_another_seed_leaves_other_bytes(tmp_path: Path) -> None:
+    short = EXPERIMENT.partition("faults:")[0].replace("40/s", "20/s")
+    declare(tmp_path, shop=CHAIN, short=short)
+    out = tmp_path / "trace"
+
+    def trace_of(seed: int) -> bytes:
+        write_trace(
+            *(str(tmp_path / f"{name}.yaml") for name in ("shop", "short")), str(seed), str(out)
+        )
+        return out.read_bytes()
+
+    first, again, other = map(trace_of, (7, 7, 8))
+    assert first == again != other
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ real cardholder (PCI DSS 6.5.5). Source: docs/domain.md §2.1 and §4.5.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,14 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     def masked(self) -> str:
         """First six and last four digits: all that may reach a file (PCI DSS 3.4.1)."""
         return f"{self.number[:6]}…{self.number[-4:]}"
+
+    def __repr__(self) -> str:
+        """Masked: messages of errors that nobody expected reach terminals and files, too."""
+        return f"{type(self).__name__}({self.masked!r}, {self.scheme!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The same, for who prints structs field by field."""
+        return [("number", self.masked), ("scheme", self.scheme)]
 
 
 # Published test numbers (processors' public testing pages).

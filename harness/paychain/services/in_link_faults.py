@@ -156,9 +156,22 @@ class InLinkFaults:
         """Nothing stops the link any more. One that died meanwhile begins anew."""
         link.thaw()
         if link.name in self._dead:
-            link.revive(forgets=link.name in self._forgetting)
+            forgets = link.name in self._forgetting
+            link.revive(forgets=forgets)
+            if forgets:
+                self._change_again(link)
         self._dead.discard(link.name)
         self._forgetting.discard(link.name)
+
+    def _change_again(self, link: Stoppable) -> None:
+        """Change a link that knows nothing of before as the faults do that last.
+
+        Their hits were counted when they were switched on.
+        """
+        for fault in self._active.values():
+            kind = fault.parameters
+            if isinstance(kind, StateFaultKind) and kind.lasts and link.name in fault.links:
+                link.apply(kind)
 
     def _is_down(self, link: Stoppable) -> bool:
         """Whether another fault still stops it."""

@@ -13,7 +13,7 @@ from paychain.explore.live import batch as live_batch
 from paychain.explore.live.batch import Batches
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import AT_S, outage_choices
-from paychain.explore.live.rest import APART_S, QUIET_S
+from paychain.explore.live.rest import APART_S, MOST_TIME, QUIET_S
 from paychain.explore.live.steps import step_choices
 from paychain.explore.live.verdicts import OrderVerdict
 from paychain.load.traffic.arrivals import Arrival
@@ -263,6 +263,61 @@ def test_payments_begin_while_books_are_read_and_what_stirs_meanwhile_is_judged_
     assert [order.payment for _, order in told] == ["p0000000"]
     until(made, running, 9.0)
     assert [order.payment for _, order in told[1:]] == ["p0000001", "p0000002"]
+
+
+def test_an_order_is_not_judged_with_books_that_are_older_than_what_was_recorded_about_it(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, told = batches(running, monkeypatch, LASTS, needs=99)
+    running.is_slow = True
+    made.begin([(LOST,), (LOST,)])
+    until(made, running, 4.0)
+    running.comes.append((4.1, f"{running.id_prefix}0000001"))
+    until(made, running, 7.0)  # at rest again, and still the same reading
+    running.is_slow = False
+    running.books[0].set_result([])
+    until(made, running, 7.25)
+    assert [order.payment for _, order in told] == ["p0000000"]
+    until(made, running, 9.0)
+    assert [order.payment for _, order in told] == ["p0000000", "p0000001"]
+    assert len(running.books) == 2
+
+
+def test_the_last_verdict_on_an_order_waits_for_books_that_say_what_it_did_meanwhile(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, judging, _ = batches(running, monkeypatch, MENDS, needs=99)
+    made.begin([(LOST,)])
+    running.comes.append((5.0, f"{running.id_prefix}0000000"))
+    until(made, running, 7.0)
+    running.is_slow = True
+    until(made, running, SETTLES_S + 1.5)
+    running.comes.append((SETTLES_S + 1.6, f"{running.id_prefix}0000000"))
+    until(made, running, SETTLES_S + 2.0)
+    running.books[-1].set_result([])
+    read = len(running.books)
+    until(made, running, SETTLES_S + 2.25)
+    assert (len(judging.times), running.over) == (1, [])
+    running.is_slow = False
+    until(made, running, SETTLES_S + 3.5)
+    assert len(running.books) == read + 1
+    assert (len(judging.times), running.over) == (2, ["p0000000"])
+
+
+def test_an_order_that_never_rests_while_its_books_are_read_is_judged_in_the_end(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, told = batches(running, monkeypatch, LASTS, needs=99)
+    running.comes += [(quarter / 4, f"{running.id_prefix}0000000") for quarter in range(200)]
+    running.is_slow = True
+    made.begin([(LOST,)])
+    while running.clock_ns < (MOST_TIME + 1) * SETTLES_S * 1e9:
+        until(made, running, running.clock_ns / 1e9 + 1.0)
+        for books in running.books:
+            if not books.done():
+                books.set_result([])
+    ((at_s, _),) = told
+    assert at_s >= MOST_TIME * SETTLES_S
 
 
 def test_an_error_while_books_are_read_ends_the_search(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.load.traffic.arrivals import arrivals
+import msgspec
+import pytest
+
+from paychain.load.traffic.arrivals import Purchases, after_decline, arrivals
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.load.traffic.scripted import plan_under
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.payments.cards import SCHEMES, TEST_CARDS
 from tests.support.chains import checked, corner_shop
 
 CHAIN: Chain = checked(corner_shop())
+AGAIN = {"customer": {"pays_again": {"after": "1s", "card": "another"}}}
 
 
 def plan_of(payments: dict[str, str], *steps: dict[str, Any], seed: int = 1) -> LoadPlan:
@@ -78,6 +83,27 @@ def test_only_who_follows_the_script_retries_and_leaves_as_it_says() -> None:
     assert (under.retry_after_s, under.retry_same_key) == (3.0, False)
     assert (under.leaves_share, under.leaves_after_s, under.returns_after_s) == (1.0, 4.0, 5.0)
     assert plan_under(plan, "") is plan
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_another_card_of_a_recorded_payment_is_of_its_scheme_where_the_plan_has_none_of_it(
+    scheme: str,
+) -> None:
+    plan = msgspec.structs.replace(
+        plan_of({"every": "10"}, AGAIN), recorded_schemes=(scheme,), schemes=(("visa", 1.0),)
+    )
+    first = Purchases(plan).arrival(0, 0.0)
+    again = after_decline(msgspec.structs.replace(plan, changes_card=True), first)
+    assert (first.instrument.scheme, again.instrument.scheme) == (scheme, scheme)
+    has_others = sum(card.scheme == scheme for card in TEST_CARDS) > 1
+    assert (again.instrument != first.instrument) is has_others
+
+
+def test_no_message_shows_a_whole_number() -> None:
+    arrival = Purchases(plan_of({"every": "10"}, AGAIN)).arrival(0, 0.0)
+    card = arrival.instrument
+    assert (card.number in repr(arrival), card.masked in repr(arrival)) == (False, True)
+    assert card.number not in "".join(map(str, card.__rich_repr__()))
 
 
 def test_a_plan_without_scripts_is_as_before() -> None:

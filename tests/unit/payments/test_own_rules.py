@@ -288,37 +288,6 @@ def test_a_charge_after_a_decline_is_found_although_the_customer_pays_again(
     assert "no_orphaned_authorisation" not in found
 
 
-def paid_again(run: Shop, asked_s: float) -> None:
-    """A decline, then another payment of the order; a request that names only the first one."""
-    run.pay("p1", 1.0, result="declined", order="p1")
-    run.asked("p1", 1.1, key="k1", result="declined")
-    run.pay("p1r2", 3.0, order="p1")
-    run.asked("p1", asked_s, key="k2", attempt=2)
-    run.holds("p1", asked_s, attempt=2)
-
-
-def test_what_is_begun_once_the_customer_pays_an_order_again_is_for_that_payment(
-    tmp_path: Path,
-) -> None:
-    run = Shop()
-    paid_again(run, asked_s=3.1)
-    store = run.store(tmp_path, NO_BOOKS)
-    assert [rule.rule for rule in money(store, NO_BOOKS).rules if rule.findings] == []
-    again = store.story("p1r2")
-    assert {movement.reference for movement in again.movements} == {"p1-2"}
-    assert [hop.caller for hop in again.hops] == ["customer", "shop"]
-    assert [hop.caller for hop in store.story("p1").hops] == ["customer", "shop"]
-    store.close()
-
-
-def test_what_was_begun_before_the_customer_paid_again_is_the_declined_payments(
-    tmp_path: Path,
-) -> None:
-    run = Shop()
-    paid_again(run, asked_s=2.5)
-    assert broken(run, tmp_path, NO_BOOKS)["no_charge_after_a_decline"] == ["p1"]
-
-
 def test_a_single_charge_after_a_decline_is_found_whatever_the_books_have(tmp_path: Path) -> None:
     run = Shop()
     run.pay("p1", 1.0, result="declined")

@@ -6,19 +6,25 @@ import asyncio
 from itertools import count
 from typing import Any
 
+import pytest
+
+from paychain.faults.kinds import KINDS
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.reorg import Reorg
+from paychain.model.places import InLinkPlace
 from paychain.payments.instrument import published
 from paychain.payments.journal import Movement, MovementKind, Record
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.message import Answer, Error, PaymentRequest, Signed
 from paychain.services.context import Context
+from paychain.services.in_link_faults import ActiveFault
 from paychain.services.role_building import build_role
 from paychain.services.roles.ledger import Ledger
 from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
 from tests.support.chains import checked
+from tests.support.virtual_links import VirtualLinks, on_links
 
 BLOCK_NS = 1_000_000
 CHAIN = """\
@@ -168,3 +174,19 @@ def test_a_deposit_is_taken_from_the_customer() -> None:
     clock.ahead_ns += BLOCK_NS
     asked(role, "read", transfer(1))
     assert [each.leg for each in journal if isinstance(each, Movement)] == ["in"]
+
+
+@pytest.mark.parametrize(("kind", "parameters"), [("halt", {}), ("fee_spike", {"times": 3})])
+def test_a_ledger_that_dies_and_forgets_under_a_fault_is_still_under_it(
+    kind: str, parameters: dict[str, int]
+) -> None:
+    async def work(links: VirtualLinks) -> None:
+        faults = links.host.faults
+        for name, given in ((kind, parameters), ("crash", {"forgets": True})):
+            what = KINDS[name].model_validate(given)
+            faults.apply(ActiveFault(id=name, parameters=what, spots=(InLinkPlace("base"),)))
+        faults.heal("crash")
+        await asyncio.sleep(0.1)
+        faults.heal(kind)  # which ends what was begun
+
+    on_links(CHAIN, work)

@@ -12,6 +12,7 @@ from paychain.declaration.problem import Problem
 from paychain.engine.timeline import compile_timeline
 from paychain.faults.affected import AffectedPayments
 from paychain.faults.fault import Fault
+from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment
@@ -195,6 +196,13 @@ class _Link:
     def thaw(self) -> None:
         self.done.append("thaw")
 
+    def apply(self, fault: StateFaultKind) -> int:
+        self.done.append(f"changed by {type(fault).__name__}")
+        return 1
+
+    def heal(self, fault: StateFaultKind) -> None:
+        self.done.append(f"changed by {type(fault).__name__} no more")
+
 
 def test_a_link_comes_back_when_the_last_of_its_crashes_is_over() -> None:
     link, faults = _Link(), InLinkFaults(1)
@@ -219,6 +227,25 @@ def test_a_link_that_dies_while_it_is_frozen_begins_anew_when_both_are_over() ->
     faults.heal("freeze")
     assert link.done == ["freeze", "crash", "thaw", "revive"]
     assert faults.hits == {"freeze": 1, "crash": 1}
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_what_changes_a_link_changes_it_again_when_it_has_forgotten_everything(
+    forgets: bool,
+) -> None:
+    link, faults = _Link(), InLinkFaults(1)
+    faults.watch_over(link)
+    for name, more in (("lies", {}), ("reorg", {"depth": 1}), ("crash", {"forgets": forgets})):
+        parameters = KINDS[name].model_validate(more)
+        faults.apply(ActiveFault(id=name, parameters=parameters, spots=(InLinkPlace("issuer"),)))
+    del link.done[:]
+    faults.heal("crash")
+    # A reorganisation is over as soon as it has begun.
+    revived = ["revive, forgetful", "changed by Lies"] if forgets else ["revive"]
+    assert link.done == ["thaw", *revived]
+    assert faults.hits == {"lies": 1, "reorg": 1, "crash": 1}
+    faults.heal("lies")
+    assert link.done[-1] == "changed by Lies no more"
 
 
 SLOW = {"processor": {"answers_in": {"median": "100ms", "p99": "100ms"}}}

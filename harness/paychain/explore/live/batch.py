@@ -81,7 +81,7 @@ class Batches:
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
         self._books: Coming[list[Record]] | None = None  # that are read now
-        self._reading: set[str] = set()  # the orders that they are read of
+        self._reading: dict[str, int] = {}  # orders that they are read of: `noted` when it began
 
     @property
     def requests(self) -> int:
@@ -277,14 +277,14 @@ class Batches:
         self._settling.note(self._orders.values(), unknown, now_ns)
         due = self._due(pending, unknown)
         if self._books is None and due:
-            self._reading = {order.payment for order in due}
+            self._reading = {order.payment: order.noted for order in due}
             payments = {each for name in self._reading for each in self._records.payments(name)}
             self._books = self._running.read_books(payments)
         if self._books is None or not self._books.done():
             return
         books, self._books = self._books.result(), None
         # Of those about which something was recorded meanwhile, the books may say too little.
-        read = [order for order in due if order.payment in self._reading]
+        read = [each for each in due if self._rest.is_read(each, self._reading.get(each.payment))]
         # Orders that met an outage are watched while others come to rest that met none.
         for outage in dict.fromkeys(order.batch.outage for order in read):
             judged = [each for each in read if each.batch.outage == outage]
@@ -311,11 +311,12 @@ class Batches:
 
     def _note_active(self, name: str, now_ns: int) -> None:
         """Something was recorded about an order."""
-        order = self._orders.get(name)
-        if order is not None:
+        order = self._orders.get(name) or self._watched[name]
+        order.noted += 1
+        if name in self._orders:
             order.active_ns = now_ns
         else:
-            self._watched[name].has_stirred = True
+            order.has_stirred = True
 
     def _note_paid(self, records: Sequence[Record]) -> None:
         for record in records:

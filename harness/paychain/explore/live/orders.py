@@ -24,6 +24,7 @@ class LiveOrder:
     batch: Batch
     begun_ns: int
     active_ns: int  # when something was recorded about it last
+    noted: int = 0  # how often something was
     over_ns: int | None = None
     is_unknown: bool = False  # something about it is, since its customer was done
     looks_wrong: bool = False  # it broke a rule when it came to rest first

@@ -12,6 +12,8 @@ from paychain.explore.live.orders import LiveOrder
 QUIET_S = 2.5
 FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
 MORE_TIME = 2  # times what is declared: what is not settled then never is
+# The same: an order about which something is recorded whenever books are read is judged then.
+MOST_TIME = 3
 # Between two payments that are to be alone: as long as most services wait for an answer. Where that
 # is not enough, what is not known after the longer time keeps no other payment waiting.
 APART_S, ALONE_S = 2.0, 10.0
@@ -54,6 +56,12 @@ class Rest:
         """Whether nothing is to come any more about an order that was judged."""
         waited_s, settles_s = order.waited_s(self._running.now_ns()), self._running.settles_within_s
         return waited_s >= (MORE_TIME * settles_s if is_pending else settles_s)
+
+    def is_read(self, order: LiveOrder, noted: int | None) -> bool:
+        """Whether books say all about an order. `noted`: when reading began, None: not of it."""
+        if noted is None or noted == order.noted:
+            return noted is not None
+        return order.waited_s(self._running.now_ns()) >= MOST_TIME * self._running.settles_within_s
 
     def may_settle(self, order: LiveOrder) -> bool:
         """Whether an own service still has time to do more about an order."""

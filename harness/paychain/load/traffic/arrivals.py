@@ -137,12 +137,17 @@ def again(arrival: Arrival) -> Arrival:
 def after_decline(plan: LoadPlan, arrival: Arrival) -> Arrival:
     """The next payment of a customer who saw a decline, with another card where the plan says so.
 
-    It is another one that customers of the plan have; the same, where there is only one.
+    It is another one that customers of the plan have; the same, where there is only one. A recorded
+    payment may have been made with a card of none of the plan's schemes: then it is one of that.
     """
     instrument = arrival.instrument
     if plan.changes_card:
         schemes = [scheme for scheme, _ in plan.schemes]
-        cards = [each for each in published(plan.network) if not schemes or each.scheme in schemes]
+        cards: Sequence[Instrument] = [
+            each for each in published(plan.network) if not schemes or each.scheme in schemes
+        ]
+        if instrument not in cards:
+            cards = _cards_of(instrument.scheme) or (instrument,)
         instrument = cards[(cards.index(instrument) + 1) % len(cards)]
     return msgspec.structs.replace(again(arrival), instrument=instrument, is_after_decline=True)
 
