@@ -38,7 +38,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     experiment = inputs.experiment.model
     recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
     found = review(inputs.chain, inputs.experiment)
-    causes = possible_causes(found, experiment, inputs.chain.model)
+    causes = possible_causes(found, experiment, inputs.chain.model, analysis.given_up)
     money: MoneyMeasure = analysis.measured["money"]
     crashed = crashed_links(inputs.chain.model, experiment)
     with_remedies = [
