@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
 from paychain.runs.causes import possible_causes
 from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
+from paychain.runs.result import result_of
+from paychain.runs.spec import Inputs
 from tests.support.chains import checked, experiment, shop
 from tests.support.own_chains import own_shop
 from tests.support.recorded import Recorded
@@ -204,3 +208,37 @@ def test_what_queues_gave_up_is_read_from_the_records() -> None:
         run = Recorded()
         run.decide(run.pay(0), kind, 1, "processor-a")
         assert analyse(run.store(), chain, run.experiment(), run.facts()).given_up == expected
+
+
+BREAKER = "breaker: {open_for: 9s}, fallback: [{to: other}, {queue: {pause: 9s}}]"
+OTHER = "  other: {role: processor, calls: {authorise: {to: issuer, on_unknown: reverse}}}\n"
+
+
+@pytest.mark.parametrize("limit", ["<= 4s", "<\t4s", "<\N{NO-BREAK SPACE}4s", "<4000ms"])
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [("drain", "fallback[1].queue.pause: 1s"), ("failback", "breaker.open_for: 2s")],
+)
+def test_a_limit_on_time_is_what_was_read_from_the_file(
+    tmp_path: Path, limit: str, measure: str, expected: str
+) -> None:
+    text = STORES.replace("fallback: [{queue: {within: 5s}}]", BREAKER) + OTHER
+    (tmp_path / "c.yaml").write_text(text)
+    (tmp_path / "e.yaml").write_text(experiment(tolerances=json.dumps({measure: limit})))
+    chain = load_chain(str(tmp_path / "c.yaml"))
+    inputs = Inputs(chain, load_experiment(str(tmp_path / "e.yaml"), chain.model))
+    run = Recorded()
+    run.pay(0)
+    analysis = analyse(run.store(), chain.model, inputs.experiment.model, run.facts())
+    (judged,) = analysis.tolerances
+    last = msgspec.structs.replace(
+        analysis.measured["recovery"], last_s={"gateway authorise": 60.0}
+    )
+    broken = replace(
+        analysis,
+        tolerances=[msgspec.structs.replace(judged, passed=False)],
+        measured={**analysis.measured, "recovery": last},
+    )
+    (found,) = result_of(inputs, run.facts(), broken, run_id="r").tolerances
+    keys = [f"{each.key}: {each.value}" for each in found.remedies]
+    assert keys == [f"links.gateway.calls.authorise.{expected}"]
