@@ -44,9 +44,12 @@ from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
 from paychain.analysis.measures.timeline import latencies, seconds
 from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store.facts import NOT_UNDERSTOOD, RunFacts
+from paychain.analysis.store.queries import calls_with
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.fallbacks.queue import Queue
+from paychain.payments.journal import DecisionKind
 
 # What needs no pass over all payments: measured meanwhile.
 WITHOUT_PASS: tuple[Measure[Any], ...] = (
@@ -71,6 +74,7 @@ class Analysis:
     offered: int  # as the load process reports; what was recorded, when it could not report
     punctuality: Punctuality
     measured: Mapping[str, Any]  # what each of MEASURES found, by its name
+    given_up: frozenset[str]  # the calls whose queues gave up what they had stored
 
 
 def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFacts) -> Analysis:
@@ -128,7 +132,15 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
         offered=offered,
         punctuality=punctuality,
         measured=measured,
+        given_up=_given_up(store, chain),
     )
+
+
+def _given_up(store: RunStore, chain: Chain) -> frozenset[str]:
+    calls = (call for link in chain.links for call in chain.calls_of(link).values())
+    if not any(isinstance(step, Queue) for call in calls for step in call.fallback):
+        return frozenset()
+    return frozenset(map(".".join, calls_with(store, [DecisionKind.QUEUE_EXPIRED])))
 
 
 def _not_understood(limit: ToleranceResult) -> ToleranceResult:

@@ -66,9 +66,20 @@ _BETWEEN = "|".join(
         "\N{NO-BREAK SPACE}",
     )
 )
+# No digit stands before it, unless one ends the escape of something else than a digit: `%22`,
+# `%2522` (encoded twice), `\x22`, `\u0022`.
+_BEFORE = "|".join(
+    (
+        r"(?<!\d)",
+        r"(?<=%(?!3)[0-9a-f]\d)",
+        r"(?<=%25(?!3)[0-9a-f]\d)",
+        r"(?<=\\x(?!3)[0-9a-f]\d)",
+        r"(?<=\\u(?!003)[0-9a-f]{3}\d)",
+    )
+)
 WRITTEN = {
     card: re.compile(
-        r"(?<!\d)"
+        f"(?:{_BEFORE})"
         + f"(?:{_BETWEEN})?".join(f"(?:{digit}|%3{digit})" for digit in card.number)
         + r"(?!\d)",
         re.IGNORECASE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from paychain.faults.kind import OutageKind
 from paychain.model.chain import Chain
@@ -15,13 +15,21 @@ from paychain.model.review.calls import declared_calls
 
 
 def possible_causes(
-    review: Sequence[ReviewFinding], experiment: Experiment, chain: Chain
+    review: Sequence[ReviewFinding],
+    experiment: Experiment,
+    chain: Chain,
+    given_up: Collection[str] = (),
 ) -> list[ReviewFinding]:
-    """The review's findings without those that this experiment cannot have brought about."""
+    """The review's findings without those that this experiment cannot have brought about.
+
+    `given_up`: the calls whose queues gave up something in the run: also after a fault that was
+    shorter, as they try after a pause only, and one request after the other.
+    """
     crashes = any(isinstance(fault.parameters, OutageKind) for fault in experiment.faults)
     impossible: set[tuple[Kind, str]] = set()
     if not experiment.scripts:
-        impossible = {("queue_given_up_early", at) for at in _queues_in_time(chain, experiment)}
+        in_time = set(_queues_in_time(chain, experiment)).difference(given_up)
+        impossible = {("queue_given_up_early", at) for at in in_time}
     return [
         finding
         for finding in review

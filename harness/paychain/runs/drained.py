@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from paychain.declaration.quantity import duration_seconds
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.review.calls import DeclaredCall, declared_calls
@@ -11,6 +12,7 @@ from paychain.model.review.remedy import Edit, duration_text
 
 _ROOM = 4  # of a limit: what has several waits, one after the other, has room for them all
 _SECOND = 1.0  # as exactly as it is known when something was last done
+_LEAST_S = 0.01  # some waits may not be left out
 
 
 def drained_sooner(
@@ -26,8 +28,10 @@ def drained_sooner(
         link, _, operation = what.partition(" ")
         if seconds + _SECOND > limit_s and link in chain.links:
             for where, path, declared_s, most_s in _waits(chain, link, operation, waits_s):
-                if declared_s > most_s:
-                    yield where, Edit(path, duration_text(most_s))
+                # A file writes it rounded up: to no more than is declared, and never to nothing.
+                written = duration_text(max(most_s, _LEAST_S))
+                if duration_seconds(written) < declared_s:
+                    yield where, Edit(path, written)
 
 
 _REPEATED = ("void", "capture", "refund", "advise")
@@ -58,7 +62,10 @@ def _waits_of(declared: DeclaredCall, operation: str, waits_s: float) -> Iterato
     call, where = declared.call, declared.subject
     # Whatever follows an authorisation is repeated as its reversals are.
     if operation in _REPEATED and declared.operation in ("authorise", "forward"):
-        yield where, declared.at("reversal", "max_backoff"), call.reversal.max_backoff, waits_s
+        # The pauses grow from one to the other: each may be changed without the other.
+        first_s, longest_s = call.reversal.backoff, call.reversal.max_backoff
+        yield where, declared.at("reversal", "max_backoff"), longest_s, max(waits_s, first_s)
+        yield where, declared.at("reversal", "backoff"), first_s, waits_s
     elif operation == "query" and call.on_unknown == "query":
         yield where, declared.at("query", "pause"), call.query.pause, waits_s
     elif operation == declared.operation:

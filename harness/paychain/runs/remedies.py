@@ -8,6 +8,7 @@ they follow from where most payments broke, and from what the call there does no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
@@ -20,7 +21,6 @@ from paychain.analysis.measures.measures import (
     ToleranceResult,
     UnknownCall,
 )
-from paychain.declaration.quantity import duration_seconds
 from paychain.model.chain import Chain
 from paychain.model.customer import CustomerRetry
 from paychain.model.fallbacks.queue import Queue
@@ -282,11 +282,13 @@ def tolerance_with_remedies(
     breaks: Sequence[Break],
     chain: Loaded[Chain],
     last_s: Mapping[str, float] = MappingProxyType({}),
+    bound: float = math.inf,
 ) -> ToleranceResult:
     """A broken tolerance with what to change; a kept one as it is.
 
     `rules`: the money rules with their remedies. A limit for the findings of one has the same.
-    `last_s`: what links still did after the load, see `Recovery`.
+    `last_s`: what links still did after the load, see `Recovery`. `bound`: of the limit, a time in
+    seconds.
     """
     if tolerance.passed is not False:
         return tolerance
@@ -303,12 +305,11 @@ def tolerance_with_remedies(
     if not remedies and breaks and tolerance.measure in _NEEDS_A_WAY_ROUND:
         remedies = _way_round(tolerance.measure, breaks[0], chain)
     if tolerance.measure == "failback":
-        remedies = _probed_sooner(tolerance, chain)
+        remedies = _probed_sooner(tolerance.measure, bound, chain)
     if tolerance.measure == "drain":
-        limit_s = duration_seconds(tolerance.required.lstrip("<= "))
         remedies = [
             _of_run(remedy_in(chain, change), "drain", where)
-            for where, change in drained_sooner(chain.model, limit_s, last_s)
+            for where, change in drained_sooner(chain.model, bound, last_s)
         ][:MAX_REMEDIES]
     return msgspec.structs.replace(tolerance, remedies=remedies)
 
@@ -331,16 +332,15 @@ def _of_causes(name: str, review: Sequence[ReviewFinding]) -> list[Remedy]:
     return list(found.values())[:MAX_REMEDIES]
 
 
-def _probed_sooner(tolerance: ToleranceResult, chain: Loaded[Chain]) -> list[Remedy]:
+def _probed_sooner(measure: str, limit_s: float, chain: Loaded[Chain]) -> list[Remedy]:
     """Breakers that stay open for too long to give their first target back in time."""
-    limit_s = duration_seconds(tolerance.required.lstrip("<= "))
     found = []
     for declared in declared_calls(chain.model):
         breaker, call = declared.call.breaker, declared.call
         if breaker is None or len(call.routes) == 1 or 2 * breaker.open_for <= limit_s:
             continue
         change = Edit(declared.at("breaker", "open_for"), duration_text(limit_s / 2))
-        found.append(_of_run(remedy_in(chain, change), tolerance.measure, declared.subject))
+        found.append(_of_run(remedy_in(chain, change), measure, declared.subject))
     return found[:MAX_REMEDIES]
 
 

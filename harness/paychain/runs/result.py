@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from paychain.model.fallbacks.step import Failover
 from paychain.model.loading import Loaded
 from paychain.model.review import review
 from paychain.model.review.remedy import Remedy
+from paychain.model.tolerance import Limit
 from paychain.payments.journal import DecisionKind
 from paychain.report.result import (
     CallEdge,
@@ -38,7 +40,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     experiment = inputs.experiment.model
     recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
     found = review(inputs.chain, inputs.experiment)
-    causes = possible_causes(found, experiment, inputs.chain.model)
+    causes = possible_causes(found, experiment, inputs.chain.model, analysis.given_up)
     money: MoneyMeasure = analysis.measured["money"]
     crashed = crashed_links(inputs.chain.model, experiment)
     with_remedies = [
@@ -76,6 +78,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
                     analysis.measured["breaks"],
                     inputs.chain,
                     analysis.measured["recovery"].last_s,
+                    _bound(experiment, tolerance.measure),
                 ),
                 place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
             )
@@ -112,6 +115,12 @@ def _load_facts(experiment: Experiment, facts: RunFacts, analysis: Analysis) -> 
         users=experiment.load.users or 0,
         caveat=experiment.load.caveat,
     )
+
+
+def _bound(experiment: Experiment, measure: str) -> float:
+    """The number of a limit for the whole run, a time in seconds; infinite: there is none."""
+    limit = getattr(experiment.tolerances, measure, None)
+    return limit.bound if isinstance(limit, Limit) else math.inf
 
 
 def _place(experiment: Loaded[Experiment], measure: str, phase: str) -> str:

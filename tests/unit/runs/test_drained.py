@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
+import yaml
 
+from paychain.declaration.quantity import duration_seconds
 from paychain.model.review.remedy import dotted
 from paychain.runs.drained import drained_sooner
 from tests.support.chains import checked
@@ -59,3 +62,41 @@ def test_what_was_done_after_the_limit_has_to_wait_for_less(
     found = drained_sooner(checked(CHAIN), 4.0, last_s)
     edits = [f"{dotted(edit.path)}: {edit.written}" for _, edit in found]
     assert edits == [f"links.{each}" for each in expected]
+
+
+# Pauses that begin longer than some limits permit, and as long as they may become.
+PAUSES = ["250ms, max_backoff: 8s", "3s, max_backoff: 8s", "1050ms, max_backoff: 1050ms"]
+DONE = ("capture", "refund", "notify", "void", "query", "authorise")
+LIMITS_S = (0.0, 1e-6, 0.5, 4.0, 4.17, 30.0)
+
+
+@pytest.mark.parametrize("pauses", PAUSES)
+def test_the_chain_is_valid_after_each_change_and_after_all_and_waits_for_less(pauses: str) -> None:
+    text = CHAIN.replace("max_backoff: 8s", f"backoff: {pauses}")
+    chain, last_s = checked(text), {f"gateway {done}": 99.0 for done in DONE}
+    last_s |= {f"processor {done}": 99.0 for done in DONE}
+    for limit_s in LIMITS_S:
+        edits = {edit for _, edit in drained_sooner(chain, limit_s, last_s)}
+        assert edits
+        for some in (edits, *({edit} for edit in edits)):
+            changed = yaml.safe_load(text)
+            for edit in some:
+                *parents, key = edit.path
+                holder: Any = changed
+                for step in parents:
+                    holder = (
+                        holder.setdefault(step, {}) if isinstance(holder, dict) else holder[step]
+                    )
+                if key in holder:
+                    assert duration_seconds(edit.value) < duration_seconds(holder[key])
+                holder[key] = edit.value
+            checked(yaml.safe_dump(changed))
+
+
+def test_a_pause_becomes_no_shorter_than_the_first_one_unless_that_does() -> None:
+    chain = checked(CHAIN.replace("max_backoff: 8s", "backoff: 3s, max_backoff: 8s"))
+    found = drained_sooner(chain, 4.0, {"gateway void": 6.0})
+    assert [f"{dotted(edit.path)}: {edit.written}" for _, edit in found] == [
+        f"links.{AUTHORISE}.reversal.max_backoff: 3s",
+        f"links.{AUTHORISE}.reversal.backoff: 1s",
+    ]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from paychain.analysis.analyse import analyse
 from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult, UnknownCall
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
 from paychain.runs.causes import possible_causes
 from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
-from tests.support.chains import experiment
+from paychain.runs.result import result_of
+from paychain.runs.spec import Inputs
+from tests.support.chains import checked, experiment, shop
 from tests.support.own_chains import own_shop
+from tests.support.recorded import Recorded
 
 ORPHANED = MoneyRule("no_orphaned_authorisation", "No orphaned authorisation", 3, 3_000, [])
 # The service is said to wait for 500 ms; the mocks behind it may work for a second.
@@ -172,19 +178,67 @@ STORES_NOTHING = "remove links.gateway.calls.authorise.fallback[0]"
 
 
 @pytest.mark.parametrize(
-    ("lasts", "expected"),
-    [("2s", [STORES_NOTHING]), ("7s", [TRIES_LONGER, STORES_NOTHING])],
-    ids=["declined", "given up, perhaps"],
+    ("lasts", "given_up", "expected"),
+    [
+        ("2s", [], [STORES_NOTHING]),
+        # Tried a pause too late, or behind others: the fault was over in time.
+        ("4600ms", ["gateway.authorise"], [TRIES_LONGER, STORES_NOTHING]),
+        ("4600ms", ["processor.authorise"], [STORES_NOTHING]),
+        ("7s", [], [TRIES_LONGER, STORES_NOTHING]),
+    ],
+    ids=["declined", "given up", "another's", "given up, perhaps"],
 )
-def test_a_queue_that_delivers_for_longer_than_the_faults_last_gave_nothing_up(
-    tmp_path: Path, lasts: str, expected: list[str]
+def test_a_queue_that_gave_nothing_up_and_tries_for_longer_than_the_faults_last_is_long_enough(
+    tmp_path: Path, lasts: str, given_up: list[str], expected: list[str]
 ) -> None:
     (tmp_path / "c.yaml").write_text(STORES)
     fault = f"{{id: f, at: 1s, for: {lasts}, target: {{link: processor}}, down: {{}}}}"
     (tmp_path / "e.yaml").write_text(experiment(fault))
     chain = load_chain(str(tmp_path / "c.yaml"))
     outage = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, outage), outage.model, chain.model)
+    causes = possible_causes(review(chain, outage), outage.model, chain.model, given_up)
     rule = MoneyRule("no_approval_without_money", "No approval without money", 3, 3_000, [])
     found = rule_with_remedies(rule, causes, chain).remedies
     assert [str(each).split(": ", 1)[1] for each in found] == expected
+
+
+def test_what_queues_gave_up_is_read_from_the_records() -> None:
+    chain = checked(shop(processors=["processor-a"], authorise={"fallback": [{"queue": {}}]}))
+    for kind, expected in (("queue_expired", {"gateway.authorise"}), ("queue_delivered", set())):
+        run = Recorded()
+        run.decide(run.pay(0), kind, 1, "processor-a")
+        assert analyse(run.store(), chain, run.experiment(), run.facts()).given_up == expected
+
+
+BREAKER = "breaker: {open_for: 9s}, fallback: [{to: other}, {queue: {pause: 9s}}]"
+OTHER = "  other: {role: processor, calls: {authorise: {to: issuer, on_unknown: reverse}}}\n"
+
+
+@pytest.mark.parametrize("limit", ["<= 4s", "<\t4s", "<\N{NO-BREAK SPACE}4s", "<4000ms"])
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [("drain", "fallback[1].queue.pause: 1s"), ("failback", "breaker.open_for: 2s")],
+)
+def test_a_limit_on_time_is_what_was_read_from_the_file(
+    tmp_path: Path, limit: str, measure: str, expected: str
+) -> None:
+    text = STORES.replace("fallback: [{queue: {within: 5s}}]", BREAKER) + OTHER
+    (tmp_path / "c.yaml").write_text(text)
+    (tmp_path / "e.yaml").write_text(experiment(tolerances=json.dumps({measure: limit})))
+    chain = load_chain(str(tmp_path / "c.yaml"))
+    inputs = Inputs(chain, load_experiment(str(tmp_path / "e.yaml"), chain.model))
+    run = Recorded()
+    run.pay(0)
+    analysis = analyse(run.store(), chain.model, inputs.experiment.model, run.facts())
+    (judged,) = analysis.tolerances
+    last = msgspec.structs.replace(
+        analysis.measured["recovery"], last_s={"gateway authorise": 60.0}
+    )
+    broken = replace(
+        analysis,
+        tolerances=[msgspec.structs.replace(judged, passed=False)],
+        measured={**analysis.measured, "recovery": last},
+    )
+    (found,) = result_of(inputs, run.facts(), broken, run_id="r").tolerances
+    keys = [f"{each.key}: {each.value}" for each in found.remedies]
+    assert keys == [f"links.gateway.calls.authorise.{expected}"]
