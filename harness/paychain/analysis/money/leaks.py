@@ -6,8 +6,10 @@ Source: PCI DSS 3.4.1; docs/domain.md §2.5 (I13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
@@ -30,35 +32,42 @@ _ESCAPED = [
 ]
 
 
-def files_in(folder: Path) -> dict[Path, int]:
-    """Every file below a run's folder, and its bytes."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path: path.stat().st_size for path in paths}
+def files_in(folder: Path) -> list[Path]:
+    """Every file below a run's folder."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def no_card_number_in_a_file(folder: Path, files: Mapping[Path, int] | None = None) -> MoneyRule:
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def no_card_number_in_a_file(
+    folder: Path,
+    files: Sequence[Path] | None = None,
+    opened: Callable[[Path], AbstractContextManager[BinaryIO]] = _opened,
+) -> MoneyRule:
     """No file of a run holds the whole number of a card that the run may use.
 
-    `files` of the folder are searched for as many bytes as they are given with; None: all of them.
+    `files` of the folder are searched; None: all of them. `opened` opens one to be read.
     A finding names the file, without an amount, and in a log the first line.
     """
     found = [
         MoneyFinding("", 0, f"{path.relative_to(folder)}{text}", [])
-        for path, size in (files_in(folder) if files is None else files).items()
-        for text in (_in_log(path) if path.suffix == LOG else _in_file(path, size))
+        for path in (files_in(folder) if files is None else files)
+        for text in (_in_log if path.suffix == LOG else _in_file)(opened(path))
     ]
     return MoneyRule(
         rule=RULE, title="No card number in any file", findings=len(found), amount=0, payments=found
     )
 
 
-def _in_log(path: Path) -> Iterator[str]:
+def _in_log(opened: AbstractContextManager[BinaryIO]) -> Iterator[str]:
     """Of each card found the first line that has it: `:12 holds the number of 424242…4242`."""
     first: dict[Card, int] = {}
     last: dict[Card, int] = {}
     lines: dict[Card, int] = {}
     number, tail = 1, b""  # the line where what is read next begins; the end of what was read
-    with path.open("rb") as file:
+    with opened as file:
         while read := file.read(READ_BYTES):
             data, begins = tail + read, len(tail)
             for card, pattern in _IN_LOGS.items() if _may_hold_a_number(data) else ():
@@ -91,12 +100,11 @@ def _may_hold_a_number(data: bytes) -> bool:
     return any(number in data for number in _NUMBERS)
 
 
-def _in_file(path: Path, size: int) -> Iterator[str]:
+def _in_file(opened: AbstractContextManager[BinaryIO]) -> Iterator[str]:
     seen: set[str] = set()
     tail = b""
-    with path.open("rb") as file:
-        while data := file.read(min(READ_BYTES, size)):
-            size -= len(data)
+    with opened as file:
+        while data := file.read(READ_BYTES):
             data = tail + data
             for card in TEST_CARDS:
                 if card.number not in seen and card.number.encode() in data:
