@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch
+from paychain.processes.scratch import scratch_folder
 from paychain.processes.wall_clock import ClockStart
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
@@ -96,7 +96,8 @@ class Session:
         self._load_start_ns: int | None = None  # of the run that is recorded
         self._toxiproxy = toxiproxy
         # Processes outlive recorded runs, so what they write is in no run's folder.
-        self._temporary = tempfile.TemporaryDirectory(prefix="paychain-")
+        self._temporary = ExitStack()
+        self.scratch = self._temporary.enter_context(scratch_folder())
         self.running = RealChain(
             chain, self.scratch, seed=seed, toxiproxy=toxiproxy, is_patient=True
         )
@@ -109,11 +110,6 @@ class Session:
         """Start the chain; the caller starts the load process."""
         self.running.start()
         self.places = places_of(self.chain, self.running.engine.name)
-
-    @property
-    def scratch(self) -> Path:
-        """The folder that the processes write to."""
-        return Path(self._temporary.name)
 
     def run(self) -> None:
         """Perform actions until one of them is to quit."""
@@ -140,7 +136,7 @@ class Session:
                 self.saved.append(self._written(None, self.now_ns(), None))
             else:
                 self.recorded.discard()
-        self._temporary.cleanup()  # all records are in a run.db
+        self._temporary.close()  # all records are in a run.db
 
     def step(self) -> None:
         """Check the processes and collect what was recorded."""

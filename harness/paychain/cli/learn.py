@@ -31,7 +31,6 @@ def learn(
 
     The twin is searched in virtual time: paychain explore twin.yaml --rule no_double_charge
     """
-    import tempfile
 
     from paychain.cli.exit_codes import ExitCode
     from paychain.cli.say import say
@@ -40,14 +39,15 @@ def learn(
     from paychain.explore.live.learn import twin_text
     from paychain.model.loading import load_chain
     from paychain.processes.files import refuse_unwritable, write_atomically
+    from paychain.processes.scratch import scratch_folder
 
     loaded = load_chain(chain)
     if out is not None:
         refuse_unwritable(out.parent)
-    with tempfile.TemporaryDirectory(prefix="paychain-") as scratch:
+    with scratch_folder() as scratch:
         learned = learn_policies(
             loaded.model,
-            lambda: RealChain(loaded, Path(scratch), seed=seed),
+            lambda: RealChain(loaded, scratch, seed=seed),
             seed=seed,
             payments_each=payments,
             on_progress=say,

@@ -30,7 +30,7 @@ from paychain.engine.choice import EngineChoice, choose
 from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
 from paychain.engine.owner import run_mark
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost, UserError
 from paychain.processes.children import Child, Children, python_module
 from paychain.processes.loopback import LOOPBACK, free_port, kept
 from paychain.processes.sessions import BearerAuth
@@ -92,7 +92,7 @@ def start(
     of an embedded engine that is started here asks of every request, so that no other account of
     the machine switches faults; "" lets everybody in. A Toxiproxy server has no such check.
     `port`: of the API of an embedded engine; 0: any. Raises UserError when the engine cannot be
-    used.
+    used, and PartLost when its process dies.
     """
     choice = choose(spec)
     try:
@@ -215,7 +215,7 @@ def _first_names(url: str, child: Child) -> list[str]:
             return control.names()
         except EngineError as error:
             if child.process.poll() is not None:
-                raise UserError(child.exit_report(), hint=child.where_output) from error
+                raise PartLost(child.exit_report(), hint=child.where_output) from error
             if time.monotonic() > until:
                 return []
         finally:

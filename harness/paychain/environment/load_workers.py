@@ -72,7 +72,7 @@ class LoadWorkers(LoadProcess):
             self._tallies[path] = _ShareTally(count(msgspec.structs.replace(plan, share=share)))
         command = master(self._folder, spread.host, spread.port, spread.workers, spread.token)
         self._child = children.start("load master", *command)
-        children.wait_for(self._child, port_file(plan))
+        children.wait_for(self._child, port_file(plan), is_addressed=True)
         port = int(port_file(plan).read_text())
         if spread.is_awaited:
             self._on_message(

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost, UserError
 from paychain.processes.parent import PARENT_VARIABLE
 from paychain.processes.scratch import is_scratch
 from paychain.processes.spool import JOURNAL_FAILED
@@ -160,14 +160,25 @@ class Children:
         """Children that ended although they were still needed."""
         return [child for child in self._children if child.has_died]
 
-    def wait_for(self, child: Child, path: Path, within_s: float = READY_WITHIN_S) -> None:
-        """Wait until a child has written `path`. Raises UserError when it dies or is too late."""
+    def wait_for(
+        self,
+        child: Child,
+        path: Path,
+        within_s: float = READY_WITHIN_S,
+        *,
+        is_addressed: bool = False,
+    ) -> None:
+        """Wait until a child has written `path`. Raises PartLost when it dies or is too late.
+
+        `is_addressed`: it listens where the user said, and may have died of that: UserError then.
+        """
+        failure = UserError if is_addressed else PartLost
         until = time.monotonic() + within_s
         while not path.exists():
             if child.process.poll() is not None:
-                raise UserError(child.exit_report(), hint=child.where_output)
+                raise failure(child.exit_report(), hint=child.where_output)
             if time.monotonic() > until:
-                raise UserError(f"{child.name} was not ready within {within_s:g} s")
+                raise PartLost(f"{child.name} was not ready within {within_s:g} s")
             time.sleep(_POLL_S)
         child.is_ready = True
 

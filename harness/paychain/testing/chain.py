@@ -276,9 +276,9 @@ def _running(loaded: Loaded[Chain], seed: int, left: ExitStack, *, real: bool) -
         refuse_processes(loaded.model, what, hint="start it with real=True")
         return VirtualChain(loaded.model, seed, home=loaded.path.parent)
     from paychain.environment.real import RealChain  # virtual time needs no HTTP clients
+    from paychain.processes.scratch import scratch_folder
 
-    folder = left.enter_context(tempfile.TemporaryDirectory(prefix="paychain-"))
-    return RealChain(loaded, Path(folder), seed=seed)
+    return RealChain(loaded, left.enter_context(scratch_folder()), seed=seed)
 
 
 def _as_written(name: str, value: Any) -> Any:

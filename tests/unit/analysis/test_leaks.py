@@ -101,3 +101,19 @@ def test_reads_and_the_search_for_bare_digits_hide_no_number(
         assert [text.rpartition(" ")[2] for text in texts(tmp_path, log)] == expected, log
         found += len(expected)
     assert 30 < found < 140
+
+
+@pytest.mark.parametrize("between", [",", ".", "/", "_"])
+def test_a_list_of_digits_is_no_number(tmp_path: Path, between: str) -> None:
+    assert texts(tmp_path, f"counts [{between.join(VISA)}]") == []
+    groups = between.join((VISA[:4], VISA[4:8], VISA[8:12], VISA[12:]))
+    assert texts(tmp_path, f"card {groups}") != []
+
+
+def test_every_line_with_a_number_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaks, "READ_BYTES", 100)
+    log = f"starting\n\n{VISA} and {VISA}\n" + f"\npaid {VISA}\n" * 30
+    expected = f"shop.log:3 holds the number of {TEST_CARDS[0].masked}, and so do 30 other lines"
+    assert texts(tmp_path, log) == [expected]

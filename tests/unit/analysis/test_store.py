@@ -11,8 +11,10 @@ import pytest
 from paychain.analysis.money.findings import money
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile
+from paychain.analysis.store.queries import last_done
 from paychain.analysis.store.spool import SpoolReader
 from paychain.analysis.store.store import RecordedPayment, RunStore
+from paychain.model.experiment import Times
 from paychain.payments.journal import (
     Decision,
     DecisionKind,
@@ -215,6 +217,31 @@ def test_aggregates_of_a_long_run_do_not_pile_up_in_memory(store: RunStore) -> N
         store.ingest([msgspec.structs.replace(hop("p1"), started_ns=at_ns, ended_ns=at_ns)])
     written = next(store.select("SELECT COUNT(*) FROM agg_hop", ()))[0]
     assert written >= 100 - 11  # at most two times five seconds wait for what comes late
+
+
+@pytest.mark.parametrize("lasted_s", [25.0, 25.4])
+def test_what_was_done_before_the_end_of_the_load_was_not_done_after_it(
+    store: RunStore, lasted_s: float
+) -> None:
+    start_s = 12.3  # its processes took so long to start
+    ends_s = start_s + lasted_s
+    store.begin(
+        Times(
+            load_start_s=start_s,
+            before_start_s=start_s,
+            faults_start_s=start_s,
+            load_end_s=ends_s,
+        )
+    )
+    for link, after_s in (("before", -0.3), ("gateway", 0.1), ("gateway", 7.7), ("edge", 1.1)):
+        at_ns = ns(ends_s + after_s)
+        store.ingest([msgspec.structs.replace(decided("p1"), link=link, at_ns=at_ns)])
+    store.settle()
+    done = last_done(store, ends_s)
+    assert list(done) == ["gateway authorise", "edge authorise"]
+    for found_s, after_s in zip(done.values(), (7.7, 1.1), strict=True):
+        assert 0 <= ends_s + after_s - found_s < 1
+        assert found_s > ends_s - 1e-6
 
 
 INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"

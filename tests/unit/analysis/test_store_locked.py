@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from paychain.analysis.measures.files import files, to_search
+from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.store import connection as connections
 from paychain.analysis.store.store import RunStore
 from paychain.model.experiment import Times
+from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Stall
+from tests.support.recorded import CHAIN, Recorded
 
 STALLS = [Stall("services", number, number + 1) for number in range(10)]
 
@@ -48,6 +56,52 @@ def test_a_reader_keeps_the_old_file_and_one_file_is_left(path: Path) -> None:
         assert reader.execute("SELECT COUNT(*) FROM stall").fetchone() == (5,)
     with closing(RunStore.open(path)) as again:
         assert list(again.rows(Stall)) == STALLS
+
+
+READS = """
+import sqlite3, sys
+reader = sqlite3.connect(sys.argv[1])
+print(reader.execute("SELECT COUNT(*) FROM txn").fetchone()[0])
+reader.close()
+"""
+
+
+def test_who_reads_a_run_whose_files_were_searched_does_not_remove_its_log(path: Path) -> None:
+    recorded = Recorded(ends_s=40)
+    for number in range(20):
+        recorded.pay(number, "approved")
+    store = recorded.store(path.parent)
+    run = MeasuredRun(store, CHAIN, recorded.experiment(), recorded.facts())
+    assert [rule.findings for rule in run[files]] == [0]
+    # A process of its own: what this one closes leaves no lock of another's to be lost.
+    command = [sys.executable, "-I", "-S", "-c", READS, str(path)]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"20\n"
+    store.keep("p00003")
+    store.close_thinned(seed=7, most_hops=10)
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    with closing(RunStore.open(path)) as thinned:
+        assert thinned.kept_one_in > 1
+        assert thinned.story("p00003").customer is not None
+
+
+def test_a_card_number_is_found_while_a_reader_keeps_it_out_of_run_db(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "READ_WITHIN_MS", 1)
+    recorded = Recorded(ends_s=40)
+    store = recorded.store(path.parent)
+    store.settle()
+    run = MeasuredRun(store, CHAIN, recorded.experiment(), recorded.facts())
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM stall").fetchone()
+        store.ingest(STALLS * 2_000)
+        store.ingest([msgspec.structs.replace(STALLS[0], process=TEST_CARDS[0].number)])
+        assert [found.name for found in run[to_search]] == [path.name, "run.db-shm", "run.db-wal"]
+    store.settle()  # they are written to run.db before it is searched
+    (found,) = run[files][0].payments
+    assert found.text == "run.db holds the number of 424242…4242"
+    store.close()
 
 
 @pytest.mark.parametrize("name", ["a%2Fb", "a#b", "a?mode=rw", "a b", "ä'\""])

@@ -19,6 +19,7 @@ from paychain.environment.running_chain import ChainReport
 from paychain.model.loading import load_chain
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Record
+from paychain.processes.scratch import is_scratch
 from tests.support.chains import shop
 from tests.support.recorded import Recorded, ns
 
@@ -109,6 +110,16 @@ def test_a_run_is_final_when_its_drain_is_over(
     assert facts.times.load_end_s == 9.0
     assert facts.problems == []
     assert all(rule.is_judged for rule in saved.result.money.rules)
+
+
+def test_what_the_processes_of_a_session_write_goes_with_it(
+    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(tmp_path, control, monkeypatch)
+    assert is_scratch(session.scratch / "load-process.log")  # no message points at it
+    assert session.scratch.is_dir()
+    ended(session)
+    assert not session.scratch.exists()
 
 
 def test_money_is_not_final_when_the_drain_fails(

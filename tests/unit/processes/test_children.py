@@ -13,6 +13,7 @@ import pytest
 
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import alone, master, worker
+from paychain.payments.errors import PartLost, UserError
 from paychain.processes.children import Child, Children, python_module
 from paychain.processes.variables import SECRETS, child_environment, without_secrets
 
@@ -101,6 +102,17 @@ def test_a_child_inherits_no_secret_and_gets_its_token_where_nobody_else_sees_it
     assert without.log.read_text() == "no token []\n"
     assert given.log.read_text() == "no token ['PAYCHAIN_TOKEN']\n"
     children.stop()
+
+
+@pytest.mark.parametrize(("is_addressed", "failure"), [(False, PartLost), (True, UserError)])
+def test_a_child_that_dies_before_it_is_ready_is_no_mistake_unless_it_was_given_an_address(
+    tmp_path: Path, is_addressed: bool, failure: type[UserError]
+) -> None:
+    children = Children(tmp_path)
+    child = children.start("mock services", ["/bin/sh", "-c", "exit 9"])
+    with pytest.raises(UserError, match=r"ended unexpectedly \(exit code 9\)") as raised:
+        children.wait_for(child, tmp_path / "ready", is_addressed=is_addressed)
+    assert raised.type is failure
 
 
 def test_only_output_that_stays_is_pointed_at() -> None:

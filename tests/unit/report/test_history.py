@@ -63,6 +63,16 @@ def test_evidence_from_the_future_is_not_current(tmp_path: Path) -> None:
     assert f"{said}, the clock was wrong." in render_history(lines)
 
 
+def test_a_run_from_the_future_hides_no_evidence(tmp_path: Path) -> None:
+    run_at(tmp_path, "a", "2026-11-22T12:00:00+00:00", verdict=Verdict.PASS)
+    run_at(tmp_path, "b", "2126-11-24T12:00:00+00:00", verdict=Verdict.PASS)
+    run_at(tmp_path, "c", "2127-11-24T12:00:00+00:00", verdict=Verdict.INCONCLUSIVE)
+    (line,) = history(tmp_path, NOW)
+    assert (line.verdicts, line.age, line.flaw) == ("✓✓–", "2 days old", "")
+    (line,) = history(tmp_path, datetime(2028, 1, 1, tzinfo=UTC))
+    assert line.flaw == "expired"
+
+
 def test_the_page_shows_every_tolerance_of_every_run_and_escapes_names(tmp_path: Path) -> None:
     result = read(SAMPLE)
     hostile = msgspec.structs.replace(result.experiment, name="<b>x</b>")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from paychain.analysis.measures.measure import MeasuredRun, measure
@@ -11,14 +10,14 @@ from paychain.analysis.money.leaks import files_in, no_card_number_in_a_file
 
 
 @measure("files to search")
-def to_search(run: MeasuredRun) -> Mapping[Path, int]:
-    """Every file of a run with its bytes, all records among them; none of a run in memory.
+def to_search(run: MeasuredRun) -> list[Path]:
+    """Every file of a run, whose records are in run.db or its log; none of a run in memory.
 
-    While somebody else reads run.db, records may not all be written to it: measured before that.
+    Measured before other processes read run.db: they would keep the log from being emptied.
     """
     folder = run.store.folder
     if folder is None:
-        return {}
+        return []
     run.store.settle()
     return files_in(folder)
 
@@ -27,4 +26,6 @@ def to_search(run: MeasuredRun) -> Mapping[Path, int]:
 def files(run: MeasuredRun) -> list[MoneyRule]:
     """Every rule about files; none of a run that is in memory."""
     folder = run.store.folder
-    return [no_card_number_in_a_file(folder, run[to_search])] if folder is not None else []
+    if folder is None:
+        return []
+    return [no_card_number_in_a_file(folder, run[to_search], run.store.reading)]

@@ -6,8 +6,10 @@ Source: PCI DSS 3.4.1; docs/domain.md §2.5 (I13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
@@ -21,7 +23,7 @@ _IN_LOGS = {
     card: re.compile(written.pattern.encode(), re.IGNORECASE) for card, written in WRITTEN.items()
 }
 # Without the first digit, which may be taken for a part of an escape: `100%3782…`.
-_NUMBERS = [card.number[1:].encode() for card in TEST_CARDS]
+_NUMBERS = {card: card.number[1:].encode() for card in TEST_CARDS}
 _TAIL_BYTES = 200  # longer than a number in any form that is looked for
 _BETWEEN = b" \t.,_/+-\r\n"
 # What the patterns permit between digits, in lower case; at last what makes `%34` of a 4.
@@ -34,46 +36,58 @@ _ESCAPED = {
 _DIGIT = b"%3"
 
 
-def files_in(folder: Path) -> dict[Path, int]:
-    """Every file below a run's folder, and its bytes."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path: path.stat().st_size for path in paths}
+def files_in(folder: Path) -> list[Path]:
+    """Every file below a run's folder."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def no_card_number_in_a_file(folder: Path, files: Mapping[Path, int] | None = None) -> MoneyRule:
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def no_card_number_in_a_file(
+    folder: Path,
+    files: Sequence[Path] | None = None,
+    opened: Callable[[Path], AbstractContextManager[BinaryIO]] = _opened,
+) -> MoneyRule:
     """No file of a run holds the whole number of a card that the run may use.
 
-    `files` of the folder are searched for as many bytes as they are given with; None: all of them.
+    `files` of the folder are searched; None: all of them. `opened` opens one to be read.
     A finding names the file, without an amount, and in a log the first line.
     """
     found = [
         MoneyFinding("", 0, f"{path.relative_to(folder)}{text}", [])
-        for path, size in (files_in(folder) if files is None else files).items()
-        for text in (_in_log(path) if path.suffix == LOG else _in_file(path, size))
+        for path in (files_in(folder) if files is None else files)
+        for text in (_in_log if path.suffix == LOG else _in_file)(opened(path))
     ]
     return MoneyRule(
         rule=RULE, title="No card number in any file", findings=len(found), amount=0, payments=found
     )
 
 
-def _in_log(path: Path) -> Iterator[str]:
+def _in_log(opened: AbstractContextManager[BinaryIO]) -> Iterator[str]:
     """Of each card found the first line that has it: `:12 holds the number of 424242…4242`."""
     first: dict[Card, int] = {}
     last: dict[Card, int] = {}
     lines: dict[Card, int] = {}
     number, tail = 1, b""  # the line where what is read next begins; the end of what was read
-    with path.open("rb") as file:
-        while read := file.read(READ_BYTES):
+    with opened as file:
+        following = file.read(READ_BYTES)
+        while read := following:
+            following = file.read(READ_BYTES)
             data, begins = tail + read, len(tail)
-            goes_on = file.peek(1)[:1].isdigit()
-            for card, pattern in _IN_LOGS.items() if _may_hold_a_number(data) else ():
-                for found in pattern.finditer(data):
+            goes_on = following[:1].isdigit()
+            for card in _maybe_in(data):
+                at, line = begins, number
+                for found in _IN_LOGS[card].finditer(data):
                     # What ends in the tail was found with what was read before.
                     if found.end() <= begins or (goes_on and found.end() == len(data)):
                         continue
+                    if _is_list(found.group()):
+                        continue
                     start = found.start()
-                    line = number + data.count(b"\n", begins, start)
-                    line -= data.count(b"\n", start, begins)
+                    line += data.count(b"\n", at, start) - data.count(b"\n", start, at)
+                    at = start
                     first.setdefault(card, line)
                     lines[card] = lines.get(card, 0) + (last.get(card) != line)
                     last[card] = line
@@ -85,23 +99,27 @@ def _in_log(path: Path) -> Iterator[str]:
         yield f":{number} holds the number of {card.masked}{others if more else ''}"
 
 
-def _may_hold_a_number(data: bytes) -> bool:
-    """Whether the digits of a number are in it: the patterns are far too slow for a long log."""
+def _is_list(written: bytes) -> bool:
+    """Whether digits are values of their own, as in `[4,2,4,2]`: nobody groups a number so."""
+    return any(len(group) == 1 for group in re.split(rb"[,._/]", written))
+
+
+def _maybe_in(data: bytes) -> list[Card]:
+    """The cards whose digits are in it: the patterns are far too slow for a long log."""
     data = data.lower()
     for begin, escapes in _ESCAPED.items():
         if begin in data:
             for escaped in escapes:
                 data = data.replace(escaped, b"")
     data = data.translate(None, _BETWEEN).replace(_DIGIT, b"")
-    return any(number in data for number in _NUMBERS)
+    return [card for card, number in _NUMBERS.items() if number in data]
 
 
-def _in_file(path: Path, size: int) -> Iterator[str]:
+def _in_file(opened: AbstractContextManager[BinaryIO]) -> Iterator[str]:
     seen: set[str] = set()
     tail = b""
-    with path.open("rb") as file:
-        while data := file.read(min(READ_BYTES, size)):
-            size -= len(data)
+    with opened as file:
+        while data := file.read(READ_BYTES):
             data = tail + data
             for card in TEST_CARDS:
                 if card.number not in seen and card.number.encode() in data:

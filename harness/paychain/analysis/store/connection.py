@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from paychain.payments.errors import UserError
 
@@ -18,9 +19,33 @@ READ_WITHIN_MS = 2_000  # for readers to end, before the file is copied instead
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+class Database(sqlite3.Connection):
+    """A connection to a file that this process also reads as it is.
+
+    When a process closes a file, it loses all its locks on it (POSIX), and SQLite's are such locks.
+    Others would then take themselves for the last users of the database, and remove its log.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._left_open: list[BinaryIO] = []
+
+    def read_file(self, path: Path) -> BinaryIO:
+        """Open a file of the database, such as its log. It is closed after the connection."""
+        file = path.open("rb")
+        self._left_open.append(file)
+        return file
+
+    def close(self) -> None:
+        """Close the connection, then the files."""
+        super().close()
+        while self._left_open:
+            self._left_open.pop().close()
+
+
 def create(path: Path, version: int) -> sqlite3.Connection:
     """A new, empty database. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=LOCKED_WITHIN_MS / 1e3)
+    connection = sqlite3.connect(path, timeout=LOCKED_WITHIN_MS / 1e3, factory=Database)
     connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL")
     _prepare(connection)
@@ -38,7 +63,9 @@ def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection
     # In a URI, `?`, `#` and `%` of a name would mean something else.
     uri = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rw'}"
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=LOCKED_WITHIN_MS / 1e3)
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=LOCKED_WITHIN_MS / 1e3, factory=Database
+        )
         ((found,),) = connection.execute("PRAGMA user_version")
     except sqlite3.Error as error:
         raise UserError(f"{path} cannot be read: {error}") from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from paychain.analysis.store.connection import Database
 from paychain.analysis.store.facts import RunFacts, Started
 from paychain.model.experiment import Times
 from paychain.payments.errors import UserError
@@ -36,6 +38,14 @@ class Meta(ABC):
     def folder(self) -> Path | None:
         """The run directory; None when the store is not in a file."""
         return self.path.parent if self.path is not None else None
+
+    def reading(self, path: Path) -> AbstractContextManager[BinaryIO]:
+        """A file of the run directory, opened to be read, also run.db itself. Raises OSError."""
+        database, own = self._db, self.path
+        if own is None or not path.name.startswith(own.name):
+            return path.open("rb")
+        assert isinstance(database, Database)
+        return nullcontext(database.read_file(path))
 
     def write_facts(self, facts: RunFacts) -> None:
         """Keep what the run knows of itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from math import ceil
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -349,14 +350,17 @@ def last_event_ns(store: RunStore) -> int | None:
 def last_done(store: RunStore, since_s: float) -> dict[str, float]:
     """Until which second each link still did what follows a payment: `gateway capture`, say.
 
-    In whole seconds since the run's epoch, the latest first; only what was done after `since_s`.
+    Seconds since the run's epoch, rounded down to whole ones of the load, the latest first. Only
+    what was certainly done after `since_s`: the second in which that lies does not count.
     """
+    start_s = store.start_ns / 1e9
+    first = ceil(round(since_s - start_s, 3))  # a float may be a little above a whole second
     rows = store.select(
         "SELECT link, operation, MAX(second) FROM agg_decision "
         "WHERE second >= ? AND operation != '' GROUP BY link, operation ORDER BY 3 DESC, 1, 2",
-        (int(since_s),),
+        (first,),
     )
-    return {f"{link} {operation}": float(second) for link, operation, second in rows}
+    return {f"{link} {operation}": start_s + second for link, operation, second in rows}
 
 
 def _listed(kinds: Iterable[str]) -> tuple[str, tuple[str, ...]]:

@@ -69,7 +69,7 @@ def serve(
                 python_module("paychain.environment.remote", str(path)),
                 {TOKEN_VARIABLE: token},
             )
-            children.wait_for(child, Path(plan.ready))
+            children.wait_for(child, Path(plan.ready), is_addressed=True)
             where = f"{address}:{placed.port}"
             on_progress(f"{', '.join(placed.links)} wait for a run at {where}")
             while child.process.poll() is None:

@@ -56,18 +56,21 @@ class RunLine:
 
     @property
     def evidence(self) -> HistoryRun | None:
-        """The newest conclusive run."""
+        """The newest conclusive run; one that is dated in the future only if there is no other."""
         conclusive = [
             entry for entry in self.entries if entry.result.verdict is not Verdict.INCONCLUSIVE
         ]
-        return conclusive[-1] if conclusive else None
+        past = [entry for entry in conclusive if self._age_days(entry) >= -ABOUT_NOW_DAYS]
+        found = past or conclusive
+        return found[-1] if found else None
 
     @property
     def age_days(self) -> float | None:
         """Days since the evidence; None when there is none."""
-        if self.evidence is None:
-            return None
-        return (self.now - self.evidence.ended).total_seconds() / DAY_S
+        return self._age_days(self.evidence) if self.evidence is not None else None
+
+    def _age_days(self, entry: HistoryRun) -> float:
+        return (self.now - entry.ended).total_seconds() / DAY_S
 
     @property
     def is_stale(self) -> bool:
