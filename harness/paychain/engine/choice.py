@@ -40,23 +40,29 @@ class EngineChoice:
         return without_passwords(self.url)
 
 
-def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> EngineChoice:
+def choose(
+    spec: str | None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    within_s: float | None = None,
+) -> EngineChoice:
     """The engine for `--toxiproxy SPEC`: `embedded`, a URL, a path, or a program's name.
 
     An installed server is used only when it is named: otherwise the engine of a run would depend on
-    what is on PATH. Raises UserError when the engine cannot be used.
+    what is on PATH. `within_s`: how long a call of a running server may take; None: as long as in a
+    run. Raises UserError when the engine cannot be used.
     """
     if spec == EMBEDDED:
         return EngineChoice("embedded", f"--toxiproxy {EMBEDDED}")
     if spec:
         if _ADDRESS.fullmatch(spec) and not Path(spec).exists():
-            return _running(spec, f"--toxiproxy {spec}")
+            return _running(spec, f"--toxiproxy {spec}", within_s)
         return _program(spec, environment)
     url = environment.get(VARIABLE, "")
     if url:
         if not _ADDRESS.fullmatch(url):
             raise UserError(f"{VARIABLE}={url} is not a URL", hint="write http://127.0.0.1:8474")
-        return _running(url, f"{VARIABLE}={url}")
+        return _running(url, f"{VARIABLE}={url}", within_s)
     return EngineChoice("embedded", f"neither --toxiproxy nor {VARIABLE} is given")
 
 
@@ -66,7 +72,7 @@ def installed(environment: Mapping[str, str] = os.environ) -> Path:
     return expanded(data) / "paychain"
 
 
-def _running(given: str, why: str) -> EngineChoice:
+def _running(given: str, why: str, within_s: float | None) -> EngineChoice:
     why = without_passwords(why)
     url = (given if "://" in given else f"http://{given}").rstrip("/")
     if not is_loopback(urlsplit(url).hostname or ""):
@@ -75,10 +81,10 @@ def _running(given: str, why: str) -> EngineChoice:
             hint="mock services and proxies meet on loopback only: run the server here",
         )
     # Only a run with a server that runs already waits for the client.
-    from paychain.engine.control import EngineControl
+    from paychain.engine.control import CALL_S, EngineControl
     from paychain.engine.errors import EngineError
 
-    control = EngineControl(url)
+    control = EngineControl(url, within_s=CALL_S if within_s is None else within_s)
     try:
         kind: Kind = "embedded" if control.is_ours() else "toxiproxy"
         return EngineChoice(kind, why, control.version(), url, proxies=tuple(control.names()))

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from paychain.engine.ability import Kind
 from paychain.engine.choice import EngineChoice, choose
-from paychain.engine.control import EngineControl
+from paychain.engine.control import CALL_S, EngineControl
 from paychain.engine.errors import EngineError
 from paychain.engine.owner import run_mark
 from paychain.payments.errors import PartLost, UserError
@@ -85,33 +85,37 @@ def start(
     observing: Observing | None = None,
     token: str = "",
     port: int = 0,
+    within_s: float = CALL_S,
 ) -> Engine:
     """The engine for `--toxiproxy SPEC`, ready for proxies.
 
     `observing`: hops may be observed, which only the embedded engine can do. `token`: what the API
     of an embedded engine that is started here asks of every request, so that no other account of
     the machine switches faults; "" lets everybody in. A Toxiproxy server has no such check.
-    `port`: of the API of an embedded engine; 0: any. Raises UserError when the engine cannot be
+    `port`: of the API of an embedded engine; 0: any. `within_s`: how long a call of the engine may
+    take, the first ones among them. Raises UserError when the engine cannot be
     used, and PartLost when its process dies.
     """
-    choice = choose(spec)
+    choice = choose(spec, within_s=within_s)
     try:
         if choice.url:
-            return _attached(choice)
+            return _attached(choice, within_s)
         if choice.program:
-            return _started(choice, children)
-        return _embedded(children, seed, observing, token, port)
+            return _started(choice, children, within_s)
+        return _embedded(children, seed, observing, token, port, within_s)
     except EngineError as error:
         raise UserError(f"the fault engine failed to start: {error}") from error
 
 
-def further(number: int, children: Children, seed: int, token: str) -> Engine:
+def further(
+    number: int, children: Children, seed: int, token: str, within_s: float = CALL_S
+) -> Engine:
     """One more embedded engine beside the first, for some of the hops. `number`: from 2.
 
     Raises UserError.
     """
     try:
-        return _embedded(children, seed, None, token, 0, f" {number}")
+        return _embedded(children, seed, None, token, 0, within_s, f" {number}")
     except EngineError as error:
         raise UserError(f"fault engine {number} failed to start: {error}") from error
 
@@ -122,6 +126,7 @@ def _embedded(
     observing: Observing | None,
     token: str,
     port: int,
+    within_s: float,
     suffix: str = "",
 ) -> Engine:
     if port:
@@ -135,12 +140,13 @@ def _embedded(
     command = python_module("paychain.toxics", *options)
     child = children.start(f"fault engine{suffix}", command, token=token, ends_in_order=True)
     children.wait_for(child, ready)
-    control = EngineControl(ready.read_text(), auth=BearerAuth(token) if token else None)
+    auth = BearerAuth(token) if token else None
+    control = EngineControl(ready.read_text(), within_s=within_s, auth=auth)
     return Engine("embedded", control, control.version(), child)
 
 
-def _attached(choice: EngineChoice) -> Engine:
-    control = EngineControl(choice.url, mark=run_mark())
+def _attached(choice: EngineChoice, within_s: float) -> Engine:
+    control = EngineControl(choice.url, within_s=within_s, mark=run_mark())
     _prove_it_relays(control)
     return Engine(choice.kind, control, choice.version, None)
 
@@ -171,7 +177,7 @@ def _prove_it_relays(control: EngineControl) -> None:
         )
 
 
-def _started(choice: EngineChoice, children: Children) -> Engine:
+def _started(choice: EngineChoice, children: Children, within_s: float) -> Engine:
     """A server of our own, on a port that was free a moment ago.
 
     A server whose port was taken meanwhile stays alive without a message, and another server
@@ -199,7 +205,7 @@ def _started(choice: EngineChoice, children: Children) -> Engine:
             )
             names = _first_names(url, child)
         if names == [mark]:
-            control = EngineControl(url)
+            control = EngineControl(url, within_s=within_s)
             control.destroy(mark)
             return Engine("toxiproxy", control, control.version(), child)
         children.kill(child)

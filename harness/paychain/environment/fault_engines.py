@@ -39,7 +39,8 @@ class FaultEngines:
         port: int,
         is_patient: bool,
     ) -> None:
-        self.proxies = Proxies(PATIENT_S if is_patient else CALL_S)
+        self._within_s = PATIENT_S if is_patient else CALL_S
+        self.proxies = Proxies(self._within_s)
         self._children = children
         self._seed, self._epoch_ns = seed, epoch_ns
         self._toxiproxy, self._port = toxiproxy, port
@@ -61,7 +62,13 @@ class FaultEngines:
         """
         observing = None if exchanges is None else engines.Observing(exchanges, self._epoch_ns)
         self._first = engines.start(
-            self._toxiproxy, self._children, self._seed, observing, self._token, self._port
+            self._toxiproxy,
+            self._children,
+            self._seed,
+            observing,
+            self._token,
+            self._port,
+            self._within_s,
         )
         self.proxies.add_engine(HERE, self._first.control, self._epoch_ns)
         return self._first
@@ -69,7 +76,9 @@ class FaultEngines:
     def start_further(self, shares: Sequence[Collection[str]]) -> None:
         """Start one more embedded engine for each of these shares of the hops. Raises UserError."""
         for number, hops in enumerate(shares, start=2):
-            engine = engines.further(number, self._children, self._seed, self._token)
+            engine = engines.further(
+                number, self._children, self._seed, self._token, self._within_s
+            )
             self._further.append(engine)
             self.proxies.add_engine(further(number), engine.control, self._epoch_ns)
             self.proxies.place(hops, further(number))

@@ -33,6 +33,6 @@ def test_a_server_that_dies_at_its_start_is_no_mistake(
     program.write_text("#!/bin/sh\nexit 9\n")
     program.chmod(0o755)
     choice = EngineChoice("toxiproxy", "asked for", program=str(program))
-    monkeypatch.setattr(engines, "choose", lambda _: choice)
+    monkeypatch.setattr(engines, "choose", lambda *_, **__: choice)
     with pytest.raises(PartLost, match=r"fault engine ended unexpectedly \(exit code 9\)"):
         start(str(program), Children(tmp_path), 1)
