@@ -58,9 +58,9 @@ class Asked:
 class Seat(StripeLinks):
     """One mock, and who asks it."""
 
-    def __init__(self, vendor: Vendor, dialect: str = "") -> None:
+    def __init__(self, vendor: Vendor, dialect: str = "", **further: str) -> None:
         self.dialect, self.vendor = dialect or vendor.dialect, vendor
-        super().__init__()
+        super().__init__(**further)
 
     async def send(
         self,
@@ -310,6 +310,34 @@ def check_overlap(vendor: Vendor, recipe: Recipe, method: str, *repeats: Repeats
             assert each.is_done or found.status == good.status, each
             assert found.is_found, each
         assert found.seen == good.at_last, each
+
+
+def check_wrong_answer(vendor: Vendor, recipe: Recipe, method: str) -> None:
+    """A repeat that goes on with what its first try did shows that, not the first try's answer."""
+
+    async def whole() -> tuple[tuple[int, Any], State]:
+        seat = Seat(vendor, recipe.dialect, psp="idempotency: keyed")
+        await seat.start()
+        try:
+            asked = await recipe.prepare(seat)
+            given = dict(asked.fields)
+            _set_key(given, asked.key)
+            key = "key-1" if asked.key == "header" else ""
+            seat.inject("wrong_answer", says="declined", code="91")
+            for _ in range(2):  # the work of the second one is done, too
+                await seat.send(method, asked.path, given, key, asked.headers)
+            seat.heal("wrong_answer")
+            shown = await seat.send(method, asked.path, given, key, asked.headers)
+            return shown, await seat.look((*vendor.views, *asked.views))
+        finally:
+            await seat.stop()
+
+    good = _good(vendor, recipe, method)
+    if not good.asked.key:
+        return
+    shown, at_last = simulate(lambda _loop: whole())
+    assert _masked(shown) == _masked((good.status, good.shown))
+    assert at_last == good.at_last
 
 
 def _set_key(given: dict[str, Any], place: str, key: str = "key-1") -> None:

@@ -6,8 +6,9 @@ execute ─▶ a place ─▶ in time? ─▶ faults ─▶ service time ─▶ 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -37,8 +38,16 @@ from paychain.services.scripts import PaymentScripts
 from paychain.services.state.idempotency import IdempotencyStore, Work
 
 Given = AnswerOrError | Delivery | None  # None: no answer ever leaves
-# Hears of the work's own answer when it is done, whatever a fault makes of it after.
-OnWork = Callable[[Answer], None]
+
+
+class OnWork(Protocol):
+    """Hears of the work on a request, whatever a fault makes of its answer after."""
+
+    def __call__(self, made: Answer, /) -> None:
+        """The work is done, and this is its own answer."""
+
+    def was_made(self) -> None:
+        """The work was done for an earlier request with the same key."""
 
 
 class RequestWork:
@@ -89,7 +98,7 @@ class RequestWork:
     ) -> Coroutine[object, object, Given]:
         """Work on a request; None when no answer ever leaves.
 
-        `on_work` is not called for a repeat of a request whose work was done before.
+        `on_work` is called with what the work makes, and told of work that was done before.
         """
         # Few links have a queue: the others spare a coroutine, which costs at each of its waits.
         if self._capacity is None:
@@ -205,9 +214,10 @@ class RequestWork:
         """What the role's work makes of a request, or has made of it where a repeat goes on."""
         done = self._repeats.done(operation, once)
         if done is not None:
+            if on_work is not None:
+                on_work.was_made()
             self._last[operation] = done
-            # What it changes of a vendor's objects, and its events, were made with the work.
-            return replace(done, replayed=True) if once.digest else done
+            return done
         if once.digest:
             given = await self._perform_vendors(operation, once, parent)
         else:

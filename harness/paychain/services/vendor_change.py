@@ -92,6 +92,10 @@ class ApiChange:
             self._is_made = True
             self._make()
 
+    def was_made(self) -> None:
+        """The link did the work of an earlier request with the same key, and this was made then."""
+        self._overlap.is_done = self._is_worked_on = self._is_made = True
+
     def end(self, given: AnswerOrError | None) -> None:
         """What the link says of it: a fault that answers in place of the work says it is done."""
         if isinstance(given, Answer) and not given.replayed:

@@ -19,7 +19,14 @@ from tests.support import (
     endpoint_recipes_square,
     endpoint_recipes_stripe,
 )
-from tests.support.endpoint_laws import Recipe, Repeats, Vendor, check, check_overlap
+from tests.support.endpoint_laws import (
+    Recipe,
+    Repeats,
+    Vendor,
+    check,
+    check_overlap,
+    check_wrong_answer,
+)
 
 TABLES: dict[str, tuple[Vendor, dict[str, list[Recipe]]]] = {
     "adyen": (endpoint_recipes_adyen.ADYEN, endpoint_recipes_adyen.RECIPES),
@@ -39,6 +46,15 @@ CASES = [
     for endpoint, of_endpoint in recipes.items()
     for number, recipe in enumerate(of_endpoint)
 ]
+
+SALES = {
+    "adyen": "POST payments",
+    "braintree": "POST merchants/{merchant}/transactions",
+    "checkout": "POST payments",
+    "paypal": "POST v2/checkout/orders",
+    "square": "POST v2/payments",
+    "stripe": "POST /v1/payment_intents",
+}
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -87,3 +103,12 @@ def test_a_late_failure_leaves_what_another_request_has_done(
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats(has_another_key=True))
+
+
+@pytest.mark.parametrize(("name", "endpoint"), SALES.items())
+def test_a_repeat_after_a_wrong_answer_shows_what_its_key_has_done(
+    name: str, endpoint: str
+) -> None:
+    vendor, recipes = TABLES[name]
+    for recipe in recipes[endpoint]:
+        check_wrong_answer(vendor, recipe, endpoint.partition(" ")[0])

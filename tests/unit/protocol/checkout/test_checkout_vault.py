@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -59,5 +60,88 @@ def test_a_customer_needs_an_address_of_its_own(body: dict[str, Any], code: str)
         assert (await links.post("/customers", {"email": ADA, "name": "Ada"})).status == 201
         refused = await links.post("/customers", body)
         assert (refused.status, refused["error_codes"]) == (422, [code])
+
+    on_vendor(JsonLinks("checkout"), scenario)
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+def test_an_instrument_that_moves_pays_for_its_new_customer_only(is_made: bool) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        kept = await instrument(links)
+        ada = kept["customer"]["id"]
+        if is_made:
+            given = {"email": "grace@shop.example", "instruments": [kept["id"]]}
+            grace = (await links.post("/customers", given))["id"]
+        else:
+            grace = (await links.post("/customers", {"email": "grace@shop.example"}))["id"]
+            moved = {"customer": {"id": grace, "default": True}}
+            await links.ask("PATCH", f"/instruments/{kept['id']}", moved)
+        bare = await pay(links, {"type": "customer", "id": ada})
+        assert bare["error_codes"] == ["customer_default_instrument_not_found"]
+        assert (await pay(links, {"type": "customer", "id": grace}))["approved"]
+        assert (await links.ask("PATCH", f"/customers/{ada}", {"name": "Ada"})).status == 204
+        seen = await links.ask("GET", "/customers/ada%40shop.example")
+        assert (seen["name"], seen["instruments"]) == ("Ada", [])
+
+    on_vendor(JsonLinks("checkout"), scenario)
+
+
+async def during(links: JsonLinks, request: Any, *others: Any) -> list[Any]:
+    """The answers to a request and to what comes while it is at work."""
+    links.inject("late_answer", delay="1s")
+    first = asyncio.create_task(request)
+    await asyncio.sleep(0.2)
+    links.heal("late_answer")
+    later = [await other for other in others]
+    return [await first, *later]
+
+
+def test_what_others_did_meanwhile_is_checked_again_when_a_change_is_made() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        async def make() -> Any:
+            return await links.post("/customers", {"email": ADA})
+
+        first, second = await during(links, make(), make())
+        assert (first.status, second.status) == (422, 201)
+        assert first["error_codes"] == ["customer_email_already_exists"]
+
+        ada = f"/customers/{second['id']}"
+        grace = (await links.post("/customers", {"email": "grace@shop.example"}))["id"]
+        writing = links.ask("PATCH", f"/customers/{grace}", {"email": "a@shop.example"})
+        answers = await during(links, writing, links.ask("PATCH", ada, {"email": "a@shop.example"}))
+        assert [each.status for each in answers] == [422, 204]
+
+        storing = instrument(links, customer={"id": second["id"]})
+        answers = await during(links, storing, links.ask("DELETE", ada))
+        assert [each.status for each in answers] == [404, 204]
+        assert (await links.ask("GET", ada)).status == 404
+
+        other = instrument(links, token="tok_mastercard_4444")
+        one, two = await during(links, instrument(links), other)
+        assert one["customer"]["id"] == two["customer"]["id"]
+        seen = await links.ask("GET", f"/customers/{ADA}")
+        assert {each["id"] for each in seen["instruments"]} == {one["id"], two["id"]}
+
+    on_vendor(JsonLinks("checkout"), scenario)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"instruments": 5}, 422),
+        ({"instruments": "src_x"}, 422),
+        ({"instruments": ["src_x"]}, 404),
+        ({"default": "src_x"}, 404),
+        ({"default": "others"}, 422),
+    ],
+)
+def test_a_customer_is_made_with_known_instruments_only(body: dict[str, Any], status: int) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        kept = await instrument(links)
+        given = {**body, "email": "grace@shop.example"}
+        if body.get("default") == "others":
+            given["default"] = kept["id"]
+        assert (await links.post("/customers", given)).status == status
+        assert (await links.ask("GET", "/customers/grace@shop.example")).status == 404
 
     on_vendor(JsonLinks("checkout"), scenario)

@@ -87,6 +87,50 @@ def test_prices_are_found_by_lookup_key_which_only_one_of_them_has() -> None:
     on_stripe(scenario)
 
 
+def test_prices_are_listed_by_product_and_currency() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        shirt, cap = [await product(links) for _ in range(2)]
+        for wanted, expected in (
+            ({"product": shirt["id"]}, [shirt]),
+            ({"product": shirt["id"], "currency": "EUR", "type": "one_time"}, [shirt]),
+            ({"currency": "EUR"}, [cap, shirt]),
+            ({"currency": "usd"}, []),
+        ):
+            found = await links.get("prices", wanted)
+            prices = [each["default_price"] for each in expected]
+            assert [each["id"] for each in found["data"]] == prices, wanted
+
+    on_stripe(scenario)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"unit_amount_decimal": "1e400000"}, "amount_too_large", "unit_amount_decimal"),
+        ({"unit_amount_decimal": "3" * 5000}, "amount_too_large", "unit_amount_decimal"),
+        ({"unit_amount_decimal": "-1e400000"}, None, "unit_amount_decimal"),
+        ({"unit_amount_decimal": "1e-400000"}, None, "unit_amount_decimal"),
+        ({"unit_amount_decimal": "nan"}, None, "unit_amount_decimal"),
+        ({"unit_amount": "5", "currency": "zzzz"}, None, "currency"),
+        ({"unit_amount": "5", "product": ""}, "resource_already_exists", "product_data[id]"),
+    ],
+)
+def test_a_price_that_cannot_be_is_refused(
+    fields: dict[str, str], code: str | None, param: str
+) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        await product(links, id="shirt")
+        given = {"currency": "eur", "product": "shirt", **fields}
+        if not given["product"]:
+            given |= {"product_data[id]": "shirt", "product_data[name]": "Other"}
+        refused = await links.post("prices", given)
+        assert (refused.status, refused.error.get("code")) == (400, code)
+        assert refused.error["param"] == param
+        assert (await links.get("products/shirt"))["name"] == "T-shirt"
+
+    on_stripe(scenario)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -119,6 +163,9 @@ def test_a_chain_declares_the_prices_that_a_shop_has_in_its_settings() -> None:
     on_stripe(scenario, links_of=Declares)
 
 
-@pytest.mark.parametrize("value", ["shirt=500", "price_shirt=5.00", "price_shirt", ""])
+@pytest.mark.parametrize(
+    "value",
+    ["shirt=500", "price_shirt=5.00", "price_shirt", "price_=5", "price_a=5, price_a=7", ""],
+)
 def test_prices_that_cannot_be_read_are_a_problem_of_the_chain(value: str) -> None:
     assert Stripe.setting_problem("prices", value)

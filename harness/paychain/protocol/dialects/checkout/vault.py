@@ -9,7 +9,9 @@ wrong request gets is deduced.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from paychain.protocol.dialects.checkout import reading, views
 from paychain.protocol.dialects.checkout.account import Account, Customer, StoredCard
@@ -32,16 +34,28 @@ async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
     body = reading.read(call.http.body)
     account.ignored.note(call, body, _USED_CUSTOMER)
     customer = _customer_from(account, body)
-    kept = [_card(account, str(name)) for name in body.get("instruments") or []]
+    names = body.get("instruments") or []
+    if not isinstance(names, list):
+        raise Invalid("malformed")
+    default = str(body.get("default") or "")
+
+    def kept() -> list[StoredCard]:
+        cards = [_card(account, str(name)) for name in names]
+        if default and _card(account, default) not in cards:
+            raise Invalid("no_instrument")
+        return cards
 
     def add() -> None:
+        _email(account, body)
+        cards = kept()
         account.customers[customer.id] = customer
-        for card in kept:
-            card.customer = customer.id
-        customer.default = str(body.get("default") or (kept[0].id if kept else ""))
+        for card in cards:
+            _move(account, card, customer)
+        customer.default = default or (cards[0].id if cards else "")
 
-    await execute_nothing(call, change=add)
-    return json_response(201, {"id": customer.id})
+    kept()
+    refused = await _execute(call, account, add)
+    return refused or json_response(201, {"id": customer.id})
 
 
 async def show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -60,17 +74,21 @@ async def update_customer(call: VendorCall, account: Account, name: str) -> Http
     body = reading.read(call.http.body)
     account.ignored.note(call, body, _USED_CUSTOMER)
     customer = _customer(account, name)
-    email = _email(account, body, customer) if "email" in body else customer.email
-    default = str(body.get("default") or customer.default)
-    if default and _card(account, default).customer != customer.id:
-        raise Invalid("no_instrument")
+
+    def wanted() -> tuple[str, str]:
+        _customer(account, customer.id)
+        email = _email(account, body, customer) if "email" in body else customer.email
+        default = str(body.get("default") or "")
+        if default and _card(account, default).customer != customer.id:
+            raise Invalid("no_instrument")
+        return email, default or customer.default
 
     def change() -> None:
-        customer.email, customer.default = email, default
+        customer.email, customer.default = wanted()
         customer.said |= {said: body[said] for said in _SAID if said in body}
 
-    await execute_nothing(call, change=change)
-    return HttpResponse(204)
+    wanted()
+    return await _execute(call, account, change) or HttpResponse(204)
 
 
 async def delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -105,19 +123,28 @@ async def create_instrument(call: VendorCall, account: Account) -> HttpResponse:
         id=_new_id(account, reading.STORED),
         instrument=instrument,
         expiry=expiry,
-        customer=customer.id if customer is not None else "",
+        customer="",
         holder=reading.part(body, "account_holder"),
     )
 
+    is_new = customer is not None and customer.id not in account.customers
+
     def add() -> None:
+        nonlocal customer
+        if customer is not None and is_new:
+            # Another request may have made it meanwhile.
+            customer = account.customer_named(customer.email) or customer
+            account.customers[customer.id] = customer
+        elif customer is not None:
+            _customer(account, customer.id)
         account.cards[card.id] = card
         if customer is not None:
-            account.customers.setdefault(customer.id, customer)
+            card.customer = customer.id
             if owner.get("default") is True or not customer.default:
                 customer.default = card.id
 
-    await execute_nothing(call, change=add)
-    return json_response(201, _shown(card, customer))
+    refused = await _execute(call, account, add)
+    return refused or json_response(201, _shown(card, customer))
 
 
 async def show_instrument(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -141,14 +168,18 @@ async def update_instrument(call: VendorCall, account: Account, name: str) -> Ht
     holder = reading.part(body, "account_holder")
 
     def change() -> None:
+        _card(account, card.id)
+        if customer is not None:
+            _customer(account, customer.id)
         card.expiry, card.holder = expiry, holder or card.holder
         if customer is not None:
-            card.customer = customer.id
+            _move(account, card, customer)
             if owner.get("default") is True:
                 customer.default = card.id
 
-    await execute_nothing(call, change=change)
-    return json_response(200, {"type": "card", "fingerprint": _shown(card)["fingerprint"]})
+    refused = await _execute(call, account, change)
+    shown = {"type": "card", "fingerprint": _shown(card)["fingerprint"]}
+    return refused or json_response(200, shown)
 
 
 async def delete_instrument(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -163,6 +194,34 @@ async def delete_instrument(call: VendorCall, account: Account, name: str) -> Ht
 
     await execute_nothing(call, change=change)
     return HttpResponse(204)
+
+
+async def _execute(
+    call: VendorCall, account: Account, change: Callable[[], object]
+) -> HttpResponse | None:
+    """Make a change; the refusal of one that other requests have made impossible meanwhile.
+
+    `change` checks all that it needs before it changes anything. An Invalid that it raises refuses
+    the request.
+    """
+    refusals: list[Invalid] = []
+
+    def made() -> None:
+        try:
+            change()
+        except Invalid as refusal:
+            refusals.append(refusal)
+
+    await execute_nothing(call, change=made)
+    return account.refused(refusals[0].name) if refusals else None
+
+
+def _move(account: Account, card: StoredCard, customer: Customer) -> None:
+    """Give a customer a card; whoever had it does not pay with it any more."""
+    owner = account.customers.get(card.customer)
+    if owner is not None and owner is not customer and owner.default == card.id:
+        owner.default = ""
+    card.customer = customer.id
 
 
 def _customer_from(account: Account, body: Shown) -> Customer:
@@ -190,7 +249,7 @@ def _new_id(account: Account, prefix: str) -> str:
 
 
 def _customer(account: Account, name: str) -> Customer:
-    customer = account.customers.get(name) or account.customer_named(name)
+    customer = account.customers.get(name) or account.customer_named(unquote(name))
     if customer is None:
         raise Invalid("not_found")
     return customer

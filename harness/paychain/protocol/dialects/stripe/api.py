@@ -17,6 +17,7 @@ import msgspec
 
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.stripe import (
+    declared_prices,
     disputes,
     followups,
     listing,
@@ -127,7 +128,7 @@ class Stripe:
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
         )
-        products.stock(self._account, settings.get(PRICES, ""))
+        declared_prices.stock(self._account, settings.get(PRICES, ""))
         self._events = Events(self._account)
         of_events = (self._events.listed, self._events.retrieve)
         self._handlers: dict[str, Handler] = {
@@ -329,7 +330,7 @@ class Stripe:
     @staticmethod
     def setting_problem(_setting: str, value: str) -> str:
         """Why prices cannot be read, "" if they can."""
-        return products.stock_problem(value)
+        return declared_prices.stock_problem(value)
 
     @staticmethod
     def secret(seed: str) -> str:

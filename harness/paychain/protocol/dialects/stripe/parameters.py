@@ -14,6 +14,7 @@ from paychain.payments.packaged import packaged_yaml
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
+TOO_LARGE = f"Amount must be no more than {MAX_INTEGER}."
 SEARCH = "search"  # in a path: cannot be an object's id, as no route has it there
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
 
@@ -88,7 +89,7 @@ def integer(given: dict[str, Any], name: str, *, least: int = 1) -> int | None:
             param=name,
         )
     if number > MAX_INTEGER:
-        raise invalid("Amount must be no more than 99999999.", code="amount_too_large", param=name)
+        raise invalid(TOO_LARGE, code="amount_too_large", param=name)
     return number
 
 

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from paychain.payments.money import currencies
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import (
+    MAX_INTEGER,
+    TOO_LARGE,
     boolean,
     choice,
     integer,
@@ -35,22 +38,26 @@ def create_product(account: Account, asked: RoutedRequest) -> Plan:
     given = asked.given
     required(given, "name")
     name = text(given, "id") or account.new_id("prod", 14)
-    if name in account.products:
-        raise invalid("Product already exists.", code=_EXISTS, param="id")
+    _check_is_new(account, name, "id")
     product = new_product(account, name, text(given, "name"))
     write(product, given)
     first = mapping(given, "default_price_data")
     price = new_price(account, first, name, "default_price_data") if first else None
 
     def add() -> None:
-        if name in account.products:
-            raise invalid("Product already exists.", code=_EXISTS, param="id")
+        _check_is_new(account, name, "id")
         account.products[name] = product
         if price is not None:
             account.prices[price["id"]] = price
             product["default_price"] = price["id"]
 
     return account.looked_up(lambda: dict(product), change=add)
+
+
+def _check_is_new(account: Account, product: str, param: str) -> None:
+    """Raises Invalid for the id of a product that there is."""
+    if product in account.products:
+        raise invalid("Product already exists.", code=_EXISTS, param=param)
 
 
 def new_product(account: Account, name: str, title: str) -> Shown:
@@ -137,6 +144,7 @@ def create_price(account: Account, asked: RoutedRequest) -> Plan:
     if made := mapping(given, "product_data"):
         required(made, "name")
         name = text(made, "id") or account.new_id("prod", 14)
+        _check_is_new(account, name, "product_data[id]")
         product = new_product(account, name, text(made, "name"))
         write(product, made)
     else:
@@ -148,6 +156,8 @@ def create_price(account: Account, asked: RoutedRequest) -> Plan:
 
     def add() -> None:
         owner = _owner_of(account, key, price, may_move=may_move)
+        if product is not None:
+            _check_is_new(account, product["id"], "product_data[id]")
         if owner is not None:
             owner["lookup_key"] = None
         if product is not None:
@@ -165,14 +175,17 @@ def new_price(
     recurring = mapping(given, "recurring")
     if recurring:
         required(recurring, "interval")
-    each_minor = _unit_amount(given, f"{place}[{{}}]" if place else "{}")
+    at = f"{place}[{{}}]" if place else "{}"
+    currency, each_minor = text(given, "currency"), _unit_amount(given, at)
+    if currency.upper() not in currencies():
+        raise invalid(f"Invalid currency: {currency}.", param=at.format("currency"))
     return {
         "id": name or account.new_id("price"),
         "object": "price",
         "active": boolean(given, "active", default=True),
         "billing_scheme": "per_unit",
         "created": account.backend.now_s(),
-        "currency": text(given, "currency").lower(),
+        "currency": currency.lower(),
         "custom_unit_amount": None,
         "livemode": False,
         "lookup_key": text(given, "lookup_key") or None,
@@ -212,7 +225,8 @@ def update_price(account: Account, asked: RoutedRequest) -> Plan:
 def list_prices(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/prices`."""
     given, keys = asked.given, _texts(asked.given, "lookup_keys")
-    wanted = {name: text(given, name) for name in ("product", "currency", "type")}
+    wanted = {name: text(given, name) for name in ("product", "type")}
+    wanted["currency"] = text(given, "currency").lower()
     return page(
         account,
         asked,
@@ -221,7 +235,7 @@ def list_prices(account: Account, asked: RoutedRequest) -> Plan:
             for each in reversed(account.prices.values())
             if _is_active(each, given)
             and (not keys or each["lookup_key"] in keys)
-            and all(not value or each[name] == value.lower() for name, value in wanted.items())
+            and all(value in ("", each[name]) for name, value in wanted.items())
         ),
     )
 
@@ -313,8 +327,11 @@ def _unit_amount(given: dict[str, Any], place: str) -> int:
         exact = Decimal(text(given, "unit_amount_decimal"))
     except InvalidOperation:
         raise parameter_missing(place.format("unit_amount")) from None
+    where = place.format("unit_amount_decimal")
+    if exact.is_finite() and exact > MAX_INTEGER:
+        raise invalid(TOO_LARGE, code="amount_too_large", param=where)
     if not exact.is_finite() or exact != exact.to_integral_value() or exact < 0:
-        raise invalid("Invalid decimal", param=place.format("unit_amount_decimal"))
+        raise invalid("Invalid decimal", param=where)
     return int(exact)
 
 
@@ -342,31 +359,6 @@ def _texts(given: dict[str, Any], name: str) -> Iterable[str]:
     if not isinstance(values, list):
         raise invalid("Invalid array", param=name)
     return [str(each) for each in values]
-
-
-def stock(account: Account, setting: str) -> None:
-    """The prices that a chain declares: `price_shirt=1000, price_cap=250`, in minor units."""
-    for name, minor in _declared(setting):
-        product = new_product(account, account.new_id("prod", 14), name)
-        given = {"currency": account.backend.currency, "unit_amount": minor}
-        price = new_price(account, given, product["id"], name=name)
-        product["default_price"] = name
-        account.products[product["id"]], account.prices[name] = product, price
-
-
-def _declared(setting: str) -> list[tuple[str, str]]:
-    pairs = (part.partition("=") for part in setting.split(",") if part.strip())
-    return [(name.strip(), minor.strip()) for name, _, minor in pairs]
-
-
-def stock_problem(setting: str) -> str:
-    """Why a chain's prices cannot be read, "" if they can."""
-    for name, minor in _declared(setting):
-        if not name.startswith("price_"):
-            return f"'{name}' is not a price's id, such as price_shirt"
-        if not (minor.isascii() and minor.isdigit() and len(minor) < 9):
-            return f"'{minor}' is not an amount of {name} in minor units, such as 1000"
-    return "" if _declared(setting) else "no price is in it"
 
 
 HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
