@@ -101,7 +101,8 @@ def _in_log(opened: AbstractContextManager[BinaryIO]) -> Iterator[str]:
 
 def _is_list(written: bytes) -> bool:
     """Whether digits are values of their own, as in `[4,2,4,2]`: nobody groups a number so."""
-    return any(len(group) == 1 for group in re.split(rb"[,._/]", written))
+    groups = re.split(rb"[,._/]", written)
+    return sum(len(group) == 1 for group in groups) > len(groups) / 2
 
 
 def _maybe_in(data: bytes) -> list[Card]:
