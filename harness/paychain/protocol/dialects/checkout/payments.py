@@ -35,7 +35,7 @@ from paychain.protocol.dialects.checkout.tables import (
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import sent_to
+from paychain.protocol.vendor_pages import number_in, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
@@ -344,4 +344,4 @@ async def _with_reference(call: VendorCall, account: Account, reference: str) ->
 
 def _number(query: dict[str, list[str]], name: str, default: int) -> int:
     value = query.get(name, [""])[0]
-    return int(value) if value.isdigit() else default
+    return number_in(value, default)

@@ -28,6 +28,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.wire.http import HttpResponse, json_response
+from paychain.protocol.vendor_pages import number_in
 
 MAX_LISTED = 100  # payments in one page, as at Square
 _SHOWN = ("reference_id", "note", "customer_id", "buyer_email_address", "location_id", "order_id")
@@ -187,8 +188,8 @@ async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     if query.get("sort_order", ["DESC"])[0] == "DESC":
         known.reverse()
     cursor, limit = (query.get(each, [""])[0] for each in ("cursor", "limit"))
-    skip = int(cursor) if cursor.isdigit() else 0
-    size = min(int(limit) if limit.isdigit() else MAX_LISTED, MAX_LISTED)
+    skip = number_in(cursor, 0)
+    size = min(number_in(limit, MAX_LISTED), MAX_LISTED)
     page = known[skip : skip + size]
     shown: dict[str, Any] = {
         "payments": [views.payment(account, each, each.reference) for each in page]

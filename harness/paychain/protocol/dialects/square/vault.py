@@ -17,7 +17,7 @@ from paychain.protocol.dialects.square.views import brand, declined, when
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
-from paychain.protocol.vendor_pages import query_of
+from paychain.protocol.vendor_pages import number_in, query_of
 from paychain.wire.http import HttpResponse, json_response
 
 CARDS, CUSTOMERS = "v2/cards", "v2/customers"
@@ -246,8 +246,8 @@ def _card(account: Account, name: str) -> StoredCard:
 
 def _page(path: str, name: str, known: list[Shown], query: Mapping[str, str]) -> HttpResponse:
     limit, cursor = query.get("limit", ""), query.get("cursor", "")
-    size = min(int(limit) if limit.isdecimal() and int(limit) else 100, MAX_LISTED[path])
-    skip = int(cursor) if cursor.isdecimal() else 0
+    size = min(number_in(limit, 0) or 100, MAX_LISTED[path])
+    skip = number_in(cursor, 0)
     shown: Shown = {name: known[skip : skip + size]} if known else {}
     if skip + size < len(known):
         shown["cursor"] = str(skip + size)
