@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec.structs import replace
 
 from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.instrument import Instrument
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.square import reading, views
 from paychain.protocol.dialects.square.account import (
@@ -27,8 +28,8 @@ from paychain.protocol.dialects.square.tables import decline_of
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.wire.http import HttpResponse, json_response
 from paychain.protocol.vendor_pages import number_in
+from paychain.wire.http import HttpResponse, json_response
 
 MAX_LISTED = 100  # payments in one page, as at Square
 _SHOWN = ("reference_id", "note", "customer_id", "buyer_email_address", "location_id", "order_id")
@@ -238,9 +239,7 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("other_currency", field="tip_money.currency")
     tip_minor = tip.minor if tip is not None else 0
     now_s = account.backend.now_s()
-    source, customer = reading.text(body, "source_id"), str(body.get("customer_id") or "")
-    stored = account.charged(source, customer) if source in account.cards else None
-    instrument, declined_as = stored or reading.card(source)
+    instrument, declined_as = _source_of(body, account)
     is_sale = body.get("autocomplete") is not False
     is_partial = body.get("accept_partial_authorization") is True
     if is_partial and is_sale:
@@ -265,6 +264,20 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         updated_s=now_s,
         echoed={name: body[name] for name in _SHOWN if body.get(name)},
     )
+
+
+def _source_of(body: dict[str, Any], account: Account) -> tuple[Instrument, str]:
+    """The card that pays, and the DE39 code of its decline, "" for none. Raises Invalid."""
+    source, customer = reading.text(body, "source_id"), str(body.get("customer_id") or "")
+    try:
+        stored = account.charged(source, customer) if source in account.cards else None
+    except Invalid:
+        # The repeat of a payment is that payment, although its card has been disabled since.
+        paid = account.executed_by_key(reading.text(body, "idempotency_key"))
+        if paid is None:
+            raise
+        return paid.request.instrument, paid.request.declined_as
+    return stored or reading.card(source)
 
 
 def _note(payment: Payment, answer: Answer) -> None:

@@ -154,7 +154,7 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
     card = _once(call, account, body, new)
 
     def keep() -> None:
-        if not declined_as and account.made_once(card.shown["id"]):
+        if account.made_once(card.shown["id"]) and not declined_as:
             account.cards[card.shown["id"]] = card
 
     await _execute(call, account, described, keep)
@@ -199,11 +199,18 @@ def _once(call: VendorCall, account: Account, body: Shown, new: Callable[[], Any
     if not key:
         return new()
     path = call.http.target
-    known = account.made_by_key.get(key)
-    # An error before the work has used up no key: another body is another request.
-    if known is None or known[:2] != (path, body):
-        known = account.made_by_key[key] = path, body, new()
-    return known[2]
+    known = account.made_by_key.get((path, key))
+    if known is None or known[0] != body:
+        # An error before the work has used up no key: another body is another request.
+        if known is not None and account.is_made(_id_of(known[1])):
+            raise Invalid("key_mismatch", field="idempotency_key")
+        known = account.made_by_key[path, key] = body, new()
+    return known[1]
+
+
+def _id_of(made: Shown | StoredCard) -> str:
+    shown = made.shown if isinstance(made, StoredCard) else made
+    return str(shown["id"])
 
 
 def _new_id(account: Account) -> str:
