@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from paychain.payments.journal import Decision, DecisionKind
 from paychain.wire.http import WireError
 from tests.support.json_links import JsonLinks, on_vendor
 from tests.support.vendor_links import payment
@@ -142,3 +143,29 @@ def test_a_page_of_any_number_is_a_page(path: str, name: str) -> None:
             assert (await links.ask("GET", f"/v2/{path}?{name}={number}")).status == 200
 
     on_vendor(JsonLinks("square"), scenario)
+
+
+def test_what_is_ignored_is_noted_whatever_the_endpoint() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        ada = await customer(links)
+        await links.ask("PUT", f"/v2/customers/{ada}", {"version": 1})
+        await links.post("/v2/customers/search", {"count": True, "query": {"sort": {"order": "A"}}})
+        described = {"customer_id": ada, "exp_month": 3}
+        body = {"source_id": "cnon:card-nonce-ok", "verification_token": "v", "card": described}
+        await links.post("/v2/cards", {**body, "idempotency_key": "k"})
+        held = await pay(links, "cnon:card-nonce-ok", "p", autocomplete=False)
+        path = f"/v2/payments/{held['payment']['id']}"
+        change = {"payment": {"note": "x"}, "idempotency_key": "u"}
+        await links.ask("PUT", path, change)
+        await links.post(f"{path}/complete", {"version_token": "t"})
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    ignored = [
+        record.detail
+        for record in links.journal
+        if isinstance(record, Decision) and record.kind is DecisionKind.PARAMETER_IGNORED
+    ]
+    assert [name.rpartition(" ")[2] for name in ignored] == [
+        *("version", "count", "sort", "verification_token", "exp_month"),
+        *("note", "version_token"),
+    ]

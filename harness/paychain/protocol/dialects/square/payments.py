@@ -90,7 +90,8 @@ async def pay_by(
 
 async def complete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/payments/{id}/complete`: capture the held amount, as updates reduced it."""
-    reading.read(call.http.body, "CompletePayment")
+    body = reading.read(call.http.body, "CompletePayment")
+    account.ignored.note(call, body, frozenset())
     payment, reference = _open(call, account, name)
     entry = account.backend.entry(reference)
     # A partial approval whose answer was lost has not lowered `to_capture_minor` yet.
@@ -150,6 +151,7 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     change = body.get("payment") or {}
     if not isinstance(change, dict):
         raise Invalid("object", field="payment")
+    account.ignored.note(call, change, frozenset({"amount_money", "tip_money"}))
     payment, reference = _open(call, account, name)
     wanted = reading.money(change, "amount_money", "payment.")
     tip = reading.money(change, "tip_money", "payment.")

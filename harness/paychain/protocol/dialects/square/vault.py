@@ -26,6 +26,8 @@ MAX_LISTED = {CARDS: 25, CUSTOMERS: 100}  # in one page, as at Square
 _NAMES = ("given_name", "family_name", "company_name", "email_address", "phone_number")
 _SAID = (*_NAMES, "address", "birthday", "nickname", "note", "reference_id", "tax_ids")
 _USED_CARD = ("billing_address", "cardholder_name", "customer_id", "reference_id")
+_USED_CREATION = frozenset({"card", "idempotency_key", "source_id"})
+_USED_SEARCH = frozenset({"cursor", "limit", "query"})
 _SEARCHED = ("email_address", "phone_number", "reference_id")
 Shown = dict[str, Any]
 
@@ -64,6 +66,7 @@ async def show_customer(call: VendorCall, account: Account, name: str) -> HttpRe
 async def update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`PUT /v2/customers/{id}`: null, or an empty text, clears a field."""
     body = reading.read(call.http.body, "UpdateCustomer")
+    account.ignored.note(call, body, frozenset(_SAID))
     customer = _customer(account, name)
 
     def change() -> None:
@@ -106,7 +109,10 @@ async def list_customers(call: VendorCall, account: Account) -> HttpResponse:
 async def search_customers(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/customers/search`, by email address, phone number and reference id."""
     body = reading.read(call.http.body, "SearchCustomers")
-    wanted = _inside(_inside(body, "query"), "filter", "query.")
+    query = _inside(body, "query")
+    wanted = _inside(query, "filter", "query.")
+    account.ignored.note(call, body, _USED_SEARCH)
+    account.ignored.note(call, query, frozenset({"filter"}))
     account.ignored.note(call, wanted, frozenset(_SEARCHED))
     fits = {name: _inside(wanted, name, "query.filter.") for name in _SEARCHED}
     await _execute(call, account)
@@ -152,6 +158,8 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
         )
 
     card = _once(call, account, body, new)
+    account.ignored.note(call, body, _USED_CREATION)
+    account.ignored.note(call, described, _USED_CARD)
 
     def keep() -> None:
         if account.made_once(card.shown["id"]) and not declined_as:
