@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 Exchange = tuple[HttpRequest, HttpResponse]
 # What the scenarios get wrong on purpose, or what a fault did in Stripe's place.
 _ON_PURPOSE = frozenset({"parameter_unknown", "parameter_missing", "resource_missing"})
-# Typed SDKs declare a product's type, good or service. The public description has no such field, and
-# `unknown` refuses it.
+# Typed SDKs still declare a product's type, good or service; the public description has no such
+# field, and refuses it.
 _TYPED_ONLY = {("product", "type")}
 
 
