@@ -23,7 +23,7 @@ from tests.support.stripe_links import StripeLinks
 LOST_S, SETTLES_S = 0.5, 0.4
 LATE_S = 2.0  # longer than a client waits
 _WORDS = re.compile(r"[A-Za-z_ .,:'?-]{0,80}|-?\d+\.\d\d|\d{1,2}")
-_OF_IDS = ("invoice_prefix", "product", "default_price")  # may be a word by chance
+_IDS = ("id", "invoice_prefix", "product", "default_price")  # may be a word by chance
 _TIME = 10**8  # numbers from here on are times
 State = tuple[Any, ...]
 
@@ -362,9 +362,8 @@ def _id_in(shown: Any) -> str:
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: "…" if name == "id" else _masked(each)
+            name: "…" if name in _IDS and isinstance(each, str) else _masked(each)
             for name, each in value.items()
-            if name not in _OF_IDS
         }
     if isinstance(value, list | tuple):
         return [_masked(each) for each in value]

@@ -16,6 +16,7 @@ from paychain.protocol.message import Error, ErrorKind
 from paychain.wire.http import HttpRequest, HttpResponse
 
 EDGE_PAGE = "text/html"
+MAX_DIGITS = 19  # of a number: nothing that is counted has more than 18
 _LOOPBACK = ("127.", "localhost", "[::1]")
 # Of an authorisation in the book: it was approved, whatever has become of it since.
 PAID = frozenset({"authorised", "voided", "expired"})
@@ -71,6 +72,11 @@ def with_query(url: str, further: Mapping[str, str]) -> str:
 def query_of(http: HttpRequest) -> dict[str, str]:
     """What the address of a page says beside its path; of a name that comes twice, the last."""
     return dict(parse_qsl(http.target.partition("?")[2]))
+
+
+def number_in(text: str, otherwise: int) -> int:
+    """A whole number that may be in an address; `otherwise` for what is none, or has 19 digits."""
+    return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else otherwise
 
 
 def key_of_press(target: str, number: int) -> str:

@@ -28,6 +28,9 @@ pytestmark = pytest.mark.slow
 Exchange = tuple[HttpRequest, HttpResponse]
 # What the scenarios get wrong on purpose, or what a fault did in Stripe's place.
 _ON_PURPOSE = frozenset({"parameter_unknown", "parameter_missing", "resource_missing"})
+# Typed SDKs still declare a product's type, good or service; the public description has no such
+# field, and refuses it.
+_TYPED_ONLY = {("product", "type")}
 
 
 class Traffic:
@@ -245,7 +248,7 @@ def test_typed_sdks_find_every_field_that_they_require(traffic: Traffic) -> None
 
     for _, response in traffic.exchanges:
         look(json.loads(response.body))
-    assert missing == set()
+    assert missing - _TYPED_ONLY == set()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.adyen_links import MANUAL, MERCHANT, AdyenLinks, on_adyen, payment, payment_id
+from tests.support.json_links import JsonLinks, on_vendor
+from tests.support.stripe_links import Shown
 
 OF_ADA = f"merchantAccount={MERCHANT}&shopperReference=ada"
 KEEPING = {
@@ -109,3 +111,33 @@ def test_a_card_is_stored_without_a_payment_and_pays_later() -> None:
         assert (refused.status, refused.body["errorCode"]) == (422, "130")
 
     assert len(on_adyen(scenario, dialect=MANUAL).booked()) == 1
+
+
+def test_a_key_that_stored_nothing_is_not_used_up() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        async def store(number: str) -> Shown:
+            method = {"type": "scheme", "encryptedCardNumber": f"test_{number}"}
+            method |= {"encryptedExpiryMonth": "test_03", "encryptedExpiryYear": "test_2030"}
+            asked = {"merchantAccount": MERCHANT, "shopperReference": "ada"}
+            asked |= {"recurringProcessingModel": "CardOnFile"}
+            body = {**asked, "paymentMethod": method}
+            return await links.post("/v72/storedPaymentMethods", body, key="k")
+
+        async def link(value: int) -> Shown:
+            body = {"amount": {"value": value, "currency": "EUR"}, "reference": payment_id(1)}
+            body |= {"merchantAccount": MERCHANT, "returnUrl": "https://shop.example/return"}
+            return await links.post("/v72/paymentLinks", body, key="l")
+
+        links.inject("http_error", status=503)
+        assert [(await store("4111111111111111")).status, (await link(1000)).status] == [503, 503]
+        links.heal("http_error")
+        made, page = await store("5555555555554444"), await link(2000)
+        assert (made.status, made["lastFour"]) == (201, "4444")
+        assert (page.status, page["amount"]["value"]) == (201, 2000)
+        assert [await store("5555555555554444"), await link(2000)] == [made, page]
+        assert [(await store("4111111111111111")).status, (await link(1000)).status] == [422, 422]
+        assert [await store("5555555555554444"), await link(2000)] == [made, page]
+        seen = await links.get(f"/v72/storedPaymentMethods?{OF_ADA}")
+        assert [card["lastFour"] for card in seen["storedPaymentMethods"]] == ["4444"]
+
+    on_vendor(JsonLinks("adyen", "idempotency-key"), scenario)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from paychain.wire.http import WireError
 from tests.support.json_links import JsonLinks, on_vendor
 from tests.support.vendor_links import payment
 
@@ -62,6 +63,26 @@ def test_a_customer_needs_an_address_of_its_own(body: dict[str, Any], code: str)
         assert (refused.status, refused["error_codes"]) == (422, [code])
 
     on_vendor(JsonLinks("checkout"), scenario)
+
+
+@pytest.mark.parametrize("by", ["id", "customer"])
+def test_a_payment_is_repeated_by_its_key_after_its_card_is_gone(by: str) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        kept = await instrument(links)
+        source = {"type": by, "id": kept["id"] if by == "id" else kept["customer"]["id"]}
+        body = {"amount": 1000, "currency": "EUR", "reference": payment(1), "source": source}
+        links.inject("lost_answer")
+        with pytest.raises(WireError):
+            await links.post("/payments", body, key="k", timeout_s=0.5)
+        links.heal("lost_answer")
+        await links.ask("DELETE", f"/instruments/{kept['id']}")
+        again = await links.post("/payments", body, key="k")
+        assert (again.status, again["approved"]) == (201, True)
+        assert (await links.post("/payments", body, key="other")).status == 422
+        assert (await links.post("/payments", body)).status == 422
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [move[0] for move in links.booked()] == ["authorised", "captured"]
 
 
 @pytest.mark.parametrize("is_made", [False, True])

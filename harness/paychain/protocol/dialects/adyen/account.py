@@ -9,7 +9,13 @@ from typing import Any
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Modification, Page, Records, StoredCard
+from paychain.protocol.dialects.adyen.registry import (
+    KeyedCard,
+    Modification,
+    Page,
+    Records,
+    StoredCard,
+)
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
@@ -46,7 +52,7 @@ class Account:
     pages_of_keys: BoundedDict[tuple[str, str], Page] = field(
         default_factory=lambda: BoundedDict(MAX_PAGES)
     )
-    stored_of_keys: BoundedDict[tuple[str, str], StoredCard] = field(
+    stored_of_keys: BoundedDict[tuple[str, str], KeyedCard] = field(
         default_factory=lambda: BoundedDict(MAX_STORED)
     )
     stages_of_keys: BoundedDict[tuple[str, str], str] = field(

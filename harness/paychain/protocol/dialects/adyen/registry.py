@@ -56,6 +56,14 @@ class StoredCard:
     holder: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedCard:
+    """A card that a request under a key asked to store, and the request's body."""
+
+    body: dict[str, Any]
+    card: StoredCard
+
+
 @dataclass(slots=True, kw_only=True)
 class Modification:
     """A capture, refund, cancel or update of the amount, as it was first requested.

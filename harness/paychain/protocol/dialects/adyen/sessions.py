@@ -106,6 +106,9 @@ async def _create(
     now_s = account.backend.now_s()
     key = account.known_key(call.http)
     known = account.pages_of_keys.get(key) if key is not None else None
+    # An error before the work has used up no key: another body is another request.
+    if known is not None and known.body != body and known.id not in account.pages:
+        known = None
     page = known or Page(
         id="", body=body, made_s=now_s, expires_s=_time(body.get("expiresAt")) or now_s + lasts_s
     )

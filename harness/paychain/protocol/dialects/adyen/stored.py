@@ -17,7 +17,7 @@ from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Payment, StoredCard
+from paychain.protocol.dialects.adyen.registry import KeyedCard, Payment, StoredCard
 from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
@@ -59,7 +59,11 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     account.ignored.note(call, body, _USED)
     key = account.known_key(call.http)
     begun = account.stored_of_keys.get(key) if key is not None else None
-    card = begun or next(iter(_like(account, shopper, instrument)), None)
+    # An error before the work has used up no key: another body is another request.
+    if begun is not None and begun.body != body and begun.card.id not in account.stored:
+        begun = None
+    known = [begun.card] if begun is not None else _like(account, shopper, instrument)
+    card = next(iter(known), None)
     if card is None:
         account.stored_alone += 1
         month, year = (_plain(method, name) for name in ("ExpiryMonth", "ExpiryYear"))
@@ -72,7 +76,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
             holder=str(method.get("holderName", "")),
         )
     if key is not None:
-        account.stored_of_keys[key] = card
+        account.stored_of_keys[key] = begun or KeyedCard(body=body, card=card)
     keep = partial(account.stored.setdefault, card.id, card)
     await execute_nothing(call, is_keyed=True, change=keep)
     shown = {**shown_of(card), "expiryYear": card.expiry.partition("/")[2]}

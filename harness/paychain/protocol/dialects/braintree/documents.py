@@ -16,6 +16,8 @@ from xml.parsers import expat
 
 import msgspec
 
+from paychain.protocol.vendor_pages import MAX_DIGITS
+
 MAX_BYTES = 262_144  # of a request: a transaction has a few thousand
 MAX_DEPTH = 12  # of elements; the deepest that the SDKs send are seven
 MAX_ELEMENTS = 5_000
@@ -128,7 +130,8 @@ def _value(element: _Element) -> Any:
         case "boolean":
             return text in ("true", "1")
         case "integer":
-            return int(text) if text.strip().lstrip("-").isdigit() else text
+            digits = text.strip().removeprefix("-")
+            return int(text) if digits.isdecimal() and len(digits) < MAX_DIGITS else text
     return None if element.is_nil else text
 
 

@@ -115,6 +115,8 @@ class Account:
     customers: BoundedDict[str, Customer] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     kept: int = 0  # customers and cards, ever
+    # What each key paid, whose repeat is answered whatever became of the card since.
+    paid: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _requests: int = 0
 
     def __post_init__(self) -> None:

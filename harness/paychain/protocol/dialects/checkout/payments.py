@@ -33,9 +33,9 @@ from paychain.protocol.dialects.checkout.tables import (
     responses,
 )
 from paychain.protocol.message import Answer, PaymentRequest
-from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import sent_to
+from paychain.protocol.vendor_pages import number_in, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
@@ -59,7 +59,8 @@ MAX_LISTED = 100  # payments in one page: checkout.com/docs, GET /payments
 async def pay(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments`."""
     body = reading.read(call.http.body)
-    _payment_from(body, account)  # an invalid request is refused before its unused fields are noted
+    # An invalid request is refused before its unused fields are noted.
+    _payment_from(body, account, account.key(call.http))
     account.ignored.note(call, body, _USED)
     return await pay_by(call, account, body)
 
@@ -74,7 +75,8 @@ async def pay_by(
 
     `on_known` is called with our reference of the payment before anything is executed.
     """
-    requested = _payment_from(body, account)
+    key = account.key(call.http) if account.backend.knows_keys else ""
+    requested = _payment_from(body, account, key)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
@@ -94,12 +96,25 @@ async def pay_by(
     )
     on_known(requested.reference)
     if requested.stage:
-        add = partial(account.add, requested)
+
+        def add() -> None:
+            account.paid[key] = account.add(requested)
+
         await call.execute("query", replace(requested.request, is_sale=False), change=add)
         return _to_authenticate(call, account.payment(requested.reference) or requested)
     # Known before it is executed: its answer may be lost.
     payment = account.add(requested)
-    answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
+
+    def note(answer: Answer) -> None:
+        account.paid[key] = payment
+        _note(payment, answer)
+
+    try:
+        answer = await call.execute("authorise", requested.request, note=note)
+    except CallFailed as failed:
+        if failed.error.is_after_work:  # which is not stored: a repeat is another payment
+            account.paid.pop(key, None)
+        raise
     return _answered(call, account, payment, answer)
 
 
@@ -206,15 +221,24 @@ async def access_token(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, {**shown, "scope": "gateway"})
 
 
-def _payment_from(body: dict[str, Any], account: Account) -> Payment:
-    """The payment that a request body describes, not yet attributed. Raises Invalid."""
+def _payment_from(body: dict[str, Any], account: Account, key: str) -> Payment:
+    """The payment that a request body describes, not yet attributed. Raises Invalid.
+
+    `key`: the request's. What it has paid is paid, although its card is not kept any more.
+    """
     minor = reading.amount(body)
     if minor is None:
         raise Invalid("amount")
     currency = reading.currency(body)
     now_s = account.backend.now_s()
     source = reading.part(body, "source")
-    instrument, expiry = account.charged(source) or reading.card(source, now_s)
+    try:
+        instrument, expiry = account.charged(source) or reading.card(source, now_s)
+    except Invalid:
+        paid = account.paid.get(key) if key else None
+        if paid is None:
+            raise
+        instrument, expiry = paid.request.instrument, paid.expiry
     three_ds = reading.part(body, "3ds")
     is_authenticated = bool(three_ds.get("cryptogram"))  # the merchant authenticated the cardholder
     partial = reading.part(body, "partial_authorization")
@@ -344,4 +368,4 @@ async def _with_reference(call: VendorCall, account: Account, reference: str) ->
 
 def _number(query: dict[str, list[str]], name: str, default: int) -> int:
     value = query.get(name, [""])[0]
-    return int(value) if value.isdigit() else default
+    return number_in(value, default)

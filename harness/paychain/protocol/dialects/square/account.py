@@ -107,8 +107,8 @@ class Account:
         default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
     )
     cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
-    # Path, body and result: a customer, a stored card.
-    made_by_key: BoundedDict[str, tuple[str, dict[str, Any], Any]] = field(
+    # By path and key, body and result: a customer, a stored card.
+    made_by_key: BoundedDict[tuple[str, str], tuple[dict[str, Any], Any]] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)
     )
     _made: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
@@ -158,11 +158,20 @@ class Account:
         """The payment requested under a key."""
         return self.payments.get(self._keys.get(key, ""))
 
+    def executed_by_key(self, key: str) -> Payment | None:
+        """The payment that the link has executed under a key, where it knows keys."""
+        known = self.by_key(key) if self.backend.knows_keys else None
+        return known if known and self.backend.entry(known.reference) is not None else None
+
     def made_once(self, name: str) -> bool:
         """Whether a customer or a card with this id is made for the first time."""
-        is_new = name not in self._made
+        is_new = not self.is_made(name)
         self._made[name] = None
         return is_new
+
+    def is_made(self, name: str) -> bool:
+        """Whether a request has made this customer or card, or was told that it is declined."""
+        return name in self._made
 
     def charged(self, source: str, customer: str) -> tuple[Instrument, str] | None:
         """The card of a payment, or a card on file of a customer, and "" as it is not declined.

@@ -25,6 +25,7 @@ from paychain.protocol.vendor_pages import (
     base_of,
     customers_page,
     key_of_press,
+    number_in,
     query_of,
     sent_to,
 )
@@ -191,7 +192,7 @@ def _sum_of(order: dict[str, Any]) -> tuple[int, str]:
     for number, line in enumerate(lines):
         at = f"order.line_items[{number}]."
         quantity = reading.text(line, "quantity")
-        if not quantity.isdecimal() or not int(quantity):
+        if not number_in(quantity, 0):
             raise Invalid("integer", field=f"{at}quantity")
         price = reading.amount(line, "base_price_money", at)
         total_minor += price.minor * int(quantity)

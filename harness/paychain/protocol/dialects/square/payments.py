@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec.structs import replace
 
 from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.instrument import Instrument
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.square import reading, views
 from paychain.protocol.dialects.square.account import (
@@ -27,6 +28,7 @@ from paychain.protocol.dialects.square.tables import decline_of
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
+from paychain.protocol.vendor_pages import number_in
 from paychain.wire.http import HttpResponse, json_response
 
 MAX_LISTED = 100  # payments in one page, as at Square
@@ -88,7 +90,8 @@ async def pay_by(
 
 async def complete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/payments/{id}/complete`: capture the held amount, as updates reduced it."""
-    reading.read(call.http.body, "CompletePayment")
+    body = reading.read(call.http.body, "CompletePayment")
+    account.ignored.note(call, body, frozenset())
     payment, reference = _open(call, account, name)
     entry = account.backend.entry(reference)
     # A partial approval whose answer was lost has not lowered `to_capture_minor` yet.
@@ -148,6 +151,7 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     change = body.get("payment") or {}
     if not isinstance(change, dict):
         raise Invalid("object", field="payment")
+    account.ignored.note(call, change, frozenset({"amount_money", "tip_money"}))
     payment, reference = _open(call, account, name)
     wanted = reading.money(change, "amount_money", "payment.")
     tip = reading.money(change, "tip_money", "payment.")
@@ -187,8 +191,8 @@ async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     if query.get("sort_order", ["DESC"])[0] == "DESC":
         known.reverse()
     cursor, limit = (query.get(each, [""])[0] for each in ("cursor", "limit"))
-    skip = int(cursor) if cursor.isdigit() else 0
-    size = min(int(limit) if limit.isdigit() else MAX_LISTED, MAX_LISTED)
+    skip = number_in(cursor, 0)
+    size = min(number_in(limit, MAX_LISTED), MAX_LISTED)
     page = known[skip : skip + size]
     shown: dict[str, Any] = {
         "payments": [views.payment(account, each, each.reference) for each in page]
@@ -237,9 +241,7 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("other_currency", field="tip_money.currency")
     tip_minor = tip.minor if tip is not None else 0
     now_s = account.backend.now_s()
-    source, customer = reading.text(body, "source_id"), str(body.get("customer_id") or "")
-    stored = account.charged(source, customer) if source in account.cards else None
-    instrument, declined_as = stored or reading.card(source)
+    instrument, declined_as = _source_of(body, account)
     is_sale = body.get("autocomplete") is not False
     is_partial = body.get("accept_partial_authorization") is True
     if is_partial and is_sale:
@@ -264,6 +266,20 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         updated_s=now_s,
         echoed={name: body[name] for name in _SHOWN if body.get(name)},
     )
+
+
+def _source_of(body: dict[str, Any], account: Account) -> tuple[Instrument, str]:
+    """The card that pays, and the DE39 code of its decline, "" for none. Raises Invalid."""
+    source, customer = reading.text(body, "source_id"), str(body.get("customer_id") or "")
+    try:
+        stored = account.charged(source, customer) if source in account.cards else None
+    except Invalid:
+        # The repeat of a payment is that payment, although its card has been disabled since.
+        paid = account.executed_by_key(reading.text(body, "idempotency_key"))
+        if paid is None:
+            raise
+        return paid.request.instrument, paid.request.declined_as
+    return stored or reading.card(source)
 
 
 def _note(payment: Payment, answer: Answer) -> None:

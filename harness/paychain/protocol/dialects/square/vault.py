@@ -17,7 +17,7 @@ from paychain.protocol.dialects.square.views import brand, declined, when
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
-from paychain.protocol.vendor_pages import query_of
+from paychain.protocol.vendor_pages import number_in, query_of
 from paychain.wire.http import HttpResponse, json_response
 
 CARDS, CUSTOMERS = "v2/cards", "v2/customers"
@@ -26,6 +26,8 @@ MAX_LISTED = {CARDS: 25, CUSTOMERS: 100}  # in one page, as at Square
 _NAMES = ("given_name", "family_name", "company_name", "email_address", "phone_number")
 _SAID = (*_NAMES, "address", "birthday", "nickname", "note", "reference_id", "tax_ids")
 _USED_CARD = ("billing_address", "cardholder_name", "customer_id", "reference_id")
+_USED_CREATION = frozenset({"card", "idempotency_key", "source_id"})
+_USED_SEARCH = frozenset({"cursor", "limit", "query"})
 _SEARCHED = ("email_address", "phone_number", "reference_id")
 Shown = dict[str, Any]
 
@@ -64,6 +66,7 @@ async def show_customer(call: VendorCall, account: Account, name: str) -> HttpRe
 async def update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`PUT /v2/customers/{id}`: null, or an empty text, clears a field."""
     body = reading.read(call.http.body, "UpdateCustomer")
+    account.ignored.note(call, body, frozenset(_SAID))
     customer = _customer(account, name)
 
     def change() -> None:
@@ -106,7 +109,10 @@ async def list_customers(call: VendorCall, account: Account) -> HttpResponse:
 async def search_customers(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/customers/search`, by email address, phone number and reference id."""
     body = reading.read(call.http.body, "SearchCustomers")
-    wanted = _inside(_inside(body, "query"), "filter", "query.")
+    query = _inside(body, "query")
+    wanted = _inside(query, "filter", "query.")
+    account.ignored.note(call, body, _USED_SEARCH)
+    account.ignored.note(call, query, frozenset({"filter"}))
     account.ignored.note(call, wanted, frozenset(_SEARCHED))
     fits = {name: _inside(wanted, name, "query.filter.") for name in _SEARCHED}
     await _execute(call, account)
@@ -152,9 +158,11 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
         )
 
     card = _once(call, account, body, new)
+    account.ignored.note(call, body, _USED_CREATION)
+    account.ignored.note(call, described, _USED_CARD)
 
     def keep() -> None:
-        if not declined_as and account.made_once(card.shown["id"]):
+        if account.made_once(card.shown["id"]) and not declined_as:
             account.cards[card.shown["id"]] = card
 
     await _execute(call, account, described, keep)
@@ -199,11 +207,18 @@ def _once(call: VendorCall, account: Account, body: Shown, new: Callable[[], Any
     if not key:
         return new()
     path = call.http.target
-    known = account.made_by_key.get(key)
-    # An error before the work has used up no key: another body is another request.
-    if known is None or known[:2] != (path, body):
-        known = account.made_by_key[key] = path, body, new()
-    return known[2]
+    known = account.made_by_key.get((path, key))
+    if known is None or known[0] != body:
+        # An error before the work has used up no key: another body is another request.
+        if known is not None and account.is_made(_id_of(known[1])):
+            raise Invalid("key_mismatch", field="idempotency_key")
+        known = account.made_by_key[path, key] = body, new()
+    return known[1]
+
+
+def _id_of(made: Shown | StoredCard) -> str:
+    shown = made.shown if isinstance(made, StoredCard) else made
+    return str(shown["id"])
 
 
 def _new_id(account: Account) -> str:
@@ -246,8 +261,8 @@ def _card(account: Account, name: str) -> StoredCard:
 
 def _page(path: str, name: str, known: list[Shown], query: Mapping[str, str]) -> HttpResponse:
     limit, cursor = query.get("limit", ""), query.get("cursor", "")
-    size = min(int(limit) if limit.isdecimal() and int(limit) else 100, MAX_LISTED[path])
-    skip = int(cursor) if cursor.isdecimal() else 0
+    size = min(number_in(limit, 0) or 100, MAX_LISTED[path])
+    skip = number_in(cursor, 0)
     shown: Shown = {name: known[skip : skip + size]} if known else {}
     if skip + size < len(known):
         shown["cursor"] = str(skip + size)

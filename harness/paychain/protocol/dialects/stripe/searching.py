@@ -15,6 +15,7 @@ from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import invalid
 from paychain.protocol.dialects.stripe.listing import DEFAULT_OBJECTS, MAX_OBJECTS
 from paychain.protocol.dialects.stripe.parameters import integer, required, text
+from paychain.protocol.vendor_pages import MAX_DIGITS, number_in
 
 _CLAUSE = re.compile(
     r"""(?P<not>-)?(?P<field>[a-z_]+)(?:\[["'](?P<key>[^"']+)["']\])?"""
@@ -50,7 +51,7 @@ def found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Pla
     required(asked.given, "query")
     clauses, is_any = _clauses(text(asked.given, "query"))
     limit = integer(asked.given, "limit") or DEFAULT_OBJECTS
-    page = int(text(asked.given, "page") or "0") if text(asked.given, "page").isdecimal() else 0
+    page = number_in(text(asked.given, "page"), 0)
     if limit > MAX_OBJECTS:
         raise invalid("This value must be less than or equal to 100.", param="limit")
     path = asked.call.http.target.partition("?")[0]
@@ -116,7 +117,7 @@ def _fits(shown: Shown, clause: re.Match[str]) -> bool:
 def _compares(value: Any, sign: str, wanted: str) -> bool:
     if not isinstance(value, int) or not wanted.lstrip("-").isdecimal():
         return False
-    bound = int(wanted)
+    bound = int(wanted[:MAX_DIGITS])
     match sign:
         case "<":
             return value < bound
