@@ -107,6 +107,14 @@ def test_a_document_that_is_not_safe_or_too_large_is_not_read(body: bytes) -> No
         read(body, XML)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("-12", -12), ("--1", "--1"), ("²", "²"), ("9" * 5000, "9" * 5000)]
+)
+def test_an_integer_that_is_none_stays_a_text(text: str, value: object) -> None:
+    body = f'<search><page type="integer">{text}</page></search>'.encode()
+    assert read(body, "application/xml")["search"] == {"page": value}
+
+
 def test_documents_are_read_as_they_were_written() -> None:
     value = {"a_b": "x < y & 'z' \x00", "true": True, "seven": 7, "none": None, "in": {"d": "é"}}
     expected = {**value, "a_b": "x < y & 'z' "}

@@ -169,3 +169,15 @@ def test_a_chain_declares_the_prices_that_a_shop_has_in_its_settings() -> None:
 )
 def test_prices_that_cannot_be_read_are_a_problem_of_the_chain(value: str) -> None:
     assert Stripe.setting_problem("prices", value)
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "-" + "9" * 5000])
+def test_a_search_takes_a_number_of_any_length(digits: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        await product(links)
+        for sign, is_found in (("<", digits[0] == "9"), (">", digits[0] == "-")):
+            asked = {"query": f"created{sign}{digits}", "page": digits}
+            found = await links.get("prices/search", asked)
+            assert (found.status, len(found["data"])) == (200, int(is_found))
+
+    on_stripe(scenario)

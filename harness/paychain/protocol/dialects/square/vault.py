@@ -159,7 +159,7 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
 
     card = _once(call, account, body, new)
     account.ignored.note(call, body, _USED_CREATION)
-    account.ignored.note(call, described, _USED_CARD)
+    account.ignored.note(call, described, frozenset(_USED_CARD))
 
     def keep() -> None:
         if account.made_once(card.shown["id"]) and not declined_as:
