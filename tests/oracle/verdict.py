@@ -16,6 +16,8 @@ from tests.oracle.world import GIVE_BACK, HOLD, TAKE, Deal, World
 Wrongs = dict[str, dict[str, int]]  # by what is wrong, then by order: the amount, minor units
 MASK = "…"
 ID_LENGTH = len("p0000012")
+# What a relay or a bank adds to the name of an attempt: a gateway's own next one has a number.
+RELAYED = re.compile(r"[+~.]\D.*")
 
 
 def order_of(payment: str) -> str:
@@ -194,15 +196,20 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
 def _beyond_holds(world: World, deal: Deal) -> list[int]:
     """What was taken beyond holds and what is permitted on top: of cards, or else at an acquirer.
 
-    One bank may permit what an acquirer in front of it does not.
+    One bank may permit what an acquirer in front of it does not. Each attempt and each of several
+    means is taken by itself: one bank's excess says nothing of what an acquirer took of another.
     """
-    beyond: dict[str, int] = {}
-    for (link, _), account in accounts(deal.lines).items():
+    by_name: dict[str, dict[str, int]] = {}
+    for (link, reference), account in accounts(deal.lines).items():
         if link not in world.links("gateway"):
+            beyond = by_name.setdefault(RELAYED.sub("", reference), {})
             more = max(0, account.beyond_allowance(world.tip_at(link)))
             beyond[link] = beyond.get(link, 0) + more
-    of_cards = [amount for link, amount in beyond.items() if link in world.links("issuer")]
-    return of_cards if any(of_cards) else [max(beyond.values(), default=0)]
+    return [
+        sum(amount for link, amount in beyond.items() if link in world.links("issuer"))
+        or max(beyond.values())
+        for beyond in by_name.values()
+    ]
 
 
 def _collected(world: World, deal: Deal) -> int:

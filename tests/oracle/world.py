@@ -18,9 +18,10 @@ from paychain.model.chain import Chain
 from paychain.payments.chance import draw
 from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import Outcome
-from paychain.protocol.message import PaymentRequest
+from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
 from paychain.services.policies.call_end import SentRequest
+from paychain.services.roles.authorising import Authorising
 from paychain.services.roles.merchant import Merchants
 
 HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
@@ -79,6 +80,8 @@ class Deal:
     # it by the link that had forwarded the payment.
     sold: set[tuple[str, str]] = field(default_factory=set)
     taken_back: set[tuple[str, str]] = field(default_factory=set)
+    # The links that refused it as the repeat of another one.
+    refused_at: set[str] = field(default_factory=set)
 
     def of(self, links: frozenset[str]) -> list[Entry]:
         """The lines of these links' books."""
@@ -199,6 +202,10 @@ class World:
         """A gateway tells its merchant that the link that forwarded a payment has reversed it."""
         self.deal(payment).taken_back.add((gateway, reference))
 
+    def refused(self, link: str, payment: str) -> None:
+        """A link refuses a payment as the repeat of another one."""
+        self.deal(payment).refused_at.add(link)
+
     def asked(self, request: PaymentRequest) -> None:
         """A customer sends a payment, maybe not for the first time."""
         deal = self.deal(request.payment)
@@ -212,7 +219,8 @@ class World:
 
     def answered(self, payment: str, answer: Any) -> None:
         """The customer's page after a try; None: no answer that can be read."""
-        customer = self.deal(payment).customer
+        deal = self.deal(payment)
+        customer = deal.customer
         assert customer is not None
         customer.saw_approved = answer is not None and answer.outcome is Outcome.APPROVED
         customer.saw_minor = answer.amount_minor if customer.saw_approved else 0
@@ -220,6 +228,8 @@ class World:
         refused = {link.duplicates.code for link in self.chain.links.values() if link.duplicates}
         is_repeat = answer is not None and answer.outcome is Outcome.DECLINED
         is_repeat = is_repeat and answer.code in refused and answer.amount_minor > 0
+        # A wrong answer may have such a code and the amount of what was approved.
+        is_repeat = is_repeat and answer.decided_by in deal.refused_at
         customer.original = answer.reference if is_repeat else ""
 
     def drawn(self, link: str, what: str, payment: str) -> float:
@@ -249,6 +259,7 @@ def watched(chain: Chain) -> Iterator[World]:
     world = World(chain=chain)
     moved, approved, undo = Context.moved, Merchants.approved, Merchants.undo
     start_try, end_try = CustomerPayment.start_try, CustomerPayment.end_try
+    refuse = Authorising._refused_as_duplicate
 
     def booking(self: Context, kind: MovementKind, request: PaymentRequest, *rest: Any) -> None:
         world.booked(self, kind, request)
@@ -272,10 +283,17 @@ def watched(chain: Chain) -> Iterator[World]:
         world.taken_back(self._context.link, sent.request.payment, reference)
         await undo(self, sent, reference)
 
+    def refusing(self: Authorising, request: PaymentRequest) -> Answer | None:
+        refusal = refuse(self, request)
+        if refusal is not None:
+            world.refused(self.name, request.payment)
+        return refusal
+
     swaps: list[tuple[type[Any], str, Callable[..., Any]]] = [
         (Context, "moved", booking),
         (Merchants, "approved", selling),
         (Merchants, "undo", taking_back),
+        (Authorising, "_refused_as_duplicate", refusing),
         (CustomerPayment, "start_try", asking),
         (CustomerPayment, "end_try", reading),
     ]
