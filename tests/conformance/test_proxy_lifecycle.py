@@ -297,6 +297,11 @@ def test_a_reset_enables_all_and_removes_every_toxic(engine: Subject, upstream: 
 def test_a_reset_ends_the_connections_of_a_timeout(engine: Subject, upstream: Upstream) -> None:
     proxy = engine.proxy(upstream.address)
     pair = upstream.pair(proxy)
+    # What has passed both ways is a connection that the engine serves: the original accepts one
+    # upstream before it does.
+    for sender, receiver in ((pair.client, pair.server), (pair.server, pair.client)):
+        sender.sendall(b"x")
+        assert receive(receiver, 1) == b"x"
     engine.toxic(proxy, "timeout", timeout=0)
     engine.must(204, "POST", "/reset")
     assert (end_of(pair.client), end_of(pair.server)) == ("fin", "fin")

@@ -29,7 +29,7 @@ from paychain.declaration.quantity import count
 from paychain.model.experiment import Times
 from paychain.payments.money import written
 
-_FREE_OF_FAULTS = ("before", "between", "recovery")  # phases
+_FREE_OF_FAULTS = ("before", "between")  # phases: in recovery a fault may still have effects
 LAG_LIMIT_MS = 250.0  # with later arrivals (p99) the load is not the declared one
 
 
@@ -118,8 +118,9 @@ def unanswered(phases: Sequence[Phase]) -> Iterator[str]:
     free_of_faults = sum(paid[kind].offered for kind in _FREE_OF_FAULTS if kind in paid)
     if free_of_faults and not whole.approved + whole.declined:
         yield (
-            f"none of {count(whole.offered, 'payment')} was approved or declined, not even of the "
-            f"{free_of_faults} that no fault affected: nothing is known about the chain"
+            f"none of {count(whole.offered, 'payment')} was approved, or declined for business "
+            f"reasons, not even of the {free_of_faults} that no fault affected: nothing is known "
+            "about the chain"
         )
 
 

@@ -203,7 +203,7 @@ def _started(choice: EngineChoice, children: Children, within_s: float) -> Engin
                 {"LOG_LEVEL": "error"},
                 is_foreign=True,
             )
-            names = _first_names(url, child)
+            names = _first_names(url, child, within_s)
         if names == [mark]:
             control = EngineControl(url, within_s=within_s)
             control.destroy(mark)
@@ -212,11 +212,11 @@ def _started(choice: EngineChoice, children: Children, within_s: float) -> Engin
     raise UserError(f"other servers took every free port before {choice.program}", hint="try again")
 
 
-def _first_names(url: str, child: Child) -> list[str]:
+def _first_names(url: str, child: Child, within_s: float) -> list[str]:
     """The proxies of the server that answers first; none when it is not a Toxiproxy."""
     until = time.monotonic() + START_WITHIN_S
     while True:
-        control = EngineControl(url)
+        control = EngineControl(url, within_s=within_s)
         try:
             return control.names()
         except EngineError as error:

@@ -43,6 +43,14 @@ def test_what_was_begun_before_the_customer_paid_again_is_the_declined_payments(
     assert broken(run, tmp_path, NO_BOOKS)["no_charge_after_a_decline"] == ["p1"]
 
 
+@pytest.mark.parametrize("by", ["trace", "other text"])
+def test_a_question_about_the_next_payment_names_no_charge(tmp_path: Path, by: str) -> None:
+    run = Shop()
+    paid_again(run, asked_s=3.1)
+    run.asked("p1r2", 3.5, operation="query", by=by, attempt=3)
+    assert broken(run, tmp_path, NO_BOOKS) == {}
+
+
 @pytest.mark.parametrize("by", ["trace", "reference", "key", "other text"])
 def test_a_late_charge_of_a_declined_payment_is_its_own_where_each_payment_is_named(
     tmp_path: Path, by: str

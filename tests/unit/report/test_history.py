@@ -73,6 +73,14 @@ def test_a_run_from_the_future_hides_no_evidence(tmp_path: Path) -> None:
     assert line.flaw == "expired"
 
 
+def test_a_failure_from_the_future_is_named_beside_older_evidence(tmp_path: Path) -> None:
+    run_at(tmp_path, "a", "2026-11-22T12:00:00+00:00", verdict=Verdict.PASS)
+    run_at(tmp_path, "b", "2026-12-20T12:00:00+00:00", verdict=Verdict.FAIL)
+    (line,) = history(tmp_path, NOW)
+    assert (line.verdicts, line.age) == ("✓✕", "2 days old")
+    assert line.flaw == "a failed run is dated in the future"
+
+
 def test_the_page_shows_every_tolerance_of_every_run_and_escapes_names(tmp_path: Path) -> None:
     result = read(SAMPLE)
     hostile = msgspec.structs.replace(result.experiment, name="<b>x</b>")

@@ -7,7 +7,8 @@ payment:
     customer   p1 ── declined        p1r2 ── approved
     service      authorise 1 (p1)      authorise 2 (p1, too) ─> of p1r2
 
-A service that names p1r2 to a provider means p1 there when it says p1.
+A service that names p1r2 in such a request to a provider means p1 there when it says p1. What a
+trace attributes counts as named: which of both its text says is not recorded.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ _SEVERAL = (
     "ORDER BY [order], started_ns"
 )
 # A payment's own trace says for certain whose a request is, and so does a service that names the
-# later payment to the same link. What is found by an object or by card and amount names none.
+# later payment in a request of the same kind to the same link. What is found by an object or card
+# and amount names none.
 _BEGUN = (
     "SELECT attempt FROM received WHERE payment = ? GROUP BY attempt "
-    "HAVING MIN(started_ns) >= ? AND NOT MAX([by] = 'trace' OR link IN "
-    "(SELECT link FROM received WHERE payment = ? "
+    "HAVING MIN(started_ns) >= ? AND NOT MAX([by] = 'trace' OR (link, operation) IN "
+    "(SELECT link, operation FROM received WHERE payment = ? "
     "AND [by] IN ('trace', 'reference', 'key', 'other text'))) ORDER BY attempt"
 )
 _ATTEMPTS = "SELECT DISTINCT attempt FROM received WHERE payment = ?"

@@ -60,7 +60,7 @@ class RunLine:
         conclusive = [
             entry for entry in self.entries if entry.result.verdict is not Verdict.INCONCLUSIVE
         ]
-        past = [entry for entry in conclusive if self._age_days(entry) >= -ABOUT_NOW_DAYS]
+        past = [entry for entry in conclusive if not self._is_future(entry)]
         found = past or conclusive
         return found[-1] if found else None
 
@@ -68,6 +68,9 @@ class RunLine:
     def age_days(self) -> float | None:
         """Days since the evidence; None when there is none."""
         return self._age_days(self.evidence) if self.evidence is not None else None
+
+    def _is_future(self, entry: HistoryRun) -> bool:
+        return self._age_days(entry) < -ABOUT_NOW_DAYS
 
     def _age_days(self, entry: HistoryRun) -> float:
         return (self.now - entry.ended).total_seconds() / DAY_S
@@ -82,6 +85,11 @@ class RunLine:
         """Why there is no current evidence; "" if there is some."""
         if self.age_days is not None and self.age_days < -ABOUT_NOW_DAYS:
             return "the clock was wrong"
+        if any(
+            self._is_future(entry) and entry.result.verdict is Verdict.FAIL
+            for entry in self.entries
+        ):
+            return "a failed run is dated in the future"
         return "expired" if self.age_days is None or self.age_days > self.stale_days else ""
 
     @property

@@ -115,19 +115,21 @@ def test_a_card_is_stored_without_a_payment_and_pays_later() -> None:
 
 def test_a_key_that_stored_nothing_is_not_used_up() -> None:
     async def scenario(links: JsonLinks) -> None:
-        async def store(number: str) -> Shown:
+        async def store(number: str, key: str = "k") -> Shown:
             method = {"type": "scheme", "encryptedCardNumber": f"test_{number}"}
             method |= {"encryptedExpiryMonth": "test_03", "encryptedExpiryYear": "test_2030"}
             asked = {"merchantAccount": MERCHANT, "shopperReference": "ada"}
             asked |= {"recurringProcessingModel": "CardOnFile"}
             body = {**asked, "paymentMethod": method}
-            return await links.post("/v72/storedPaymentMethods", body, key="k")
+            return await links.post("/v72/storedPaymentMethods", body, key=key)
 
         async def link(value: int) -> Shown:
             body = {"amount": {"value": value, "currency": "EUR"}, "reference": payment_id(1)}
             body |= {"merchantAccount": MERCHANT, "returnUrl": "https://shop.example/return"}
             return await links.post("/v72/paymentLinks", body, key="l")
 
+        known = (await store("4111111111111111", "j")).status
+        assert known == 201
         links.inject("http_error", status=503)
         assert [(await store("4111111111111111")).status, (await link(1000)).status] == [503, 503]
         links.heal("http_error")
@@ -138,6 +140,6 @@ def test_a_key_that_stored_nothing_is_not_used_up() -> None:
         assert [(await store("4111111111111111")).status, (await link(1000)).status] == [422, 422]
         assert [await store("5555555555554444"), await link(2000)] == [made, page]
         seen = await links.get(f"/v72/storedPaymentMethods?{OF_ADA}")
-        assert [card["lastFour"] for card in seen["storedPaymentMethods"]] == ["4444"]
+        assert [card["lastFour"] for card in seen["storedPaymentMethods"]] == ["1111", "4444"]
 
     on_vendor(JsonLinks("adyen", "idempotency-key"), scenario)

@@ -78,6 +78,8 @@ def test_a_payment_is_repeated_by_its_key_after_its_card_is_gone(by: str) -> Non
         await links.ask("DELETE", f"/instruments/{kept['id']}")
         again = await links.post("/payments", body, key="k")
         assert (again.status, again["approved"]) == (201, True)
+        odd = {**body, "source": {"type": "nonsense"}}
+        assert (await links.post("/payments", odd, key="k")).status == 422
         assert (await links.post("/payments", body, key="other")).status == 422
         assert (await links.post("/payments", body)).status == 422
 

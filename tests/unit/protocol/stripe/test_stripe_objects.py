@@ -201,6 +201,8 @@ def test_ids_say_whose_they_are_to_us_alone() -> None:
         (f'metadata["order"]:"{payment(2)}" AND status:"canceled"', []),
         (f'metadata["order"]:"{payment(2)}" OR metadata["order"]:"{payment(3)}"', [3, 2]),
         ("amount>1001", [3, 2]),
+        ("amount>-5", [3, 2, 1]),
+        ("amount>--5", []),
         ('amount<=1001 -metadata["order"]:"x"', [1]),
         ('description~"box"', [3]),
         ("description:null", [2, 1]),

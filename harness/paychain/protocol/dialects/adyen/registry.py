@@ -56,12 +56,16 @@ class StoredCard:
     holder: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class KeyedCard:
-    """A card that a request under a key asked to store, and the request's body."""
+    """A card that a request under a key asked to store, and the request's body.
+
+    `is_stored`: it was done. Until then the key is not used up.
+    """
 
     body: dict[str, Any]
     card: StoredCard
+    is_stored: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,7 +10,6 @@ for a shopper is deduced.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from paychain.payments.instrument import Instrument
@@ -60,7 +59,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     key = account.known_key(call.http)
     begun = account.stored_of_keys.get(key) if key is not None else None
     # An error before the work has used up no key: another body is another request.
-    if begun is not None and begun.body != body and begun.card.id not in account.stored:
+    if begun is not None and begun.body != body and not begun.is_stored:
         begun = None
     known = [begun.card] if begun is not None else _like(account, shopper, instrument)
     card = next(iter(known), None)
@@ -75,9 +74,14 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
             expiry=f"{month or '03'}/{year or '2030'}",
             holder=str(method.get("holderName", "")),
         )
+    keyed = begun or KeyedCard(body=body, card=card)
     if key is not None:
-        account.stored_of_keys[key] = begun or KeyedCard(body=body, card=card)
-    keep = partial(account.stored.setdefault, card.id, card)
+        account.stored_of_keys[key] = keyed
+
+    def keep() -> None:
+        account.stored.setdefault(card.id, card)
+        keyed.is_stored = True
+
     await execute_nothing(call, is_keyed=True, change=keep)
     shown = {**shown_of(card), "expiryYear": card.expiry.partition("/")[2]}
     return json_response(201, {**shown, "shopperReference": shopper})

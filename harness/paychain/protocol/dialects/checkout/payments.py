@@ -235,7 +235,8 @@ def _payment_from(body: dict[str, Any], account: Account, key: str) -> Payment:
     try:
         instrument, expiry = account.charged(source) or reading.card(source, now_s)
     except Invalid:
-        paid = account.paid.get(key) if key else None
+        is_kept = source.get("type") in ("id", "customer")
+        paid = account.paid.get(key) if key and is_kept else None
         if paid is None:
             raise
         instrument, expiry = paid.request.instrument, paid.expiry

@@ -115,7 +115,7 @@ def _fits(shown: Shown, clause: re.Match[str]) -> bool:
 
 
 def _compares(value: Any, sign: str, wanted: str) -> bool:
-    if not isinstance(value, int) or not wanted.lstrip("-").isdecimal():
+    if not isinstance(value, int) or not wanted.removeprefix("-").isdecimal():
         return False
     bound = int(wanted[:MAX_DIGITS])
     match sign:
