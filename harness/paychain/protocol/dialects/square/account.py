@@ -102,7 +102,7 @@ class Account:
     links_by_key: BoundedDict[str, PaymentLink] = field(
         default_factory=lambda: BoundedDict(MAX_LINKS)
     )
-    links_created: int = 0
+    ids_made: int = 0
     customers: BoundedDict[str, dict[str, Any]] = field(
         default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
     )

@@ -156,9 +156,9 @@ def _link_from(account: Account, body: dict[str, Any]) -> PaymentLink:
         total_minor, currency = price.minor, price.currency
     else:
         total_minor, currency = _sum_of(order)
-    account.links_created += 1
+    account.ids_made += 1
     now_s = account.backend.now_s()
-    name = f"{account.links_created}/{now_s}/"
+    name = f"{account.ids_made}/{now_s}/"
     return PaymentLink(
         id=encode(f"{name}{account.backend.link}"[:MAX_NAMED]),
         order_id=encode(f"{name}o"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import replace
 
@@ -28,7 +27,7 @@ from paychain.protocol.dialects.square.tables import decline_of
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import number_in
+from paychain.protocol.vendor_pages import query_of
 from paychain.wire.http import HttpResponse, json_response
 
 MAX_LISTED = 100  # payments in one page, as at Square
@@ -185,21 +184,14 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /v2/payments`: the newest first. Square has no search by the merchant's reference."""
-    query = parse_qs(urlsplit(call.http.target).query)
+    query = query_of(call.http)
     await execute_nothing(call)
     known = [each for each in account.payments.values() if account.backend.entry(each.reference)]
-    if query.get("sort_order", ["DESC"])[0] == "DESC":
+    if query.get("sort_order", "DESC") == "DESC":
         known.reverse()
-    cursor, limit = (query.get(each, [""])[0] for each in ("cursor", "limit"))
-    skip = number_in(cursor, 0)
-    size = min(number_in(limit, MAX_LISTED), MAX_LISTED)
-    page = known[skip : skip + size]
-    shown: dict[str, Any] = {
-        "payments": [views.payment(account, each, each.reference) for each in page]
-    }
-    if skip + size < len(known):
-        shown["cursor"] = str(skip + size)
-    return json_response(200, shown)
+    part, more = reading.page_of(known, query, MAX_LISTED)
+    shown = [views.payment(account, each, each.reference) for each in part]
+    return json_response(200, {"payments": shown, **more})
 
 
 def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,9 +14,11 @@ from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.tables import fields, tokens
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_money import Money
+from paychain.protocol.vendor_pages import number_in
 
 MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
 NOT_CARDS = frozenset({"CASH", "EXTERNAL"})
+Listed = TypeVar("Listed")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -31,6 +34,19 @@ def read(body: bytes, structure: str) -> dict[str, Any]:
         if name not in fields()[structure]:
             raise Invalid("unknown", field=name)
     return value
+
+
+def page_of(
+    known: Sequence[Listed], query: Mapping[str, str], most: int
+) -> tuple[Sequence[Listed], dict[str, str]]:
+    """The part of a list that `limit` and `cursor` ask for, and where the next one begins, if any.
+
+    `most`: as many objects as Square puts on one page.
+    """
+    size = min(number_in(query.get("limit", ""), 0) or most, most)
+    skip = number_in(query.get("cursor", ""), 0)
+    more = {"cursor": str(skip + size)} if skip + size < len(known) else {}
+    return known[skip : skip + size], more
 
 
 def text(body: dict[str, Any], name: str) -> str:

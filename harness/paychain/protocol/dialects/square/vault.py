@@ -17,7 +17,7 @@ from paychain.protocol.dialects.square.views import brand, declined, when
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
-from paychain.protocol.vendor_pages import number_in, query_of
+from paychain.protocol.vendor_pages import query_of
 from paychain.wire.http import HttpResponse, json_response
 
 CARDS, CUSTOMERS = "v2/cards", "v2/customers"
@@ -222,8 +222,8 @@ def _id_of(made: Shown | StoredCard) -> str:
 
 
 def _new_id(account: Account) -> str:
-    account.links_created += 1
-    return encode(f"{account.links_created}/{account.backend.now_s()}/v")
+    account.ids_made += 1
+    return encode(f"{account.ids_made}/{account.backend.now_s()}/v")
 
 
 async def _execute(
@@ -260,13 +260,8 @@ def _card(account: Account, name: str) -> StoredCard:
 
 
 def _page(path: str, name: str, known: list[Shown], query: Mapping[str, str]) -> HttpResponse:
-    limit, cursor = query.get("limit", ""), query.get("cursor", "")
-    size = min(number_in(limit, 0) or 100, MAX_LISTED[path])
-    skip = number_in(cursor, 0)
-    shown: Shown = {name: known[skip : skip + size]} if known else {}
-    if skip + size < len(known):
-        shown["cursor"] = str(skip + size)
-    return json_response(200, shown)
+    part, more = reading.page_of(known, query, MAX_LISTED[path])
+    return json_response(200, {name: part, **more} if known else more)
 
 
 def _inside(body: Mapping[str, Any], name: str, at: str = "") -> Shown:
