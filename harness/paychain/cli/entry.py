@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
+from paychain.processes.collector import collect_rarely
+
 _ENDING = {signal.SIGINT, signal.SIGTERM, *({signal.SIGHUP} if hasattr(signal, "SIGHUP") else ())}
 
 
 def main() -> None:
     """Import the command and run it. Ctrl-C during the import leaves no traceback either."""
+    collect_rarely()
     # Who started us may block what ends a run, and every process inherits that.
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)

@@ -7,6 +7,7 @@ real cardholder (PCI DSS 6.5.5). Source: docs/domain.md §2.1 and §4.5.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -57,8 +58,8 @@ TEST_CARDS: tuple[Card, ...] = (
 SCHEMES = tuple(sorted({card.scheme for card in TEST_CARDS}))
 
 
-# The number of each card as people and programs write it, too: in groups, over the end of a line,
-# as JSON, HTML and forms write what stands between the groups, and with digits that are encoded.
+# What may stand between two digits: a card's number is also written in groups, over the end of a
+# line, and as JSON, HTML and forms write that.
 _BETWEEN = "|".join(
     (
         r"[ \t.,_/+-]|\r?\n|\\[nt]|\\r\\n|\\u00(?:20|a0|0a)|&nbsp;",
@@ -77,19 +78,21 @@ _BEFORE = "|".join(
         r"(?<=\\u(?!003)[0-9a-f]{3}\d)",
     )
 )
-WRITTEN = {
-    card: re.compile(
+
+
+@cache  # made when it is asked for: every process of a run imports this, few look for a number
+def written(card: Card) -> re.Pattern[str]:
+    """The number of a card as people and programs write it, its digits encoded or in groups."""
+    return re.compile(
         f"(?:{_BEFORE})"
         + f"(?:{_BETWEEN})?".join(f"(?:{digit}|%3{digit})" for digit in card.number)
         + r"(?!\d)",
         re.IGNORECASE,
     )
-    for card in TEST_CARDS
-}
 
 
 def masked(text: str) -> str:
     """A text in which every number of a test card is masked."""
-    for card, written in WRITTEN.items():
-        text = written.sub(card.masked, text)
+    for card in TEST_CARDS:
+        text = written(card).sub(card.masked, text)
     return text

@@ -8,20 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
-from paychain.payments.cards import TEST_CARDS, WRITTEN, Card
+from paychain.payments.cards import TEST_CARDS, Card, written
 
 RULE = "no_card_number_in_a_file"
 READ_BYTES = 250_000  # of a file at once: they stay in the processor's cache for all cards
 LOG = ".log"  # what a person reads, and where a number may be written in groups of digits
 _MAX_DIGITS = max(len(card.number) for card in TEST_CARDS)
-_IN_LOGS = {
-    card: re.compile(written.pattern.encode(), re.IGNORECASE) for card, written in WRITTEN.items()
-}
 # Without the first digit, which may be taken for a part of an escape: `100%3782…`.
 _NUMBERS = {card: card.number[1:].encode() for card in TEST_CARDS}
 _TAIL_BYTES = 200  # longer than a number in any form that is looked for
@@ -39,6 +37,12 @@ _DIGIT = b"%3"
 def files_in(folder: Path) -> list[Path]:
     """Every file below a run's folder."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@cache
+def _in_logs(card: Card) -> re.Pattern[bytes]:
+    """The number of a card as logs may have it."""
+    return re.compile(written(card).pattern.encode(), re.IGNORECASE)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -79,7 +83,7 @@ def _in_log(opened: AbstractContextManager[BinaryIO]) -> Iterator[str]:
             goes_on = following[:1].isdigit()
             for card in _maybe_in(data):
                 at, line = begins, number
-                for found in _IN_LOGS[card].finditer(data):
+                for found in _in_logs(card).finditer(data):
                     # What ends in the tail was found with what was read before.
                     if found.end() <= begins or (goes_on and found.end() == len(data)):
                         continue

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import importlib.metadata
 
+from paychain.processes.collector import collect_rarely
+
 
 def main() -> None:
     """Import Locust, which patches the standard library, and run it."""
+    collect_rarely()
     # Nothing may be imported before that holds what gevent replaces, such as a lock.
     asked = importlib.metadata.entry_points
     importlib.metadata.entry_points = asked().select
