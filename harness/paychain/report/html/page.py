@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from paychain.analysis.judge import not_final
+from paychain.analysis.reasons import broken_by
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
 from paychain.report.ci.checks import plain
@@ -45,7 +46,7 @@ _FILTERS = (
     wording.millis,
     wording.required,
     wording.titled_remedies,
-    wording.broken_by,
+    broken_by,
     wording.tolerance_title,
     count,
     wording.unbroken,
