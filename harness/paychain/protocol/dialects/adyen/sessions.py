@@ -103,25 +103,28 @@ async def _create(
     reference = bodies.text(body, "reference", "no_reference")
     account.captures_at_once(body, bodies.part(body, "additionalData"))
     account.ignored.note(call, body, _USED)
-    now_s = account.backend.now_s()
-    key = account.known_key(call.http)
-    known = account.pages_of_keys.get(key) if key is not None else None
-    # An error before the work has used up no key: another body is another request.
-    if known is not None and known.body != body and known.id not in account.pages:
-        known = None
-    page = known or Page(
-        id="", body=body, made_s=now_s, expires_s=_time(body.get("expiresAt")) or now_s + lasts_s
-    )
-    # Ids must be distinct, and the same whenever the same run is repeated.
-    name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
-    account.pages_made += 1
-    page.id = page.id or f"{kind}{encode(name, UPPER)}"
-    if key is not None:
-        account.pages_of_keys[key] = page
+
+    def new() -> Page:
+        now_s = account.backend.now_s()
+        # Ids must be distinct, and the same whenever the same run is repeated.
+        name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
+        account.pages_made += 1
+        return Page(
+            id=f"{kind}{encode(name, UPPER)}",
+            body=body,
+            made_s=now_s,
+            expires_s=_time(body.get("expiresAt")) or now_s + lasts_s,
+        )
+
+    keyed = account.pages_by_key.begin(account.known_key(call.http), body, new)
+
+    def keep() -> None:
+        if keyed.done():
+            account.pages[keyed.made.id] = keyed.made
+
     about = about_nothing(call, account, body)
-    change = partial(account.pages.setdefault, page.id, page)
-    await execute_nothing(call, about, is_keyed=True, change=change)
-    return page
+    await execute_nothing(call, about, is_keyed=True, change=keep)
+    return keyed.made
 
 
 def _time(value: Any) -> int:
