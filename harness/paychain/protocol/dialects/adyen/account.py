@@ -9,7 +9,7 @@ from typing import Any
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import (
+from paychain.protocol.dialects.adyen.records import (
     Modification,
     Page,
     Records,

@@ -24,7 +24,7 @@ from paychain.protocol.dialects.adyen.pages import (
     result_of,
     status_of,
 )
-from paychain.protocol.dialects.adyen.registry import Page
+from paychain.protocol.dialects.adyen.records import Page
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
 from paychain.protocol.vendor_nothing import execute_nothing

@@ -16,7 +16,7 @@ from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Payment, StoredCard
+from paychain.protocol.dialects.adyen.records import Payment, StoredCard
 from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
