@@ -147,7 +147,7 @@ class Batches:
         return ended
 
     def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
-        """Let fresh payments follow one script, one customer after the other.
+        """Let `times` fresh payments follow one script, one customer after the other.
 
         `at_rest`: each once the order of the last one is at rest. A service that works off what is
         due one after the other would let them wait for each other.
