@@ -90,7 +90,7 @@ def is_late(punctuality: Punctuality) -> bool:
 
 
 def late_load(planned: int, punctuality: Punctuality, times: Times) -> str:
-    """By how much a late load was late, in a sentence."""
+    """By how much a late load of `planned` payments was late, in a sentence."""
     lasts_s = times.load_end_s - times.load_start_s
     return (
         f"the load fell behind its schedule by {punctuality.p99_ms:.0f} ms (p99, limit "

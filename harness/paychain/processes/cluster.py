@@ -179,7 +179,7 @@ class RunningOnCluster:
         return self._at.get(job, "")
 
     def look(self) -> None:
-        """Say which workers are there no more, and which are new."""
+        """Say which workers are there no more, and which are new. Raises UserError."""
         self._looked_s = time.monotonic()
         try:
             known = self._known()

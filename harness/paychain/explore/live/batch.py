@@ -173,7 +173,7 @@ class Batches:
         self._release(self._watched)
         batches = []
         for outage, scripts in outages:
-            while not (self._are_customers_done and self._running.is_ready):
+            while not (self._are_customers_done and self._running.own.are_ready):
                 self._pass_moment()
             batches.append(Batch(number=len(scripts), rate=self.rate, outage=outage))
             self._pay(batches[-1], list(zip(scripts, outage.times(len(scripts)), strict=True)))

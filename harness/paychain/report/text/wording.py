@@ -49,7 +49,7 @@ _BROKEN_RULES = {
 
 
 def share(value: float | None) -> str:
-    """`71.3 %`, or `too few payments` for None."""
+    """`71.3 %` for a share of 1, `too few payments` for None."""
     return TOO_FEW if value is None else f"{value * 100:.1f} %"
 
 

@@ -103,7 +103,7 @@ async def details(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -> HttpResponse:
-    """Continue a payment as the body of a request to `/payments/details` says."""
+    """Continue a payment as the body of a request to `/payments/details` says. Raises Invalid."""
     payment = account.registry.payment(authentication.named(body))
     if payment is None:
         raise Invalid("details")

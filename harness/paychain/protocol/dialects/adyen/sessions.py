@@ -36,7 +36,7 @@ _USED = frozenset({*OF_PAYMENT, "expiresAt", "manualCapture", "mode", "returnUrl
 
 
 async def create_session(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /sessions`."""
+    """`POST /sessions`. Raises Invalid."""
     body = bodies.read(call.http.body, "CreateCheckoutSessionRequest")
     bodies.text(body, "returnUrl", "no_return_url")
     if body.get("mode", "embedded") not in ("embedded", "hosted"):
@@ -59,7 +59,10 @@ async def create_session(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def show_session(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /sessions/{id}`, with the `sessionResult` that the shopper brought back."""
+    """`GET /sessions/{id}`, with the `sessionResult` that the shopper brought back.
+
+    Raises Invalid.
+    """
     page = _found(account, name, SESSION)
     brought = query_of(call.http).get("sessionResult", "")
     if brought != result_of(page):
@@ -85,7 +88,10 @@ async def show_link(call: VendorCall, account: Account, name: str) -> HttpRespon
 
 
 async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PATCH /paymentLinks/{id}` with `status: expired`: from then on nobody can pay."""
+    """`PATCH /paymentLinks/{id}` with `status: expired`: from then on nobody can pay.
+
+    Raises Invalid.
+    """
     body = bodies.read(call.http.body, "UpdatePaymentLinkRequest")
     if body.get("status") != "expired":
         raise Invalid("wrong_type", fields="status")

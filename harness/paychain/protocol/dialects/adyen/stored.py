@@ -46,7 +46,7 @@ async def listed(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /storedPaymentMethods`: a card is stored, and nothing is charged."""
+    """`POST /storedPaymentMethods`: a card is stored, and nothing is charged. Raises Invalid."""
     body = bodies.read(call.http.body, "StoredPaymentMethodRequest")
     merchant, shopper = bodies.account(body, account.merchant), _shopper(body)
     method = bodies.part(body, "paymentMethod")

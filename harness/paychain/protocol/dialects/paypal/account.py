@@ -142,7 +142,7 @@ def money(given: Given, field: str) -> tuple[int, str]:
 
 
 def shown_money(minor: int, currency: str) -> dict[str, str]:
-    """An amount as PayPal writes it."""
+    """An amount in minor units as PayPal writes it."""
     digits = exponent(currency)
     whole, part = divmod(minor, 10**digits)
     value = f"{whole}.{part:0{digits}d}" if digits else str(whole)

@@ -59,7 +59,7 @@ _NAMING = ("custom_id", "invoice_id", "reference_id", "description")
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/checkout/orders`: an order; with a card it is paid at once."""
+    """`POST /v2/checkout/orders`: an order; with a card it is paid at once. Raises Invalid."""
     given = body_of(call.http)
     asked, source = _asked(given, account)
     is_at_once = source is not None and (source.is_card or source.is_kept) and not source.waits
@@ -110,7 +110,10 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order."""
+    """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order.
+
+    Raises Invalid.
+    """
     order = found_order(call, account, name)
     source = source_of(body_of(call.http), account)
     if source is None:

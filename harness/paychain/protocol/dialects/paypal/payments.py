@@ -90,7 +90,10 @@ def _answer(
 
 
 def capture(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/capture`: capture what is held, or part of it."""
+    """`POST /v2/payments/authorizations/{id}/capture`: capture what is held, or part of it.
+
+    Raises Invalid.
+    """
     charge = named.charge
     status = status_of_charge(account, charge)
     if status in _NOT_CAPTURABLE:
@@ -118,7 +121,7 @@ def capture(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
 
 
 def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/void`: release what is held."""
+    """`POST /v2/payments/authorizations/{id}/void`: release what is held. Raises Invalid."""
     status = status_of_charge(account, named.charge)
     if status in _NOT_VOIDABLE:
         raise Invalid(_NOT_VOIDABLE[status])
@@ -133,7 +136,7 @@ def reauthorize(account: Account, named: IdTarget, _given: Given) -> KeyedReques
 
 
 def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST /v2/payments/captures/{id}/refund`: refund a capture, or part of it."""
+    """`POST /v2/payments/captures/{id}/refund`: refund a capture, or part of it. Raises Invalid."""
     charge, captured = named.charge, named.part
     assert captured is not None  # the id of a capture names a part
     status = status_of_capture(account, charge, captured)

@@ -81,7 +81,7 @@ async def list_links(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def show_order(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /v2/orders/{id}`, of a payment link."""
+    """`GET /v2/orders/{id}`, of a payment link. Raises Invalid."""
     link = next((link for link in account.links.values() if link.order_id == name), None)
     if link is None:
         raise Invalid("not_found", what=f"order with id: {name}")

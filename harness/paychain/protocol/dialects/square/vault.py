@@ -33,7 +33,7 @@ Shown = dict[str, Any]
 
 
 async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/customers`: a repeated key returns its customer."""
+    """`POST /v2/customers`: a repeated key returns its customer. Raises Invalid."""
     body = reading.read(call.http.body, "CreateCustomer")
     if not any(body.get(name) for name in _NAMES):
         raise Invalid("missing", field=_NAMES[0])
@@ -126,7 +126,10 @@ async def search_customers(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def create_card(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/cards`: a repeated key returns its card; one that is declined is not kept."""
+    """`POST /v2/cards`: a repeated key returns its card; one that is declined is not kept.
+
+    Raises Invalid.
+    """
     body = reading.read(call.http.body, "CreateCard")
     reading.text(body, "idempotency_key")
     described = _inside(body, "card")
