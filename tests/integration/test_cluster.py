@@ -112,7 +112,7 @@ def test_the_work_of_a_lost_worker_is_given_to_another(machines: Machines, tmp_p
             running.look()
     (lost,) = (line for line in machines.said if line.startswith("lost worker"))
     assert worker in lost
-    assert lost.endswith("given to others: job 1")
+    assert lost.endswith("reassigned: job 1")
 
 
 def test_a_job_whose_process_dies_is_an_error_in_a_sentence(

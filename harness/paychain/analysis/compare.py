@@ -28,6 +28,7 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.phases import tolerance_name
+from paychain.analysis.reasons import required
 from paychain.analysis.series import SHARES, SecondSeries, hop_series, phase_series, threshold_of
 from paychain.analysis.significance import (
     SIGNIFICANT,
@@ -133,7 +134,7 @@ def _tolerances(
 def _changed(
     id_: str,
     name: str,
-    required: str,
+    limit: str,
     before: Sequence[tuple[bool | None, str]],
     after: tuple[bool | None, str],
 ) -> ComparedTolerance:
@@ -147,15 +148,15 @@ def _changed(
     elif held == {False} and after[0] is True:
         finding = "improvement"
     baseline = " or ".join(dict.fromkeys(text for _, text in before))
-    limit = f" (required {required})" if required else ""
+    words = f" ({required(limit)} required)" if limit else ""
     return ComparedTolerance(
         id=id_,
         name=name,
-        required=required,
+        required=limit,
         baseline=baseline,
         candidate=after[1],
         finding=finding,
-        text=f"{name}: {baseline} → {after[1]}{limit}",
+        text=f"{name}: {baseline} → {after[1]}{words}",
     )
 
 

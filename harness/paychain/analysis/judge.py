@@ -25,6 +25,7 @@ from paychain.analysis.measures.measures import (
 )
 from paychain.analysis.measures.phases import tolerance_name
 from paychain.analysis.measures.punctuality import Punctuality
+from paychain.analysis.reasons import breach, broken_by
 from paychain.declaration.quantity import count
 from paychain.model.experiment import Times
 from paychain.payments.money import written
@@ -89,7 +90,7 @@ def is_late(punctuality: Punctuality) -> bool:
 
 
 def late_load(planned: int, punctuality: Punctuality, times: Times) -> str:
-    """By how much a late load was late, in a sentence."""
+    """By how much a late load of `planned` payments was late, in a sentence."""
     lasts_s = times.load_end_s - times.load_start_s
     return (
         f"the load fell behind its schedule by {punctuality.p99_ms:.0f} ms (p99, limit "
@@ -118,9 +119,9 @@ def unanswered(phases: Sequence[Phase]) -> Iterator[str]:
     free_of_faults = sum(paid[kind].offered for kind in _FREE_OF_FAULTS if kind in paid)
     if free_of_faults and not whole.approved + whole.declined:
         yield (
-            f"none of {count(whole.offered, 'payment')} was approved, or declined for business "
-            f"reasons, not even of the {free_of_faults} that no fault affected: nothing is known "
-            "about the chain"
+            f"none of {count(whole.offered, 'payment')} was approved or declined for business "
+            f"reasons, not even among the {free_of_faults} that no fault affected: the run says "
+            "nothing about the chain"
         )
 
 
@@ -158,13 +159,12 @@ def verdict(
             f"{payments} not decided: still in progress when the drain ended (settles_within)"
         )
     broken = [
-        f"{rule.title.lower()}: broken by {count(rule.findings, 'payment')}, "
-        f"{written(rule.amount, currency)}"
+        f"{rule.title.lower()}: broken by {broken_by(rule)}, {written(rule.amount, currency)}"
         for rule in money.rules
         if rule.findings
     ]
     failed = [
-        f"{tolerance_name(result)} was {result.observed_text} (required {result.required})"
+        breach(result)
         for result in results
         if result.passed is False and result.measure not in COUNTS
     ]

@@ -221,7 +221,10 @@ def between_runs(measures: Sequence[Sequence[Sample]]) -> list[float]:
 
 
 def fisher(bad_a: float, total_a: float, bad_b: float, total_b: float) -> float:
-    """Fisher's exact test, two-sided: twice the smaller mid-p tail. Counts are rounded."""
+    """Whether `bad_a` of `total_a` and `bad_b` of `total_b` differ, two-sided; counts are rounded.
+
+    Fisher's exact test: twice the smaller mid-p tail.
+    """
     n_a, n_b = max(1, round(total_a)), max(1, round(total_b))
     x, y = min(round(bad_a), n_a), min(round(bad_b), n_b)
     lowest, highest = max(0, x + y - n_b), min(n_a, x + y)
@@ -247,7 +250,10 @@ def _log_choose(n: int, k: int) -> float:
 
 
 def student(errors: float, freedom: float) -> float:
-    """The chance of that many standard errors between equal runs, two-sided (Student's t)."""
+    """The chance of that many standard errors between equal runs, two-sided (Student's t).
+
+    `freedom`: degrees of freedom.
+    """
     if errors == inf:
         return 0.0
     freedom = max(freedom, 1.0)

@@ -85,7 +85,7 @@ def file_name(name: str, day: str) -> str:
 
 
 def free_name(name: str, folder: Path) -> str:
-    """The name, with a number if such a file exists already."""
+    """The name, with a number if such a file exists already. Raises UserError."""
     candidates = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
     for candidate in candidates:
         if not (folder / f"{candidate}.yaml").exists():

@@ -138,8 +138,9 @@ class RecordedRun:
         """Write the experiment and the report as `paychain run` does, after heal and drain.
 
         `ended_ns` is when the load ended, `drained_ns` when all requests and reversals were final;
-        None: the run did not get there, so its money rules are not judged as final. `folder` is
-        where recorded experiments are kept; None: the file stays in the run's folder.
+        None: the run did not get there, so its money rules are not judged as final. `offered`:
+        payments that the load started. `folder` is where recorded experiments are kept; None: the
+        file stays in the run's folder. Raises UserError where it cannot be written.
         """
         assert self.start_ns is not None
         declared = experiment_of(self.timeline, self.at_s(ended_ns), name=name, title=title)

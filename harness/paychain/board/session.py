@@ -141,7 +141,7 @@ class Session:
     def step(self) -> None:
         """Check the processes and collect what was recorded."""
         self.running.check()
-        broken = self.running.broken_service
+        broken = self.running.own.broken
         if broken and broken != self._broken:
             self.note(f"{broken} ended by itself")
         self._broken = broken

@@ -69,8 +69,8 @@ def check(
 
     if schema is not None:
         if files:
-            what = f"--schema prints a schema and checks no file, not even {files[0]}"
-            raise UserError(what, hint="run paychain check without --schema to check it")
+            what = f"--schema only prints a schema; it does not check {files[0]}"
+            raise UserError(what, hint="omit --schema to check it")
         _print_schema(schema)
         return
     if not files:

@@ -30,13 +30,10 @@ from paychain.cli.explore_options import (
     SearchSeed,
     Success,
     WorksAgain,
-    budget_of,
-    duration_of,
     given,
-    limit_of,
     listed,
-    share_of,
 )
+from paychain.cli.explore_specs import ExploreOptions
 from paychain.cli.options import ChainName, ClusterOption, PartOption
 from paychain.payments.errors import UserError
 
@@ -76,7 +73,6 @@ def explore(
 
     Your own service: paychain explore shop.yaml --live --for 60s
     """
-    from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
     from paychain.processes.files import refuse_unwritable
     from paychain.processes.part import WHOLE, Part
@@ -87,36 +83,25 @@ def explore(
     loaded = load_chain(chain)
     replayed_on = _service_of(service, loaded.model, is_confirmed=confirm)
     refuse_unwritable(out)
+    asked = ExploreOptions(
+        seed=seed,
+        rules=rule or (),
+        budget=budget,
+        kinds=kind or (),
+        payments=payments,
+        success=success,
+        works_again=works_again,
+        interleavings=interleavings,
+        lasts=lasts,
+        scripts=scripts,
+        batch=batch,
+        outages=outages,
+    )
     if live:
         from paychain.cli.explore_live import explore_live
-        from paychain.explore.live.result import LiveSpec
 
-        live_spec = LiveSpec(
-            seed=seed,
-            budget_s=duration_of("--for", lasts),
-            max_scripts=scripts,
-            batch=batch,
-            rules=tuple(rule or ()),
-            outage_share=share_of("--outages", outages),
-            part=share,
-        )
-        raise typer.Exit(explore_live(loaded, live_spec, chain=chain, out=out))
-    budget_s, max_schedules = budget_of(budget)
-    spec = SearchSpec(
-        loaded.model,
-        seed=seed,
-        budget_s=budget_s,
-        max_schedules=max_schedules,
-        payments=payments,
-        rules=_searched_rules(rule or (), success=success, works_again=works_again),
-        kinds=tuple(kind or ()),
-        replayed_on=replayed_on,
-        success=limit_of(success),
-        works_again_s=duration_of("--works-again", works_again) if works_again else None,
-        interleavings=interleavings,
-        database=out / ".examples",
-        home=loaded.path.parent,
-    )
+        raise typer.Exit(explore_live(loaded, asked.live_spec(share), chain=chain, out=out))
+    spec = asked.search_spec(loaded, replayed_on, out)
     if actions:
         from paychain.cli.explore_actions import explore_and_print_actions
 
@@ -134,19 +119,6 @@ def explore(
         confirm_on=(service or chain) if confirm else None,
     )
     raise typer.Exit(explore_schedules(spec, options))
-
-
-def _searched_rules(
-    rules: Sequence[str], *, success: str | None, works_again: str | None
-) -> tuple[str, ...]:
-    """The rules that are searched; none stands for all."""
-    from paychain.explore.checks import SUCCESS, WORKS_AGAIN
-
-    if not rules:
-        return ()
-    # What --success and --works-again ask for is searched beside the rules that are named.
-    asked = {SUCCESS: success, WORKS_AGAIN: works_again}
-    return (*rules, *(name for name, limit in asked.items() if limit is not None))
 
 
 def _service_of(name: str | None, twin: Chain, *, is_confirmed: bool) -> Chain | None:

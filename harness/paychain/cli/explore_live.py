@@ -241,7 +241,7 @@ def searched_line(result: LiveResult) -> str:
 def warning_lines(result: LiveResult) -> Sequence[str]:
     """What a reader must know of how the search went."""
     lines = [
-        f"⚠ {count(number, 'payment')} without a script broke {rule} beside scripted ones, and "
+        f"⚠ {count(number, 'payment')} without a script broke {rule} next to scripted ones, and "
         "none did alone: payments affect each other, or the machine was too busy"
         for rule, number in result.coupled.items()
     ]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from paychain.model.loading import Loaded
     from paychain.processes.part import Part
     from paychain.report.html.matrix import Cell, Matrix
+    from paychain.runs.matrix import MatrixSpec, OnCell
 
 
 Faults = Annotated[
@@ -87,9 +88,8 @@ def matrix(
     """
     from paychain.model.loading import load_chain
     from paychain.model.renaming import read_names
-    from paychain.processes.files import make_folder
     from paychain.processes.part import Part
-    from paychain.runs.matrix import MatrixSpec, run_matrix
+    from paychain.runs.matrix import MatrixSpec
 
     format = chosen(format, json)
     if cluster is not None and real:
@@ -122,17 +122,22 @@ def matrix(
             names=map_ or (),
         ),
     )
-    make_folder(folder)
-    with (
-        keeping(f"the runs so far are in {folder}; continue with --resume {folder}"),
-        opened(cluster) as workers,
-    ):
-        spec = replace(spec, cluster=workers)
-        finished = run_matrix(spec, _print_nothing if quiet else _print_cell)
+    finished = _run(spec, cluster, _print_nothing if quiet else _print_cell)
     _print(finished, folder, format, is_quiet=quiet)
     if finished.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.PASS if exit_zero or finished.is_sound else ExitCode.FAIL)
+
+
+def _run(spec: MatrixSpec, cluster: str | None, on_cell: OnCell) -> Matrix:
+    """Run the cells on this machine, or on a cluster, in the matrix' folder."""
+    from paychain.processes.files import make_folder
+    from paychain.runs.matrix import run_matrix
+
+    make_folder(spec.folder)
+    resume = f"the runs so far are in {spec.folder}; continue with --resume {spec.folder}"
+    with keeping(resume), opened(cluster) as workers:
+        return run_matrix(replace(spec, cluster=workers), on_cell)
 
 
 def _new_folder(out: Path, chain: str, part: Part) -> Path:

@@ -78,7 +78,10 @@ RunOrHistory = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="folder for run directories")]
 Seed = Annotated[
-    int, typer.Option(help="random seed; the same seed repeats payments, service times and shares")
+    int,
+    typer.Option(
+        help="random seed; the same seed repeats payments, service times and random draws"
+    ),
 ]
 Map = Annotated[
     list[str] | None,

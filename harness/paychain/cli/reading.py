@@ -30,7 +30,7 @@ def reading(*runs: Path) -> Iterator[None]:
         is_sqlite = isinstance(error, sqlite3.Error)
         said = str(error) if is_sqlite else sentence_of(error)
         if isinstance(error, ImportError) or _are_as_written(runs):
-            reason = f"paychain failed to read {named}, whose files are as it wrote them: {said}"
+            reason = f"paychain failed to read {named}, although its files are unchanged: {said}"
             raise HarnessError(reason if is_sqlite else f"{reason}; {OUR_BUG}") from error
         raise UserError(
             f"{named} cannot be read as a run: {said}",

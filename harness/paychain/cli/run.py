@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +22,8 @@ from paychain.cli.options import (
     Toxiproxy,
     chosen,
 )
+from paychain.cli.run_options import RunOptions
 from paychain.cli.run_outputs import RunOutputs, signer_of
-from paychain.payments.errors import UserError
 
 Virtual = Annotated[
     bool,
@@ -90,31 +89,25 @@ def run(
     An outage of a provider that has another name in the chain:
     paychain run shop.yaml aws-us-east-1-2025-10-20 --map aws-us-east-1=my-cloud
     """
-    from paychain.load.distributed.spread import spread_over
-    from paychain.model.loading import load_chain, load_experiment
     from paychain.model.renaming import read_names
-    from paychain.processes.exposition import address_of
-    from paychain.processes.tokens import TOKEN_VARIABLE
     from paychain.runs import run as runs
     from paychain.runs.chains import chain_of
     from paychain.runs.progress import choose
-    from paychain.runs.spec import RunSpec, run_command
 
     # Before the run: everything that can be wrong with its options and files.
     format = chosen(format, json)
-    number = _processes(processes) if processes is not None else None
-    _refuse_conflicts(
+    options = RunOptions(
+        seed=seed,
         virtual=virtual,
-        has_processes=processes is not None,
-        repeats=check_determinism or bool(interleaving),
-        has_workers=workers > 1 or master is not None,
+        interleaving=interleaving,
+        check_determinism=check_determinism,
         toxiproxy=toxiproxy,
-        has_metrics=metrics is not None,
+        workers=workers,
+        master=master,
+        processes=processes,
+        metrics=metrics,
     )
-    spread = spread_over(workers, master, os.environ.get(TOKEN_VARIABLE, ""))
-    names = read_names(map_ or ())
-    loaded = load_chain(chain)
-    declared = load_experiment(experiment, loaded.model, names)
+    spec = options.spec_of(chain, experiment, out=out, names=read_names(map_ or ()))
     outputs = RunOutputs(
         format=format,
         is_quiet=quiet,
@@ -123,74 +116,7 @@ def run(
         ctrf=ctrf,
         prometheus=prom,
     )
-    outputs.refuse_impossible(experiment_sha256=declared.sha256, is_virtual=virtual)
-    spec = RunSpec(
-        chain=loaded,
-        experiment=declared,
-        out=out,
-        seed=seed,
-        command=run_command(
-            chain,
-            experiment,
-            seed=seed,
-            toxiproxy=toxiproxy,
-            virtual=virtual,
-            workers=workers,
-            master=master,
-            processes=processes,
-            interleaving=interleaving,
-            names=names,
-        ),
-        names=names,
-        toxiproxy=toxiproxy,
-        spread=spread,
-        processes=number,
-        virtual=virtual,
-        interleaving=interleaving,
-        check_determinism=check_determinism,
-        metrics=address_of(metrics) if metrics is not None else None,
-    )
+    outputs.refuse_impossible(experiment_sha256=spec.experiment.sha256, is_virtual=virtual)
     show = choose(quiet=quiet or format is not ReportFormat.TEXT)
     finished = runs.run(spec, chain_of(spec), show)
     raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))
-
-
-def _processes(text: str) -> int:
-    """How many processes an option asks for. Raises UserError."""
-    from paychain.environment.shares import processes_of
-    from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES
-
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if text != "auto" and not MIN_PROCESSES <= number <= MAX_PROCESSES:
-        raise UserError(
-            f"cannot run the links and the fault engine in '{text}' processes",
-            hint=f"use auto, or {MIN_PROCESSES} to {MAX_PROCESSES}",
-        )
-    return processes_of(number or text)
-
-
-def _refuse_conflicts(
-    *,
-    virtual: bool,
-    repeats: bool,
-    has_workers: bool,
-    has_processes: bool,
-    has_metrics: bool,
-    toxiproxy: str | None,
-) -> None:
-    if virtual and toxiproxy is not None:
-        raise UserError(
-            "an external engine cannot run in virtual time",
-            hint="omit --toxiproxy: --virtual uses the embedded engine",
-        )
-    if virtual and has_workers:
-        raise UserError("virtual time uses no workers", hint="omit --workers and --master")
-    if virtual and has_metrics:
-        raise UserError(
-            "a virtual run ends before its metrics could be scraped",
-            hint="omit --metrics; --prom FILE writes those of its result",
-        )
-    if virtual and has_processes:
-        raise UserError("virtual time runs in one process", hint="omit --processes")
-    if repeats and not virtual:
-        raise UserError("only virtual runs are deterministic", hint="add --virtual")

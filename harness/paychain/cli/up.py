@@ -144,7 +144,7 @@ def _run_until(
         show()
         while not stop.wait(WATCH_S):
             running.check()
-            if running.broken_service:
+            if running.own.broken:
                 raise UserError(running.own.failure_words)
     except EngineError as error:
         raise PartLost(f"the fault engine failed: {error}") from error

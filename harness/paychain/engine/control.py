@@ -237,7 +237,10 @@ class EngineControl:
             proxy.enable() if enabled else proxy.disable()
 
     def add_toxic(self, proxy: str, name: str, toxic: ToxicSpec, toxicity: float) -> None:
-        """Add a toxic to a proxy. What would crash a Toxiproxy server is refused here."""
+        """Add a toxic that acts on a share of the connections, from 0 to 1, to a proxy.
+
+        What would crash a Toxiproxy server is refused here.
+        """
         _addressable(name)
         _check_toxic(toxic.kind, toxicity, toxic.attributes)
         found = self._proxy(proxy)

@@ -23,7 +23,7 @@ class HopFaults(Protocol):
         """Start or stop a proxy."""
 
     def add_toxic(self, proxy: str, name: str, toxic: ToxicSpec, toxicity: float) -> None:
-        """Add a toxic to a proxy; it acts on this share of the connections."""
+        """Add a toxic to a proxy; `toxicity`: on which share of the connections, from 0 to 1."""
 
     def remove_toxic(self, proxy: str, name: str) -> None:
         """Remove a toxic from a proxy."""

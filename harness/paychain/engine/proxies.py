@@ -69,7 +69,7 @@ class Proxies:
             engine.enable(name, enabled=enabled)
 
     def add_toxic(self, proxy: str, name: str, toxic: ToxicSpec, toxicity: float) -> None:
-        """Add a toxic to a proxy."""
+        """Add a toxic to a proxy; `toxicity`: on which share of the connections, from 0 to 1."""
         with self._engine_of(proxy) as engine:
             engine.add_toxic(proxy, name, toxic, toxicity)
 

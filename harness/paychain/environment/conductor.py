@@ -132,9 +132,9 @@ class _Drive:
         # One switch at a time: in another order of events, others may come between two of them.
         if self._due and self._due[0][0] <= now_ns:
             self._switch(*self._due.popleft())
-        if self._chain.broken_service and not self._is_broken:
+        if self._chain.own.broken and not self._is_broken:
             self._is_broken = True
-            self._end_early(now_ns / 1e9, f"{self._chain.broken_service} ended by itself")
+            self._end_early(now_ns / 1e9, f"{self._chain.own.broken} ended by itself")
         upcoming = [self._due[0][0]] if self._due else []
         if self._look_ns is not None:
             if now_ns >= self._next_look_ns:

@@ -244,3 +244,16 @@ def _loss(worker: WorkerFacts) -> str:
         f"{worker.started} were started, {worker.recorded} have a record, "
         f"{worker.missing} are missing"
     )
+
+
+def load_of(
+    spread: Spread | None,
+    children: Children,
+    folder: Path,
+    new_spool: Callable[[str, str], Path],
+    on_message: Callable[[str], None],
+) -> LoadProcess:
+    """The load as one process, or spread over several."""
+    if spread is None:
+        return LoadProcess(children, folder, new_spool)
+    return LoadWorkers(children, folder, new_spool, spread, on_message)

@@ -19,11 +19,10 @@ from paychain.environment.collector import Collector
 from paychain.environment.customers_here import CustomersHere
 from paychain.environment.draining import Draining
 from paychain.environment.fault_engines import FaultEngines
-from paychain.environment.load_process import LoadProcess
-from paychain.environment.load_workers import LoadWorkers
+from paychain.environment.load_workers import load_of
 from paychain.environment.near_ends import NearEnds
 from paychain.environment.otlp.hops import receive_traces
-from paychain.environment.own.services import OwnServices, WithOwnServices
+from paychain.environment.own.services import OwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
 from paychain.environment.own_requests import OwnRequests
 from paychain.environment.remote.remotes import Remotes
@@ -53,7 +52,7 @@ from paychain.services.plan import SERVICES
 TICK_S = 0.02  # so often somebody can look around while time passes
 
 
-class RealChain(WithOwnServices):
+class RealChain:
     """The processes of one chain. `children` holds them all, `spools` what they write.
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
@@ -110,9 +109,7 @@ class RealChain(WithOwnServices):
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
         self._first_port, self._processes = first_port, processes
-        self._load = LoadProcess(self.children, folder, self.spools.new)
-        if spread is not None:
-            self._load = LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
+        self._load = load_of(spread, self.children, folder, self.spools.new, on_message)
         self._injector: Injector | None = None
         self._before_load: int | None = None  # processes that own services depend on
         self._problems: list[str] = []

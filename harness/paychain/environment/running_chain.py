@@ -53,6 +53,31 @@ class InProgress:
     unknown: frozenset[str] = frozenset()
 
 
+class OwnState(Protocol):
+    """How the own services of a running chain are."""
+
+    @property
+    def broken(self) -> str:
+        """The name of one that ended for good, so that the load makes no sense; "": all go on."""
+
+    @property
+    def are_ready(self) -> bool:
+        """Every one that a fault has killed is ready again, or never will be."""
+
+    @property
+    def failure_words(self) -> str:
+        """What the broken one did, with its last lines; "" when all go on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingOwn:
+    """No own service that could end by itself: an application in virtual time cannot."""
+
+    broken: str = ""
+    are_ready: bool = True
+    failure_words: str = ""
+
+
 class RunningChain(Protocol):
     """A chain with its links, its fault engine and its customers.
 
@@ -118,19 +143,8 @@ class RunningChain(Protocol):
         """A few words about the load while it runs, "" if there is nothing to add."""
 
     @property
-    def broken_service(self) -> str:
-        """The name of an own service that ended for good, so that the load makes no sense.
-
-        "" when all go on.
-        """
-
-    @property
-    def is_ready(self) -> bool:
-        """Every own service that a fault has killed is ready again, or never will be."""
-
-    @property
-    def failure_words(self) -> str:
-        """What that service did, with its last lines; "" when all go on."""
+    def own(self) -> OwnState:
+        """How the own services in it are."""
 
     @property
     def misfit(self) -> str:

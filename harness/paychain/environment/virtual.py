@@ -16,7 +16,7 @@ from paychain.environment.in_loop.application import prepare
 from paychain.environment.in_loop.own_side import OwnSide
 from paychain.environment.kept_schedules import purchases_of, schedule_of
 from paychain.environment.run_prefix import PLAIN_PREFIX
-from paychain.environment.running_chain import ChainReport, InProgress
+from paychain.environment.running_chain import ChainReport, InProgress, NothingOwn, OwnState
 from paychain.environment.virtual_engine import VirtualEngine, VirtualLinkFaults
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.paying import Customers
@@ -53,6 +53,7 @@ class VirtualChain:
     """
 
     is_virtual = True
+    own: OwnState = NothingOwn()  # an application here does not end by itself
     id_prefix = PLAIN_PREFIX
     look_every_s = 1.0  # the windows of stop conditions are whole seconds
     settles_within_s = MAX_DRAIN_S
@@ -237,21 +238,6 @@ class VirtualChain:
 
     def load_line(self) -> str:
         """Nothing is to be added."""
-        return ""
-
-    @property
-    def broken_service(self) -> str:
-        """There is none in virtual time."""
-        return ""
-
-    @property
-    def is_ready(self) -> bool:
-        """An application is there as soon as it is started."""
-        return True
-
-    @property
-    def failure_words(self) -> str:
-        """There is no such service."""
         return ""
 
     @property

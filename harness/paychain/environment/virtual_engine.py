@@ -65,7 +65,7 @@ class VirtualEngine:
         self._request("POST", f"/proxies/{name}", {"enabled": enabled})
 
     def add_toxic(self, proxy: str, name: str, toxic: ToxicSpec, toxicity: float) -> None:
-        """Add a toxic to a proxy."""
+        """Add a toxic to a proxy; `toxicity`: on which share of the connections, from 0 to 1."""
         body = {
             "name": name,
             "type": toxic.kind,

@@ -184,7 +184,7 @@ class Operators(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.search.choices))  # a crash alone is what `restart` does
     @rule(choice=_CHOICES, slots=st.integers(1, 40))
     def inject(self, choice: FaultChoice, slots: int) -> None:
-        """Switch a fault on; it stays until it is healed."""
+        """Switch a fault on, with a magnitude of so many slots; it stays until it is healed."""
         self._steps.append(f"inject({choice}{f', {slots * SLOT_MS} ms' * choice.has_magnitude})")
         self._apply(choice, slots)
 
@@ -216,7 +216,7 @@ class Operators(RuleBasedStateMachine):
 
     @rule(slots=st.integers(1, 200))
     def advance(self, slots: int) -> None:
-        """Let time pass."""
+        """Let time pass: so many slots of `SLOT_MS`."""
         self._steps.append(f"advance({slots * SLOT_MS} ms)")
         pass_time(self._running, slots * SLOT_MS / 1000)
 

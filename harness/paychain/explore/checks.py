@@ -10,6 +10,7 @@ from paychain.analysis.money.fingerprints import SoundPayments
 from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
+from paychain.analysis.reasons import required
 from paychain.analysis.store.store import RecordedPayment, Row
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import (
@@ -140,7 +141,7 @@ def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterato
         return
     share = 1 - len(failed) / len(payments)
     if not limit.holds(share):
-        text = f"technical success {share:.1%} (required {limit.text})"
+        text = f"technical success {share:.1%} ({required(limit.text)} required)"
         yield _failures(SUCCESS, "Technical success", text, failed)
 
 

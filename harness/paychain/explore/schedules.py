@@ -142,12 +142,12 @@ def _is_possible(chain: Chain, choice: FaultChoice) -> bool:
 def fault_schedules(
     chain: Chain, *, max_faults: int = MAX_FAULTS, kinds: Sequence[str] = ()
 ) -> st.SearchStrategy[Schedule]:
-    """A Hypothesis strategy of fault schedules for a chain, for use with `@given`."""
+    """A Hypothesis strategy of schedules of at most `max_faults` faults, for use with `@given`."""
     return schedules_of(fault_choices(chain, kinds), max_faults=max_faults)
 
 
 def schedules_of(choices: Sequence[FaultChoice], *, max_faults: int) -> st.SearchStrategy[Schedule]:
-    """A strategy of schedules of some faults, the simplest kinds first."""
+    """A strategy of schedules of at most `max_faults` of these faults, the simplest kinds first."""
     fault = st.builds(
         _from_slots,
         st.sampled_from(choices),
@@ -174,7 +174,10 @@ def experiment_of(
 def declaration(
     schedule: Schedule, *, name: str, payments: int, rate: int, title: str = ""
 ) -> dict[str, Any]:
-    """The experiment's declaration, as a file has it. The traffic does not depend on the faults."""
+    """The experiment's declaration, as a file has it: so many payments, at a rate per second.
+
+    The traffic does not depend on the faults.
+    """
     paying_ms = payments * 1000 // rate
     last_ms = max((fault.start_ms + fault.duration_ms for fault in schedule), default=0)
     after_ms = max(last_ms, paying_ms) + AFTER_MS - last_ms

@@ -232,7 +232,10 @@ def _database(spec: SearchSpec, found: Iterable[str]) -> ExampleDatabase | None:
 
 
 def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
-    """Look for fewer faults, simpler ones and the limits of each; then record the outage."""
+    """Look for fewer faults, simpler ones and the limits of each; then record the outage.
+
+    `seed_`: of what the search draws.
+    """
     rule = candidate.broken.rule
     schedule, interleaving = candidate.schedule, candidate.interleaving
 

@@ -90,7 +90,7 @@ def works_at_any_start(
 def starts_from(
     records: Sequence[Record], schedule: Schedule, place: int, *, payment: str, paying_ms: int
 ) -> Iterator[int]:
-    """The starts worth trying for a fault, from the records of a run with the schedule.
+    """The starts worth trying for the fault at a place in the schedule, from a run with it.
 
     `payment`: the one that shows what broke; its moments come first. Milliseconds from the first
     payment, as faults count them.

@@ -21,7 +21,7 @@ class Shape(Declared):
     fault: Kinds
 
     def windows(self, lasts: float) -> Iterator[Window]:
-        """When it is on, and at which part of its share."""
+        """When a fault that lasts so many seconds is on, and at which part of its share."""
         raise NotImplementedError  # each shape has its own
 
     def __str__(self) -> str:

@@ -48,12 +48,12 @@ class ToxicSpec:
 
 
 def whole_milliseconds(name: str, seconds: float) -> int:
-    """A duration as a toxic's attribute. Raises Unfit instead of rounding it in silence."""
+    """A duration in seconds as a toxic's attribute. Raises Unfit instead of rounding it."""
     return _whole(name, seconds, MILLISECOND, "milliseconds")
 
 
 def whole_microseconds(name: str, seconds: float) -> int:
-    """A duration as a toxic's attribute. Raises Unfit instead of rounding it in silence."""
+    """A duration in seconds as a toxic's attribute. Raises Unfit instead of rounding it."""
     return _whole(name, seconds, MICROSECOND, "microseconds")
 
 

@@ -144,7 +144,9 @@ def _tenders(operation: str, call: Call, where: KeyPath) -> Iterator[Problem]:
             what = f"the rest goes to '{call.to}', the call's own target"
             yield Problem((*at, number, "to"), what, f"write {call.to}, or add of:")
         if number != len(call.tenders) - 1:
-            yield Problem((*at, number), "the rest is the last tender", "move it to the end")
+            yield Problem(
+                (*at, number), "the tender with the rest is not the last one", "move it to the end"
+            )
     for number, step in enumerate(call.fallback):
         if isinstance(step, StandIn | Queue):
             what = "a payment by several tenders allows neither stand-in nor a queue"

@@ -121,9 +121,8 @@ class Link(LedgerSettings, Identity):
     checks_refunds: Annotated[
         bool | None,
         Field(
-            description="Whether the link compares a refund with what was captured and not "
-            "refunded before; without it, it does as the links in front of it; by default, "
-            "all compare."
+            description="Whether the link refuses to refund more than was captured and not yet "
+            "refunded; default: as the links in front of it, and true where none says."
         ),
     ] = None
     overcapture: Annotated[

@@ -228,5 +228,8 @@ class LedgerSettings(Declared):
         ),
     ] = None
     pool: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Most transactions that may wait for a block.")
+        int,
+        Field(
+            ge=1, le=1_000_000, description="How many transactions may wait for a block at most."
+        ),
     ] = 5_000

@@ -24,8 +24,8 @@ class Identity(Declared):
         list[str],
         Field(
             max_length=10,
-            description="In place of provider, everyone that it depends on: who runs it, carries "
-            "its traffic, hosts it, wrote the client that it is.",
+            description="In place of `provider`: everyone it depends on, such as who runs it, "
+            "carries its traffic, hosts it, or wrote its client software.",
         ),
     ] = []
     title: Line = ""

@@ -33,14 +33,14 @@ def _check_times(experiment: Experiment) -> Iterator[Problem]:
     limits, after_s = experiment.tolerances, experiment.load.after
     if limits.recovery is not None and after_s < RECOVERED_S:
         what = (
-            f"recovery takes {RECOVERED_S} s after the last heal to see, and the load ends "
+            f"recovery can be seen only {RECOVERED_S} s after the last heal, and the load ends "
             f"{seconds_text(after_s)} after it"
         )
         yield Problem(("tolerances", "recovery"), what, f"write after: {RECOVERED_S}s, or more")
     longest_s = max(fault.lasts for fault in experiment.faults)
     if limits.failover is not None and longest_s < STEADY_S:
         what = (
-            f"a failover takes {STEADY_S} s of a fault to see, and the longest one lasts "
+            f"a failover can be seen only {STEADY_S} s into a fault, and the longest one lasts "
             f"{seconds_text(longest_s)}"
         )
         hint = f"let a fault last {STEADY_S}s or longer, or judge technical_success"
@@ -48,7 +48,7 @@ def _check_times(experiment: Experiment) -> Iterator[Problem]:
     quiet_s = max(_quiet_after(experiment))
     if limits.failback is not None and quiet_s < STEADY_S:
         what = (
-            f"a fail-back takes {STEADY_S} s after a heal to see, and the longest time without "
+            f"a fail-back can be seen only {STEADY_S} s after a heal, and the longest time without "
             f"a fault is {seconds_text(quiet_s)}"
         )
         yield Problem(("tolerances", "failback"), what, f"write after: {STEADY_S}s, or more")

@@ -23,7 +23,7 @@ class Lookups(Declared):
     webhook.
     """
 
-    bucket: Annotated[int, Field(ge=1, le=_MAX, description="The most tokens that it can hold.")]
+    bucket: Annotated[int, Field(ge=1, le=_MAX, description="How many tokens it can hold.")]
     refill: Annotated[
         Rate, Field(description="Tokens that come back with time alone, up to the bucket's size.")
     ] = 0.0

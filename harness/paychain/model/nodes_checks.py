@@ -68,7 +68,9 @@ def _clashes(chain: Chain, nodes: Nodes) -> Iterator[Problem]:
     if taken == set(nodes.all_names):
         return
     for name in sorted(taken):
-        yield Problem((NODES,), f"link '{name}' has a name of the nodes", "rename the link")
+        yield Problem(
+            (NODES,), f"link '{name}' has a name that is reserved for the nodes", "rename the link"
+        )
 
 
 def _providers(chain: Chain, nodes: Nodes) -> Iterator[Problem]:

@@ -108,7 +108,7 @@ def check_stop(
             yield Problem(at, what, "shorten the window")
         elif not condition.counts_payments and most is not None and most < MIN_PAYMENTS:
             what = (
-                f"a window of {condition.lasts:g} s has at most {most:.0f} payments, "
+                f"a window of {condition.lasts:g} s has at most {most:.0f} payments; "
                 f"{MIN_PAYMENTS} are needed to judge it"
             )
             yield Problem(at, what, "lengthen the window")

@@ -172,7 +172,7 @@ class Blockchain:
         self._spikes.append(times)
 
     def calm(self, now_ns: int, times: int) -> None:
-        """End a spike; what waited is mined in the next block."""
+        """End a spike to so many times the usual fee; the next block mines what waited."""
         self._advance(now_ns)
         self._spikes.remove(times)
 

@@ -68,6 +68,8 @@ class LedgerLog:
     def forget(self, head: int, final: int) -> list[str]:
         """Fold what is final and older than the history; returns what was mined there, by id.
 
+        `head`, `final`: the heights of the last block, and of the last one that is final.
+
         It waits until that is half as much again as has to be kept, so that it costs little.
         """
         until = min(head - self.history, final)

@@ -134,7 +134,10 @@ def coins_for(amount_minor: int, scale: int, price: int) -> int:
 
 
 def worth_of(coins_minor: int, scale: int, price: int) -> int:
-    """The price of minor units of an asset, rounded half up: the amount they were sold for."""
+    """What minor units of an asset were sold for, in minor units, rounded half up.
+
+    `scale`, `price`: as for `coins_for`.
+    """
     unit = scale * PRICE_UNIT
     return (2 * coins_minor * price + unit) // (2 * unit)
 

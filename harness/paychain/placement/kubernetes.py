@@ -38,7 +38,10 @@ _NEEDS = {"requests": {"cpu": "500m", "memory": "256Mi"}}
 
 
 class Manifests:
-    """The objects of one deployment; `all` has them in the order in which they are applied."""
+    """The objects of one deployment; `all` has them in the order in which they are applied.
+
+    Raises UserError for what a cluster cannot hold, or start.
+    """
 
     def __init__(self, deployment: Deployment) -> None:
         self._d = deployment

@@ -154,8 +154,8 @@ def _notes(link: str, service: OwnService) -> Iterator[str]:
     if service.telemetry:
         yield f"{link}: its traces are not received from a container"
     if service.ready.log is not None:
-        yield f"{link}: its output is not read; it is ready when its port is open"
+        yield f"{link}: its output is not read; it counts as ready once its port is open"
     if service.ready.command is not None:
-        yield f"{link}: the run takes it for ready when its port is open"
+        yield f"{link}: it counts as ready once its port is open"
     if service.restart == "always":
-        yield f"{link}: the container is started again when it ends, and the run does not notice"
+        yield f"{link}: its container is restarted when it ends, and the run does not notice"

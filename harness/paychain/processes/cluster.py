@@ -179,7 +179,7 @@ class RunningOnCluster:
         return self._at.get(job, "")
 
     def look(self) -> None:
-        """Say which workers are there no more, and which are new."""
+        """Say which workers are there no more, and which are new. Raises UserError."""
         self._looked_s = time.monotonic()
         try:
             known = self._known()
@@ -187,7 +187,7 @@ class RunningOnCluster:
             raise self._gone() from None
         for worker in sorted(self._workers.keys() - known.keys()):
             had = [str(number + 1) for number in sorted(self._begun.pop(worker, ()))]
-            jobs = f"; given to others: job {', '.join(had)}" if had else ""
+            jobs = f"; reassigned: job {', '.join(had)}" if had else ""
             self._say(f"lost worker {self._workers[worker]}{jobs}")
         for worker in sorted(known.keys() - self._workers.keys()):
             self._say(f"new worker {known[worker]}")

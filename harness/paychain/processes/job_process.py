@@ -12,7 +12,10 @@ from paychain.processes.parent import end_with
 
 
 def main(descriptor: int, starter: int) -> None:
-    """Do jobs until the process with the id `starter` has ended or no longer needs this one."""
+    """Do jobs until the process with the id `starter` has ended or no longer needs this one.
+
+    `descriptor`: of the connection to it.
+    """
     end_with(starter, lambda: False)
     parent = Connection(descriptor)
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the starter is gone

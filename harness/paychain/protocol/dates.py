@@ -8,7 +8,7 @@ _ERA_DAYS, _ERA_YEARS = 146_097, 400  # after which the calendar repeats
 
 
 def iso_utc(seconds: int) -> str:
-    """`2026-11-28T18:50:17+00:00` (RFC 3339) in the Gregorian calendar."""
+    """`2026-11-28T18:50:17+00:00` (RFC 3339, Gregorian calendar) for seconds since 1970."""
     days, of_day = divmod(seconds, _DAY_S)
     hour, of_hour = divmod(of_day, 3600)
     minute, second = divmod(of_hour, 60)

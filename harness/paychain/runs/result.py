@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from paychain.analysis.analyse import Analysis
-from paychain.analysis.measures.measures import MoneyMeasure, Stopped
+from paychain.analysis.measures.measures import (
+    MoneyMeasure,
+    MoneyRule,
+    Stopped,
+    ToleranceResult,
+)
 from paychain.analysis.nodes.breaking import behind
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
@@ -18,6 +24,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.step import Failover
 from paychain.model.loading import Loaded
 from paychain.model.review import review
+from paychain.model.review.finding import ReviewFinding
 from paychain.model.review.remedy import Remedy
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import DecisionKind
@@ -38,7 +45,6 @@ from paychain.runs.spec import Inputs
 def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) -> Result:
     """Everything result.json reports of a run that is over."""
     experiment = inputs.experiment.model
-    recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
     found = review(inputs.chain, inputs.experiment)
     causes = possible_causes(found, experiment, inputs.chain.model, analysis.given_up)
     money: MoneyMeasure = analysis.measured["money"]
@@ -51,17 +57,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         verdict=analysis.verdict,
         reasons=analysis.reasons,
         chain=chain_facts(inputs.chain),
-        experiment=ExperimentFacts(
-            name=experiment.experiment,
-            title=experiment.title,
-            file=inputs.experiment.path.name,
-            sha256=inputs.experiment.sha256,
-            based_on=experiment.based_on,
-            time_scale=experiment.time_scale,
-            replay=recorded.path.name if recorded else "",
-            replay_sha256=recorded.sha256 if recorded else "",
-            stop_when=[condition.text for condition in experiment.stop_when],
-        ),
+        experiment=_experiment_facts(inputs.experiment),
         seed=facts.seed,
         virtual=facts.virtual,
         compression=facts.compression,
@@ -69,21 +65,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         ended_at=facts.ended_at,
         engine=facts.engine,
         load=_load_facts(experiment, facts, analysis),
-        tolerances=[
-            msgspec.structs.replace(
-                tolerance_with_remedies(
-                    tolerance,
-                    with_remedies,
-                    causes,
-                    analysis.measured["breaks"],
-                    inputs.chain,
-                    analysis.measured["recovery"].last_s,
-                    _bound(experiment, tolerance.measure),
-                ),
-                place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
-            )
-            for tolerance in analysis.tolerances
-        ],
+        tolerances=_tolerances(inputs, analysis, with_remedies, causes),
         hosts=facts.hosts,
         services=facts.services,
         stopped=_stopped(inputs.experiment, facts.stopped),
@@ -97,6 +79,45 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         },
     )
     return _with_shown_remedies(result)
+
+
+def _experiment_facts(loaded: Loaded[Experiment]) -> ExperimentFacts:
+    """Which experiment was run, with the file of recorded arrivals that it replays."""
+    experiment = loaded.model
+    recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
+    return ExperimentFacts(
+        name=experiment.experiment,
+        title=experiment.title,
+        file=loaded.path.name,
+        sha256=loaded.sha256,
+        based_on=experiment.based_on,
+        time_scale=experiment.time_scale,
+        replay=recorded.path.name if recorded else "",
+        replay_sha256=recorded.sha256 if recorded else "",
+        stop_when=[condition.text for condition in experiment.stop_when],
+    )
+
+
+def _tolerances(
+    inputs: Inputs, analysis: Analysis, rules: Sequence[MoneyRule], causes: Sequence[ReviewFinding]
+) -> list[ToleranceResult]:
+    """Each judged limit with the line that sets it and the remedies of what broke it."""
+    experiment = inputs.experiment.model
+    return [
+        msgspec.structs.replace(
+            tolerance_with_remedies(
+                tolerance,
+                rules,
+                causes,
+                analysis.measured["breaks"],
+                inputs.chain,
+                analysis.measured["recovery"].last_s,
+                _bound(experiment, tolerance.measure),
+            ),
+            place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
+        )
+        for tolerance in analysis.tolerances
+    ]
 
 
 def _load_facts(experiment: Experiment, facts: RunFacts, analysis: Analysis) -> LoadFacts:

@@ -47,7 +47,8 @@ class Channel:
     ) -> Reply:
         """Execute the call once and record the hop. Never raises for what the network did.
 
-        `connect_timeout_s`: how much of that it may take until there is a connection.
+        `connect_timeout_s`: how much of that it may take until there is a connection. `route`,
+        `try_number`: which way the attempt takes, from 0, and which try on it, from 1.
         `propagate_deadline`: the callee learns that its caller waits no longer than `timeout_s`.
         """
         # The link is down: what is on disk goes on when it is back.

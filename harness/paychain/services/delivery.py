@@ -78,6 +78,6 @@ def backoff_s(declared: Backoff, tries: int) -> float:
 def jittered_s(declared: Backoff, tries: int, chance: float) -> float:
     """The backoff with half of it drawn, so that many senders do not repeat in step.
 
-    `chance` is drawn from [0, 1).
+    `tries` were made so far; `chance` is drawn from [0, 1).
     """
     return backoff_s(declared, tries) * (0.5 + chance / 2)

@@ -46,7 +46,10 @@ class Host:
         id_prefix: str = "p",
         wall_epoch_ns: int = WALL_EPOCH_NS,
     ) -> None:
-        """`id_prefix`: what the run's payment ids begin with. `wall_epoch_ns`: when it began."""
+        """`life`: which of the processes of these links it is, from 1: a crash ends one.
+
+        `id_prefix`: what the run's payment ids begin with. `wall_epoch_ns`: when it began.
+        """
         self.faults = InLinkFaults(seed)
         self.scripts = PaymentScripts(seed, id_prefix, chain.currency)
         attribution = self._attribution = Attribution(id_prefix)

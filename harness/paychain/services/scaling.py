@@ -20,7 +20,7 @@ def as_sent(request: PaymentRequest, assumed: int) -> PaymentRequest:
 
 
 def as_read(reply: Reply, request: PaymentRequest, sent: PaymentRequest, assumed: int) -> Reply:
-    """The reply to `sent` with its amount as the same link reads it."""
+    """The reply to `sent` with its amount as the link that assumes these decimals reads it."""
     answer = reply.answer
     if answer is None or not answer.amount_minor:
         return reply

@@ -54,7 +54,8 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
 
     With `choose`, a search decides which timer fires next among those due within `window_ns` of the
     earliest; the others fire late, as on a busy machine. Callbacks that are ready keep their order,
-    which asyncio promises. Raises Deadlock and Livelock from run_until_complete.
+    which asyncio promises. run_until_complete raises Deadlock, and Livelock after `max_steps`
+    callbacks.
     """
 
     _ready: deque[Any]  # asyncio's own, as are the next three

@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--paychain-seed",
         type=int,
         default=1,
-        help="random seed; the same seed repeats payments, service times and shares",
+        help="random seed; the same seed repeats payments, service times and random draws",
     )
     group.addoption("--paychain-out", default="reports", help="where runs are written")
     parser.addini("paychain_chains", "chains that experiment files are run on", type="args")

@@ -33,7 +33,7 @@ _FIELDS = ("seq", "at_ns", "kind", "proxy", "connection", "toxic", "detail")
 class EventLog:
     """The newest events. What a full log drops is counted, so that a reader knows of the gap.
 
-    `now_ns` is the clock of the events, in nanoseconds.
+    `now_ns` is the clock of the events, in nanoseconds; at most `max_events` are kept.
     """
 
     def __init__(self, now_ns: Callable[[], int], max_events: int = MAX_EVENTS) -> None:
@@ -49,7 +49,7 @@ class EventLog:
         toxic: str | None = None,
         detail: str = "",
     ) -> None:
-        """Record an event at the current time."""
+        """Record an event at the current time; `connection`: its number at the proxy."""
         self.last += 1
         self._kept.append((self.last, self._now_ns(), kind, proxy, connection, toxic, detail))
 

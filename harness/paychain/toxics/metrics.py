@@ -50,7 +50,7 @@ class ByteCounts:
 
 
 def exposition(proxies: list[Proxy], gone: ByteCounts, events: int) -> str:
-    """All metrics in Prometheus' text format."""
+    """All metrics in Prometheus' text format; `events`: how many were recorded."""
     traffic = gone.with_live(proxies)
     lines: list[str] = []
     for name, moved in (("received", traffic.received), ("sent", traffic.sent)):

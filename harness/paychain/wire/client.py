@@ -43,7 +43,8 @@ class HttpPool:
     is, since its receiver has to expect it several times.)
 
     Always true: at most `max_connections` slots are taken, each by a connection that is open, being
-    made or being closed; a request waits only while every slot is taken and no connection is idle.
+    made or being closed; at most `max_waiting` requests wait, and only while every slot is taken
+    and no connection is idle.
     """
 
     def __init__(

@@ -246,7 +246,7 @@ def test_the_verdict_and_a_broken_tolerance_come_first(tmp_path: Path) -> None:
     )
     assert found.regressions[:3] == [
         "verdict: pass → fail",
-        "technical success during the faults: 100.0 % → 0.2 % (required >= 95%)",
+        "technical success during the faults: 100.0 % → 0.2 % (≥ 95 % required)",
         "no double charge: none → 1 payment, 10.00 EUR",
     ]
     lines = comparison_lines(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paychain.analysis.measures.measures import ToleranceResult, Verdict
+from paychain.analysis.reasons import breach, required
 from paychain.model.tolerance import Tolerances
 from paychain.payments.journal import EngineEvent, Movement, MovementKind, Stall
 from paychain.payments.rules import AT_ANY_TIME, RULES
@@ -79,6 +80,16 @@ def test_a_broken_limit_shows_what_was_observed_and_by_how_much(
     tolerance = judged(run, **{measure: limit})[measure]
     assert (tolerance.passed, tolerance.observed_text) == (False, observed)
     assert tolerance.margin_text == margin
+    assert f" {observed} ({required(limit)} required)" in breach(tolerance)
+
+
+def test_a_broken_limit_is_a_sentence() -> None:
+    found = judged(outage(), failback="<= 500ms", latency_p50="<= 50ms", amplification="<= 1.2")
+    assert [breach(tolerance) for tolerance in found.values()] == [
+        "latency p50 was 100 ms (≤ 50 ms required)",
+        "failback took 2.0 s (≤ 500 ms required)",
+        "amplification was 1.28 (≤ 1.2 required)",
+    ]
 
 
 def test_limits_by_phase_are_judged_by_their_own_payments() -> None:
@@ -109,7 +120,7 @@ def test_a_broken_money_rule_fails_without_any_tolerance() -> None:
     ]
     analysis = run.analysed()
     assert analysis.verdict is Verdict.FAIL
-    assert analysis.reasons[0].startswith("no approval without money: broken by 1 payment")
+    assert analysis.reasons[0].startswith("no approval without money: broken by 1 order")
 
 
 def test_too_few_payments_cannot_be_judged_and_are_never_a_pass() -> None:
@@ -140,6 +151,7 @@ def test_a_fallback_that_should_have_come_and_did_not_is_never() -> None:
     found = judged(run, detection="<= 1s", failover="<= 1s", failback="<= 1s")
     assert (found["detection"].passed, found["detection"].observed_text) == (False, "never")
     assert (found["failover"].passed, found["failover"].observed_text) == (False, "never")
+    assert breach(found["failover"]) == "failover never happened (≤ 1 s required)"
     assert (found["failback"].passed, found["failback"].observed_text) == (None, "not used")
 
 
@@ -379,7 +391,7 @@ def test_what_nothing_can_repair_is_judged_all_the_same() -> None:
 def test_a_problem_of_the_harness_is_never_blamed_on_the_chain() -> None:
     analysis = outage().analysed("the engine died", technical_success=">= 99%")
     assert analysis.verdict is Verdict.INCONCLUSIVE
-    assert analysis.reasons == ["the engine died", "technical success was 97.5 % (required >= 99%)"]
+    assert analysis.reasons == ["the engine died", "technical success was 97.5 % (≥ 99 % required)"]
 
 
 def test_the_page_of_definitions_has_every_measure_that_can_be_judged() -> None:
@@ -403,7 +415,7 @@ def test_completed_is_the_share_of_approved_payments_whose_follow_ups_were_done(
     assert (analysis.money.uncompleted, analysis.money.completed) == (2, 0.99)
     (judged,) = analysis.tolerances
     assert (judged.id, judged.passed, judged.observed_text) == ("completed.all", False, "99.0 %")
-    assert "completed was 99.0 % (required >= 99.5%)" in analysis.reasons
+    assert "completed was 99.0 % (≥ 99.5 % required)" in analysis.reasons
 
 
 def test_completed_is_not_judged_of_a_run_that_was_cut_short_or_approved_too_few() -> None:
@@ -460,8 +472,8 @@ def test_a_chain_that_answers_nobody_is_not_one_in_which_no_money_goes_wrong() -
     found = only_failures().analysed(double_charges=0)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.reasons == [
-        "none of 100 payments was approved, or declined for business reasons, not even of the 100 "
-        "that no fault affected: nothing is known about the chain"
+        "none of 100 payments was approved or declined for business reasons, not even among the "
+        "100 that no fault affected: the run says nothing about the chain"
     ]
     run = only_failures()
     run.pay(9.95)

@@ -293,7 +293,7 @@ def test_missing_money_may_be_what_no_payment_is_known_for(tmp_path: Path) -> No
         return MoneyMeasure([MoneyRule(rule, "", 1, 100, [])], {}, 100)
 
     assert unattributed_money(found, money("no_approval_without_money")) == [
-        "1 authorisation of no payment may be the money that 1 finding did not find"
+        "1 authorisation of no payment may be the money that 1 finding reports as missing"
     ]
     assert unattributed_money(found, money("no_double_charge")) == []
 
@@ -353,7 +353,7 @@ def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) 
                 code="",
             )
         )
-    line = policy(measured(run, tmp_path), "declines of its own")
+    line = policy(measured(run, tmp_path), "own declines")
     assert line.call == "shop.authorise"
     assert line.observed == "2 payments that no link behind it had declined (p0, p4)"
     assert line.holds is None
@@ -375,4 +375,4 @@ def test_webhooks_with_a_wrong_signature_that_are_acknowledged_are_counted(tmp_p
     run.webhook("warm", 4.5, forged=True)
     line = policy(measured(run, tmp_path), "wrong signatures")
     assert line.call == "shop.notify"
-    assert line.observed == "1 of 2 webhooks with one acknowledged"
+    assert line.observed == "1 of 2 forged webhooks acknowledged"

@@ -252,7 +252,7 @@ def test_stand_ins_are_counted_in_the_order_they_happened(store: RunStore) -> No
     rules = {rule.rule: rule for rule in money(store, chain).rules if rule.findings}
     assert list(rules) == ["stand_in_within_limits"]
     (found,) = rules["stand_in_within_limits"].payments
-    assert (found.payment, found.text) == ("p1", "gateway stood in 3 times, its limit is 2")
+    assert (found.payment, found.text) == ("p1", "gateway stood in 3 times, over its limit of 2")
 
 
 def test_a_card_number_is_found_in_any_file_even_across_two_reads(

@@ -87,7 +87,7 @@ def test_a_mistake_is_reported_with_its_place(
 def test_a_window_that_never_has_enough_payments_is_a_mistake(tmp_path: Path) -> None:
     """At 2/s a window of 9 s has 18 payments; of 10 s it has 20."""
     (line,) = mistakes(tmp_path, "unknown > 5% for 9s", rate=2)
-    assert "a window of 9 s has at most 18 payments, 20 are needed to judge it" in line
+    assert "a window of 9 s has at most 18 payments; 20 are needed to judge it" in line
     assert loaded(tmp_path, "unknown > 5% for 10s", rate=2).stop_when
     assert loaded(tmp_path, "double_charges > 0 for 9s", rate=2).stop_when
 
@@ -276,7 +276,7 @@ def test_a_stopped_run_fails_by_what_it_broke_and_is_inconclusive_otherwise() ->
     assert failed.verdict is Verdict.FAIL
     assert failed.reasons[:2] == [
         STOPPED.sentence,
-        "technical success during the faults was 0.0 % (required >= 95%)",
+        "technical success during the faults was 0.0 % (≥ 95 % required)",
     ]
     held = outage().analysed(stopped=STOPPED, technical_success={"before": ">= 99%"})
     assert (held.verdict, held.reasons[0]) == (Verdict.INCONCLUSIVE, STOPPED.sentence)

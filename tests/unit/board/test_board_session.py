@@ -15,7 +15,7 @@ from paychain.board import session as sessions
 from paychain.board.control import BoardAction, Control, Steering
 from paychain.board.session import Saved, Session
 from paychain.engine.errors import EngineError
-from paychain.environment.running_chain import ChainReport
+from paychain.environment.running_chain import ChainReport, NothingOwn
 from paychain.model.loading import load_chain
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Record
@@ -40,7 +40,7 @@ class FakeChain:
     def __init__(self, records: list[Record], failure: str) -> None:
         self.records, self.failure = records, failure
         self.at_s = 10.0
-        self.broken_service = ""
+        self.own = NothingOwn()
         self.services: list[ServiceFacts] = []
 
     def now_ns(self) -> int:
@@ -153,7 +153,7 @@ def test_an_own_service_that_ends_is_noted_once_and_fails_the_run(
         failures=[failure],
     )
     chain: Any = session.running
-    chain.services, chain.broken_service = [shop], "shop"
+    chain.services, chain.own = [shop], NothingOwn(broken="shop")
     session.step()
     session.step()
     assert [text for _, text in session.notes].count("shop ended by itself") == 1

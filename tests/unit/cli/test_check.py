@@ -144,7 +144,7 @@ def test_github_annotates_open_findings_and_mistakes_on_their_lines(tmp_path: Pa
 
 
 def test_a_schema_is_printed_alone(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="checks no file, not even no-such-file"):
+    with pytest.raises(UserError, match="it does not check no-such-file"):
         CliRunner().invoke(
             app, ["check", "--schema", "chain", "no-such-file.yaml"], catch_exceptions=False
         )

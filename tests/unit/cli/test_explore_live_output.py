@@ -91,7 +91,7 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
     )
     text = "\n".join([*warning_lines(few), *nothing_found_lines(few)])
     for words in (
-        "2 payments without a script broke no_double_charge beside scripted ones",
+        "2 payments without a script broke no_double_charge next to scripted ones",
         "batches were spaced 2 times",
         "not reproduced: the first capture at stripe: declines broke books_agree once",
         "the chain was started again 1 time",

@@ -29,7 +29,9 @@ def test_files_that_are_as_they_were_written_are_not_to_blame(
     first, second = run_at(tmp_path, "first"), run_at(tmp_path, "second")
     (first / "report.html").write_text("half of it")  # rendered by the command that failed
     for runs in ((first,), (first, second), (tmp_path,)):
-        with pytest.raises(HarnessError, match=r"as it wrote them: .*bug in paychain or in a lib"):
+        with pytest.raises(
+            HarnessError, match=r"its files are unchanged: .*bug in paychain or in a lib"
+        ):
             fails(error, *runs)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from paychain.engine.timeline import Switch
 from paychain.environment.conductor import ExperimentProgress, RunObserver, _Drive
+from paychain.environment.running_chain import NothingOwn
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import FaultSwitch
@@ -32,7 +33,7 @@ MISFIT = "shop.yaml:7:3: no answer to POST /pay is approved or declined; the fir
 class OneChain:
     """As much of a running chain as a drive asks for."""
 
-    broken_service = ""
+    own = NothingOwn()
     misfit = ""
     look_every_s = 1.0
 

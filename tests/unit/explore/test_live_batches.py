@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from paychain.engine.timeline import Switch
-from paychain.environment.running_chain import InProgress
+from paychain.environment.running_chain import InProgress, NothingOwn, OwnState
 from paychain.explore.live import batch as live_batch
 from paychain.explore.live.batch import Batches
 from paychain.explore.live.judged import Batch, Judged
@@ -93,8 +93,8 @@ class Clockwork:
         )
 
     @property
-    def is_ready(self) -> bool:
-        return self.clock_ns >= self.ready_s * 1e9
+    def own(self) -> OwnState:
+        return NothingOwn(are_ready=self.clock_ns >= self.ready_s * 1e9)
 
     def forget_payments(self, payments: Collection[str]) -> None:
         self.over += payments

@@ -37,12 +37,15 @@ def found(*steps: StepChoice) -> FoundScript:
         (LOST, "ask stripe what became of it, or cancel it until stripe confirms"),
         (step(("link", "stripe", "capture"), "http_error 1"), "under the same idempotency key"),
         (step(("link", "adyen", "void"), "slow_answer"), "repeat a cancel"),
-        (step(("link", "stripe", "authorise"), "wrong_answer"), "cancel what stripe answered as"),
-        (step(("link", "stripe", "authorise"), "wrong_answer 2"), "believe an answer of stripe"),
+        (step(("link", "stripe", "authorise"), "wrong_answer"), "cancel what stripe reported as"),
+        (step(("link", "stripe", "authorise"), "wrong_answer 2"), "check that an answer of stripe"),
         (step(("link", "stripe", "refund"), "rate_limit"), "repeat the refund later"),
-        (step(("webhook", "stripe"), "dropped"), "without a webhook of stripe"),
+        (step(("webhook", "stripe"), "dropped"), "depend on a webhook of stripe"),
         (step(("webhook", "stripe"), "during capture"), "one request at a time"),
-        (step(("customer", "presses_twice"), "presses_twice same"), "a second request for it"),
+        (
+            step(("customer", "presses_twice"), "presses_twice same"),
+            "a second request must not charge it",
+        ),
     ],
 )
 def test_a_remedy_says_what_the_service_should_do(step: StepChoice, says: str) -> None:

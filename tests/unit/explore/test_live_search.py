@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from paychain.environment.running_chain import OwnState
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batches
 from paychain.explore.live.chains import MAX_DEATHS
@@ -265,19 +266,22 @@ def test_what_only_a_used_service_breaks_is_a_warning_and_no_finding() -> None:
     assert list(result.doubtful) == ["no_double_charge"]
 
 
+class _DyingService:
+    are_ready = True
+    failure_words = "shop ended with exit code 3"
+
+    @property
+    def broken(self) -> str:
+        _Dying.left -= 1
+        return "shop" if _Dying.left >= 0 else ""
+
+
 class _Dying(VirtualChain):
     """A chain whose service has ended by itself as often as is left."""
 
     left = 0
 
-    @property
-    def broken_service(self) -> str:
-        _Dying.left -= 1
-        return "shop" if _Dying.left >= 0 else ""
-
-    @property
-    def failure_words(self) -> str:
-        return "shop ended with exit code 3"
+    own: OwnState = _DyingService()
 
 
 def test_a_service_that_dies_is_started_again() -> None:

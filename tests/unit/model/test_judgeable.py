@@ -46,14 +46,14 @@ def mistakes(
 def test_a_recovery_needs_ten_seconds_of_load_after_the_last_heal(tmp_path: Path) -> None:
     assert mistakes(tmp_path, after="10s", recovery="<= 5s") == ""
     found = mistakes(tmp_path, after="9s", recovery="<= 5s")
-    assert "short.yaml:6:13: recovery takes 10 s after the last heal to see" in found
+    assert "short.yaml:6:13: recovery can be seen only 10 s after the last heal" in found
     assert "write after: 10s" in found
 
 
 def test_a_failover_needs_a_fault_of_five_seconds(tmp_path: Path) -> None:
     assert mistakes(tmp_path, faults=(("0s", "2s"), ("3s", "5s")), failover="<= 1s") == ""
     found = mistakes(tmp_path, faults=(("0s", "2s"), ("3s", "4s")), failover="<= 1s")
-    assert "a failover takes 5 s of a fault to see, and the longest one lasts 4.0 s" in found
+    assert "a failover can be seen only 5 s into a fault, and the longest one lasts 4.0 s" in found
 
 
 def test_a_fail_back_needs_five_seconds_after_some_heal(tmp_path: Path) -> None:

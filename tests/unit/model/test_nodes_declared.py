@@ -145,7 +145,7 @@ def test_a_mistake_is_named_where_the_file_has_it(old: str, new: str, what: list
 
 def test_a_link_may_not_have_a_name_of_the_nodes() -> None:
     found = problems("  base: {role", "  node-2: {role: edge, forwards_to: payouts}\n  base: {role")
-    assert "nodes: link 'node-2' has a name of the nodes" in found
+    assert "nodes: link 'node-2' has a name that is reserved for the nodes" in found
 
 
 def test_a_mistake_in_a_zone_is_reported_with_its_line(tmp_path: Path) -> None:

@@ -312,7 +312,7 @@ def test_a_webhook_about_an_attempt_that_was_undone_is_nobodys_loss(
 
 
 def test_a_fallback_beyond_its_limit_is_found(sound: list[Movement]) -> None:
-    beyond = "gateway used skip on screen, its limit is 5.00 EUR"
+    beyond = "gateway used skip on screen above its limit of 5.00 EUR"
     assert broken(sound, beyond_limits=[beyond]) == ["fallbacks_within_limits"]
 
 
@@ -619,8 +619,8 @@ def test_stand_in_that_nobody_heard_of_is_found(movement: Make) -> None:
     [
         (1_000, 5, 2, ""),
         (1_001, 5, 2, "for 10.01 EUR, over its limit of 10.00 EUR"),
-        (1_000, 6, 2, "6 times, its limit is 5"),
-        (1_000, 5, 3, "3 times for one card, its limit is 2"),
+        (1_000, 6, 2, "6 times, over its limit of 5"),
+        (1_000, 5, 3, "3 times for one card, over its limit of 2"),
     ],
 )
 def test_stand_in_beyond_a_limit_is_found(

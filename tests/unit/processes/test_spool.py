@@ -121,4 +121,4 @@ def test_a_journal_that_is_gone_or_garbled_is_incomplete(tmp_path: Path) -> None
     spool.write_bytes(frame)
     reader = SpoolReader(spool)
     assert reader.read() == []
-    assert "could not be read to its end" in reader.missing
+    assert "could not be read completely" in reader.missing

@@ -15,6 +15,7 @@ from paychain.analysis.measures.measures import (
     Recovery,
     Verdict,
 )
+from paychain.analysis.reasons import broken_by, required
 from paychain.model.review.remedy import Remedy
 from paychain.payments.rules import RULES
 from paychain.report.drawings.chain_map import chain_map
@@ -26,11 +27,9 @@ from paychain.report.result import PaymentTimeline
 from paychain.report.text.wording import (
     answers,
     back_to_normal,
-    broken_by,
     headline,
     moment,
     remedies_for,
-    required,
     seconds,
     titled_remedies,
     unbroken,

@@ -180,7 +180,7 @@ def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[Polic
             named = ", ".join(payments[:MAX_NAMED]) + ", …" * (len(payments) > MAX_NAMED)
             yield PolicyLine(
                 call=f"{service}.authorise",
-                what="declines of its own",
+                what="own declines",
                 claimed="",
                 observed=f"{count(len(payments), 'payment')} that no link behind it had declined "
                 f"({named})",
@@ -201,7 +201,7 @@ def _forged_taken(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyL
                 call=f"{service}.notify",
                 what="wrong signatures",
                 claimed="",
-                observed=f"{acknowledged:,} of {count(sent, 'webhook')} with one acknowledged",
+                observed=f"{acknowledged:,} of {count(sent, 'forged webhook')} acknowledged",
                 holds=None,
             )
 
@@ -239,7 +239,7 @@ def unattributed_money(found: OwnServiceMeasures, money: MoneyMeasure) -> list[s
         return []
     return [
         f"{count(lost, 'authorisation')} of no payment may be the money that "
-        f"{count(missing, 'finding')} did not find"
+        f"{count(missing, 'finding')} {'reports' if missing == 1 else 'report'} as missing"
     ]
 
 

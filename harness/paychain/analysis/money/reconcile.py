@@ -128,14 +128,16 @@ def _beyond_limits(story: RecordedPayment, parties: Parties, amount_minor: int) 
             if limit.up_to_minor is not None and asked_minor > limit.up_to_minor:
                 up_to = written(limit.up_to_minor, parties.currency)
                 verb = decision.kind.value
-                yield f"{decision.link} used {verb} on {decision.operation}, its limit is {up_to}"
+                used = f"{decision.link} used {verb} on {decision.operation}"
+                yield f"{used} above its limit of {up_to}"
             if decision.kind is DecisionKind.QUEUE:
                 queued_ns[of_attempt] = decision.at_ns
         elif decision.kind is DecisionKind.QUEUE_DELIVERED and of_attempt in queued_ns:
             queue = parties.limits[(decision.link, decision.operation, DecisionKind.QUEUE)]
             kept_s = (decision.at_ns - queued_ns[of_attempt]) / 1e9
             if queue.within_s is not None and kept_s > queue.within_s:
-                yield f"{decision.link} delivered what it had stored for {kept_s:.1f} s"
+                limit_s = f"its limit is {queue.within_s:g} s"
+                yield f"{decision.link} delivered what it had stored for {kept_s:.1f} s; {limit_s}"
 
 
 def _tenders(

@@ -124,8 +124,8 @@ def _assumed(chain: Chain) -> list[str]:
     """What a run puts in about its nodes, in words."""
     nodes = nodes_of(chain)
     words = [
-        f"nodes at {name} are on {100 * zone.churn.on:g} % of the time, {zone.churn.lasts:g} s at "
-        "a time"
+        f"nodes at {name} are online {100 * zone.churn.on:g} % of the time, for "
+        f"{zone.churn.lasts:g} s on average"
         for name, zone in nodes.zones.items()
         if zone.churn is not None
     ]

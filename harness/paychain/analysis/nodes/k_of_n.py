@@ -57,7 +57,8 @@ def enough(on: Sequence[float], needed: int, asked: int) -> float:
 def spread_of_states(on: Sequence[float], needed: int, asked: int) -> float:
     """How much `enough` varies with which nodes are on: the variance over their states.
 
-    Consecutive calls meet the same state, and so are not independent samples.
+    `needed`, `asked`: as for `enough`. Consecutive calls meet the same state, and so are not
+    independent samples.
     """
     number, count = how_many(on, len(on))[len(on)], len(on)
     mean = square = 0.0
@@ -111,7 +112,7 @@ class Interval(NamedTuple):
 def exact(share: float, count: float, confidence: float = 0.95) -> Interval:
     """The interval of a share that was seen in `count` independent samples.
 
-    `count` need not be a whole number.
+    `count` need not be a whole number; `share` and `confidence` are of 1.
 
     Clopper and Pearson 1934, Biometrika 26, 404: it is wide enough also where hardly any sample
     differs from the others, as it is with nodes that are nearly always enough.

@@ -44,7 +44,7 @@ class Database(sqlite3.Connection):
 
 
 def create(path: Path, version: int) -> sqlite3.Connection:
-    """A new, empty database. Raises sqlite3.Error."""
+    """A new, empty database whose format has this version. Raises sqlite3.Error."""
     connection = sqlite3.connect(path, timeout=LOCKED_WITHIN_MS / 1e3, factory=Database)
     connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL")

@@ -50,7 +50,7 @@ class SpoolReader:
     def missing(self) -> str:
         """What is missing of a finished journal, in words; "" if it is complete."""
         if self.error:
-            return f"it could not be read to its end: {self.error}"
+            return f"it could not be read completely: {self.error}"
         if self._end is None:
             return f"its end is missing after {self._records:,} records"
         if self._end.records != self._records:

@@ -274,7 +274,8 @@ class RunStore(Meta):
     def close_thinned(self, seed: int, most_hops: int = MAX_HOPS) -> None:
         """Close the store and keep a long run's file small: notable payments, a sample of the rest.
 
-        For when all is judged. `kept_one_in` says how many the sample stands for.
+        For when all is judged. `most_hops`: about how many hops the file may keep. `kept_one_in`
+        says how many the sample stands for.
         """
         self._aggregates.write()
         ((hops,),) = self._db.execute("SELECT COUNT(*) FROM hop")

@@ -28,8 +28,8 @@ MIN_SHARE = 10  # at least a tenth of those rows is for the sample
 def choose(db: sqlite3.Connection, seed: int, hops: int, most_hops: int) -> int:
     """Fill the table `kept`; returns k: one in k of the payments that are not notable is in it.
 
-    For a run of more `hops` than that, whose records are indexed by payment. Payments that are in
-    the table already stay. The same seed draws the same sample.
+    For a run of more `hops` than the file may keep, `most_hops`, whose records are indexed by
+    payment. Payments that are in the table already stay. The same seed draws the same sample.
     """
     assert hops > most_hops
     worked = [result.value for result in HopResult if result.worked]

@@ -174,8 +174,10 @@ class OwnServices:
 
     @property
     def failure_words(self) -> str:
-        """What the broken service did, with its last lines."""
-        link = next(link for link in self._links if link.is_given_up)
+        """What the broken service did, with its last lines; "" when all go on."""
+        link = next((link for link in self._links if link.is_given_up), None)
+        if link is None:
+            return ""
         failure = link.failures[-1]
         lines = "".join(f"\n    {line}" for line in failure.lines)
         return f"{link.link} {failure.what}" + (f"; its last lines:{lines}" if lines else "")
@@ -318,24 +320,3 @@ def _callees_first(chain: Chain) -> list[str]:
     for name in chain.links:
         visit(name)
     return ordered
-
-
-class WithOwnServices:
-    """What a running chain says of the own services in it."""
-
-    own: OwnServices
-
-    @property
-    def broken_service(self) -> str:
-        """One that ended for good."""
-        return self.own.broken
-
-    @property
-    def is_ready(self) -> bool:
-        """Every one that a fault has killed is ready again, or never will be."""
-        return self.own.are_ready
-
-    @property
-    def failure_words(self) -> str:
-        """What the broken one did, with its last lines."""
-        return self.own.failure_words if self.own.broken else ""

@@ -147,7 +147,7 @@ class Batches:
         return ended
 
     def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
-        """Let fresh payments follow one script, one customer after the other.
+        """Let `times` fresh payments follow one script, one customer after the other.
 
         `at_rest`: each once the order of the last one is at rest. A service that works off what is
         due one after the other would let them wait for each other.
@@ -173,7 +173,7 @@ class Batches:
         self._release(self._watched)
         batches = []
         for outage, scripts in outages:
-            while not (self._are_customers_done and self._running.is_ready):
+            while not (self._are_customers_done and self._running.own.are_ready):
                 self._pass_moment()
             batches.append(Batch(number=len(scripts), rate=self.rate, outage=outage))
             self._pay(batches[-1], list(zip(scripts, outage.times(len(scripts)), strict=True)))

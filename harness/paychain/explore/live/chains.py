@@ -135,8 +135,8 @@ class Chains:
             if misfit := self._running.misfit:
                 raise UserError(misfit)
             self._is_understood = self._base_s is not None
-        if self._running.broken_service:
-            self._note_death(self._running.failure_words)
+        if self._running.own.broken:
+            self._note_death(self._running.own.failure_words)
             self._restart()
 
     def _note_death(self, words: str) -> None:

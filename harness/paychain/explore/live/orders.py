@@ -69,7 +69,7 @@ class Settling:
 
 
 def with_controls(scripts: Sequence[Steps], controls: int) -> list[Steps]:
-    """The scripts with empty ones spread evenly among them."""
+    """The scripts with so many empty ones (`controls`) spread evenly among them."""
     every = max(1, len(scripts) // controls) if controls else 0
     mixed: list[Steps] = []
     for place, steps in enumerate(scripts):

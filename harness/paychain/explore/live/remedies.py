@@ -24,32 +24,32 @@ _AFTER_UNCLEAR = {
     "query": "repeat a query without a clear answer at {link}: it says nothing about the payment",
 }
 _OF_OTHER_KINDS = {
-    "decline": "settle what it had begun when {link} declines the {operation}",
-    "rate_limit": "take a 429 of {link} as not executed, and repeat the {operation} later",
+    "decline": "undo or finish what it had begun when {link} declines the {operation}",
+    "rate_limit": "treat a 429 from {link} as not executed, and repeat the {operation} later",
     "duplicate_request": "give each {operation} at {link} an idempotency key: networks repeat",
 }
-_SAYS_DECLINED = "cancel what {link} answered as declined, too: the money may be held all the same"
-_SAYS_OTHER = "believe an answer of {link} only about the payment and the amount that it asked for"
+_SAYS_DECLINED = "also cancel what {link} reported as declined: the money may be held nevertheless"
+_SAYS_OTHER = "check that an answer of {link} is about the payment and the amount that it asked for"
 _OF_WEBHOOKS = {
-    "twice": "recognise a webhook of {link} that comes again, by its id",
-    "dropped": "finish what is due without a webhook of {link}, which may never come: ask for it",
-    "late": "let no webhook of {link} undo or hide what happened before it came",
-    "out_of_order": "take the state from what {link} holds, not from the order of its webhooks",
-    "before_answer": "expect a webhook of {link} before the answer that it is about",
-    "during": "let one request at a time capture an order: return page, webhook or job",
+    "twice": "recognise a repeated webhook of {link} by its id",
+    "dropped": "do not depend on a webhook of {link}, which may never come: query {link} as well",
+    "late": "do not let a late webhook of {link} undo or hide what happened before it came",
+    "out_of_order": "take the state from {link} itself, not from the order of its webhooks",
+    "before_answer": "be ready for a webhook of {link} that arrives before the answer it is about",
+    "during": "let only one request at a time capture an order: return page, webhook or job",
 }
 _OF_CUSTOMERS = {
-    "presses_twice": "know an order by its number: a second request for it must not pay it again",
-    "retry": "know an order by its number: who tries again must not pay it again",
-    "pays_again": "keep each payment of an order by itself: what is still due of a declined one "
-    "must not be lost, nor taken for the next one's",
+    "presses_twice": "identify an order by its number: a second request must not charge it again",
+    "retry": "identify an order by its number: a second try of a customer must not charge it again",
+    "pays_again": "track each payment of an order separately: what is still due for a declined one "
+    "must not be lost, or attributed to the next one",
     "leaves": "finish or cancel the order of a customer who does not come back",
 }
 _OF_OUTAGES = {
-    "crash": "write down what it is about to ask for before it asks, and settle all that has no "
-    "answer when it starts again",
-    "freeze": "settle what was asked for around the time when {link} did not answer",
-    "down": "take a refused connection to {link} as not executed, and try again later",
+    "crash": "store each request before sending it, and settle those without an answer when it "
+    "starts again",
+    "freeze": "settle the requests made around the time when {link} did not answer",
+    "down": "treat a refused connection to {link} as not executed, and try again later",
 }
 
 

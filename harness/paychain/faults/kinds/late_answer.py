@@ -20,5 +20,5 @@ class LateAnswer(RequestFaultKind):
     jitter: Duration = 0.0
 
     def delay_before_s(self, chance: float) -> float:
-        """The delay, with its jitter."""
+        """The delay in seconds, its jitter drawn by a `chance` in [0, 1)."""
         return jittered(self.delay, self.jitter, chance)

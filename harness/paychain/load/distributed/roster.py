@@ -82,7 +82,7 @@ class Member:
 
 
 class Roster:
-    """The workers of one run."""
+    """The workers of one run, whose load is split into so many shares."""
 
     def __init__(self, shares: int) -> None:
         self.members: dict[str, Member] = {}  # by Locust's id

@@ -35,7 +35,7 @@ class CustomerPool:
     """
 
     def __init__(self, url: str, *, max_connections: int) -> None:
-        """Raises UserError when `url` is not an http:// address."""
+        """At most `max_connections` are open at once. Raises UserError for no http:// address."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise UserError(f"customers cannot pay at {url!r}", hint="give an http:// address")

@@ -138,7 +138,7 @@ class Http:
         return _Ask(HttpRequest(method, path, sent, data), 0.0, to)
 
     def sleep(self, seconds: float) -> _Ask:
-        """A pause; await it. Nothing else may be awaited: time is the run's."""
+        """A pause of so many seconds; await it. Nothing else may be awaited: time is the run's."""
         return _Ask(None, seconds)
 
 

@@ -53,7 +53,7 @@ ASSURANCE: dict[str, dict[str, str]] = {
         "severity": "How severe it is.",
         "owner": "Who is responsible for it.",
         "action": "The action taken.",
-        "due": "Until when.",
+        "due": "When it is due.",
         "status": "Its state.",
         "accepted_by": "Who accepted the risk, if it is not removed.",
     },

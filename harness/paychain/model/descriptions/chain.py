@@ -33,7 +33,7 @@ CHAIN: dict[str, dict[str, str]] = {
         "nodes directly.",
         "ask": "Number of nodes that a call asks at once.",
         "agree": "Number of nodes that must agree on a read.",
-        "re_pick": "Most further nodes that a call asks instead of those that do not answer.",
+        "re_pick": "How many further nodes a call asks at most, for those that do not answer.",
         "timeout": "Timeout for one node; default: the call's.",
         "answers_in": "Service time of a node, unless its zone declares another.",
         "calls": "Calls of each node: transfer and read, to a ledger.",

@@ -110,13 +110,13 @@ POLICIES: dict[str, dict[str, str]] = {
     "StandIn": {"stand_in": "Decide in the target's place, within limits, and advise it later."},
     "StandInLimits": {
         "up_to": "For payments up to this amount.",
-        "per_card": "Most approvals for one card.",
-        "most": "Most approvals in total.",
+        "per_card": "How many approvals one card gets at most.",
+        "most": "How many approvals it gives in total at most.",
     },
     "Queue": {"queue": "Accept the payment now and deliver the request later."},
     "QueueLimits": {
         "up_to": "For payments up to this amount; default: any amount.",
-        "most": "Most requests stored at once.",
+        "most": "How many requests are stored at once at most.",
         "within": "How long delivery is attempted.",
         "pause": "Pause between attempts.",
     },

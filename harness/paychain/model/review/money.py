@@ -130,8 +130,8 @@ def wrong_decimals(chain: Chain) -> Iterator[Weakness]:
             kind="wrong_decimals",
             path=key,
             subject=f"link {name}",
-            what=f"{name} takes {chain.currency} for a currency with {link.exponent} decimals, it "
-            f"has {exponent(chain.currency)}",
+            what=f"{name} assumes that {chain.currency} has {link.exponent} decimals; it has "
+            f"{exponent(chain.currency)}",
             hint="remove exponent: the link then scales amounts by the currency's own decimals",
             remedy=Edit(key, action="remove"),
         )

@@ -166,5 +166,5 @@ def is_reversed(declared: DeclaredCall) -> bool:
 
 
 def give_up_after(declared: DeclaredCall, seconds: float) -> Edit:
-    """The remedy: reverse for so long."""
+    """The remedy: reverse for so many seconds."""
     return Edit(declared.at("reversal", "give_up_after"), duration_text(seconds))

@@ -76,8 +76,8 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
         for each in untold
     ]
     words += [
-        f"{each.operation} of {each.name} by {each.target}, acknowledged with "
-        f"{payment.money(minor)} in no book"
+        f"{each.operation} of {each.name} by {each.target}, acknowledged although "
+        f"{payment.money(minor)} of it is in no book"
         for each, minor in unbooked
     ]
     text = f"never completed: {', '.join(words)}"
@@ -311,9 +311,9 @@ def _excess(payment: Reconciled, approval: StoodIn) -> str:
     if approval.amount_minor > approval.up_to_minor:
         return f"for {amount}, over its limit of {payment.money(approval.up_to_minor)}"
     if approval.most is not None and approval.nth > approval.most:
-        return f"{approval.nth} times, its limit is {approval.most}"
+        return f"{approval.nth} times, over its limit of {approval.most}"
     if approval.per_card is not None and approval.nth_of_card > approval.per_card:
-        return f"{approval.nth_of_card} times for one card, its limit is {approval.per_card}"
+        return f"{approval.nth_of_card} times for one card, over its limit of {approval.per_card}"
     return ""
 
 

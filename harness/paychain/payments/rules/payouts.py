@@ -150,7 +150,7 @@ def quote_kept(payment: Reconciled) -> Finding | None:
         return None
     took_s, holds_s = (chain.held_ns - before[-1].at_ns) / 1e9, holds_ns / 1e9
     text = f"{before[-1].link} sold at a quote that was paid after {took_s:.1f} s"
-    return Finding.of(payment, payment.amount_minor, f"{text}, and it holds for {holds_s:g} s")
+    return Finding.of(payment, payment.amount_minor, f"{text}; it was valid for {holds_s:g} s")
 
 
 @money_rule("No stale price", judged="at_any_time", beyond=quoted, needs="prices")
@@ -168,4 +168,4 @@ def no_stale_price(payment: Reconciled) -> Finding | None:
     if max_age_ns is None or age_ns <= max_age_ns:
         return None
     text = f"{used.link} sold at a price that was {age_ns / 1e9:.1f} s old"
-    return Finding.of(payment, payment.amount_minor, f"{text}, its limit is {max_age_ns / 1e9:g} s")
+    return Finding.of(payment, payment.amount_minor, f"{text}; its limit is {max_age_ns / 1e9:g} s")

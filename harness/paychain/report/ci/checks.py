@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from paychain.analysis.judge import not_final
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule, ToleranceResult, Verdict
+from paychain.analysis.reasons import broken_by, required
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
 from paychain.report.result import Result
 from paychain.report.text.wording import (
-    broken_by,
     failure_name,
-    required,
     tolerance_title,
 )
 
@@ -83,9 +82,9 @@ def _service_check(service: ServiceFacts) -> Check:
     """Whether an own service went on for the whole run, but for the crashes that were injected."""
     return Check(
         name=f"service_{service.name}",
-        title=f"{service.name} went on",
+        title=f"{service.name} kept running",
         passed=not service.failures,
-        message="; ".join(service.sentences) or "it did not end by itself",
+        message="; ".join(service.sentences) or "it did not exit on its own",
         evidence="\n".join(line for failure in service.failures for line in failure.lines),
     )
 

@@ -11,7 +11,10 @@ _MAX_TEXT = 200  # characters: foreign names may be of any length
 
 
 class Drawing:
-    """Shapes and texts in drawing order; `label` describes the drawing to a screen reader."""
+    """Shapes and texts in drawing order; `label` describes the drawing to a screen reader.
+
+    Places and sizes are in pixels, from the upper left corner.
+    """
 
     def __init__(self, width: float, height: float, label: str, *, name: str = "") -> None:
         self.height = height

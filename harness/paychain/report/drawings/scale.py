@@ -34,7 +34,7 @@ class Scale:
 
 
 def round_step(rough: float) -> float:
-    """The next round number: 1, 2, 2.5 or 5 times a power of ten."""
+    """The next round number from a rough one: 1, 2, 2.5 or 5 times a power of ten."""
     if rough <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(rough))

@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from paychain.analysis.judge import not_final
+from paychain.analysis.reasons import broken_by, required
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
 from paychain.report.ci.checks import plain
@@ -43,9 +44,9 @@ _FILTERS = (
     wording.share,
     wording.seconds,
     wording.millis,
-    wording.required,
+    required,
     wording.titled_remedies,
-    wording.broken_by,
+    broken_by,
     wording.tolerance_title,
     count,
     wording.unbroken,

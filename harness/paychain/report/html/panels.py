@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from paychain.analysis.measures.phases import PHASE_LABELS
+from paychain.analysis.reasons import required
 from paychain.declaration.quantity import duration_seconds, share_of_one
 from paychain.report.drawings.palette import DASHES, SERIES
 from paychain.report.result import Result
-from paychain.report.text.wording import required
 
 AXIS_CHARACTERS = 130  # of a label that is as wide as the time axis
 _FLOORS = (90.0, 50.0, 0.0)  # of the success panel, in percent

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from paychain.analysis.judge import not_final
 from paychain.analysis.measures.measures import FallbackMeasure, MoneyFinding, MoneyRule
+from paychain.analysis.reasons import broken_by
 from paychain.declaration.quantity import count
 from paychain.payments.journal import DecisionKind
 from paychain.payments.money import written
@@ -15,7 +16,6 @@ from paychain.report.result import Result
 from paychain.report.text.used_fallbacks import used_fallbacks
 from paychain.report.text.wording import (
     back_to_normal,
-    broken_by,
     failure_name,
     fallback_name,
     moment,

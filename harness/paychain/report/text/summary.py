@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from paychain.analysis.reasons import required
 from paychain.report.ci.checks import Check, checks, plain
 from paychain.report.drawings.scale import bucket_width, extremes
 from paychain.report.result import Result
@@ -16,7 +17,6 @@ from paychain.report.text.wording import (
     WORDS,
     closed_model,
     headline,
-    required,
     tolerance_title,
 )
 

@@ -8,6 +8,7 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
+from paychain.analysis.reasons import required
 from paychain.model.review.remedy import Remedy
 from paychain.payments.errors import one_line
 from paychain.report.result import Result
@@ -24,7 +25,6 @@ from paychain.report.text.wording import (
     closed_model,
     headline,
     remedies_for,
-    required,
     tolerance_title,
 )
 from paychain.report.text.workers import worker_lines

@@ -20,6 +20,7 @@ from paychain.analysis.measures.measures import (
 from paychain.analysis.measures.phases import tolerance_name
 from paychain.analysis.measures.recovery import STEADY_S
 from paychain.analysis.measures.success_series import NEVER, TOO_FEW
+from paychain.analysis.reasons import breach, broken_by, required
 from paychain.declaration.quantity import count, seconds_text
 from paychain.model.review.remedy import Remedy
 from paychain.payments.journal import DecisionKind
@@ -45,12 +46,10 @@ _BROKEN_RULES = {
     "books_agree": "the books disagree about {broken}, {amount}",
     "unknowns_resolved": "{broken} with an unknown outcome that was never resolved",
 }
-_PER_ORDER = frozenset(name for name, rule in RULES.items() if rule.per == "order")
-_SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
 
 def share(value: float | None) -> str:
-    """`71.3 %`, or `too few payments` for None."""
+    """`71.3 %` for a share of 1, `too few payments` for None."""
     return TOO_FEW if value is None else f"{value * 100:.1f} %"
 
 
@@ -105,13 +104,6 @@ def fallback_name(fallback: FallbackMeasure | DeclaredFallback) -> str:
     return kind + (f" to {fallback.to}" if fallback.to else "")
 
 
-def required(text: str) -> str:
-    """`≥ 99.9 %` for a limit declared as `>= 99.9%`."""
-    sign = next((sign for sign in _SIGNS if text.startswith(sign)), "")
-    bound = re.sub(r"(?<=\d)(?=[a-z%])", " ", text[len(sign) :].strip())
-    return f"{_SIGNS[sign]} {bound}" if sign else text
-
-
 def unbroken(text: str) -> str:
     """The text with no line break possible between a number and its unit."""
     return re.sub(r"(?<=\d) (?=(?:%|ms|s|[A-Z]{3,5})(?:\W|$))|(?<=[≥≤<>]) ", "\u00a0", text)
@@ -129,11 +121,6 @@ def broken_rule(rule: MoneyRule, currency: str) -> str:
         return _BROKEN_RULES[rule.rule].format(broken=broken_by(rule), amount=amount)
     text = f"{broken_by(rule)} broke the rule “{rule.title}”"
     return f"{text}, {amount}" if rule.amount else text
-
-
-def broken_by(rule: MoneyRule) -> str:
-    """`83 orders`, or `83 payments` of a rule about single payments."""
-    return count(rule.findings, "order" if rule.rule in _PER_ORDER else "payment")
 
 
 def remedies_for(remedies: Iterable[Remedy]) -> list[tuple[str, Remedy]]:
@@ -197,8 +184,7 @@ def _failures(result: Result) -> list[str]:
     ]
     # Double charges and orphaned authorisations are already there as money rules.
     failures += [
-        f"{tolerance_name(tolerance)} was "
-        f"{tolerance.observed_text} ({required(tolerance.required)} required)"
+        breach(tolerance)
         for tolerance in result.tolerances
         if tolerance.passed is False
         and tolerance.measure not in ("double_charges", "orphaned_authorisations")

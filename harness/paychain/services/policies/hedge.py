@@ -28,7 +28,7 @@ class HedgingPolicy(Protocol):
     async def try_target(
         self, target: str, first: PaymentRequest, parent: str, max_tries: int
     ) -> Attempt:
-        """Send to one target until there is a final answer or no retry is left."""
+        """Send to one target until there is a final answer, or `max_tries` requests were sent."""
 
     async def settle_attempt(self, attempt: Attempt, parent: str) -> CallEnd:
         """The end of an attempt; an unknown outcome is dealt with as declared."""

@@ -47,7 +47,7 @@ class PickingPolicy(Protocol):
         *,
         route: Route | None = None,
     ) -> Attempt:
-        """Send to one target until there is a final answer or no retry is left."""
+        """Send to one target until there is a final answer, or `max_tries` requests were sent."""
 
     async def settle_attempt(self, attempt: Attempt, parent: str) -> CallEnd:
         """The end of an attempt; an unknown outcome is dealt with as declared."""

@@ -200,7 +200,7 @@ class PolicyCall:
         *,
         route: Route | None = None,
     ) -> Attempt:
-        """Send to one target until there is a final answer or no retry is left.
+        """Send to one target until there is a final answer, or `max_tries` requests were sent.
 
         `route`: other than the target's own.
         """

@@ -103,3 +103,19 @@ def test_what_pays_an_order_is_kept_when_the_order_says_so_and_has_been_paid() -
     (created,) = [each for each in sent if each["event_type"] == "VAULT.PAYMENT-TOKEN.CREATED"]
     assert created["resource_type"] == "payment_token"
     assert created["resource"]["customer"] == {"id": "ada"}
+
+
+def test_a_key_of_which_no_token_came_is_not_used_up() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        ada, eve = (
+            {"payment_source": {"card": CARD}, "customer": {"id": name}} for name in ("ada", "eve")
+        )
+        links.inject("http_error", status=503)
+        assert (await links.send(SETUPS, eve, "s")).status == 503
+        links.heal("http_error")
+        setup = await links.send(SETUPS, ada, "s")
+        assert (setup.status, setup.body["customer"]["id"]) == (201, "ada")
+        # Of a key that is used up PayPal shows what it has made, whatever is asked for now.
+        assert (await links.send(SETUPS, eve, "s")).body["customer"]["id"] == "ada"
+
+    on_paypal(scenario)

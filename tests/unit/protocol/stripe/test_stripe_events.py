@@ -87,6 +87,17 @@ def test_a_request_that_is_declined_leaves_nothing_of_what_it_said(what: str) ->
     on_stripe(scenario)
 
 
+def test_a_capture_that_is_refused_for_a_parameter_leaves_nothing_of_what_it_said() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        name = f"payment_intents/{(await links.pay(capture_method='manual'))['id']}"
+        before = await links.get(name)
+        said = {"metadata[note]": "broken", "final_capture": "perhaps"}
+        assert (await links.post(f"{name}/capture", said)).status == 400
+        assert (await links.get(name)).body == before.body
+
+    on_stripe(scenario)
+
+
 def test_the_object_is_not_locked_while_its_answer_waits_for_a_webhook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import (
-    KeyedCard,
+from paychain.protocol.dialects.adyen.records import (
     Modification,
     Page,
     Records,
@@ -18,6 +17,7 @@ from paychain.protocol.dialects.adyen.registry import (
 )
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ignored import Ignored
+from paychain.protocol.vendor_keyed import MadeByKey
 from paychain.wire.http import HttpRequest
 
 MAX_PAGES = 100_000
@@ -49,12 +49,8 @@ class Account:
     stored_alone: int = 0  # cards, without a payment
     # By target and key: the page or card that a request made, the stage of the payment that it
     # continued.
-    pages_of_keys: BoundedDict[tuple[str, str], Page] = field(
-        default_factory=lambda: BoundedDict(MAX_PAGES)
-    )
-    stored_of_keys: BoundedDict[tuple[str, str], KeyedCard] = field(
-        default_factory=lambda: BoundedDict(MAX_STORED)
-    )
+    pages_by_key: MadeByKey[Page] = field(default_factory=lambda: MadeByKey(MAX_PAGES))
+    stored_by_key: MadeByKey[StoredCard] = field(default_factory=lambda: MadeByKey(MAX_STORED))
     stages_of_keys: BoundedDict[tuple[str, str], str] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)
     )

@@ -31,8 +31,8 @@ from paychain.protocol.dialects.adyen.account import (
     Account,
 )
 from paychain.protocol.dialects.adyen.errors import Invalid, service_error
+from paychain.protocol.dialects.adyen.records import modification_of
 from paychain.protocol.dialects.adyen.references import psp_reference
-from paychain.protocol.dialects.adyen.registry import modification_of
 from paychain.protocol.dialects.adyen.tables import reasons
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply

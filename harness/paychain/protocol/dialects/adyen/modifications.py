@@ -15,8 +15,8 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import SINGLE, Account
 from paychain.protocol.dialects.adyen.errors import Invalid
+from paychain.protocol.dialects.adyen.records import Modification, Payment, modification_of
 from paychain.protocol.dialects.adyen.references import authorisation_of, psp_reference
-from paychain.protocol.dialects.adyen.registry import Modification, Payment, modification_of
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_money import Money

@@ -18,8 +18,8 @@ from paychain.protocol.dialects.adyen import modifications
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.bodies import amount_object
 from paychain.protocol.dialects.adyen.payments import authorisation_code, brand_of
+from paychain.protocol.dialects.adyen.records import Payment
 from paychain.protocol.dialects.adyen.references import psp_reference
-from paychain.protocol.dialects.adyen.registry import Payment
 from paychain.protocol.dialects.adyen.stored import REPORTED
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.wire.http import HttpRequest

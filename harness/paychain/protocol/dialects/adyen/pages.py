@@ -18,7 +18,7 @@ from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, p
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.checkout import about_nothing
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Page
+from paychain.protocol.dialects.adyen.records import Page
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
 from paychain.protocol.vendor_nothing import execute_nothing

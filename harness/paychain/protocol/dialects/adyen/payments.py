@@ -16,8 +16,8 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, stored
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import TRANSIENT, Invalid, service_error
+from paychain.protocol.dialects.adyen.records import Payment
 from paychain.protocol.dialects.adyen.references import psp_reference
-from paychain.protocol.dialects.adyen.registry import Payment
 from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
@@ -103,7 +103,7 @@ async def details(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -> HttpResponse:
-    """Continue a payment as the body of a request to `/payments/details` says."""
+    """Continue a payment as the body of a request to `/payments/details` says. Raises Invalid."""
     payment = account.registry.payment(authentication.named(body))
     if payment is None:
         raise Invalid("details")

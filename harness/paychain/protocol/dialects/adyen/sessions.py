@@ -24,7 +24,7 @@ from paychain.protocol.dialects.adyen.pages import (
     result_of,
     status_of,
 )
-from paychain.protocol.dialects.adyen.registry import Page
+from paychain.protocol.dialects.adyen.records import Page
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -36,7 +36,7 @@ _USED = frozenset({*OF_PAYMENT, "expiresAt", "manualCapture", "mode", "returnUrl
 
 
 async def create_session(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /sessions`."""
+    """`POST /sessions`. Raises Invalid."""
     body = bodies.read(call.http.body, "CreateCheckoutSessionRequest")
     bodies.text(body, "returnUrl", "no_return_url")
     if body.get("mode", "embedded") not in ("embedded", "hosted"):
@@ -59,7 +59,10 @@ async def create_session(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def show_session(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /sessions/{id}`, with the `sessionResult` that the shopper brought back."""
+    """`GET /sessions/{id}`, with the `sessionResult` that the shopper brought back.
+
+    Raises Invalid.
+    """
     page = _found(account, name, SESSION)
     brought = query_of(call.http).get("sessionResult", "")
     if brought != result_of(page):
@@ -85,7 +88,10 @@ async def show_link(call: VendorCall, account: Account, name: str) -> HttpRespon
 
 
 async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PATCH /paymentLinks/{id}` with `status: expired`: from then on nobody can pay."""
+    """`PATCH /paymentLinks/{id}` with `status: expired`: from then on nobody can pay.
+
+    Raises Invalid.
+    """
     body = bodies.read(call.http.body, "UpdatePaymentLinkRequest")
     if body.get("status") != "expired":
         raise Invalid("wrong_type", fields="status")
@@ -103,25 +109,28 @@ async def _create(
     reference = bodies.text(body, "reference", "no_reference")
     account.captures_at_once(body, bodies.part(body, "additionalData"))
     account.ignored.note(call, body, _USED)
-    now_s = account.backend.now_s()
-    key = account.known_key(call.http)
-    known = account.pages_of_keys.get(key) if key is not None else None
-    # An error before the work has used up no key: another body is another request.
-    if known is not None and known.body != body and known.id not in account.pages:
-        known = None
-    page = known or Page(
-        id="", body=body, made_s=now_s, expires_s=_time(body.get("expiresAt")) or now_s + lasts_s
-    )
-    # Ids must be distinct, and the same whenever the same run is repeated.
-    name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
-    account.pages_made += 1
-    page.id = page.id or f"{kind}{encode(name, UPPER)}"
-    if key is not None:
-        account.pages_of_keys[key] = page
+
+    def new() -> Page:
+        now_s = account.backend.now_s()
+        # Ids must be distinct, and the same whenever the same run is repeated.
+        name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
+        account.pages_made += 1
+        return Page(
+            id=f"{kind}{encode(name, UPPER)}",
+            body=body,
+            made_s=now_s,
+            expires_s=_time(body.get("expiresAt")) or now_s + lasts_s,
+        )
+
+    keyed = account.pages_by_key.begin(account.known_key(call.http), body, new)
+
+    def keep() -> None:
+        if keyed.done():
+            account.pages[keyed.made.id] = keyed.made
+
     about = about_nothing(call, account, body)
-    change = partial(account.pages.setdefault, page.id, page)
-    await execute_nothing(call, about, is_keyed=True, change=change)
-    return page
+    await execute_nothing(call, about, is_keyed=True, change=keep)
+    return keyed.made
 
 
 def _time(value: Any) -> int:

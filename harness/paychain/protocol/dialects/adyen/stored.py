@@ -16,7 +16,7 @@ from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import KeyedCard, Payment, StoredCard
+from paychain.protocol.dialects.adyen.records import Payment, StoredCard
 from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
@@ -46,7 +46,7 @@ async def listed(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /storedPaymentMethods`: a card is stored, and nothing is charged."""
+    """`POST /storedPaymentMethods`: a card is stored, and nothing is charged. Raises Invalid."""
     body = bodies.read(call.http.body, "StoredPaymentMethodRequest")
     merchant, shopper = bodies.account(body, account.merchant), _shopper(body)
     method = bodies.part(body, "paymentMethod")
@@ -56,17 +56,13 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("wrong_type", fields="recurringProcessingModel")
     instrument, _ = bodies.card(method)
     account.ignored.note(call, body, _USED)
-    key = account.known_key(call.http)
-    begun = account.stored_of_keys.get(key) if key is not None else None
-    # An error before the work has used up no key: another body is another request.
-    if begun is not None and begun.body != body and not begun.is_stored:
-        begun = None
-    known = [begun.card] if begun is not None else _like(account, shopper, instrument)
-    card = next(iter(known), None)
-    if card is None:
+
+    def new() -> StoredCard:
+        for known in _like(account, shopper, instrument):
+            return known
         account.stored_alone += 1
         month, year = (_plain(method, name) for name in ("ExpiryMonth", "ExpiryYear"))
-        card = StoredCard(
+        return StoredCard(
             id=encode(f"{account.stored_alone}/{account.backend.now_s()}/s", UPPER),
             merchant_account=merchant,
             shopper=shopper,
@@ -74,13 +70,13 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
             expiry=f"{month or '03'}/{year or '2030'}",
             holder=str(method.get("holderName", "")),
         )
-    keyed = begun or KeyedCard(body=body, card=card)
-    if key is not None:
-        account.stored_of_keys[key] = keyed
+
+    keyed = account.stored_by_key.begin(account.known_key(call.http), body, new)
+    card = keyed.made
 
     def keep() -> None:
         account.stored.setdefault(card.id, card)
-        keyed.is_stored = True
+        keyed.done()
 
     await execute_nothing(call, is_keyed=True, change=keep)
     shown = {**shown_of(card), "expiryYear": card.expiry.partition("/")[2]}

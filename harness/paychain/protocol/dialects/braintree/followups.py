@@ -86,7 +86,10 @@ async def find(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PUT /transactions/{id}/settle`, only in the sandbox: run the day's settlement batch."""
+    """`PUT /transactions/{id}/settle`, only in the sandbox: run the day's settlement batch.
+
+    Raises Invalid.
+    """
     named = found(account, name)
     transaction = named.transaction
     call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
@@ -114,7 +117,10 @@ def found(account: Account, name: str) -> IdTarget:
 
 
 def submit(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`PUT …/submit_for_settlement`: all of it, or less, which releases the rest."""
+    """`PUT …/submit_for_settlement`: all of it, or less, which releases the rest.
+
+    Raises Invalid.
+    """
     _only_a_sale(named, "cannot_submit")
     if status_of(account, named) != AUTHORIZED:
         raise Invalid("cannot_submit")
@@ -122,7 +128,7 @@ def submit(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
 
 
 def submit_partially(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST …/submit_for_partial_settlement`: a part, as its own transaction."""
+    """`POST …/submit_for_partial_settlement`: a part, as its own transaction. Raises Invalid."""
     _only_a_sale(named, "cannot_submit_partially")
     if status_of(account, named) not in (AUTHORIZED, PENDING):
         raise Invalid("cannot_submit_partially")
@@ -134,7 +140,7 @@ def submit_partially(account: Account, named: IdTarget, given: Given) -> KeyedRe
 
 
 def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
-    """`PUT …/void`: release what is held, or return what was submitted."""
+    """`PUT …/void`: release what is held, or return what was submitted. Raises Invalid."""
     status = status_of(account, named)
     transaction, part = named.transaction, named.part
     if part is None and status in (AUTHORIZED, PENDING) and _rest_minor(account, named):
@@ -147,7 +153,10 @@ def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
 
 
 def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST …/refund`: all or part of a settled transaction, as its own transaction."""
+    """`POST …/refund`: all or part of a settled transaction, as its own transaction.
+
+    Raises Invalid.
+    """
     if named.part in named.transaction.refunds:
         raise Invalid("cannot_refund_credit")
     settlement = _settlement_of(named)
@@ -164,7 +173,10 @@ def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
 
 
 def reverse(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST …/reverse`: void what can be voided, or refund all of what has settled."""
+    """`POST …/reverse`: void what can be voided, or refund all of what has settled.
+
+    Raises Invalid.
+    """
     try:
         if status_of(account, named) == SETTLED:
             return refund(account, named, {})

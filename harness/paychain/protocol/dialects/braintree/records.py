@@ -108,7 +108,7 @@ class KeyedRequest:
 
 
 @dataclass(slots=True, kw_only=True)
-class KeptCard:
+class StoredCard:
     """A card in the vault. `steer` and `rejection` apply to each sale with it, as to any sale.
 
     `details`: what the merchant sent about it.
@@ -129,22 +129,22 @@ class CardVault:
     """The customers of one link by id with their contact fields, and their cards by token."""
 
     customers: BoundedDict[str, dict[str, Any]] = field(init=False)
-    cards: dict[str, KeptCard] = field(default_factory=dict)
+    cards: dict[str, StoredCard] = field(default_factory=dict)
     created: int = 0
     _tokens: dict[str, list[str]] = field(default_factory=dict)  # by customer
 
     def __post_init__(self) -> None:
         self.customers = BoundedDict(MAX_CUSTOMERS, lambda name, _: self._forget_cards(name))
 
-    def cards_of(self, customer_id: str) -> list[KeptCard]:
+    def cards_of(self, customer_id: str) -> list[StoredCard]:
         """A customer's cards, the oldest first."""
         return [self.cards[token] for token in self._tokens.get(customer_id, ())]
 
-    def default_of(self, customer_id: str) -> KeptCard | None:
+    def default_of(self, customer_id: str) -> StoredCard | None:
         """The card that is charged if a sale names only the customer; None without one."""
         return next((card for card in self.cards_of(customer_id) if card.is_default), None)
 
-    def add(self, card: KeptCard) -> None:
+    def add(self, card: StoredCard) -> None:
         """Store a card. It becomes the default if it is the customer's first or asks to be."""
         others = [each for each in self.cards_of(card.customer_id) if each is not card]
         card.is_default = card.is_default or not others
@@ -155,7 +155,7 @@ class CardVault:
             self._tokens.setdefault(card.customer_id, []).append(card.token)
         self.cards[card.token] = card
 
-    def remove(self, card: KeptCard) -> None:
+    def remove(self, card: StoredCard) -> None:
         """Forget a card that is kept; another one of its customer's is the default then."""
         if self.cards.get(card.token) is not card:
             return
@@ -165,7 +165,7 @@ class CardVault:
         if card.is_default and left:
             left[0].is_default = True
 
-    def choose(self, card: KeptCard) -> None:
+    def choose(self, card: StoredCard) -> None:
         """Make a card its customer's default, unless it has gone."""
         if self.cards.get(card.token) is card:
             card.is_default = True

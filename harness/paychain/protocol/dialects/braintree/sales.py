@@ -37,9 +37,9 @@ from paychain.protocol.dialects.braintree.objects import (
 )
 from paychain.protocol.dialects.braintree.records import (
     IdTarget,
-    KeptCard,
     SaleTransaction,
     SettlementOrRefund,
+    StoredCard,
 )
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
 from paychain.protocol.message import PaymentRequest
@@ -239,7 +239,7 @@ def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> 
     }
 
 
-def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:
+def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:
     """The vaulted card that a sale names, by its token or by its customer.
 
     None for a card that is part of the request. Raises Invalid.

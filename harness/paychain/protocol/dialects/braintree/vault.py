@@ -22,7 +22,7 @@ from paychain.protocol.dialects.braintree.errors import (
     validation_error,
 )
 from paychain.protocol.dialects.braintree.objects import card_type
-from paychain.protocol.dialects.braintree.records import KeptCard
+from paychain.protocol.dialects.braintree.records import StoredCard
 from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
 from paychain.protocol.dialects.braintree.tables import errors, response
 from paychain.protocol.vendor import VendorCall
@@ -171,7 +171,7 @@ def _contact_fields(given: dict[str, Any]) -> dict[str, str]:
     return {name: text(given, name) for name in _TEXTS if name in given}
 
 
-def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
+def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> StoredCard:
     """The card that a request asks to store. Raises Invalid."""
     options, token = inside(given, "options"), text(given, "token") or _new_id(account)
     if _NAME.fullmatch(token) is None:
@@ -185,7 +185,7 @@ def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> Kep
     except Invalid as invalid:
         name = f"kept_{invalid.name}"
         raise Invalid(name if name in errors() else "kept_conflict") from None
-    kept = KeptCard(
+    kept = StoredCard(
         token=token,
         customer_id=customer_id,
         instrument=instrument,
@@ -202,7 +202,7 @@ def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> Kep
     return kept
 
 
-def _verification_refusal(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
+def _verification_refusal(kept: StoredCard, given: dict[str, Any]) -> HttpResponse | None:
     """The refusal of a card that fails the requested verification; None if it passes."""
     if not is_true(inside(given, "options").get("verify_card")) or not kept.steer:
         return None
@@ -233,7 +233,7 @@ def _new_id(account: Account) -> str:
     return encode(f"{account.backend.link}/{account.vault.created}")
 
 
-def _found(account: Account, token: str) -> KeptCard:
+def _found(account: Account, token: str) -> StoredCard:
     """The card that a path names. Raises NotFound for an unknown token."""
     kept = account.vault.cards.get(token)
     if kept is None:
@@ -260,7 +260,7 @@ def _customer(account: Account, name: str, fields: dict[str, Any]) -> dict[str, 
     }
 
 
-def _shown(kept: KeptCard) -> dict[str, Any]:
+def _shown(kept: StoredCard) -> dict[str, Any]:
     instrument, details, when = kept.instrument, kept.details, moment(kept.created_s)
     return {
         "bin": details.get("bin") or instrument.identity[:6],

@@ -32,7 +32,7 @@ _URLS = ("success_url", "failure_url", "cancel_url")
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /hosted-payments`."""
+    """`POST /hosted-payments`. Raises Invalid."""
     body = reading.read(call.http.body)
     if reading.amount(body) is None:
         raise Invalid("amount")

@@ -122,7 +122,7 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
     """`GET /3ds/{session}`: the bank's page, to which a customer is sent to authenticate.
 
     Requesting the page counts as authenticating, unless it says `?outcome=failed`. Source: the path
-    is ours; the redirect that follows is Checkout.com's.
+    is ours; the redirect that follows is Checkout.com's. Raises Invalid.
     """
     payment = account.payment(reference_of(name))
     if payment is None or not payment.stage:
@@ -190,7 +190,7 @@ async def search(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def tokenise(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /tokens`: how a front end turns a card number into a token."""
+    """`POST /tokens`: how a front end turns a card number into a token. Raises Invalid."""
     body = reading.read(call.http.body)
     if body.get("type") != "card":
         raise Invalid("source_type")

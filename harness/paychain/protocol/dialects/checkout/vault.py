@@ -30,7 +30,7 @@ Shown = dict[str, Any]
 
 
 async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /customers`: one for each email address."""
+    """`POST /customers`: one for each email address. Raises Invalid."""
     body = reading.read(call.http.body)
     account.ignored.note(call, body, _USED_CUSTOMER)
     customer = _customer_from(account, body)
@@ -70,7 +70,7 @@ async def show_customer(call: VendorCall, account: Account, name: str) -> HttpRe
 
 
 async def update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PATCH /customers/{id}`."""
+    """`PATCH /customers/{id}`. Raises Invalid."""
     body = reading.read(call.http.body)
     account.ignored.note(call, body, _USED_CUSTOMER)
     customer = _customer(account, name)
@@ -105,7 +105,10 @@ async def delete_customer(call: VendorCall, account: Account, name: str) -> Http
 
 
 async def create_instrument(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /instruments`, of a token or a card's number, for a known customer or a new one."""
+    """`POST /instruments`, of a token or a card's number, for a known customer or a new one.
+
+    Raises Invalid.
+    """
     body = reading.read(call.http.body)
     account.ignored.note(call, body, _USED)
     if body.get("type") not in ("card", "token"):

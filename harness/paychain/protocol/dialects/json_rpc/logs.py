@@ -53,7 +53,7 @@ class LogFilter:
         return lowest, highest
 
     def between(self, moment: Moment, lowest: int, highest: int) -> list[Log]:
-        """The matching logs in these blocks. Raises RpcError above MAX_LOGS."""
+        """The matching logs from one height to another. Raises RpcError above MAX_LOGS."""
         found = [
             log
             for height in sorted(moment.copy.blocks)

@@ -13,12 +13,13 @@ from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.money import currencies, exponent, to_minor
 from paychain.protocol.dialect import BookEntry
-from paychain.protocol.dialects.paypal.errors import Refused
+from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_ignored import Ignored
+from paychain.protocol.vendor_keyed import MadeByKey
 from paychain.wire.http import HttpRequest
 
 KEY = "paypal-request-id"
@@ -49,8 +50,8 @@ class Source:
 
 
 @dataclass(slots=True, kw_only=True)
-class Kept:
-    """A setup token, or the payment token made from one. `source`: what it pays with."""
+class VaultToken:
+    """A setup token, or the payment token made from one, `setup`. `source`: what it pays with."""
 
     id: str
     customer_id: str
@@ -58,7 +59,7 @@ class Kept:
     is_approved: bool = True
     return_url: str = ""
     cancel_url: str = ""
-    is_known: bool = False  # the link has accepted the request that makes it
+    setup: VaultToken | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,12 +68,9 @@ class Account:
 
     backend: Backend
     approval: str
-    setups: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
-    tokens: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
-    # By target and key of the request that made each.
-    kept_under: BoundedDict[tuple[str, str], Kept] = field(
-        default_factory=lambda: BoundedDict(MAX_KEPT)
-    )
+    setups: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    tokens: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    tokens_by_key: MadeByKey[VaultToken] = field(default_factory=lambda: MadeByKey(MAX_KEPT))
     kept: int = 0
     registry: Records = field(default_factory=Records)
     ignored: Ignored = field(default_factory=Ignored)
@@ -96,15 +94,15 @@ class Account:
 
 
 def body_of(http: HttpRequest) -> Given:
-    """The object in a request, empty without a body. Raises Refused."""
+    """The object in a request, empty without a body. Raises Invalid."""
     if not http.body.strip():
         return {}
     try:
         given = msgspec.json.decode(http.body)
     except msgspec.MsgspecError:
-        raise Refused("MALFORMED_REQUEST_JSON") from None
+        raise Invalid("MALFORMED_REQUEST_JSON") from None
     if not isinstance(given, dict):
-        raise Refused("MALFORMED_REQUEST_JSON")
+        raise Invalid("MALFORMED_REQUEST_JSON")
     return given
 
 
@@ -121,13 +119,13 @@ def text(given: Given, name: str) -> str:
 
 
 def money(given: Given, field: str) -> tuple[int, str]:
-    """An amount in minor units and its currency. Raises Refused."""
+    """An amount in minor units and its currency. Raises Invalid."""
     currency, value = text(given, "currency_code"), text(given, "value")
     if not currency or not value:
         missing = "currency_code" if not currency else "value"
-        raise Refused("MISSING_REQUIRED_PARAMETER", f"{field}/{missing}")
+        raise Invalid("MISSING_REQUIRED_PARAMETER", f"{field}/{missing}")
     if currency not in currencies():
-        raise Refused("INVALID_CURRENCY_CODE", f"{field}/currency_code", currency)
+        raise Invalid("INVALID_CURRENCY_CODE", f"{field}/currency_code", currency)
     try:
         minor = to_minor(value, currency)
     except ValueError:
@@ -135,16 +133,16 @@ def money(given: Given, field: str) -> tuple[int, str]:
         is_number = (whole.removeprefix("-") + part).isdecimal()
         is_too_fine = is_number and len(part) > exponent(currency)
         issue = "DECIMAL_PRECISION" if is_too_fine else "INVALID_PARAMETER_SYNTAX"
-        raise Refused(issue, f"{field}/value", value) from None
+        raise Invalid(issue, f"{field}/value", value) from None
     if minor <= 0:
-        raise Refused("CANNOT_BE_ZERO_OR_NEGATIVE", f"{field}/value", value)
+        raise Invalid("CANNOT_BE_ZERO_OR_NEGATIVE", f"{field}/value", value)
     if minor > MAX_MINOR:
-        raise Refused("MAX_VALUE_EXCEEDED", f"{field}/value", value)
+        raise Invalid("MAX_VALUE_EXCEEDED", f"{field}/value", value)
     return minor, currency
 
 
 def shown_money(minor: int, currency: str) -> dict[str, str]:
-    """An amount as PayPal writes it."""
+    """An amount in minor units as PayPal writes it."""
     digits = exponent(currency)
     whole, part = divmod(minor, 10**digits)
     value = f"{whole}.{part:0{digits}d}" if digits else str(whole)
@@ -164,7 +162,7 @@ def addresses(given: Given) -> tuple[str, str]:
 
 
 def source_of(given: Given, account: Account) -> Source | None:
-    """What a payment source names, None without one. Raises Refused."""
+    """What a payment source names, None without one. Raises Invalid."""
     source = inside(given, "payment_source")
     if "card" in source:
         return _card(inside(source, "card"), account)
@@ -183,14 +181,14 @@ def source_of(given: Given, account: Account) -> Source | None:
 
 
 def _keeps_for(given: Given) -> str | None:
-    """The customer for whom what pays an order is kept. Raises Refused."""
+    """The customer for whom what pays an order is kept. Raises Invalid."""
     attributes = inside(given, "attributes")
     wanted = text(inside(attributes, "vault"), "store_in_vault")
     if not wanted:
         return None
     if wanted != ON_SUCCESS:
         field = "/payment_source/attributes/vault/store_in_vault"
-        raise Refused("INVALID_PARAMETER_VALUE", field, wanted)
+        raise Invalid("INVALID_PARAMETER_VALUE", field, wanted)
     return text(inside(attributes, "customer"), "id")
 
 
@@ -200,10 +198,10 @@ def _card(card: Given, account: Account) -> Source:
         return _stored(vaulted, account)
     number = text(card, "number")
     if not number:
-        raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source/card/number")
+        raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source/card/number")
     found = card_of_number(number, published=frozenset(responses().numbers))
     if isinstance(found, BadNumber):
-        raise Refused("CARD_NUMBER_INVALID", "/payment_source/card/number")
+        raise Invalid("CARD_NUMBER_INVALID", "/payment_source/card/number")
     name = text(card, "name")
     trigger = responses().triggers.get(name)
     verification = inside(inside(card, "attributes"), "verification")
@@ -222,7 +220,7 @@ def _stored(token: str, account: Account) -> Source:
         return changed(kept.source, is_kept=True, waits=False)
     found = card_of_token(token)
     if found is None:
-        raise Refused("INVALID_RESOURCE_ID", "/payment_source/token/id", token)
+        raise Invalid("INVALID_RESOURCE_ID", "/payment_source/token/id", token)
     return Source(instrument=found, shown=_shown_card(found, "", ""), is_card=True)
 
 

@@ -12,7 +12,7 @@ import msgspec
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.paypal import approval, errors, orders, payments, vault, webhooks
 from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, ON_PAGE, Account
-from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
+from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
 from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
 from paychain.protocol.dialects.paypal.tables import TECHNICAL
 from paychain.protocol.message import Error, Event, PaymentRequest
@@ -98,14 +98,14 @@ class PayPal:
         mock = headers.get(MOCK, "")
         try:
             if mock:
-                raise Refused(_wanted(mock))
+                raise Invalid(_wanted(mock))
             account = self._account
             work = page(call, account) if page is not None else self._work(call, path.split("/"))
             if work is None:
                 call.not_served()
-                raise Refused("INVALID_RESOURCE_ID")
+                raise Invalid("INVALID_RESOURCE_ID")
             return await work
-        except Refused as refused:
+        except Invalid as refused:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
             await execute_nothing(call)
             if refused.issue in errors.INTERNAL:
@@ -187,14 +187,14 @@ def _of_payment(body: dict[str, Any]) -> Reply:
 
 
 def _wanted(header: str) -> str:
-    """The issue that a test requests with PayPal-Mock-Response. Raises Refused."""
+    """The issue that a test requests with PayPal-Mock-Response. Raises Invalid."""
     try:
         wanted = msgspec.json.decode(header)
     except msgspec.MsgspecError:
-        raise Refused("INVALID_PARAMETER_SYNTAX") from None
+        raise Invalid("INVALID_PARAMETER_SYNTAX") from None
     code = wanted.get("mock_application_codes") if isinstance(wanted, dict) else None
     if not isinstance(code, str) or not code:
-        raise Refused("INVALID_PARAMETER_SYNTAX")
+        raise Invalid("INVALID_PARAMETER_SYNTAX")
     return code
 
 

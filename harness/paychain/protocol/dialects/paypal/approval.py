@@ -23,7 +23,7 @@ PAGE = "checkoutnow"
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
-    """The payer approves an order, or cancels. Raises Refused for an unknown order."""
+    """The payer approves an order, or cancels. Raises Invalid for an unknown order."""
     given = query_of(call.http)
     order = found_order(call, account, given.get("token", ""))
     if given.get("result") == "canceled":

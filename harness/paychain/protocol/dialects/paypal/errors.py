@@ -58,7 +58,7 @@ _OF_KEYS = {
 }
 
 
-class Refused(Exception):
+class Invalid(Exception):
     """A request that PayPal refuses before any work. `issue`: a line of `data/issues.yaml`."""
 
     def __init__(self, issue: str, field: str = "", value: str = "") -> None:

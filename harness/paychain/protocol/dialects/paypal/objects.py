@@ -31,7 +31,7 @@ COMPLETED = "COMPLETED"
 
 
 def time_of(seconds: int) -> str:
-    """A time since 1970 as PayPal writes it."""
+    """A time in seconds since 1970 as PayPal writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -24,7 +24,7 @@ from paychain.protocol.dialects.paypal.account import (
     source_of,
     text,
 )
-from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
+from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
 from paychain.protocol.dialects.paypal.objects import (
     DENIED,
     PENDING,
@@ -59,12 +59,12 @@ _NAMING = ("custom_id", "invoice_id", "reference_id", "description")
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/checkout/orders`: an order; with a card it is paid at once."""
+    """`POST /v2/checkout/orders`: an order; with a card it is paid at once. Raises Invalid."""
     given = body_of(call.http)
     asked, source = _asked(given, account)
     is_at_once = source is not None and (source.is_card or source.is_kept) and not source.waits
     if is_at_once and not account.key(call.http):
-        raise Refused("PAYPAL_REQUEST_ID_REQUIRED")
+        raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
     has_context = bool(asked.return_url)
     account.ignored.note(call, given, _USED | {"application_context"} if has_context else _USED)
     account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
@@ -110,11 +110,14 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order."""
+    """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order.
+
+    Raises Invalid.
+    """
     order = found_order(call, account, name)
     source = source_of(body_of(call.http), account)
     if source is None:
-        raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
+        raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source")
     if order.charge is not None:
         raise _already(order)
 
@@ -248,31 +251,31 @@ def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
 
 
 def found_order(call: VendorCall, account: Account, name: str) -> Order:
-    """The order that a request is about. Raises Refused for an unknown id."""
+    """The order that a request is about. Raises Invalid for an unknown id."""
     order = account.registry.order(name)
     if order is None:
-        raise Refused("INVALID_RESOURCE_ID")
+        raise Invalid("INVALID_RESOURCE_ID")
     key = account.key(call.http)
     call.attribute(Evidence(headers=call.http.headers, object_id=order.id, key=key))
     return order
 
 
 def _check(account: Account, order: Order, intent: str, source: Source | None) -> None:
-    """Whether an order can be charged now. Raises Refused."""
+    """Whether an order can be charged now. Raises Invalid."""
     if order.intent != intent:
-        raise Refused("ACTION_DOES_NOT_MATCH_INTENT")
+        raise Invalid("ACTION_DOES_NOT_MATCH_INTENT")
     charge = order.charge
     if charge is not None:
         status = status_of_charge(account, charge)
         if status == PENDING:
-            raise Refused("PREVIOUS_REQUEST_IN_PROGRESS")
+            raise Invalid("PREVIOUS_REQUEST_IN_PROGRESS")
         # A wallet that was declined may be charged again: the payer has chosen another card in it.
         if status != DENIED or charge.is_card:
             raise _already(order)
     if source is not None:
         _take(order, source)
     if not _approve(account, order):
-        raise Refused("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
+        raise Invalid("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
 
 
 def _take(order: Order, source: Source) -> None:
@@ -292,23 +295,23 @@ def _approve(account: Account, order: Order) -> bool:
     return order.is_paid
 
 
-def _already(order: Order) -> Refused:
+def _already(order: Order) -> Invalid:
     is_capture = order.intent == CAPTURE
-    return Refused("ORDER_ALREADY_CAPTURED" if is_capture else "ORDER_ALREADY_AUTHORIZED")
+    return Invalid("ORDER_ALREADY_CAPTURED" if is_capture else "ORDER_ALREADY_AUTHORIZED")
 
 
 def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
-    """The order that a body describes, not yet attributed to a payment. Raises Refused."""
+    """The order that a body describes, not yet attributed to a payment. Raises Invalid."""
     intent = text(given, "intent")
     if not intent:
-        raise Refused("MISSING_REQUIRED_PARAMETER", "/intent")
+        raise Invalid("MISSING_REQUIRED_PARAMETER", "/intent")
     if intent not in (CAPTURE, AUTHORIZE):
-        raise Refused("UNSUPPORTED_INTENT", "/intent", intent)
+        raise Invalid("UNSUPPORTED_INTENT", "/intent", intent)
     units = given.get("purchase_units")
     if not isinstance(units, list) or not units or not isinstance(units[0], dict):
-        raise Refused("MISSING_REQUIRED_PARAMETER", "/purchase_units")
+        raise Invalid("MISSING_REQUIRED_PARAMETER", "/purchase_units")
     if len(units) > 1:
-        raise Refused("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
+        raise Invalid("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
     minor, currency = money(inside(units[0], "amount"), "/purchase_units/@0/amount")
     source = source_of(given, account)
     return_url, cancel_url = addresses(given)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.paypal.account import Account, Given, body_of, inside, money, text
-from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
+from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
 from paychain.protocol.dialects.paypal.objects import (
     DENIED,
     EXPIRED,
@@ -90,16 +90,19 @@ def _answer(
 
 
 def capture(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/capture`: capture what is held, or part of it."""
+    """`POST /v2/payments/authorizations/{id}/capture`: capture what is held, or part of it.
+
+    Raises Invalid.
+    """
     charge = named.charge
     status = status_of_charge(account, charge)
     if status in _NOT_CAPTURABLE:
-        raise Refused(_NOT_CAPTURABLE[status])
+        raise Invalid(_NOT_CAPTURABLE[status])
     entry = account.entry(charge.reference)
     rest = entry.rest_minor if entry is not None else 0
     minor = _minor(named, given) or rest
     if minor > rest:
-        raise Refused("MAX_CAPTURE_AMOUNT_EXCEEDED", "/amount/value")
+        raise Invalid("MAX_CAPTURE_AMOUNT_EXCEEDED", "/amount/value")
     is_final = given.get("final_capture") is True
     part = _part(account, f"c{len(charge.captures) + 1}", minor, given)
     part.is_final = is_final
@@ -118,10 +121,10 @@ def capture(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
 
 
 def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/void`: release what is held."""
+    """`POST /v2/payments/authorizations/{id}/void`: release what is held. Raises Invalid."""
     status = status_of_charge(account, named.charge)
     if status in _NOT_VOIDABLE:
-        raise Refused(_NOT_VOIDABLE[status])
+        raise Invalid(_NOT_VOIDABLE[status])
     request = replace(named.charge.request, is_sale=False, declined_as="")
     return KeyedRequest(operation="void", request=request, order=named.order, charge=named.charge)
 
@@ -129,22 +132,22 @@ def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
 def reauthorize(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
     """`POST /v2/payments/authorizations/{id}/reauthorize`: refused, since it takes days."""
     status = status_of_charge(account, named.charge)
-    raise Refused(_NOT_CAPTURABLE.get(status, "REAUTHORIZATION_TOO_SOON"))
+    raise Invalid(_NOT_CAPTURABLE.get(status, "REAUTHORIZATION_TOO_SOON"))
 
 
 def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
-    """`POST /v2/payments/captures/{id}/refund`: refund a capture, or part of it."""
+    """`POST /v2/payments/captures/{id}/refund`: refund a capture, or part of it. Raises Invalid."""
     charge, captured = named.charge, named.part
     assert captured is not None  # the id of a capture names a part
     status = status_of_capture(account, charge, captured)
     if status == "REFUNDED":
-        raise Refused("CAPTURE_FULLY_REFUNDED")
+        raise Invalid("CAPTURE_FULLY_REFUNDED")
     if status not in ("COMPLETED", "PARTIALLY_REFUNDED"):
-        raise Refused("REFUND_NOT_ALLOWED")
+        raise Invalid("REFUND_NOT_ALLOWED")
     left = left_minor(charge, captured, account.entry(charge.reference))
     minor = _minor(named, given) or left
     if minor > left:
-        raise Refused("REFUND_AMOUNT_EXCEEDED", "/amount/value")
+        raise Invalid("REFUND_AMOUNT_EXCEEDED", "/amount/value")
     part = _part(account, f"r{len(charge.refunds) + 1}", minor, given)
     part.of = captured.item
     charge.refunds.append(part)
@@ -159,7 +162,7 @@ def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
 def _named(call: VendorCall, account: Account, name: str, kind: str) -> IdTarget:
     named = account.registry.payment(name, kind)
     if named is None:
-        raise Refused("INVALID_RESOURCE_ID")
+        raise Invalid("INVALID_RESOURCE_ID")
     about = made_id(named.charge.reference, AUTHORIZATION)
     key = account.key(call.http)
     call.attribute(Evidence(headers=call.http.headers, object_id=about, key=key))
@@ -171,7 +174,7 @@ def _minor(named: IdTarget, given: Given) -> int | None:
         return None
     minor, currency = money(inside(given, "amount"), "/amount")
     if currency != named.charge.request.currency:
-        raise Refused("CURRENCY_MISMATCH", "/amount/currency_code", currency)
+        raise Invalid("CURRENCY_MISMATCH", "/amount/currency_code", currency)
     return minor
 
 

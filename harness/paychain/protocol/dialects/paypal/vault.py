@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,17 +20,18 @@ from paychain.protocol.dialects.paypal.account import (
     AT_ONCE,
     Account,
     Given,
-    Kept,
     Source,
+    VaultToken,
     addresses,
     body_of,
     inside,
     source_of,
     text,
 )
-from paychain.protocol.dialects.paypal.errors import Refused
+from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
+from paychain.protocol.vendor_keyed import Keyed
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
@@ -42,20 +44,19 @@ _BASE = f"https://api-m.sandbox.paypal.com/{_PATH}"
 _USED = frozenset({"customer", "payment_source"})
 
 
-def keep(account: Account, source: Source, customer_id: str) -> Kept:
+def keep(account: Account, source: Source, customer_id: str) -> VaultToken:
     """Keep what has paid an order, for a customer or a new one."""
-    kept = Kept(
+    kept = VaultToken(
         id=_new_id(account, "token"),
         customer_id=customer_id or _new_id(account, "customer")[:10],
         source=replace(source, keeps_for=None),
-        is_known=True,
     )
     account.tokens[kept.id] = kept
     return kept
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
-    """The payer approves storing a wallet, or leaves. Raises Refused for an unknown token."""
+    """The payer approves storing a wallet, or leaves. Raises Invalid for an unknown token."""
     given = query_of(call.http)
     setup = _found(account.setups, given.get("approval_session_id", ""))
     if given.get("result") == "canceled":
@@ -74,7 +75,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     return _sent(setup, setup.return_url)
 
 
-def _sent(setup: Kept, url: str) -> HttpResponse:
+def _sent(setup: VaultToken, url: str) -> HttpResponse:
     if not url:
         return customers_page(200, "You may close this window.", b"{}")
     return sent_to(url, {"approval_token_id": setup.id, "approval_session_id": setup.id})
@@ -82,13 +83,13 @@ def _sent(setup: Kept, url: str) -> HttpResponse:
 
 async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account)
-    setup = _known(call, account)
-    if setup is None:
+
+    def new() -> VaultToken:
         source = source_of(given, account)
         if source is None:
-            raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
+            raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source")
         return_url, cancel_url = addresses(given)
-        setup = Kept(
+        return VaultToken(
             id=_new_id(account, "setup"),
             customer_id=_customer(given) or _new_id(account, "customer")[:10],
             source=source,
@@ -96,8 +97,10 @@ async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
             return_url=return_url,
             cancel_url=cancel_url,
         )
-    status = await _remember(call, account, account.setups, setup)
-    return json_response(status, _setup_shown(setup))
+
+    keyed = _begin(call, account, given, new)
+    status = await _make(call, account, account.setups, keyed)
+    return json_response(status, _setup_shown(keyed.made))
 
 
 async def _show_setup(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -108,32 +111,36 @@ async def _show_setup(call: VendorCall, account: Account, name: str) -> HttpResp
 
 async def _keep(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account)
-    kept, setup = _known(call, account), None
-    if kept is None:
-        named = inside(inside(given, "payment_source"), "token")
-        if named and text(named, "type") == "SETUP_TOKEN":
-            setup = _found(account.setups, text(named, "id"), "/payment_source/token/id")
-            if not (setup.is_approved or account.approval == AT_ONCE):
-                raise Refused("PAYER_ACTION_REQUIRED")
-            source, customer_id = setup.source, setup.customer_id
-        else:
-            found = source_of(given, account)
-            if found is None or not found.is_card:
-                raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source/token")
-            source, customer_id = found, _customer(given)
-        kept = Kept(
-            id=_new_id(account, "token"),
-            customer_id=customer_id or _new_id(account, "customer")[:10],
-            source=source,
-        )
-    status = await _remember(call, account, account.tokens, kept, setup)
-    return json_response(status, shown_of(kept))
+    keyed = _begin(call, account, given, partial(_token_of, account, given))
+    status = await _make(call, account, account.tokens, keyed)
+    return json_response(status, shown_of(keyed.made))
+
+
+def _token_of(account: Account, given: Given) -> VaultToken:
+    """The payment token of a setup token, or of a card. Raises Invalid."""
+    named, setup = inside(inside(given, "payment_source"), "token"), None
+    if named and text(named, "type") == "SETUP_TOKEN":
+        setup = _found(account.setups, text(named, "id"), "/payment_source/token/id")
+        if not (setup.is_approved or account.approval == AT_ONCE):
+            raise Invalid("PAYER_ACTION_REQUIRED")
+        source, customer_id = setup.source, setup.customer_id
+    else:
+        found = source_of(given, account)
+        if found is None or not found.is_card:
+            raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source/token")
+        source, customer_id = found, _customer(given)
+    return VaultToken(
+        id=_new_id(account, "token"),
+        customer_id=customer_id or _new_id(account, "customer")[:10],
+        source=source,
+        setup=setup,
+    )
 
 
 async def _list(call: VendorCall, account: Account) -> HttpResponse:
     customer_id = parse_qs(urlsplit(call.http.target).query).get("customer_id", [""])[0]
     if not customer_id:
-        raise Refused("MISSING_REQUIRED_PARAMETER", "customer_id")
+        raise Invalid("MISSING_REQUIRED_PARAMETER", "customer_id")
     await execute_nothing(call)
     mine = [shown_of(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
     links = [_link(f"{_TOKENS}?customer_id={customer_id}", "self", "GET")]
@@ -174,47 +181,41 @@ def _customer(given: Given) -> str:
     return text(inside(given, "customer"), "id")
 
 
-def _known(call: VendorCall, account: Account) -> Kept | None:
-    """What an earlier request with this key created; None for a new key."""
+def _begin(
+    call: VendorCall, account: Account, given: Given, new: Callable[[], VaultToken]
+) -> Keyed[VaultToken]:
+    """What a request makes, or the first one under its key."""
     key = account.known_key(call.http)
-    return account.kept_under.get((call.http.target, key)) if key else None
+    return account.tokens_by_key.begin((call.http.target, key) if key else None, given, new)
 
 
-async def _remember(
+async def _make(
     call: VendorCall,
     account: Account,
-    kept: BoundedDict[str, Kept],
-    new: Kept,
-    setup: Kept | None = None,
+    known: BoundedDict[str, VaultToken],
+    keyed: Keyed[VaultToken],
 ) -> int:
-    """Know what is kept, and its key. Returns the status of the answer. The oldest is forgotten.
-
-    `setup`: what it was made of, to which the payer agrees with that.
-    """
-    status = OK if new.is_known else CREATED
-    key = account.known_key(call.http)
-    if key:  # a repeat may come while this one is on its way
-        account.kept_under[call.http.target, key] = new
+    """Know a token, unless it was deleted since. Returns the status of the answer."""
+    status, token = OK if keyed.is_done else CREATED, keyed.made
 
     def know() -> None:
-        if not new.is_known:  # else it may have been deleted since
-            new.is_known = True
-            kept[new.id] = new
-        if setup is not None:
-            _approve(account, setup)
+        if keyed.done():
+            known[token.id] = token
+        if token.setup is not None:  # the payer agrees to it with what is made of it
+            _approve(account, token.setup)
 
     await execute_nothing(call, change=know)
     return status
 
 
-def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:
+def _found(kept: BoundedDict[str, VaultToken], name: str, field: str = "") -> VaultToken:
     found = kept.get(name)
     if found is None:
-        raise Refused("INVALID_RESOURCE_ID", field, name)
+        raise Invalid("INVALID_RESOURCE_ID", field, name)
     return found
 
 
-def _approve(account: Account, setup: Kept) -> None:
+def _approve(account: Account, setup: VaultToken) -> None:
     """With `approval: at_once` the payer has approved as soon as the token is read."""
     setup.is_approved = setup.is_approved or account.approval == AT_ONCE
 
@@ -225,7 +226,7 @@ def _new_id(account: Account, what: str) -> str:
     return digest.hexdigest()[:17].upper() if what == "setup" else digest.hexdigest()[:11]
 
 
-def _setup_shown(setup: Kept) -> dict[str, Any]:
+def _setup_shown(setup: VaultToken) -> dict[str, Any]:
     links = [_link(f"{_SETUPS}/{setup.id}", "self", "GET")]
     if setup.is_approved:
         links.append(_link(_TOKENS, "confirm", "POST"))
@@ -241,7 +242,7 @@ def _setup_shown(setup: Kept) -> dict[str, Any]:
     }
 
 
-def shown_of(kept: Kept) -> dict[str, Any]:
+def shown_of(kept: VaultToken) -> dict[str, Any]:
     """A payment token."""
     at = f"{_TOKENS}/{kept.id}"
     return {

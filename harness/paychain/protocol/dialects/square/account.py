@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ids import decode, encode
 from paychain.protocol.vendor_ignored import Ignored
+from paychain.protocol.vendor_keyed import Keyed, Made, MadeByKey
 from paychain.wire.http import HttpRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
@@ -78,7 +79,6 @@ class PaymentLink:
     currency: str
     created_s: int
     references: list[str] = field(default_factory=list)
-    is_known: bool = False  # the link has taken the request that makes it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,19 +99,16 @@ class Account:
     notification_url: str
     payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
     links: BoundedDict[str, PaymentLink] = field(default_factory=lambda: BoundedDict(MAX_LINKS))
-    links_by_key: BoundedDict[str, PaymentLink] = field(
-        default_factory=lambda: BoundedDict(MAX_LINKS)
-    )
+    links_by_key: MadeByKey[PaymentLink] = field(default_factory=lambda: MadeByKey(MAX_LINKS))
     ids_made: int = 0
     customers: BoundedDict[str, dict[str, Any]] = field(
         default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
     )
     cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
-    # By path and key, body and result: a customer, a stored card.
-    made_by_key: BoundedDict[tuple[str, str], tuple[dict[str, Any], Any]] = field(
-        default_factory=lambda: BoundedDict(MAX_KEYS)
+    customers_by_key: MadeByKey[dict[str, Any]] = field(
+        default_factory=lambda: MadeByKey(MAX_CUSTOMERS)
     )
-    _made: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
+    cards_by_key: MadeByKey[StoredCard] = field(default_factory=lambda: MadeByKey(MAX_CUSTOMERS))
     _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)
@@ -163,15 +160,19 @@ class Account:
         known = self.by_key(key) if self.backend.knows_keys else None
         return known if known and self.backend.entry(known.reference) is not None else None
 
-    def made_once(self, name: str) -> bool:
-        """Whether a customer or a card with this id is made for the first time."""
-        is_new = not self.is_made(name)
-        self._made[name] = None
-        return is_new
-
-    def is_made(self, name: str) -> bool:
-        """Whether a request has made this customer or card, or was told that it is declined."""
-        return name in self._made
+    def begin(
+        self,
+        made: MadeByKey[Made],
+        http: HttpRequest,
+        body: dict[str, Any],
+        new: Callable[[], Made],
+    ) -> Keyed[Made]:
+        """What a request makes, or the first one under its key. Raises Invalid for another body."""
+        key = self.key(http) if self.backend.knows_keys else ""
+        keyed = made.begin(key or None, body, new)
+        if keyed.body != body:
+            raise Invalid("key_mismatch", field="idempotency_key")
+        return keyed
 
     def charged(self, source: str, customer: str) -> tuple[Instrument, str] | None:
         """The card of a payment, or a card on file of a customer, and "" as it is not declined.

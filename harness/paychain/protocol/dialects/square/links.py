@@ -43,14 +43,17 @@ _SHOWN = ("checkout_options", "description", "payment_note", "pre_populated_data
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/online-checkout/payment-links`: a repeated key returns its link."""
     body = reading.read(call.http.body, "CreatePaymentLink")
-    key = account.key(call.http) if account.backend.knows_keys else ""
-    link = account.links_by_key.get(key) if key else None
-    if link is None:
-        link = _link_from(account, body)
-        account.ignored.note(call, body, _USED)
-        if key:  # a repeat may come while this one is on its way
-            account.links_by_key[key] = link
-    await _attribute(call, account, link, change=partial(_keep, account, link))
+    new = partial(_link_from, account, body)
+    keyed = account.begin(account.links_by_key, call.http, body, new)
+    link = keyed.made
+    account.ignored.note(call, body, _USED)
+
+    def keep() -> None:
+        # A repeat must not bring back what was deleted since.
+        if keyed.done():
+            account.links[link.id] = link
+
+    await _attribute(call, account, link, change=keep)
     shown = _link_shown(call, link)
     related = {"orders": [_order_shown(account, link)]}
     return json_response(200, {"payment_link": shown, "related_resources": related})
@@ -78,7 +81,7 @@ async def list_links(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def show_order(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /v2/orders/{id}`, of a payment link."""
+    """`GET /v2/orders/{id}`, of a payment link. Raises Invalid."""
     link = next((link for link in account.links.values() if link.order_id == name), None)
     if link is None:
         raise Invalid("not_found", what=f"order with id: {name}")
@@ -169,13 +172,6 @@ def _link_from(account: Account, body: dict[str, Any]) -> PaymentLink:
         currency=currency,
         created_s=now_s,
     )
-
-
-def _keep(account: Account, link: PaymentLink) -> None:
-    """Know a new link; one that was deleted since is not known again."""
-    if not link.is_known:
-        link.is_known = True
-        account.links[link.id] = link
 
 
 def _sum_of(order: dict[str, Any]) -> tuple[int, str]:

@@ -118,7 +118,7 @@ async def cancel_by_key(call: VendorCall, account: Account) -> HttpResponse:
 
     It waits for a payment that is still in progress. If no payment came with the key, nothing is
     done and the answer is the same.
-    Source: the SDK's documentation of CancelPaymentByIdempotencyKey.
+    Raises Invalid. Source: the SDK's documentation of CancelPaymentByIdempotencyKey.
     """
     body = reading.read(call.http.body, "CancelPaymentByIdempotencyKey")
     key = reading.text(body, "idempotency_key")
@@ -144,7 +144,10 @@ async def cancel_by_key(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`PUT /v2/payments/{id}`: reduce the amount that completing it will capture."""
+    """`PUT /v2/payments/{id}`: reduce the amount that completing it will capture.
+
+    Raises Invalid.
+    """
     body = reading.read(call.http.body, "UpdatePayment")
     reading.text(body, "idempotency_key")
     change = body.get("payment") or {}

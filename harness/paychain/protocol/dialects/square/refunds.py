@@ -22,7 +22,7 @@ _USED = frozenset({"amount_money", "idempotency_key", "payment_id", "reason"})
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/refunds`."""
+    """`POST /v2/refunds`. Raises Invalid."""
     body = reading.read(call.http.body, "RefundPayment")
     key = reading.text(body, "idempotency_key")
     amount = reading.amount(body)
@@ -56,7 +56,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /v2/refunds/{id}`."""
+    """`GET /v2/refunds/{id}`. Raises Invalid."""
     reference, item = refund_of(name)
     payment = account.payment(reference)
     made = next((each for each in payment.refunds if each.item == item), None) if payment else None

@@ -33,7 +33,7 @@ Shown = dict[str, Any]
 
 
 async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/customers`: a repeated key returns its customer."""
+    """`POST /v2/customers`: a repeated key returns its customer. Raises Invalid."""
     body = reading.read(call.http.body, "CreateCustomer")
     if not any(body.get(name) for name in _NAMES):
         raise Invalid("missing", field=_NAMES[0])
@@ -45,11 +45,12 @@ async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
         kind = {"creation_source": "THIRD_PARTY", "preferences": {"email_unsubscribed": False}}
         return {"id": _new_id(account), **dates, **said, **kind, "version": 0}
 
-    customer = _once(call, account, body, new)
+    keyed = account.begin(account.customers_by_key, call.http, body, new)
+    customer = keyed.made
 
     def keep() -> None:
         # A repeat must not bring back what was deleted since.
-        if account.made_once(customer["id"]):
+        if keyed.done():
             account.customers[customer["id"]] = customer
 
     await _execute(call, account, body, keep)
@@ -125,7 +126,10 @@ async def search_customers(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def create_card(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /v2/cards`: a repeated key returns its card; one that is declined is not kept."""
+    """`POST /v2/cards`: a repeated key returns its card; one that is declined is not kept.
+
+    Raises Invalid.
+    """
     body = reading.read(call.http.body, "CreateCard")
     reading.text(body, "idempotency_key")
     described = _inside(body, "card")
@@ -157,12 +161,13 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
             },
         )
 
-    card = _once(call, account, body, new)
+    keyed = account.begin(account.cards_by_key, call.http, body, new)
+    card = keyed.made
     account.ignored.note(call, body, _USED_CREATION)
     account.ignored.note(call, described, frozenset(_USED_CARD))
 
     def keep() -> None:
-        if account.made_once(card.shown["id"]) and not declined_as:
+        if keyed.done() and not declined_as:
             account.cards[card.shown["id"]] = card
 
     await _execute(call, account, described, keep)
@@ -199,26 +204,6 @@ async def list_cards(call: VendorCall, account: Account) -> HttpResponse:
     if query.get("sort_order") == "DESC":
         known.reverse()
     return _page(CARDS, "cards", known, query)
-
-
-def _once(call: VendorCall, account: Account, body: Shown, new: Callable[[], Any]) -> Any:
-    """A new object, or that of the first request under the same key."""
-    key = account.key(call.http) if account.backend.knows_keys else ""
-    if not key:
-        return new()
-    path = call.http.target
-    known = account.made_by_key.get((path, key))
-    if known is None or known[0] != body:
-        # An error before the work has used up no key: another body is another request.
-        if known is not None and account.is_made(_id_of(known[1])):
-            raise Invalid("key_mismatch", field="idempotency_key")
-        known = account.made_by_key[path, key] = body, new()
-    return known[1]
-
-
-def _id_of(made: Shown | StoredCard) -> str:
-    shown = made.shown if isinstance(made, StoredCard) else made
-    return str(shown["id"])
 
 
 def _new_id(account: Account) -> str:

@@ -34,7 +34,7 @@ def when(seconds: int) -> str:
 
 
 def money(minor: int, payment: Payment) -> dict[str, Any]:
-    """An amount in the currency of a payment."""
+    """An amount in minor units of the currency of a payment."""
     return {"amount": minor, "currency": payment.request.currency}
 
 

@@ -134,7 +134,7 @@ class Account:
     made: int = 0
 
     def new_id(self, prefix: str, digits: int = 24) -> str:
-        """An id for an object that belongs to no payment."""
+        """An id with so many digits for an object that belongs to no payment."""
         self.made += 1
         return opaque(prefix, f"{self.backend.link}/{prefix}/{self.made}", digits)
 

@@ -48,11 +48,8 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
     amount_minor = integer(asked.given, "amount_to_capture") or entry.rest_minor
     if amount_minor > entry.rest_minor:
         raise _too_large("amount_to_capture", amount_minor, entry.rest_minor)
-    fields: dict[str, Any] = {
-        name: text(asked.given, name) or None for name in _DESCRIPTORS if name in asked.given
-    }
-    if "metadata" in asked.given:
-        written(intent.fields.get("metadata", {}), asked.given)
+    is_final = boolean(asked.given, "final_capture", default=True)
+    write, take_back = _write_fields(intent, asked)
     charge = intent.charge
     part = CaptureOrRefund(
         item=charge.next_item("c"),
@@ -60,22 +57,11 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         created_s=account.backend.now_s(),
     )
     charge.captures.append(part)
-    # The events of the link's work show what the request has written.
-    before = Before(intent, "fields")
-
-    # Written again when it is done, onto what others wrote meanwhile: a decline reverted it.
-    def write() -> None:
-        if "metadata" in asked.given:
-            fields["metadata"] = merged(intent.fields.get("metadata", {}), asked.given)
-        intent.fields = {**intent.fields, **fields}
-
-    write()
-    take_back = before.written()
     request = replace(
         charge.request,
         amount_minor=amount_minor,
         item=part.item,
-        is_final=boolean(asked.given, "final_capture", default=True),
+        is_final=is_final,
         is_sale=False,
     )
 
@@ -98,6 +84,30 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         undo=undo,
         note=partial(_if_declined, take_back),
     )
+
+
+def _write_fields(
+    intent: Intent, asked: RoutedRequest
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Write the capture's descriptors and metadata: the events of the link's work show them.
+
+    Returns what writes them again, onto what others have written meanwhile, and what takes them
+    back: a decline reverts them.
+    """
+    fields: dict[str, Any] = {
+        name: text(asked.given, name) or None for name in _DESCRIPTORS if name in asked.given
+    }
+    if "metadata" in asked.given:
+        written(intent.fields.get("metadata", {}), asked.given)
+    before = Before(intent, "fields")
+
+    def write() -> None:
+        if "metadata" in asked.given:
+            fields["metadata"] = merged(intent.fields.get("metadata", {}), asked.given)
+        intent.fields = {**intent.fields, **fields}
+
+    write()
+    return write, before.written()
 
 
 def cancel(account: Account, asked: RoutedRequest) -> Plan:

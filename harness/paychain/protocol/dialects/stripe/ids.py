@@ -30,7 +30,7 @@ def read(prefix: str, name: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=MAX_RECENT)
 def opaque(prefix: str, of: str, digits: int = DIGITS) -> str:
-    """An id without meaning, the same for the same text."""
+    """An id of so many digits without meaning, the same for the same text."""
     number = int.from_bytes(hashlib.sha256(of.encode()).digest(), "big")
     text = []
     for _ in range(digits):

@@ -57,18 +57,6 @@ class StoredCard:
 
 
 @dataclass(slots=True, kw_only=True)
-class KeyedCard:
-    """A card that a request under a key asked to store, and the request's body.
-
-    `is_stored`: it was done. Until then the key is not used up.
-    """
-
-    body: dict[str, Any]
-    card: StoredCard
-    is_stored: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
 class Modification:
     """A capture, refund, cancel or update of the amount, as it was first requested.
 
