@@ -409,6 +409,16 @@ def test_a_partial_approval_that_the_merchant_does_not_accept_is_found(movement:
     assert found["amounts_equal"].amount_minor == 400
 
 
+def test_a_smaller_amount_that_no_issuer_has_booked_is_the_part_that_one_gives(
+    movement: Make,
+) -> None:
+    elsewhere = [movement(link, amount=600) for link in PATH if link != "issuer"]
+    accepts: dict[str, Any] = {"shown_minor": 600, "accepts_partial": True, "is_partial": True}
+    for of, is_given in ((0.6, True), (None, True), (0.5, False)):
+        found = broken(elsewhere, gives_parts={"issuer": of, "other": 0.1}, **accepts)
+        assert ("amounts_equal" not in found) == is_given
+
+
 def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) -> None:
     # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
     unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
