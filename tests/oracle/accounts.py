@@ -18,6 +18,7 @@ class Account:
     """One account: what is held and taken on it now, and what may never have happened."""
 
     holds: int = 0  # how often something was held
+    first: int = 0  # what was held at first
     held: int = 0
     taken: int = 0
     given: int = 0
@@ -41,6 +42,7 @@ class Account:
         """One more line."""
         amount = line.amount_minor
         if line.does == HOLD:
+            self.first = self.first if self.holds else amount
             self.holds += 1
             self.held += amount
             self.was_held += amount

@@ -24,7 +24,7 @@ from paychain.simulation.guard import guards_installed
 from paychain.simulation.simulate import Cycles, frozen_memory
 from tests.oracle.chains import Declared, amount, draw_chain
 from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
-from tests.oracle.rarer import add_to_load, finer
+from tests.oracle.rarer import add_to_load, fewest_numbers, finer
 from tests.oracle.scripted import draw_script
 from tests.oracle.varied import MAPPED, VARIED, vary
 from tests.oracle.world import World, watched
@@ -36,6 +36,8 @@ MAX_DRAWS = 50  # of a chain or a fault that the loader refuses
 MAX_FAULTS = 4
 PROXIED = 4  # of so many pairs one has a proxy on every hop
 TWICE = 15  # of a hundred experiments: whose orders are paid twice
+TWICE_WHERE_REFUSED = 50  # and of those on a chain that refuses the second payment
+TURNED = 30  # of those: where the refusal's code is turned
 SCRIPTED = 25  # of a hundred experiments: those with a failure script
 SCHEDULES = 4  # of one chain: to draw and load another takes as long as a short run
 # Fault kinds that a search leaves out, with magnitudes.
@@ -47,7 +49,13 @@ NOT_SEARCHED: dict[str, tuple[dict[str, Any], ...]] = {
     "bandwidth": ({"rate": "1kB/s"},),
     "duplicate_request": ({"copies": 2, "after": "100ms"}, {"copies": 3, "after": "0s"}),
     "rate_limit": ({"rate": "5/s"}, {"rate": "2/s", "retry_after": "1s"}),
-    "wrong_answer": ({"says": "declined"}, {"says": "approved"}),
+    "wrong_answer": (
+        {"says": "declined"},
+        {"says": "approved"},
+        # As repeats are refused, and as they are not.
+        {"says": "declined", "code": "94"},
+        {"says": "declined", "code": "43"},
+    ),
     "gray": ({"share": "50%"},),
 }
 
@@ -190,6 +198,8 @@ def _draw_chain(chance: Chance) -> tuple[Declared, Chain]:
 def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
     # Up to ten: most of a pair's time passes in payments, and two thousand pairs draw many.
     rate, payments = choose(chance, (20, 10, 40)), some(chance, 8, 16) * 5 // 8
+    # More than there are trace numbers, so that they are used again.
+    payments += fewest_numbers(chain)
     amounts = {"median": 4_000, "least": 100, "most": 90_000}
     paying_ms = payments * 1000 // rate
     steps = [{"at": "0s", "rate": f"{rate}/s"}, {"at": f"{paying_ms}ms", "rate": "0/s"}]
@@ -206,9 +216,16 @@ def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
         },
         "faults": [],
     }
-    if happens(chance, TWICE):
+    refusing = [name for name, link in chain.links.items() if link.duplicates is not None]
+    if happens(chance, TWICE_WHERE_REFUSED if refusing else TWICE):
         twice = {"share": "30%", "gap": "50ms", "key": choose(chance, ("new", "same"))}
         declared["load"]["twice"] = twice
+    if refusing and happens(chance, TURNED):
+        # The customer is not told that the payment repeats another one.
+        turned = {"wrong_answer": {"says": "declined", "code": choose(chance, ("43", "05"))}}
+        target = {"link": choose(chance, refusing)}
+        always = {"id": "turned", "at": "0ms", "for": "3000ms", "target": target, **turned}
+        declared["faults"] = [always]
     for number in range(1, some(chance, 0, MAX_FAULTS) + 1):
         fault = _draw_fault(chance, chain, number)
         with_it = {**declared, "faults": [*declared["faults"], fault]}

@@ -17,6 +17,7 @@ RARELY = 5  # of a hundred places where it may stand
 OWN_CODE = "Z7"
 CARDS = ("4000-4599", "51-55")
 MERCHANTS = ["a shop"]
+FEW_NUMBERS = 10
 # Status codes that say that nothing was done, and some that say nothing.
 STATUSES = (429, 404, 500, 408)
 
@@ -49,9 +50,8 @@ def _at_a_link(chance: Chance, link: Declared) -> None:
         capacity = {"concurrency": some(chance, 1, 3), "queue": some(chance, 0, 4)}
         link["capacity"] = capacity
     if "idempotency" in link and link["idempotency"] != "none" and happens(chance, 20):
-        # A key that is forgotten sooner lets one reference be booked again: `booked_once` names
-        # that, and on an account it is over once both holds are.
-        window = choose(chance, ("1m", "20s", "1h"))
+        # Some are shorter than a payment, so that its repeat is a request like any other.
+        window = choose(chance, ("1m", "300ms", "1s", "5s"))
         link["idempotency"] = {"model": link["idempotency"], "window": window}
     if "duplicates" in link and happens(chance, 50):
         by = choose(chance, (["card"], ["amount"], ["card", "amount", "merchant"]))
@@ -75,9 +75,8 @@ _CLOCKS: tuple[Declared, ...] = (
 
 def _in_a_call(chance: Chance, call: Declared, operation: str, targets: list[str]) -> None:
     if operation == "authorise" and "tenders" not in call and happens(chance, RARELY):
-        # Where two authorisations get one number (few digits, no time), they have one name in every
-        # book, and none says which is meant: chains/card-trace-wraps.yaml shows what that costs.
-        call["trace"] = {"digits": choose(chance, (6, 4))}
+        # With one digit and no time, the eleventh request has the number of the first.
+        call["trace"] = {"digits": choose(chance, (6, 1)), "with_time": bool(chance.integer(1))}
     if happens(chance, RARELY):
         call["propagate_deadline"] = True
         call["min_time_left"] = choose(chance, ("1ms", "500ms", "1500ms"))
@@ -144,6 +143,13 @@ def add_to_load(chance: Chance, chain: Chain, load: Declared) -> Iterator[Declar
         rest = {key: value for key, value in load.items() if key != "arrivals"}
         each = dict.fromkeys(chain.entries, load["arrivals"])
         yield {**rest, "entries": each}
+
+
+def fewest_numbers(chain: Chain) -> int:
+    """How many trace numbers the caller has that uses them again the soonest; 0: none ever does."""
+    calls = [call for link in chain.links.values() for call in link.calls.values()]
+    numbers = [call.trace.numbers for call in calls if call.trace is not None]
+    return min((count for count in numbers if count <= FEW_NUMBERS), default=0)
 
 
 def finer(chance: Chance, kind: str) -> Declared:

@@ -67,7 +67,16 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "books_agree",
             # Where its customer saw no approval, the books are no second finding.
             "no_orphaned_authorisation",
+            # Its gateway's book has what was captured under the trace number of two payments: what
+            # was refunded of this one was never captured, or its own capture was refused.
+            "refunded_within_captured",
+            "completed",
         ),
+        False,
+    ),
+    "held again under one name": (
+        # What a card holds twice of an authorisation, or for nobody, is that finding alone.
+        ("booked_once", "no_double_charge", "no_orphaned_authorisation"),
         False,
     ),
     "taken or given twice": (

@@ -26,6 +26,8 @@ MET: tuple[Declared, ...] = (
     {"decline": {"code": "91"}},
     {"decline": {"code": "51"}},
     {"wrong_answer": {"says": "declined"}},
+    {"wrong_answer": {"says": "declined", "code": "94"}},
+    {"wrong_answer": {"says": "declined", "code": "43"}},
     {"wrong_answer": {"says": "approved"}},
     {"stuck_pending": {}, "for": "1s"},
 )

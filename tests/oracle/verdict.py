@@ -186,6 +186,9 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     collected = _collected(world, deal)
     if taken != collected:
         yield "collected otherwise than debited", abs(taken - collected)
+    again = [each.was_held - each.first for each in accounts(deal.lines).values() if each.holds > 1]
+    if again:
+        yield "held again under one name", max(again)
     if repeated := _repeated(deal):
         yield "taken or given twice", repeated
     if (apart := _apart(world, deal)) > 0:
@@ -246,8 +249,8 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         could_be = any(card.held > 0 or card.expired for card in sale.cards)
         if not taken:
             yield "never collected" if could_be else "nothing to collect", customer.amount_minor
-        # Parts of a share are cut to whole cents: the last one may be missing.
-        elif taken < int(sale.book.was_held * declared.of) - declared.parts:
+        # The parts are together the whole share, which may be rounded up.
+        elif taken < int(sale.book.was_held * declared.of):
             yield "collected in part", customer.amount_minor
         # Everything was captured, and nobody gives the rest of the hold back.
         elif any(card.held > 0 for card in sale.cards):

@@ -409,6 +409,16 @@ def test_a_partial_approval_that_the_merchant_does_not_accept_is_found(movement:
     assert found["amounts_equal"].amount_minor == 400
 
 
+def test_a_smaller_amount_that_no_issuer_has_booked_is_the_part_that_one_gives(
+    movement: Make,
+) -> None:
+    elsewhere = [movement(link, amount=600) for link in PATH if link != "issuer"]
+    accepts: dict[str, Any] = {"shown_minor": 600, "accepts_partial": True, "is_partial": True}
+    for of, is_given in ((0.6, True), (None, True), (0.5, False)):
+        found = broken(elsewhere, gives_parts={"issuer": of, "other": 0.1}, **accepts)
+        assert ("amounts_equal" not in found) == is_given
+
+
 def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) -> None:
     # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
     unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
@@ -751,3 +761,41 @@ def test_a_refused_capture_is_not_done_by_the_same_item_of_another_authorisation
     # What a relay made of the gateway's reference is the same authorisation.
     relayed = [msgspec.structs.replace(move, reference="p1-1.scheme.1") for move in other]
     assert "completed" not in broken([*first, *relayed], **refused)
+
+
+def test_what_is_not_collected_of_one_of_two_means_is_its_own_part(movement: Make) -> None:
+    """Means of 200 and 800, each captured in halves: the second half of the first is refused."""
+    first = [movement(link, amount=200, reference="p1-1/1") for link in PATH]
+    second = [movement(link, amount=800, reference="p1-1/2") for link in PATH]
+    parts = [
+        follow_up("refused" if name == "p1-1/1 c2" else "done", name=name, amount_minor=amount)
+        for name, amount in (
+            ("p1-1/1 c1", 100),
+            ("p1-1/1 c2", 100),
+            ("p1-1/2 c1", 400),
+            ("p1-1/2 c2", 400),
+        )
+    ]
+    # The processor passes it on under the bank's own name, and nobody there knows how much is due.
+    passed_on = follow_up("refused", link="processor-a", name="p1-1/1~scheme c2", amount_minor=0)
+    found = findings([*first, *second], follow_ups=[*parts, passed_on])
+    assert found["completed"].amount_minor == 100
+
+
+def test_what_is_not_collected_of_two_means_is_their_sum(movement: Make) -> None:
+    moved = [movement(link, reference=f"p1-1/{part}") for link in PATH for part in (1, 2)]
+    refused = [
+        follow_up("refused", name=f"p1-1/{part} c1", amount_minor=amount)
+        for part, amount in ((1, 200), (2, 800))
+    ]
+    assert findings(moved, follow_ups=refused)["completed"].amount_minor == 1_000
+
+
+def test_of_two_tries_at_one_means_neither_of_which_was_collected_one_is_due(
+    movement: Make,
+) -> None:
+    moved = [movement(link, reference=name) for link in PATH for name in ("p1-1/1", "p1-1/1.1")]
+    refused = [
+        follow_up("refused", name=f"{name} c1", amount_minor=200) for name in ("p1-1/1", "p1-1/1.1")
+    ]
+    assert findings(moved, follow_ups=refused)["completed"].amount_minor == 200

@@ -48,6 +48,7 @@ class Parties:
     at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
     units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
     price may be when something is sold, `quote_times`: how long a quote holds, both in ns by link.
+    `duplicate_codes`: by which links refuse a payment as the repeat of another one.
     """
 
     settling: frozenset[str]
@@ -70,6 +71,7 @@ class Parties:
     scale: int = 1
     price_ages: Mapping[str, int] = field(default_factory=dict)
     quote_times: Mapping[str, int] = field(default_factory=dict)
+    duplicate_codes: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -114,6 +116,9 @@ class Parties:
             own_closed=own_closed,
             without_book=frozenset(chain.own_services()),
             has=_what_there_is(chain) | ({"closed call"} if closed or own_closed else set()),
+            duplicate_codes=frozenset(
+                link.duplicates.code for link in chain.links.values() if link.duplicates is not None
+            ),
             funding={
                 name: to_minor(str(link.funding.amount), chain.currency)
                 for name, link in chain.links.items()

@@ -180,7 +180,7 @@ def reconcile(
         amount_minor=customer.amount_minor,
         currency=customer.currency,
         shown_approved=customer.outcome is Outcome.APPROVED,
-        knows_original=knows_original(customer, story.decisions),
+        knows_original=knows_original(customer, story.decisions, parties.duplicate_codes),
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,

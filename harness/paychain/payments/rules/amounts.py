@@ -84,9 +84,15 @@ def _is_partial_approval(
     ((amount_minor, _),) = amounts
     # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
     is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts.keys()
-    given = [of for link, of in payment.gives_parts.items() if link in entry.positions]
+    givers = payment.gives_parts
+    given = [of for link, of in givers.items() if link in entry.positions]
+    # Where no issuer has booked it, any of them may have given it.
+    is_enough = all if given else any
     return is_issuers and any(
-        all(_may_be_given(amount_minor, part_minor, of) for of in given or [None])
+        is_enough(
+            _may_be_given(amount_minor, part_minor, of)
+            for of in given or list(givers.values()) or [None]
+        )
         for part_minor in payment.parts_minor(entry)
     )
 

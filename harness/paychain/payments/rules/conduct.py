@@ -137,9 +137,25 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
 
 def _due_minor(payment: Reconciled, follow_up: FollowUp) -> int:
     """How much a refund was of."""
-    # Only the merchant writes down how much is due; what other links pass on has the same item.
-    due = (other.amount_minor for other in payment.follow_ups if other.item == follow_up.item)
-    return follow_up.amount_minor or max(due)
+    return _as_due(payment, follow_up).amount_minor
+
+
+def _as_due(payment: Reconciled, follow_up: FollowUp) -> FollowUp:
+    """The follow-up as the merchant wrote it down, with its amount; itself where nobody did.
+
+    Only the merchant writes down how much is due. What other links pass on has the same item, and
+    its name may be their own. Of a payment by several means each has a first capture, `c1`.
+    """
+    if follow_up.amount_minor:
+        return follow_up
+    same = [
+        other
+        for other in payment.follow_ups
+        if other.amount_minor
+        and (other.operation, other.item) == (follow_up.operation, follow_up.item)
+    ]
+    own = [other for other in same if other.is_of(follow_up.reference)]
+    return next(iter(own or same), follow_up)
 
 
 def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
@@ -216,21 +232,19 @@ def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
 
 
 def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
-    """What the follow-ups were about: each item once, however many links it failed at."""
-    # Only the merchant writes down how much is due; what other links pass on has the same item.
-    due = {
-        (follow_up.operation, follow_up.item): follow_up.amount_minor
-        for follow_up in payment.follow_ups
-        if follow_up.amount_minor
-    }
-    items = {(follow_up.operation, follow_up.item) for follow_up in follow_ups}
+    """What the follow-ups were about: each item once, however many links it failed at.
+
+    Of a payment by several means each has its own items.
+    """
+    taken = [_as_due(payment, each) for each in follow_ups if each.operation in _TAKES]
+    items = {(each.operation, each.tender, each.item): each for each in taken}
     moved: Counter[str] = Counter()
-    for operation, item in items:
-        if operation in _TAKES:
-            moved[operation] += due.get((operation, item), payment.amount_minor)
+    for each in items.values():
+        moved[each.operation] += each.amount_minor or payment.amount_minor
     # A webhook or an advice is about the money that may be captured for it; a refund gives back
     # what was captured.
-    return max(moved.values(), default=0) or max(due.values(), default=payment.amount_minor)
+    due = (each.amount_minor for each in payment.follow_ups if each.amount_minor)
+    return max(moved.values(), default=0) or max(due, default=payment.amount_minor)
 
 
 @money_rule(

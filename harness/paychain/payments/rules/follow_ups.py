@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from paychain.payments.journal import Decision, DecisionKind
-from paychain.payments.rules.position import REPEAT
+from paychain.payments.rules.position import PART, REPEAT
 
 End = Literal["never sent", "unanswered", "done", "refused", "abandoned", "cancelled"]
 _KINDS: Mapping[DecisionKind, End] = {
@@ -64,6 +65,11 @@ class FollowUp:
     def reference(self) -> str:
         """Of the authorisation that it follows, as its link sent it."""
         return self.name.partition(" ")[0]
+
+    @property
+    def tender(self) -> str:
+        """Which of several means it is about: "2" of p1-1/2, and of p1-1/2.1; "" of a whole one."""
+        return "".join(takewhile(str.isdigit, self.reference.partition(PART)[2]))
 
     @property
     def reports_charge_back(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from paychain.payments.journal import (
     DELIVERED_AS,
@@ -79,12 +79,16 @@ def _by_its_caller(hop: HopRecord, above: list[HopRecord]) -> list[HopRecord]:
     return [asked for asked in above if (asked.caller, asked.attempt) == (caller, attempt)]
 
 
-def knows_original(customer: PaymentRecord, decisions: Sequence[Decision]) -> bool:
+def knows_original(
+    customer: PaymentRecord, decisions: Sequence[Decision], codes: Collection[str]
+) -> bool:
     """Whether the customer was declined as a repeat of what was approved for the same order.
 
-    Such a refusal names the original with the amount that it holds.
+    Such a refusal names the original with the amount that it holds. `codes`: by which the chain
+    refuses repeats; whoever was shown another one does not know that there was an original.
     """
-    return customer.outcome is Outcome.DECLINED and any(
+    is_refused = customer.outcome is Outcome.DECLINED and customer.code in codes
+    return is_refused and any(
         decision.kind is DecisionKind.DUPLICATE_REFUSED
         and decision.link == customer.decided_by
         and decision.amount_minor > 0
