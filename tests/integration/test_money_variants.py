@@ -68,6 +68,8 @@ def test_the_right_rules_name_the_right_number_of_payments(name: str) -> None:
     found = broken(records, Parties.of(chain), None)
     expected = {rule: int(payments) for rule, payments in variant["broken"].items()}
     assert {each.rule: each.payments for each in found} == expected, found
+    amounts = {rule: int(minor) for rule, minor in variant.get("amounts", {}).items()}
+    assert {each.rule: each.amount_minor for each in found if each.rule in amounts} == amounts
     if "approved" in variant:
         seen = [each.outcome for each in records if isinstance(each, PaymentRecord)]
         assert seen.count(Outcome.APPROVED) == int(variant["approved"])
