@@ -6,9 +6,11 @@ it; `amount`, `merchant` and `scheme` are used where the file has them.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +32,9 @@ SCHEME_COLUMNS = ("scheme", "card_scheme", "brand", "card_brand", "network")
 CARD_NUMBERS = ("pan", "card_number", "cardnumber", "card", "number")
 MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19  # ISO/IEC 7812-1 identifiers of payment cards
 MILLISECONDS_FROM = 100_000_000_000  # an epoch time above it counts milliseconds, not seconds
+# A comma before the last digits is a decimal one; before exactly three it may separate thousands.
+_DECIMAL_COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+")
+_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SPELLINGS = {"american express": "amex", "americanexpress": "amex", "master card": "mastercard"}
 
 
@@ -88,7 +93,9 @@ def read_replay(path: Path) -> Replay:
     """The recorded payments. Raises UserError with the line of the first mistake."""
     try:
         data = read_bounded(path, MAX_BYTES)
-        file = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        encoding = "utf-16" if is_utf16 else "utf-8-sig"
+        file = io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
         header = file.readline()
         delimiter = max(DELIMITERS, key=header.count)
         file.seek(0)
@@ -99,7 +106,9 @@ def read_replay(path: Path) -> Replay:
         return Replay(path, hashlib.sha256(data).hexdigest(), payments, unused)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8", hint="save it as CSV in UTF-8") from error
+    except csv.Error as error:
         raise UserError(f"{path} is not a CSV file: {error}") from error
 
 
@@ -122,11 +131,14 @@ def _read(
                 f"{path} has more than {MAX_ARRIVALS:,} arrivals", hint="replay a part of it"
             )
         _refuse_card_numbers(path, line, row)
+        # Spreadsheets export rows that were cleared.
+        if not any(text for _, text in _cells(row)):
+            continue
         where = f"{path}:{line}"
         payments.append(
             ReplayedPayment(
                 at_s=seconds(row.get(times), where),
-                amount=_cell(row, amount) or None,
+                amount=_amount(_cell(row, amount), where),
                 amount_minor=_whole(_cell(row, minor), where) if minor else None,
                 currency=_cell(row, currency).upper(),
                 merchant=_cell(row, merchant),
@@ -171,7 +183,8 @@ def _cell(row: Mapping[str, str | None], column: str | None) -> str:
 
 def _seconds(text: str | None, where: str) -> float:
     try:
-        value = float(text or "")
+        # Nobody separates the thousands of seconds.
+        value = float((text or "").replace(",", "."))
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
@@ -199,6 +212,18 @@ def _timestamp(text: str | None, where: str) -> float:
             hint="write one such as 2026-11-27T18:00:00.250Z, or seconds since 1970",
         )
     return value / 1e3 if value >= MILLISECONDS_FROM else value
+
+
+def _amount(text: str, where: str) -> str | None:
+    """An amount with a decimal point: `1250.00` for `1,250.00`, `1.250,00` and `1250,00`."""
+    if _THOUSANDS.fullmatch(text) and (text.count(",") > 1 or "." in text):
+        return text.replace(",", "")
+    if _DECIMAL_COMMA.fullmatch(text):
+        if _THOUSANDS.fullmatch(text):
+            either = f"{text.replace(',', '')} or {text.replace(',', '.')}"
+            raise UserError(f"{where}: '{text}' may mean {either}", hint="write a decimal point")
+        return text.replace(".", "").replace(",", ".")
+    return text or None
 
 
 def _whole(text: str, where: str) -> int | None:
@@ -233,9 +258,9 @@ def _refuse_card_numbers(path: Path, line: int, row: Mapping[str, str | None]) -
 
 def _cells(row: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
     for name, text in row.items():
-        # Under None are the cells beyond the header.
-        if isinstance(name, str) and isinstance(text, str):
-            yield name, text.strip()
+        # The reader keeps the cells beyond the header as a list, under None.
+        for cell in text if isinstance(text, list) else [text or ""]:
+            yield name or "", cell.strip()
 
 
 def _passes_luhn(digits: str) -> bool:
