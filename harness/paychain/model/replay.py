@@ -10,13 +10,13 @@ import codecs
 import csv
 import hashlib
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from paychain.declaration.quantity import with_point
 from paychain.declaration.reading import read_bounded
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
@@ -32,9 +32,6 @@ SCHEME_COLUMNS = ("scheme", "card_scheme", "brand", "card_brand", "network")
 CARD_NUMBERS = ("pan", "card_number", "cardnumber", "card", "number")
 MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19  # ISO/IEC 7812-1 identifiers of payment cards
 MILLISECONDS_FROM = 100_000_000_000  # an epoch time above it counts milliseconds, not seconds
-# A comma before the last digits is a decimal one; before exactly three it may separate thousands.
-_DECIMAL_COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+")
-_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SPELLINGS = {"american express": "amex", "americanexpress": "amex", "master card": "mastercard"}
 
 
@@ -216,14 +213,12 @@ def _timestamp(text: str | None, where: str) -> float:
 
 def _amount(text: str, where: str) -> str | None:
     """An amount with a decimal point: `1250.00` for `1,250.00`, `1.250,00` and `1250,00`."""
-    if _THOUSANDS.fullmatch(text) and (text.count(",") > 1 or "." in text):
-        return text.replace(",", "")
-    if _DECIMAL_COMMA.fullmatch(text):
-        if _THOUSANDS.fullmatch(text):
-            either = f"{text.replace(',', '')} or {text.replace(',', '.')}"
-            raise UserError(f"{where}: '{text}' may mean {either}", hint="write a decimal point")
-        return text.replace(".", "").replace(",", ".")
-    return text or None
+    readings = with_point(text)
+    if len(readings) > 1:
+        raise UserError(
+            f"{where}: '{text}' may mean {' or '.join(readings)}", hint="write a decimal point"
+        )
+    return readings[0] if readings else text or None
 
 
 def _whole(text: str, where: str) -> int | None:
