@@ -39,10 +39,12 @@ def changed(declared: Any, change: Any) -> Any:
 
 def pair_of(variant: dict[str, Any]) -> Pair:
     chain = changed(FILE["chains"][variant["from"]], variant.get("chain", {}))
+    chain["links"] = dict(chain["links"])
     for path in variant.get("without", []):
         link, _, key = path.partition(".")
-        links = chain["links"]
-        chain["links"] = {**links, link: {k: v for k, v in links[link].items() if k != key}}
+        declared = chain["links"].pop(link)
+        if key:
+            chain["links"][link] = {k: v for k, v in declared.items() if k != key}
     faults = [
         {"id": f"f{number}", **FAULT, **fault}
         for number, fault in enumerate(variant.get("faults", []))
