@@ -39,10 +39,12 @@ def changed(declared: Any, change: Any) -> Any:
 
 def pair_of(variant: dict[str, Any]) -> Pair:
     chain = changed(FILE["chains"][variant["from"]], variant.get("chain", {}))
+    chain["links"] = dict(chain["links"])
     for path in variant.get("without", []):
         link, _, key = path.partition(".")
-        links = chain["links"]
-        chain["links"] = {**links, link: {k: v for k, v in links[link].items() if k != key}}
+        declared = chain["links"].pop(link)
+        if key:
+            chain["links"][link] = {k: v for k, v in declared.items() if k != key}
     faults = [
         {"id": f"f{number}", **FAULT, **fault}
         for number, fault in enumerate(variant.get("faults", []))
@@ -68,6 +70,8 @@ def test_the_right_rules_name_the_right_number_of_payments(name: str) -> None:
     found = broken(records, Parties.of(chain), None)
     expected = {rule: int(payments) for rule, payments in variant["broken"].items()}
     assert {each.rule: each.payments for each in found} == expected, found
+    amounts = {rule: int(minor) for rule, minor in variant.get("amounts", {}).items()}
+    assert {each.rule: each.amount_minor for each in found if each.rule in amounts} == amounts
     if "approved" in variant:
         seen = [each.outcome for each in records if isinstance(each, PaymentRecord)]
         assert seen.count(Outcome.APPROVED) == int(variant["approved"])

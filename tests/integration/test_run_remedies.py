@@ -98,12 +98,22 @@ def test_a_success_that_fell_short_names_the_call_that_has_no_way_round(
     assert limit.passed, limit
 
 
+@pytest.mark.parametrize(
+    ("second", "fault"),
+    [
+        ("fallback: [{to: gateway-b}]", "lost_answer: {share: 50%}"),
+        # Both gateways answer: no outcome is unknown.
+        ("hedge: {after: 200ms, to: gateway-b}", "slow_answer: {delay: 700ms}"),
+    ],
+    ids=["failover", "hedge"],
+)
 def test_a_forward_to_another_processor_is_remedied_by_a_reversal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str, fault: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    lost = LOST.replace("processor-a", "gateway-a")
-    declare(tmp_path, shop=TWO_GATEWAYS, quick=experiment(lost, arrivals="20/s"))
+    lost = f"{{id: lost, at: 0s, for: 1s, target: {{link: gateway-a}}, {fault}}}"
+    gateways = TWO_GATEWAYS.replace("fallback: [{to: gateway-b}]", second)
+    declare(tmp_path, shop=gateways, quick=experiment(lost, arrivals="20/s"))
     before = {found.rule: found for found in played(tmp_path).money.rules}
     (remedy,) = before["no_double_charge"].remedies
     assert str(remedy).endswith("set links.front.calls.forward.on_unknown: reverse")
@@ -160,8 +170,28 @@ def test_wrong_decimals_are_remedied_where_they_are_declared(
             "authorisations_settled",
             "remove links.processor-a.webhooks.clock_skew",
         ),
+        (
+            [
+                ("role: gateway,", "role: gateway, captures: {'on': webhook},"),
+                ("role: processor,", "role: processor, webhooks: {to: gateway},"),
+                ("on_unknown: reverse}", "on_unknown: reverse, fallback: [{to: standby}]}"),
+                (
+                    "  issuer:",
+                    "  standby: {role: processor, calls: {authorise: {to: issuer}}}\n  issuer:",
+                ),
+            ],
+            [DOWN],
+            "authorisations_settled",
+            "set links.standby.webhooks: {to: gateway}",
+        ),
     ],
-    ids=["stored and given up", "stored and declined", "reversals lost", "webhooks too old"],
+    ids=[
+        "stored and given up",
+        "stored and declined",
+        "reversals lost",
+        "webhooks too old",
+        "webhooks not sent",
+    ],
 )
 def test_what_was_never_delivered_is_remedied_where_it_waited(
     tmp_path: Path,

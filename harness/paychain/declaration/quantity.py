@@ -7,7 +7,7 @@ time and of a count, the same in every output.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -24,7 +24,22 @@ MAX_PART = 10  # wholes: more is a slip of the pen
 _BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _LARGE = re.compile(r"[0-9]{13,}(?:\.[0-9]+)?")
-_WITH_COMMA = re.compile(r"[0-9]+(?:\.[0-9]{3})*,[0-9]{1,3}|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+# A comma before the last digits is a decimal one; before exactly three it may separate thousands.
+_DECIMAL_COMMA = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_NUMBER_AND_WORD = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|per)?\s*([a-z]+)")
+_TIME_WORDS = {
+    **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+}
+_RATE_WORDS = {
+    **dict.fromkeys(("tps", "rps", "qps", "sec", "second"), "s"),
+    **dict.fromkeys(("tpm", "rpm", "minute"), "min"),
+    "hour": "h",
+}
 MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in one cell
 
 
@@ -33,7 +48,8 @@ def duration_seconds(value: Any) -> float:
     if _BARE.fullmatch(str(value)):
         raise ValueError(f"'{value}' has no unit; write {value}s or {value}ms")
     if _DURATION.fullmatch(str(value)) is None:
-        raise ValueError(f"'{value}' is not a duration; write one such as 300ms, 2s or 1m30s")
+        example = _in_units(value, _TIME_WORDS, "") or "one such as 300ms, 2s or 1m30s"
+        raise ValueError(f"'{value}' is not a duration; write {example}")
     parts = [(float(number), _SECONDS[unit]) for number, unit in _DURATION_PART.findall(str(value))]
     units = [unit_s for _, unit_s in parts]
     if units != sorted(set(units), reverse=True):
@@ -47,14 +63,22 @@ def rate_per_second(value: Any) -> float:
         raise ValueError(f"'{value}' has no unit; write {value}/s")
     match = _RATE.fullmatch(str(value))
     if match is None:
-        raise ValueError(f"'{value}' is not a rate; write one such as 40/s or 600/min")
+        example = _in_units(value, _RATE_WORDS, "/") or "one such as 40/s or 600/min"
+        raise ValueError(f"'{value}' is not a rate; write {example}")
     return float(match[1]) / _SECONDS[match[2]]
+
+
+def _in_units(value: Any, words: Mapping[str, str], before: str) -> str:
+    """`3s` for `3 seconds`, `20/s` for `20 tps`; "" for what is neither."""
+    match = _NUMBER_AND_WORD.fullmatch(str(value).lower())
+    unit = words.get(match[2]) if match else None
+    return f"{match[1]}{before}{unit}" if match and unit else ""
 
 
 def share_of_one(value: Any) -> float:
     """0.5 for `50%`."""
     if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{value}' has no unit; write it in percent, such as 50%")
+        raise ValueError(f"'{value}' has no unit; write it in percent{_percent(value, below=1)}")
     match = _SHARE.fullmatch(str(value))
     if match is None:
         raise ValueError(f"'{value}' is not a share; write it in percent, such as 50%")
@@ -65,10 +89,23 @@ def share_of_one(value: Any) -> float:
     return share
 
 
+def _percent(value: Any, *, below: int) -> str:
+    """`: 95%` for what is probably meant by 95 or 0.95.
+
+    `below`: a number below it is read as a part of the whole.
+    """
+    bare = Decimal(str(value))
+    percent = bare * 100 if bare < below else bare
+    return f": {percent.normalize():f}%" if 0 < percent <= below * 100 else ", such as 50%"
+
+
 def part_of_whole(value: Any) -> float:
     """1.15 for `115%`: a share that may be more than the whole, up to ten times it."""
     match = _SHARE.fullmatch(str(value))
-    if match is None or _BARE.fullmatch(str(value)):
+    if _BARE.fullmatch(str(value)):
+        percent = _percent(value, below=MAX_PART)
+        raise ValueError(f"'{value}' has no unit; write it in percent{percent}")
+    if match is None:
         return share_of_one(value)
     part = float(Decimal(match[1]) / 100)
     if part > MAX_PART:
@@ -99,12 +136,23 @@ def amount(value: Any) -> Decimal:
     text = str(value)
     if _LARGE.fullmatch(text):
         raise ValueError(f"'{value}' is too large; write at most {MAX_AMOUNT}")
-    if _WITH_COMMA.fullmatch(text):
-        hint = "write a decimal point and no separators, such as 1250.00"
-        raise ValueError(f"'{value}' has a comma; {hint}")
+    readings = with_point(text)
+    if readings:
+        hint = "write a decimal point and no separators"
+        raise ValueError(f"'{value}' has a comma; {hint}: {' or '.join(readings)}")
     if isinstance(value, bool) or _AMOUNT.fullmatch(text) is None:
         raise ValueError(f"'{value}' is not an amount; write one such as 50.00")
     return Decimal(text)
+
+
+def with_point(text: str) -> list[str]:
+    """What an amount with a comma may mean: `1250.00` for `1.250,00`, both for `1,250`."""
+    readings = []
+    if _THOUSANDS.fullmatch(text):
+        readings.append(text.replace(",", ""))
+    if _DECIMAL_COMMA.fullmatch(text):
+        readings.append(text.replace(".", "").replace(",", "."))
+    return readings
 
 
 _LONG_S = 10_000.0  # from here on a declared time is read in hours

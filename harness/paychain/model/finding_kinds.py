@@ -29,6 +29,7 @@ Kind = Literal[
     "wrong_decimals",
     "hold_expires_early",
     "memory_outbox",
+    "webhook_not_sent",
     "webhook_refused",
     "webhook_given_up_early",
     "charge_back_not_reported",
@@ -182,6 +183,12 @@ KINDS: dict[Kind, KindFacts] = {
         "A crash loses what is due but not yet delivered, so approved payments are never "
         "collected.",
         "transactional outbox (microservices.io/patterns/data/transactional-outbox.html)",
+    ),
+    "webhook_not_sent": KindFacts(
+        "money",
+        "What waits for a webhook that nobody sends is never collected, however well the rest "
+        "works: a standby that is rarely needed, or a gift card.",
+        "docs/follow-ups.md: return page and webhook both capture",
     ),
     "webhook_refused": KindFacts(
         "money",

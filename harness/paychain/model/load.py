@@ -77,6 +77,7 @@ class ArrivalShape(Declared):
     daily: Day | None = None
     replay: str | None = None  # a CSV file beside the experiment
     _recorded: Replay | None = PrivateAttr(default=None)
+    _lasts_s: float | None = PrivateAttr(default=None)
 
     @property
     def recorded(self) -> Replay | None:
@@ -88,11 +89,13 @@ class ArrivalShape(Declared):
         """The recorded arrivals, in seconds since the start of the load."""
         return tuple(payment.at_s for payment in self._recorded.payments) if self._recorded else ()
 
-    def read(self, folder: Path, kept: Path | None = None) -> None:
+    def read(self, folder: Path, lasts_s: float, kept: Path | None = None) -> None:
         """Read the recorded payments, from a copy that is `kept` if there is one.
 
-        Raises UserError with the place of a mistake.
+        `lasts_s`: of the load; later payments are left out. Raises UserError with the place of a
+        mistake.
         """
+        self._lasts_s = lasts_s
         if self.replay is None:
             return
         path = kept or folder / self.replay
@@ -124,9 +127,20 @@ class ArrivalShape(Declared):
             return f"{self.steps[0].rate:g}/s"
         if self.steps is not None:
             return "steps of " + ", ".join(f"{step.rate:g}/s" for step in self.steps)
-        unused = self._recorded.unused if self._recorded else ()
-        columns = f" (columns not used: {', '.join(unused)})" if unused else ""
-        return str(self.ramp or self.daily or f"replayed from {self.replay}{columns}")
+        return str(self.ramp or self.daily or f"replayed from {self.replay}{self._left_out()}")
+
+    def _left_out(self) -> str:
+        """In words, what of a file is not used."""
+        lasts_s = self._lasts_s
+        if self._recorded is None or lasts_s is None:
+            return ""
+        notes = []
+        later = sum(at_s >= lasts_s for at_s in self.times)
+        if later:
+            notes.append(f"{later:,} of {len(self.times):,} payments are after the load's end")
+        if self._recorded.unused:
+            notes.append(f"columns not used: {', '.join(self._recorded.unused)}")
+        return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _rate_or_shape(value: Any) -> Any:

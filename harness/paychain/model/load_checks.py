@@ -168,7 +168,7 @@ def read_recorded(
     if load.arrivals is None or load.arrivals.replay is None:
         return
     try:
-        load.arrivals.read(folder, kept)
+        load.arrivals.read(folder, lasts_s, kept)
         if load.arrivals.recorded is not None and currency is not None:
             load.arrivals.recorded.amounts(currency)
     except UserError as error:

@@ -79,7 +79,7 @@ class Hedge(Declared):
     """Send a second request when the first has no answer after a while; the first answer wins.
 
     Without `to` it is a repeat with the same key; with it, an attempt of its own at another link,
-    and the loser is reversed.
+    and the loser is reversed; of a `forward`, only with `on_unknown: reverse`.
     """
 
     after: Duration

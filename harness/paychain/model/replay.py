@@ -6,6 +6,7 @@ it; `amount`, `merchant` and `scheme` are used where the file has them.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from paychain.declaration.quantity import with_point
 from paychain.declaration.reading import read_bounded
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
@@ -88,7 +90,9 @@ def read_replay(path: Path) -> Replay:
     """The recorded payments. Raises UserError with the line of the first mistake."""
     try:
         data = read_bounded(path, MAX_BYTES)
-        file = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        encoding = "utf-16" if is_utf16 else "utf-8-sig"
+        file = io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
         header = file.readline()
         delimiter = max(DELIMITERS, key=header.count)
         file.seek(0)
@@ -99,7 +103,9 @@ def read_replay(path: Path) -> Replay:
         return Replay(path, hashlib.sha256(data).hexdigest(), payments, unused)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8", hint="save it as CSV in UTF-8") from error
+    except csv.Error as error:
         raise UserError(f"{path} is not a CSV file: {error}") from error
 
 
@@ -122,11 +128,14 @@ def _read(
                 f"{path} has more than {MAX_ARRIVALS:,} arrivals", hint="replay a part of it"
             )
         _refuse_card_numbers(path, line, row)
+        # Spreadsheets export rows that were cleared.
+        if not any(text for _, text in _cells(row)):
+            continue
         where = f"{path}:{line}"
         payments.append(
             ReplayedPayment(
                 at_s=seconds(row.get(times), where),
-                amount=_cell(row, amount) or None,
+                amount=_amount(_cell(row, amount), where),
                 amount_minor=_whole(_cell(row, minor), where) if minor else None,
                 currency=_cell(row, currency).upper(),
                 merchant=_cell(row, merchant),
@@ -171,7 +180,8 @@ def _cell(row: Mapping[str, str | None], column: str | None) -> str:
 
 def _seconds(text: str | None, where: str) -> float:
     try:
-        value = float(text or "")
+        # Nobody separates the thousands of seconds.
+        value = float((text or "").replace(",", "."))
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
@@ -199,6 +209,16 @@ def _timestamp(text: str | None, where: str) -> float:
             hint="write one such as 2026-11-27T18:00:00.250Z, or seconds since 1970",
         )
     return value / 1e3 if value >= MILLISECONDS_FROM else value
+
+
+def _amount(text: str, where: str) -> str | None:
+    """An amount with a decimal point: `1250.00` for `1,250.00`, `1.250,00` and `1250,00`."""
+    readings = with_point(text)
+    if len(readings) > 1:
+        raise UserError(
+            f"{where}: '{text}' may mean {' or '.join(readings)}", hint="write a decimal point"
+        )
+    return readings[0] if readings else text or None
 
 
 def _whole(text: str, where: str) -> int | None:
@@ -233,9 +253,9 @@ def _refuse_card_numbers(path: Path, line: int, row: Mapping[str, str | None]) -
 
 def _cells(row: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
     for name, text in row.items():
-        # Under None are the cells beyond the header.
-        if isinstance(name, str) and isinstance(text, str):
-            yield name, text.strip()
+        # The reader keeps the cells beyond the header as a list, under None.
+        for cell in text if isinstance(text, list) else [text or ""]:
+            yield name or "", cell.strip()
 
 
 def _passes_luhn(digits: str) -> bool:

@@ -53,7 +53,7 @@ def _limit(parse: Any, example: str, *, may_wait: bool = False) -> Any:
     def read(value: Any) -> Limit:
         match = _LIMIT.fullmatch(str(value).strip())
         if match is None:
-            raise ValueError(f"'{value}' is not a limit; write one such as \"{example}\"")
+            raise ValueError(f"'{value}' is not a limit; write {_with_sign(value, parse, example)}")
         if match[1][0] != example[0]:
             side = "at least" if example[0] == ">" else "at most"
             what = f"'{value}' has the wrong sign: a better chain would fail sooner"
@@ -67,6 +67,15 @@ def _limit(parse: Any, example: str, *, may_wait: bool = False) -> Any:
         )
 
     return BeforeValidator(read)
+
+
+def _with_sign(value: Any, parse: Any, example: str) -> str:
+    """A value without a sign as the limit that is probably meant; another value: an example."""
+    try:
+        parse(value)
+    except ValueError:
+        return f'one such as "{example}"'
+    return f'"{example[0]}= {value}"'
 
 
 def _schema(example: str) -> WithJsonSchema:

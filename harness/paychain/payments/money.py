@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
-from itertools import pairwise
 
 import msgspec
 
@@ -108,21 +107,18 @@ def share_of(amount_minor: int, share: float) -> int:
 
 
 def parts_of(amount_minor: int, shares: Sequence[float]) -> list[int]:
-    """An amount in declared shares, and what is left of it as the last part.
+    """An amount in declared shares, each half up, and what is left of it as the last part.
 
-    The sums of the first shares are rounded, not each share, so that parts never are more than the
-    whole. The shares together are at most 1.
+    The shares together are at most 1. Where rounding up would take more than the whole, a later
+    share is what is left.
     """
-    ends = [0]
-    total = Decimal(0)
+    parts = []
+    left_minor = amount_minor
     for share in shares:
-        total += Decimal(repr(share))
-        ends.append(share_of(amount_minor, float(total)))
-    ends.append(amount_minor)
-    parts = [end - start for start, end in pairwise(ends)]
-    assert sum(parts) == amount_minor
-    assert min(parts) >= 0
-    return parts
+        parts.append(min(share_of(amount_minor, share), left_minor))
+        left_minor -= parts[-1]
+    assert left_minor >= 0
+    return [*parts, left_minor]
 
 
 def coins_for(amount_minor: int, scale: int, price: int) -> int:

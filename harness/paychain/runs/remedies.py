@@ -67,6 +67,7 @@ _NEVER_COLLECTED: tuple[Kind, ...] = (
     "trace_used_twice",
     "hold_expires_early",
     "captured_before_delivery",
+    "webhook_not_sent",
     "webhook_refused",
     "memory_outbox",
     "webhook_given_up_early",
@@ -187,7 +188,8 @@ def rule_with_remedies(
     """
     if rule.passed is not False:
         return rule
-    seen = [finding for finding in review if _is_seen(finding, rule.unknown)]
+    hedged = _hedged(chain.model)
+    seen = [finding for finding in review if _is_seen(finding, rule.unknown, hedged)]
     remedies = _of_causes(rule.rule, seen)
     more: list[Remedy] = []
     if rule.rule in _LEFT_BY_UNKNOWN:
@@ -203,8 +205,24 @@ def rule_with_remedies(
     return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
 
 
-def _is_seen(finding: ReviewFinding, unknown: Sequence[UnknownCall]) -> bool:
+def _hedged(chain: Chain) -> set[str]:
+    """The forwards whose other gateway is asked while the first one may still answer."""
+    return {
+        declared.subject
+        for declared in declared_calls(chain)
+        if declared.operation == "forward"
+        and declared.call.hedge is not None
+        and declared.call.hedge.to is not None
+    }
+
+
+def _is_seen(
+    finding: ReviewFinding, unknown: Sequence[UnknownCall], hedged: Collection[str]
+) -> bool:
     """Whether payments that broke a rule show a weakness, as far as their calls could."""
+    # The loser of a hedge answers, too: no outcome is unknown.
+    if finding.kind == "failover_on_unknown" and finding.at in hedged:
+        return True
     at = [call for call in unknown if finding.at in (call.call, call.caller)]
     if finding.kind in _OF_TIMEOUTS:
         return any(call.result == HopResult.TIMEOUT for call in at)

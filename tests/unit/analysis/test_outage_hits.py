@@ -8,7 +8,7 @@ import pytest
 
 from paychain.analysis.measures.hits import fault_hits
 from paychain.model.experiment import Experiment
-from paychain.payments.journal import FaultSwitch
+from paychain.payments.journal import Decision, DecisionKind, FaultSwitch
 from tests.support.recorded import CHAIN, Recorded, ns
 
 
@@ -67,3 +67,62 @@ def test_an_outage_affected_every_call_that_failed_meanwhile() -> None:
         run.pay(11 + number / 10, "unknown", route=1)
     run.pay(13, "unknown", route=1)
     assert hits(run, {"crash": {}}, 10, 12) == 3
+
+
+def decided(kind: DecisionKind, detail: str, at_s: float) -> Decision:
+    return Decision(
+        link="processor-b",
+        kind=kind,
+        at_ns=ns(at_s),
+        payment="p1",
+        attempt=1,
+        operation="capture",
+        target="issuer",
+        detail=detail,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ([(DecisionKind.FOLLOW_UP_DUE, "p1-1 c1")], 1),
+        ([(DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"), (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1")], 1),
+        (
+            [
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1 c2"),
+                (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_ACKNOWLEDGED, "p1-1 c1 after 1 try"),
+            ],
+            1,
+        ),
+        (
+            [
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_REFUSED, "p1-1 c1 after 2 tries"),
+            ],
+            0,
+        ),
+        (
+            [
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_CANCELLED, "p1-1 c1"),
+            ],
+            0,
+        ),
+        ([(DecisionKind.REVERSAL_SENT, "")], 1),
+        ([(DecisionKind.REVERSAL_SENT, ""), (DecisionKind.REVERSAL_ABANDONED, "after 3 tries")], 0),
+        ([(DecisionKind.QUEUE, "refused")], 1),
+        ([(DecisionKind.QUEUE, "refused"), (DecisionKind.QUEUE_DELIVERED, "00")], 0),
+    ],
+)
+@pytest.mark.parametrize("kind", ["crash", "freeze"])
+def test_a_link_that_is_gone_cannot_deliver_what_it_has_yet_to_deliver(
+    kind: str, before: list[tuple[DecisionKind, str]], expected: int
+) -> None:
+    run = served(by_b_at_s=5)
+    for number, (decision, detail) in enumerate(before):
+        run.records.append(decided(decision, detail, 8 + number / 10))
+    run.records.append(decided(DecisionKind.FOLLOW_UP_DUE, "p1-1 r1", 13))  # not there by then
+    assert hits(run, {kind: {}}, 10, 12) == expected

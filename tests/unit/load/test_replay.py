@@ -72,6 +72,44 @@ def test_times_are_read_as_people_export_them(tmp_path: Path, rows: str, at_s: f
 
 
 @pytest.mark.parametrize(
+    ("data", "at_s", "amount_minor"),
+    [
+        ("\ufeffat_s;amount\r\n0;12,50\r\n0,5;7,00\r\n".encode(), 0.5, 1_250),
+        (b"at_s;amount\n0;1.250,00\n1;7,00\n", 1.0, 125_000),
+        (b'at_s,amount\n0,"1,250.00"\n1,7\n', 1.0, 125_000),
+        (b'at_s,amount\n0,"12,5"\n1,7\n', 1.0, 1_250),
+        (b"at_s;amount;\n0;0,125;\n1;7,00;\n", 1.0, None),
+        ("at_s\tamount\n0\t12,50\n0,5\t7\n".encode("utf-16"), 0.5, 1_250),
+        (b"at_s,amount\n0,12.50\n,\n0.5,7\n\n,\n", 0.5, 1_250),
+        # A clock that is put forward between the two.
+        (
+            b"time,amount\n2026-03-29T01:59:59+01:00,12.50\n2026-03-29T03:00:00.5+02:00,7\n",
+            1.5,
+            1_250,
+        ),
+    ],
+)
+def test_files_are_read_as_spreadsheets_save_them(
+    tmp_path: Path, data: bytes, at_s: float, amount_minor: int | None
+) -> None:
+    (tmp_path / "x.csv").write_bytes(data)
+    if amount_minor is None:
+        found = mistakes(tmp_path, "arrivals: {replay: x.csv}")
+        assert "'0.125' has more decimal places than EUR allows" in found
+        return
+    first, second = offered(tmp_path, "arrivals: {replay: x.csv}")
+    assert (first.at_s, second.at_s) == pytest.approx((0.0, at_s))
+    assert (first.amount_minor, second.amount_minor) == (amount_minor, 700)
+
+
+def test_payments_after_the_end_of_the_load_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("at_s,amount\n0,1\n2,1\n60,1\n")
+    load = load_experiment(str(experiment_in(tmp_path, "arrivals: {replay: x.csv}"))).model.load
+    assert str(load) == "replayed from x.csv (2 of 3 payments are after the load's end)"
+    assert len(offered(tmp_path, "arrivals: {replay: x.csv}")) == 1
+
+
+@pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("when\n1\n", "x.csv:1: no column 'at_s'"),
@@ -84,12 +122,21 @@ def test_times_are_read_as_people_export_them(tmp_path: Path, rows: str, at_s: f
         ("at_s,amount,currency\n0,1,USD\n", "x.csv:2: USD in a chain that pays in EUR"),
         ("at_s,scheme\n0,vista\n", "x.csv:2: no test card of scheme 'vista'"),
         ("at_s,pan\n0,4000 0566 5566 5556\n", "x.csv:2: column 'pan' holds what looks like a card"),
+        ('at_s,amount\n0,"1,250"\n', "x.csv:2: '1,250' may mean 1250 or 1.250; write a decimal"),
+        ("at_s;amount\n0;1.2,5,0\n", "x.csv:2: '1.2,5,0' is not an amount"),
+        ("at_s\n0,4242424242424242\n", "x.csv:2: column '' holds what looks like a card"),
         ("at_s,note\n0,4242424242424242\n", "x.csv:2: column 'note' holds what looks like a card"),
     ],
 )
 def test_a_mistake_in_a_file_has_its_line(tmp_path: Path, rows: str, message: str) -> None:
     (tmp_path / "x.csv").write_text(rows)
     assert message in mistakes(tmp_path, "arrivals: {replay: x.csv}")
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes("at_s;merchant\n0;Müller\n".encode("latin-1"))
+    found = mistakes(tmp_path, "arrivals: {replay: x.csv}")
+    assert "x.csv is not UTF-8; save it as CSV in UTF-8" in found
 
 
 def test_a_run_keeps_what_it_replayed_and_its_folder_can_be_run_again(tmp_path: Path) -> None:

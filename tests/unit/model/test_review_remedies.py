@@ -598,6 +598,32 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "webhook_not_sent",
+        "standby",
+        [
+            ("captures: {after: 1s}", "captures: {after: 1s, 'on': webhook}"),
+            of_psp("webhooks: {to: gateway}"),
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{to: standby}]"),
+            STANDBY,
+        ],
+        [],
+    ),
+    # A bank cannot send webhooks.
+    (
+        "webhook_not_sent",
+        "gift",
+        [
+            ("captures: {after: 1s}", "captures: {after: 1s, 'on': webhook}"),
+            of_psp("webhooks: {to: gateway}"),
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, compensates: true, "
+                "tenders: [{to: gift, of: 20%}, {to: psp}]"
+            ),
+            ("  issuer: {", "  gift: {role: issuer, expires_after: 1h}\n  issuer: {"),
+        ],
+        [],
+    ),
+    (
         "webhook_refused",
         "psp",
         [of_psp("webhooks: {to: gateway, clock_skew: 6m}")],

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paychain.analysis.measures.windows import Window, by_fault, windows_by_target, windows_of
-from paychain.analysis.store.calls import calls_during, calls_to, has_call, refusals
+from paychain.analysis.store.calls import (
+    calls_during,
+    calls_to,
+    has_call,
+    has_work_left,
+    refusals,
+)
 from paychain.analysis.store.store import RunStore
 from paychain.faults.kind import FreezeKind, HopFaultKind, OutageKind, StateFaultKind
 from paychain.model.chain import Chain
@@ -66,10 +72,9 @@ def fault_hits(
         elif isinstance(fault.parameters, FreezeKind) or (
             isinstance(fault.parameters, StateFaultKind) and fault.parameters.lasts
         ):
-            hits[fault.id] = sum(
-                calls_during(store, link, since_ns, until_ns)
-                for link in links_of(chain, fault)
-                for since_ns, until_ns in windows
+            affected = [(link, *window) for link in links_of(chain, fault) for window in windows]
+            hits[fault.id] = sum(calls_during(store, *during) for during in affected) or int(
+                any(has_work_left(store, link, since_ns) for link, since_ns, _ in affected)
             )
         elif fault.acts_in_link:
             hits[fault.id] = in_links.get(fault.id, 0) if in_links is not None else None
@@ -102,16 +107,17 @@ def _outage_hits(
 ) -> int:
     """Calls to a link that failed while its process was gone.
 
-    One that forgets its books also affects what was done before: at least one then, if any call
-    ever came to the link before it died.
+    At least one where the link died with work to deliver, and where it forgot its books, if any
+    call ever came to it before it died.
     """
     met = was_used = 0
     for since_ns, until_ns in windows:
         for link in links:
             failed, before = calls_to(store, link, since_ns, until_ns)
             met += failed
-            was_used |= before > 0
-    return met or int(forgets and was_used)
+            was_used |= forgets and before > 0
+            was_used |= not met and has_work_left(store, link, since_ns)
+    return met or int(was_used)
 
 
 def hop_hits(store: RunStore, experiment: Experiment) -> dict[str, int]:

@@ -52,6 +52,7 @@ _OF_CHAIN = (
     ledgers.stale_price,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
+    webhooks.webhook_not_sent,
     webhooks.webhook_refused,
     webhooks.webhook_given_up_early,
     webhooks.charge_back_not_reported,

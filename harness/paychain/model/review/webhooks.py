@@ -15,6 +15,7 @@ from paychain.model.review.calls import authorising_path
 from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.remedy import Edit
 from paychain.model.review.reversals import MIN_PERSISTENCE_S
+from paychain.model.roles import roles_with
 
 _PERSISTENT = "60s"
 
@@ -66,6 +67,38 @@ def webhook_refused(chain: Chain) -> Iterator[Weakness]:
             hint=hint,
             remedy=Edit(path, action="remove"),
         )
+
+
+def webhook_not_sent(chain: Chain) -> Iterator[Weakness]:
+    """Links that a gateway pays at, and that send it none of the webhooks that it captures on.
+
+    An own service is not asked what it sends.
+    """
+    found: set[str] = set()
+    for name, gateway in chain.links.items():
+        call = gateway.calls.get("authorise")
+        captures = gateway.captures
+        if call is None or captures is None or captures.triggers != ("webhook",):
+            continue
+        for target in call.targets:
+            way = authorising_path(chain, target)
+            senders = [chain.links[each].webhooks for each in way]
+            is_sent = any(sent is not None and sent.to == name for sent in senders)
+            if is_sent or target in found or target in chain.own_services():
+                continue
+            found.add(target)
+            link = chain.links[target]
+            can = link.webhooks is None and link.role in roles_with("webhooks")
+            yield Weakness(
+                kind="webhook_not_sent",
+                path=("links", target),
+                subject=f"link {target}",
+                what=f"{target} sends no webhooks to {name}, which captures on webhooks only",
+                hint="send the gateway webhooks" if can else "capture on the answer",
+                remedy=Edit(("links", target, "webhooks"), {"to": name})
+                if can
+                else Edit(("links", name, "captures", "on"), "answer"),
+            )
 
 
 def webhook_given_up_early(chain: Chain) -> Iterator[Weakness]:

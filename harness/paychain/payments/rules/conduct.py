@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from paychain.payments.retry_limits import Presentation, forbids_reattempt
 from paychain.payments.rules.acknowledged import undone_minor
@@ -136,18 +136,9 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
 
 
 def _due_minor(payment: Reconciled, follow_up: FollowUp) -> int:
-    """How much a refund was of."""
-    return _as_due(payment, follow_up).amount_minor
-
-
-def _as_due(payment: Reconciled, follow_up: FollowUp) -> FollowUp:
-    """The follow-up as the merchant wrote it down, with its amount; itself where nobody did.
-
-    Only the merchant writes down how much is due. What other links pass on has the same item, and
-    its name may be their own. Of a payment by several means each has a first capture, `c1`.
-    """
-    if follow_up.amount_minor:
-        return follow_up
+    """How much a capture or refund was of."""
+    # Only the merchant writes down how much is due; what other links pass on has the same item, and
+    # a reference made of the merchant's. Tenders have the same items, each of its own amount.
     same = [
         other
         for other in payment.follow_ups
@@ -155,7 +146,7 @@ def _as_due(payment: Reconciled, follow_up: FollowUp) -> FollowUp:
         and (other.operation, other.item) == (follow_up.operation, follow_up.item)
     ]
     own = [other for other in same if other.is_of(follow_up.reference)]
-    return next(iter(own or same), follow_up)
+    return max((other.amount_minor for other in own or same), default=payment.amount_minor)
 
 
 def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
@@ -232,19 +223,38 @@ def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
 
 
 def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
-    """What the follow-ups were about: each item once, however many links it failed at.
-
-    Of a payment by several means each has its own items.
-    """
-    taken = [_as_due(payment, each) for each in follow_ups if each.operation in _TAKES]
-    items = {(each.operation, each.tender, each.item): each for each in taken}
+    """What the follow-ups were about: each item once, however many links it failed at."""
     moved: Counter[str] = Counter()
-    for each in items.values():
-        moved[each.operation] += each.amount_minor or payment.amount_minor
-    # A webhook or an advice is about the money that may be captured for it; a refund gives back
-    # what was captured.
-    due = (each.amount_minor for each in payment.follow_ups if each.amount_minor)
-    return max(moved.values(), default=0) or max(due, default=payment.amount_minor)
+    for (operation, _, _), minor in _items(payment, follow_ups).items():
+        moved[operation] += minor
+    # A refund gives back what was captured. A webhook or an advice is about the money that may be
+    # captured for it.
+    return max(moved.values(), default=0) or max(
+        _captures_minor(payment, follow_up) for follow_up in follow_ups
+    )
+
+
+def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[str, str, str], int]:
+    """How much each capture and refund was of, by operation, item and tender."""
+    items: dict[tuple[str, str, str], int] = {}
+    for follow_up in follow_ups:
+        if follow_up.operation not in _TAKES:
+            continue
+        # Each of several means has its own money, and its own first capture `c1`; a further attempt
+        # is about the same money as the first.
+        key = (follow_up.operation, follow_up.item, follow_up.tender)
+        items[key] = max(items.get(key, 0), _due_minor(payment, follow_up))
+    return items
+
+
+def _captures_minor(payment: Reconciled, follow_up: FollowUp) -> int:
+    """What may be captured for the authorisation of a webhook or an advice, all parts together."""
+    captures = [
+        each for each in payment.follow_ups if each.operation == "capture" and each.amount_minor
+    ]
+    own = [each for each in captures if each.is_of(follow_up.reference)]
+    captured_minor = sum(_items(payment, own or captures).values())
+    return follow_up.amount_minor or captured_minor or payment.amount_minor
 
 
 @money_rule(

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from paychain.model.policy import Call
-from paychain.payments.codes import APPROVED
+from paychain.payments.codes import APPROVED, NOT_FOUND
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import PaymentRequest
@@ -51,8 +51,14 @@ async def query(route: Route, declared: Call, request: PaymentRequest, parent: s
         is_last = tries.most_tries is not None and number >= tries.most_tries
         return None if is_last or clock.time() + tries.pause > until_s else tries.pause
 
-    delivered = await deliver(send, is_final=lambda reply: reply.result.worked, pause_s=pause_s)
-    return delivered.reply if delivered.is_final else None
+    # A request that is not known yet may still be on its way: only the last answer can say that
+    # nothing was done.
+    delivered = await deliver(
+        send,
+        is_final=lambda reply: reply.result.worked and reply.code != NOT_FOUND,
+        pause_s=pause_s,
+    )
+    return delivered.reply if delivered.reply.result.worked else None
 
 
 async def resend(
