@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from typing import Any
 
 import pytest
@@ -51,17 +50,3 @@ class Shop:
     def requests(self) -> int:
         """Requests of the order at the mock."""
         return sum(hop.payment == self.order for hop in self.links.hops())
-
-
-def redirected(page: str) -> str:
-    """Where a page sends its visitor."""
-
-    class Stays(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: Any) -> None:
-            return None
-
-    try:
-        urllib.request.build_opener(Stays).open(page, timeout=5)
-    except urllib.error.HTTPError as answer:
-        return str(answer.headers["location"])
-    raise AssertionError("no redirection")

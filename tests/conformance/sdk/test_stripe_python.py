@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
-from tests.support.stripe_shop import Shop, redirected, stripe
+from tests.support.stripe_shop import Shop, stripe
 from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_shop import redirected
 
 SCENARIOS: dict[str, Any] = {}
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,20 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.support.sdk_results import FAILED, FURTHER, PASSED, Cell, Column, keep
-from tests.support.stripe_shop import Shop, redirected, stripe
+from tests.support.stripe_shop import Shop, stripe
 from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_shop import Scenarios, redirected
 
-SCENARIOS: dict[str, Callable[[Shop], str]] = {}
-
-
-def _scenario(name: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
-    """Register a scenario under its name in the table."""
-
-    def registered(check: Callable[[Shop], str]) -> Callable[[Shop], str]:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
+SCENARIOS = Scenarios()
 
 
 def _email(shop: Shop) -> str:
@@ -49,7 +40,7 @@ def _set_up(shop: Shop, customer: str, card: str) -> Any:
     return shop.client.v1.setup_intents.create(wanted)
 
 
-@_scenario("customer")
+@SCENARIOS.add("customer")
 def customer(shop: Shop) -> str:
     customers = shop.client.v1.customers
     made = _customer(shop, name="Ada", metadata={"tier": "gold"})
@@ -69,7 +60,7 @@ def customer(shop: Shop) -> str:
     return "list by email, search; a deleted one is read as deleted"
 
 
-@_scenario("stored card")
+@SCENARIOS.add("stored card")
 def stored_card(shop: Shop) -> str:
     client, owner = shop.client.v1, _customer(shop).id
     card = client.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
@@ -91,7 +82,7 @@ def stored_card(shop: Shop) -> str:
     return "a SetupIntent keeps it, off_session pays; a detached one is refused"
 
 
-@_scenario("hosted page")
+@SCENARIOS.add("hosted page")
 def hosted_page(shop: Shop) -> str:
     sessions = shop.client.v1.checkout.sessions
     price = {"currency": "eur", "unit_amount": 500, "product_data": {"name": "Cap"}}
@@ -117,7 +108,7 @@ def hosted_page(shop: Shop) -> str:
     return "a Checkout Session: open, then complete and paid"
 
 
-@_scenario("catalogue")
+@SCENARIOS.add("catalogue")
 def catalogue(shop: Shop) -> str:
     products, prices = shop.client.v1.products, shop.client.v1.prices
     product = products.create({"name": "Shirt"}).id
@@ -135,7 +126,7 @@ def catalogue(shop: Shop) -> str:
     return "products and prices; by lookup_key, with the product expanded"
 
 
-@_scenario("lists")
+@SCENARIOS.add("lists")
 def lists(shop: Shop) -> str:
     customers, mine = shop.client.v1.customers, {"email": _email(shop)}
     made = [_customer(shop).id for _ in range(7)][::-1]
@@ -154,7 +145,7 @@ def lists(shop: Shop) -> str:
     return "auto-pagination onwards and backwards, by starting_after, ending_before and page"
 
 
-@_scenario("errors")
+@SCENARIOS.add("errors")
 def errors(shop: Shop) -> str:
     seen = []
     for status, kind in (
@@ -184,7 +175,7 @@ def errors(shop: Shop) -> str:
     return ", ".join(seen)
 
 
-@_scenario("own retries")
+@SCENARIOS.add("own retries")
 def own_retries(shop: Shop) -> str:
     retrying = Shop(shop.links, retries=2)
 
@@ -212,7 +203,7 @@ def own_retries(shop: Shop) -> str:
     return "one key of its own for all tries of a POST, none for a GET; 500 and 429 are final"
 
 
-@_scenario("headers")
+@SCENARIOS.add("headers")
 def headers(shop: Shop) -> str:
     stripe.enable_telemetry = True
     customers = Shop(shop.links).client.v1.customers
@@ -233,7 +224,7 @@ def headers(shop: Shop) -> str:
     return f"Stripe-Version {stripe.api_version}; telemetry names the request before it"
 
 
-@_scenario("webhook checks")
+@SCENARIOS.add("webhook checks")
 def webhook_checks(_shop: Shop) -> str:
     body = json.dumps({"id": "evt_1", "object": "event", "type": "charge.succeeded"})
     now_s = int(time.time())
