@@ -48,7 +48,8 @@ const scenarios = {
   lists: async () => {
     const made = [];
     for (let sales = 0; sales < 3; sales += 1) made.push((await paid()).id);
-    assert.deepEqual((await search((term) => term.orderId().is(current.order))).sort(), made.sort());
+    const ids = await search((term) => term.orderId().is(current.order));
+    assert.deepEqual(ids.sort(), made.sort());
     const read = await new Promise((done, fail) => {
       const all = [];
       const stream = vault().transaction.search((term) => term.orderId().is(current.order));

@@ -168,7 +168,8 @@ const all = async () => {
     } catch (error) {
       Object.assign(cell, { result: "failed", detail: String(error.stack ?? error) });
     }
-    for (const kind of ["http_error", "malformed", "slow_answer", "rate_limit"]) await control("heal", { kind });
+    for (const kind of ["http_error", "malformed", "slow_answer", "rate_limit"])
+      await control("heal", { kind });
     await control("cut", { times: 0 });
     console.log(JSON.stringify(cell));
   }
