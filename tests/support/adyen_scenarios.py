@@ -19,7 +19,7 @@ from tests.support.vendor_links import VendorLinks, payment
 
 MERCHANT = "ShopEU"
 DIALECT = f"{{adyen: {{merchant: {MERCHANT}, capture: manual}}}}"
-FAULTS = ("http_error", "lost_answer", "slow_answer", "rate_limit")
+FAULTS = ("http_error", "lost_answer", "malformed", "rate_limit", "slow_answer")
 _numbers = iter(range(1, 10_000))
 
 
@@ -375,13 +375,13 @@ def webhook(shop: Shop) -> str:
     return "its HMAC check; another amount or key is refused"
 
 
-def judge(name: str, shop: Shop) -> None:
+def judge(name: str, check: Callable[[Shop], str], shop: Shop) -> None:
     """Run a scenario and keep what became of it; the links are whole again afterwards."""
     client = shop.client
     cell = Cell(scenario=name, result=FAILED)
     column = Column(vendor="adyen", language=client.language, sdk=client.sdk, cells=[cell])
     try:
-        cell.detail = SCENARIOS[name](shop)
+        cell.detail = check(shop)
         cell.result = NOT_OFFERED if name == "query" else PASSED
     finally:
         keep(column)

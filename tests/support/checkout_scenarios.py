@@ -7,12 +7,11 @@ import hmac
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support.vendor_shop import Failed, NotOffered
+from tests.support.vendor_shop import Failed, NotOffered, Scenarios
 from tests.support.vendor_shop import Shop as AnyShop
 
 VENDOR = "checkout"
@@ -66,20 +65,10 @@ _REPORTED = {
     "refund": "payment_refunded",
     "void": "payment_voided",
 }
-SCENARIOS: dict[str, Callable[[Shop], str]] = {}
+SCENARIOS = Scenarios()
 
 
-def _scenario(name: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
-    """Register a scenario under its name in the table."""
-
-    def registered(check: Callable[[Shop], str]) -> Callable[[Shop], str]:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
-
-
-@_scenario("authorise")
+@SCENARIOS.add("authorise")
 def authorise(shop: Shop) -> str:
     held = shop.pay()
     assert (held["approved"], held["status"]) == (True, "Authorized")
@@ -93,7 +82,7 @@ def authorise(shop: Shop) -> str:
     return "201 Authorized; captured at once unless capture is false"
 
 
-@_scenario("decline")
+@SCENARIOS.add("decline")
 def decline(shop: Shop) -> str:
     for amount, code in ((10_005, "20005"), (10_051, "20051"), (10_014, "20014")):
         declined = shop.pay(amount)
@@ -107,7 +96,7 @@ def decline(shop: Shop) -> str:
     return "201 with approved false and its response_code; payment_declined"
 
 
-@_scenario("authentication")
+@SCENARIOS.add("authentication")
 def authentication(shop: Shop) -> str:
     asked = {"3ds": {"enabled": True}}
     pending = shop.pay(**asked)
@@ -128,7 +117,7 @@ def authentication(shop: Shop) -> str:
     return "202 Pending with a redirect; read back by cko-session-id as Authorized"
 
 
-@_scenario("capture in parts")
+@SCENARIOS.add("capture in parts")
 def capture_in_parts(shop: Shop) -> str:
     name = shop.pay()["id"]
     shop.act("capture", name, 400, capture_type="NonFinal")
@@ -154,7 +143,7 @@ def capture_in_parts(shop: Shop) -> str:
     return "202; NonFinal, then Final, which releases the rest; too much is 422 at once"
 
 
-@_scenario("void")
+@SCENARIOS.add("void")
 def void(shop: Shop) -> str:
     name = shop.pay()["id"]
     shop.act("void", name)
@@ -174,7 +163,7 @@ def void(shop: Shop) -> str:
     return "202 and payment_voided; a reversal voids what is not captured"
 
 
-@_scenario("refund")
+@SCENARIOS.add("refund")
 def refund(shop: Shop) -> str:
     name = shop.pay(capture=True)["id"]
     shop.act("refund", name, 300)
@@ -191,7 +180,7 @@ def refund(shop: Shop) -> str:
     return "202 and payment_refunded; a reversal refunds the rest"
 
 
-@_scenario("query")
+@SCENARIOS.add("query")
 def query(shop: Shop) -> str:
     name = shop.pay()["id"]
     shown = shop.client.ask("details", name=name)
@@ -203,7 +192,7 @@ def query(shop: Shop) -> str:
     return "by id, and by the merchant's reference"
 
 
-@_scenario("repeat")
+@SCENARIOS.add("repeat")
 def repeat(shop: Shop) -> str:
     first = shop.pay(key=f"{shop.order}-1")
     assert shop.pay(key=f"{shop.order}-1") == first
@@ -215,7 +204,7 @@ def repeat(shop: Shop) -> str:
     return "the same payment and action"
 
 
-@_scenario("mismatch")
+@SCENARIOS.add("mismatch")
 def mismatch(shop: Shop) -> str:
     first = shop.pay(key=shop.order)
     assert shop.pay(999, key=shop.order) == first
@@ -223,7 +212,7 @@ def mismatch(shop: Shop) -> str:
     raise NotOffered("bodies are not compared: the same key brings the first payment")
 
 
-@_scenario("in flight")
+@SCENARIOS.add("in flight")
 def in_flight(shop: Shop) -> str:
     shop.links.inject("slow_answer", link="issuer", delay="500ms")
     first = threading.Thread(target=shop.pay, kwargs={"key": shop.order})
@@ -237,7 +226,7 @@ def in_flight(shop: Shop) -> str:
     return f"{caught.value.name} 429, duplicate_request"
 
 
-@_scenario("http 503")
+@SCENARIOS.add("http 503")
 def http_503(shop: Shop) -> str:
     shop.links.inject("http_error", status=503)
     with pytest.raises(Failed) as caught:
@@ -260,7 +249,7 @@ def http_503(shop: Shop) -> str:
     return f"{caught.value.name}; tries once; the key is executed again and may hold money twice"
 
 
-@_scenario("rate limit")
+@SCENARIOS.add("rate limit")
 def rate_limit(shop: Shop) -> str:
     shop.links.inject("rate_limit", rate="6/min")
     with pytest.raises(Failed) as caught:
@@ -270,7 +259,7 @@ def rate_limit(shop: Shop) -> str:
     return f"{caught.value.name} 429"
 
 
-@_scenario("cut connection")
+@SCENARIOS.add("cut connection")
 def cut_connection(shop: Shop) -> str:
     first = shop.other().pay(key=f"{shop.order}-warm")  # a connection that is kept open
     assert first["approved"]
@@ -284,7 +273,7 @@ def cut_connection(shop: Shop) -> str:
     return f"{caught.value.name}, not retried; the same key brings the stored answer"
 
 
-@_scenario("unknown parameter")
+@SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
     body = shop.asked()
     del body["source"]["expiry_month"]
@@ -302,7 +291,7 @@ def unknown_parameter(shop: Shop) -> str:
     return "unknown fields are ignored; a missing one is 422 card_expiry_month_required"
 
 
-@_scenario("webhook")
+@SCENARIOS.add("webhook")
 def webhook(shop: Shop) -> str:
     name = shop.pay()["id"]
     shop.act("capture", name, 1000)

@@ -10,8 +10,9 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -310,6 +311,26 @@ def check_overlap(vendor: Vendor, recipe: Recipe, method: str, *repeats: Repeats
             assert each.is_done or found.status == good.status, each
             assert found.is_found, each
         assert found.seen == good.at_last, each
+
+
+def check_escaped(vendor: Vendor, recipe: Recipe, endpoint: str) -> None:
+    """An id with escaped characters, as SDKs escape those of `ccof:…`, is the same id."""
+    method, _, pattern = endpoint.partition(" ")
+    parts = pattern.strip("/").split("/")
+    from_end = max(place for place, part in enumerate(parts) if part[0] == "{") - len(parts)
+
+    async def prepare(seat: Seat) -> Asked:
+        asked = await recipe.prepare(seat)
+        path, mark, query = asked.path.partition("?")
+        given = path.split("/")
+        given[from_end] = "".join(f"%{each:02X}" for each in unquote_to_bytes(given[from_end]))
+        return replace(asked, path="/".join(given) + mark + query)
+
+    good, escaped = (
+        _good(vendor, recipe, method),
+        ask(vendor, replace(recipe, prepare=prepare), method),
+    )
+    assert (escaped.status, escaped.after) == (good.status, good.after)
 
 
 def check_wrong_answer(vendor: Vendor, recipe: Recipe, method: str) -> None:

@@ -14,7 +14,7 @@ import msgspec
 RESULTS = Path(__file__).parents[1] / "conformance" / "sdk" / "results"
 RECORDS = "PAYCHAIN_RECORD_SDK"
 PASSED, FAILED, NOT_OFFERED = "passed", "failed", "not offered"
-# What every dialect is asked, in the order of the table; a vendor may have further ones.
+# What every dialect is asked, in the order of the table.
 SCENARIOS = {
     "authorise": "a payment is authorised, and captured at once where the vendor does so",
     "decline": "the SDK's own exception or result names the reason for a decline",
@@ -31,6 +31,18 @@ SCENARIOS = {
     "cut connection": "the connection breaks before the answer: the money moved once",
     "unknown parameter": "unknown parameters are refused as the vendor refuses them",
     "webhook": "the SDK verifies a webhook, and rejects one with another body",
+}
+# What follows a payment, or is the SDK's own way: where the vendor has such a thing.
+FURTHER = {
+    "customer": "a customer is created, changed, found, and deleted",
+    "stored card": "a card that is kept pays without its number, and no more once it is removed",
+    "hosted page": "the customer pays on a page of the vendor's, which the shop then reads back",
+    "catalogue": "products and prices, found by the shop's own names for them",
+    "lists": "the SDK reads a list of several pages to its end, and filters it",
+    "errors": "each status of an error as the SDK's own class, with the request's id",
+    "own retries": "what the SDK sends again by itself, and under which key",
+    "headers": "what the SDK sends of itself: API version, user agent, telemetry, account",
+    "webhook checks": "old, unsigned and wrongly signed webhooks, and a secret being changed",
 }
 
 
@@ -61,7 +73,7 @@ def keep(column: Column) -> None:
     if path.exists():
         before = msgspec.json.decode(path.read_bytes(), type=Column)
         cells = {**{cell.scenario: cell for cell in before.cells}, **cells}
-    order = {name: place for place, name in enumerate(SCENARIOS)}
+    order = {name: place for place, name in enumerate({**SCENARIOS, **FURTHER})}
     column.cells = sorted(cells.values(), key=lambda cell: order.get(cell.scenario, len(order)))
     path.write_bytes(msgspec.json.format(msgspec.json.encode(column), indent=1) + b"\n")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol
 
 import pytest
 
-from tests.support.vendor_shop import Client, Failed, NotOffered
+from tests.support.vendor_shop import Client, Failed, NotOffered, Scenarios
 from tests.support.vendor_shop import Shop as AnyShop
 
 VENDOR = "square"
@@ -39,10 +38,13 @@ class Shop(AnyShop):
     def other(self) -> Shop:
         return Shop(self.links, self.client)
 
+    def new_key(self) -> str:
+        return f"{self.order}-{next(_keys)}"
+
     def asked(self, amount: int = 1000, key: str = "", **more: Any) -> dict[str, Any]:
         return {
             "source_id": "cnon:card-nonce-ok",
-            "idempotency_key": key or f"{self.order}-{next(_keys)}",
+            "idempotency_key": key or self.new_key(),
             "amount_money": {"amount": amount, "currency": "USD"},
             "autocomplete": False,
             "reference_id": self.order,
@@ -56,14 +58,14 @@ class Shop(AnyShop):
 
     def change(self, name: str, amount: int) -> dict[str, Any]:
         wanted = {"amount_money": {"amount": amount, "currency": "USD"}}
-        body = {"idempotency_key": f"{self.order}-{next(_keys)}", "payment": wanted}
+        body = {"idempotency_key": self.new_key(), "payment": wanted}
         changed: dict[str, Any] = self.client.ask("update", body, name)["payment"]
         return changed
 
     def refund(self, name: str, amount: int, key: str = "") -> dict[str, Any]:
         """A refund; it is pending until its webhook reports it."""
         body = {
-            "idempotency_key": key or f"{self.order}-{next(_keys)}",
+            "idempotency_key": key or self.new_key(),
             "payment_id": name,
             "amount_money": {"amount": amount, "currency": "USD"},
             "reason": "returned",
@@ -79,20 +81,10 @@ class Shop(AnyShop):
         return payment
 
 
-SCENARIOS: dict[str, Callable[[Shop], str]] = {}
+SCENARIOS = Scenarios()
 
 
-def _scenario(name: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
-    """Register a scenario under its name in the table."""
-
-    def registered(check: Callable[[Shop], str]) -> Callable[[Shop], str]:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
-
-
-@_scenario("authorise")
+@SCENARIOS.add("authorise")
 def authorise(shop: Shop) -> str:
     held = shop.pay(tip_money={"amount": 50, "currency": "USD"})
     assert (held["status"], held["reference_id"]) == ("APPROVED", shop.order)
@@ -108,7 +100,7 @@ def authorise(shop: Shop) -> str:
     return "APPROVED; COMPLETED at once unless autocomplete is false"
 
 
-@_scenario("decline")
+@SCENARIOS.add("decline")
 def decline(shop: Shop) -> str:
     for source, code in (
         ("cnon:card-nonce-declined", "GENERIC_DECLINE"),
@@ -127,13 +119,13 @@ def decline(shop: Shop) -> str:
     return f"{caught.value.name} 402 with the code of the decline; the payment is FAILED"
 
 
-@_scenario("authentication")
+@SCENARIOS.add("authentication")
 def authentication(shop: Shop) -> str:
     assert shop.pay(verification_token="verf:1")["status"] == "APPROVED"
     raise NotOffered("Square's front end authenticates before it: the payment has its token")
 
 
-@_scenario("capture in parts")
+@SCENARIOS.add("capture in parts")
 def capture_in_parts(shop: Shop) -> str:
     name = shop.pay()["id"]
     assert shop.change(name, 700)["amount_money"]["amount"] == 700
@@ -150,7 +142,7 @@ def capture_in_parts(shop: Shop) -> str:
     return "one capture: UpdatePayment lowers it, and the rest is released"
 
 
-@_scenario("void")
+@SCENARIOS.add("void")
 def void(shop: Shop) -> str:
     name = shop.pay()["id"]
     assert shop.client.ask("cancel", name=name)["payment"]["status"] == "CANCELED"
@@ -167,7 +159,7 @@ def void(shop: Shop) -> str:
     return "CANCELED, by id or by the key of the payment; an unknown key is no error"
 
 
-@_scenario("refund")
+@SCENARIOS.add("refund")
 def refund(shop: Shop) -> str:
     name = shop.pay()["id"]
     with pytest.raises(Failed) as early:
@@ -187,7 +179,7 @@ def refund(shop: Shop) -> str:
     return "PENDING, then COMPLETED by refund.updated; too much is REFUND_AMOUNT_INVALID"
 
 
-@_scenario("query")
+@SCENARIOS.add("query")
 def query(shop: Shop) -> str:
     name = shop.pay()["id"]
     assert shop.shown(name)["status"] == "APPROVED"
@@ -199,7 +191,7 @@ def query(shop: Shop) -> str:
     return "by id, and in the list, where reference_id names the order"
 
 
-@_scenario("repeat")
+@SCENARIOS.add("repeat")
 def repeat(shop: Shop) -> str:
     first = shop.pay(key=f"{shop.order}-a", autocomplete=True)
     again = shop.pay(key=f"{shop.order}-a", autocomplete=True)
@@ -211,7 +203,7 @@ def repeat(shop: Shop) -> str:
     return "the same payment and refund"
 
 
-@_scenario("mismatch")
+@SCENARIOS.add("mismatch")
 def mismatch(shop: Shop) -> str:
     shop.pay(key=shop.order)
     with pytest.raises(Failed) as caught:
@@ -221,7 +213,7 @@ def mismatch(shop: Shop) -> str:
     return f"{caught.value.name} 400, IDEMPOTENCY_KEY_REUSED"
 
 
-@_scenario("in flight")
+@SCENARIOS.add("in flight")
 def in_flight(shop: Shop) -> str:
     shop.links.inject("slow_answer", link="issuer", delay="500ms")
     first = threading.Thread(target=shop.pay, kwargs={"key": shop.order})
@@ -235,7 +227,7 @@ def in_flight(shop: Shop) -> str:
     return f"{caught.value.name} 409, CONFLICT"
 
 
-@_scenario("http 503")
+@SCENARIOS.add("http 503")
 def http_503(shop: Shop) -> str:
     shop.links.inject("http_error", status=503)
     with pytest.raises(Failed) as caught:
@@ -255,7 +247,7 @@ def http_503(shop: Shop) -> str:
     return f"{caught.value.name}; sends 3 times with one key, which holds the money once"
 
 
-@_scenario("rate limit")
+@SCENARIOS.add("rate limit")
 def rate_limit(shop: Shop) -> str:
     shop.links.inject("rate_limit", rate="6/min")
     with pytest.raises(Failed) as caught:
@@ -265,7 +257,7 @@ def rate_limit(shop: Shop) -> str:
     return f"{caught.value.name} 429"
 
 
-@_scenario("cut connection")
+@SCENARIOS.add("cut connection")
 def cut_connection(shop: Shop) -> str:
     shop.links.cut_next()
     with pytest.raises(Failed) as caught:
@@ -277,7 +269,7 @@ def cut_connection(shop: Shop) -> str:
     return f"{caught.value.name}, not retried; the same key brings the payment"
 
 
-@_scenario("unknown parameter")
+@SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
     seen = []
     if shop.client.sends_anything:
@@ -297,7 +289,7 @@ def unknown_parameter(shop: Shop) -> str:
     return ", ".join([*seen, "MISSING_REQUIRED_PARAMETER"])
 
 
-@_scenario("webhook")
+@SCENARIOS.add("webhook")
 def webhook(shop: Shop) -> str:
     name = shop.pay(autocomplete=True)["id"]
     shop.links.settle()

@@ -230,6 +230,9 @@ class VendorLinks:
                 return json_response(200, self._booked_for(asked["order"]))
             case "requests":
                 return json_response(200, sum(hop.payment == asked["order"] for hop in self.hops()))
+            case "exchanges":
+                last = self.exchanges[-asked["last"] :]
+                return json_response(200, [_shown(http, answer) for http, answer in last])
             case "webhooks":
                 shown = [
                     {"headers": each.headers, "body": each.body.decode()} for each in self.received
@@ -287,6 +290,17 @@ class VendorLinks:
         await self._host.stop()
         await self._shop.stop(0.0)
         await self._controls.stop(0.0)
+
+
+def _shown(http: HttpRequest, answer: HttpResponse | None) -> dict[str, Any]:
+    """A request as an SDK sent it, and the status of its answer, 0 where none left the mock."""
+    return {
+        "method": http.method,
+        "target": http.target,
+        "headers": http.headers,
+        "body": http.body.decode(),
+        "status": answer.status if answer is not None else 0,
+    }
 
 
 def _active(kind: str, link: str, parameters: dict[str, Any]) -> ActiveFault:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from tests.support.sdk_results import FAILED, NOT_OFFERED, PASSED, Cell, Column, keep
 from tests.support.vendor_links import VendorLinks, payment
 
-FAULTS = ("http_error", "lost_answer", "slow_answer", "rate_limit")
+FAULTS = ("http_error", "lost_answer", "malformed", "rate_limit", "slow_answer")
 WAIT_S = 10.0
 _numbers = iter(range(1, 10_000))
 
@@ -81,6 +82,19 @@ class NotOffered(Exception):
     """The vendor or its SDK has no such thing. What it says is kept in the table."""
 
 
+class Scenarios(dict[str, Callable[[Any], str]]):
+    """What is asked of a vendor's mock, by the name of its row in the table."""
+
+    def add(self, name: str) -> Callable[[Callable[[Any], str]], Callable[[Any], str]]:
+        """Register a scenario."""
+
+        def registered(check: Callable[[Any], str]) -> Callable[[Any], str]:
+            self[name] = check
+            return check
+
+        return registered
+
+
 def judge(vendor: str, name: str, check: Callable[[Any], str], shop: Shop) -> None:
     """Run a scenario and keep what became of it; the links are whole again afterwards."""
     cell = Cell(scenario=name, result=FAILED)
@@ -96,3 +110,17 @@ def judge(vendor: str, name: str, check: Callable[[Any], str], shop: Shop) -> No
         for kind in FAULTS:
             shop.links.heal(kind)
         shop.links.cut_next(0)
+
+
+def redirected(page: str) -> str:
+    """Where a page sends its visitor."""
+
+    class Stays(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    try:
+        urllib.request.build_opener(Stays).open(page, timeout=5)
+    except urllib.error.HTTPError as answer:
+        return str(answer.headers["location"])
+    raise AssertionError("no redirection")

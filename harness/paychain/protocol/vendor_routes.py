@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Generic, TypeVar
+from urllib.parse import unquote
 
 _Handler = TypeVar("_Handler")
 
@@ -22,7 +23,11 @@ class Routes(Generic[_Handler]):
             alike.append((parts, table[name]))
 
     def find(self, method: str, path: list[str]) -> tuple[_Handler, list[str]] | None:
-        """What serves a path, and what stands in its placeholders; None where nothing does."""
+        """What serves a path, and what stands in its placeholders; None where nothing does.
+
+        SDKs escape what is no letter, digit or hyphen (`cards/ccof%3A7Yq`), each to its own taste.
+        """
+        path = [unquote(part) for part in path]
         for parts, handler in self._by_size.get((method, len(path)), ()):
             if all(
                 mine.startswith("{") or mine == given

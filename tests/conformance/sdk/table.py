@@ -8,7 +8,15 @@ from __future__ import annotations
 from itertools import groupby
 
 from tests.support.paths import DOCS
-from tests.support.sdk_results import FAILED, NOT_OFFERED, PASSED, SCENARIOS, Column, columns
+from tests.support.sdk_results import (
+    FAILED,
+    FURTHER,
+    NOT_OFFERED,
+    PASSED,
+    SCENARIOS,
+    Column,
+    columns,
+)
 
 PAGE = DOCS / "dialects.md"
 _SIGNS = {PASSED: "✓", FAILED: "✗", NOT_OFFERED: "–"}
@@ -33,7 +41,8 @@ This page is generated: `PAYCHAIN_RECORD_SDK=1 pytest tests/conformance/sdk`, th
 
 def page() -> str:
     """The whole page."""
-    scenarios = "".join(f"| {name} | {meaning} |\n" for name, meaning in SCENARIOS.items())
+    meanings = {**SCENARIOS, **FURTHER}.items()
+    scenarios = "".join(f"| {name} | {meaning} |\n" for name, meaning in meanings)
     vendors = groupby(columns(), key=lambda column: column.vendor)
     return _HEAD + scenarios + "".join(_vendor(name, list(of)) for name, of in vendors)
 
@@ -48,8 +57,8 @@ def _vendor(name: str, of: list[Column]) -> str:
         f"|---|{'---|' * len(of)}",
     ]
     named = [{cell.scenario: cell for cell in column.cells} for column in of]
-    further = [cell for cells in named for cell in cells if cell not in SCENARIOS]
-    rows = [*SCENARIOS, *dict.fromkeys(further)]
+    asked = {cell for cells in named for cell in cells}
+    rows = [*SCENARIOS, *(name for name in FURTHER if name in asked)]
     for scenario in rows:
         cells = [cells.get(scenario) for cells in named]
         signs = [_SIGNS[cell.result] if cell is not None else "" for cell in cells]

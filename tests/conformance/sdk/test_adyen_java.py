@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.adyen_drivers import Driver, java_driver
 from tests.support.adyen_everything import assert_every_answer_is_kept
+from tests.support.adyen_further import FURTHER
 from tests.support.adyen_scenarios import DIALECT, SCENARIOS, Shop, judge
 from tests.support.vendor_links import VendorLinks, vendor_links
 
@@ -26,9 +27,12 @@ def java(links: VendorLinks) -> Iterator[Driver]:
         yield driver
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+ALL = {**SCENARIOS, **FURTHER}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_java_library_of_adyen(name: str, links: VendorLinks, java: Driver) -> None:
-    judge(name, Shop(links, java))
+    judge(name, ALL[name], Shop(links, java))
 
 
 def test_the_models_of_java_keep_every_field_of_every_answer(java: Driver) -> None:

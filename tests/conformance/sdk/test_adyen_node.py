@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.adyen_drivers import Driver, node_driver
 from tests.support.adyen_everything import assert_every_answer_is_kept
+from tests.support.adyen_further import FURTHER
 from tests.support.adyen_scenarios import DIALECT, SCENARIOS, Shop, judge
 from tests.support.tls_end import tls_end
 from tests.support.vendor_links import VendorLinks, vendor_links
@@ -32,9 +33,12 @@ def node(links: VendorLinks, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield driver
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+ALL = {**SCENARIOS, **FURTHER}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_node_library_of_adyen(name: str, links: VendorLinks, node: Driver) -> None:
-    judge(name, Shop(links, node))
+    judge(name, ALL[name], Shop(links, node))
 
 
 def test_the_models_of_node_keep_every_field_of_every_answer(node: Driver) -> None:

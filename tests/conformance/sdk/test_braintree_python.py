@@ -5,89 +5,26 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import pytest
 
+from tests.support.braintree_shop import Shop, braintree, code_of
 from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
-from tests.support.vendor_links import VendorLinks, payment, vendor_links
+from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_shop import Scenarios
 
-braintree = pytest.importorskip("braintree")
 nonces = pytest.importorskip("braintree.test.nonces")
 requests = pytest.importorskip("requests")
 ERRORS = braintree.exceptions
 CODES = braintree.ErrorCodes.Transaction
-_numbers = iter(range(1, 10_000))
 
 
-class Shop:
-    """A gateway of the SDK, and an order that is the test's own."""
-
-    def __init__(self, links: VendorLinks, **options: Any) -> None:
-        self.links = links
-        self.order = payment(next(_numbers))
-        environment = braintree.Environment(
-            "paychain", "127.0.0.1", str(links.port), links.url, False, None
-        )
-        self.gateway = braintree.BraintreeGateway(
-            braintree.Configuration(environment, "m", "paychain", links.secret(), **options)
-        )
-        self.transaction = self.gateway.transaction
-
-    def pay(self, amount: str = "10.00", *, submit: bool = False, **more: Any) -> Any:
-        return self.transaction.sale(
-            {
-                "amount": amount,
-                "payment_method_nonce": "fake-valid-nonce",
-                "order_id": self.order,
-                "options": {"submit_for_settlement": submit},
-                **more,
-            }
-        )
-
-    def paid(self, amount: str = "10.00", **more: Any) -> Any:
-        """The transaction of a sale that is approved."""
-        result = self.pay(amount, **more)
-        assert result.is_success, result.message
-        return result.transaction
-
-    def settled(self, amount: str = "10.00") -> Any:
-        sale = self.paid(amount, submit=True)
-        return self.gateway.testing.settle_transaction(sale.id).transaction
-
-    def booked(self, kind: str) -> list[int]:
-        self.links.settle()
-        return [
-            amount
-            for what, reference, amount in self.links.booked()
-            if what == kind and reference.startswith(self.order)
-        ]
-
-    def requests(self) -> int:
-        return sum(hop.payment == self.order for hop in self.links.hops())
+SCENARIOS = Scenarios()
 
 
-SCENARIOS: dict[str, Callable[[Shop], str]] = {}
-
-
-def _scenario(name: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
-    def registered(check: Callable[[Shop], str]) -> Callable[[Shop], str]:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
-
-
-def code_of(result: Any) -> str:
-    """The code of the only validation error of a result."""
-    assert not result.is_success
-    [error] = result.errors.deep_errors
-    return str(error.code)
-
-
-@_scenario("authorise")
+@SCENARIOS.add("authorise")
 def authorise(shop: Shop) -> str:
     held = shop.paid()
     assert (held.status, held.type) == ("authorized", "sale")
@@ -108,7 +45,7 @@ def authorise(shop: Shop) -> str:
     return "authorized; submitted_for_settlement where the sale asks for it"
 
 
-@_scenario("decline")
+@SCENARIOS.add("decline")
 def decline(shop: Shop) -> str:
     for amount, more, status, code, kind, text in (
         ("2000.00", {}, "processor_declined", "2000", "soft_declined", "Do Not Honor"),
@@ -144,7 +81,7 @@ def decline(shop: Shop) -> str:
     return "ErrorResult with the transaction: processor_declined, failed or gateway_rejected"
 
 
-@_scenario("authentication")
+@SCENARIOS.add("authentication")
 def authentication(shop: Shop) -> str:
     required = {"submit_for_settlement": False, "three_d_secure": {"required": True}}
     refused = shop.pay(options=required).transaction
@@ -160,7 +97,7 @@ def authentication(shop: Shop) -> str:
     return "gateway_rejected three_d_secure; with an authenticated nonce or pass-through authorized"
 
 
-@_scenario("capture in parts")
+@SCENARIOS.add("capture in parts")
 def capture_in_parts(shop: Shop) -> str:
     parent = shop.paid()
     parts = [
@@ -186,7 +123,7 @@ def capture_in_parts(shop: Shop) -> str:
     return "submit_for_partial_settlement per part; submit_for_settlement of less releases the rest"
 
 
-@_scenario("void")
+@SCENARIOS.add("void")
 def void(shop: Shop) -> str:
     held = shop.paid()
     assert shop.transaction.void(held.id).transaction.status == "voided"
@@ -202,7 +139,7 @@ def void(shop: Shop) -> str:
     return "voided, what is submitted and not settled too (its capture is reversed)"
 
 
-@_scenario("refund")
+@SCENARIOS.add("refund")
 def refund(shop: Shop) -> str:
     submitted = shop.paid(submit=True)
     early = shop.transaction.refund(submitted.id)
@@ -228,7 +165,7 @@ def refund(shop: Shop) -> str:
     return "a credit per part, after it is settled; reverse voids or refunds what is left"
 
 
-@_scenario("query")
+@SCENARIOS.add("query")
 def query(shop: Shop) -> str:
     sale = shop.paid(submit=True)
     held = shop.paid("2.00")
@@ -246,7 +183,7 @@ def query(shop: Shop) -> str:
     return "find by id; search by order id, which finds what has no answer"
 
 
-@_scenario("repeat")
+@SCENARIOS.add("repeat")
 def repeat(shop: Shop) -> str:
     first = shop.paid(submit=True, api_request_key=shop.order)
     assert shop.paid(submit=True, api_request_key=shop.order).id == first.id
@@ -261,7 +198,7 @@ def repeat(shop: Shop) -> str:
     return "the same transaction in its current state"
 
 
-@_scenario("mismatch")
+@SCENARIOS.add("mismatch")
 def mismatch(shop: Shop) -> str:
     shop.paid(api_request_key=shop.order)
     other = shop.pay("9.99", api_request_key=shop.order)
@@ -276,7 +213,7 @@ def mismatch(shop: Shop) -> str:
     return "ErrorResult 915232; 915234 after a refused request, 915230 when it is too long"
 
 
-@_scenario("in flight")
+@SCENARIOS.add("in flight")
 def in_flight(shop: Shop) -> str:
     shop.links.inject("slow_answer", link="issuer", delay="400ms")
     first = threading.Thread(target=shop.pay, kwargs={"api_request_key": shop.order})
@@ -289,7 +226,7 @@ def in_flight(shop: Shop) -> str:
     return "ErrorResult 915233"
 
 
-@_scenario("http 503")
+@SCENARIOS.add("http 503")
 def http_503(shop: Shop) -> str:
     shop.links.inject("http_error", status=503)
     with pytest.raises(ERRORS.ServiceUnavailableError):
@@ -307,7 +244,7 @@ def http_503(shop: Shop) -> str:
     return "ServiceUnavailableError, tries once; after a ServerError the key shows what was done"
 
 
-@_scenario("rate limit")
+@SCENARIOS.add("rate limit")
 def rate_limit(shop: Shop) -> str:
     shop.links.inject("rate_limit", rate="6/min")
     with pytest.raises(ERRORS.TooManyRequestsError):
@@ -316,7 +253,7 @@ def rate_limit(shop: Shop) -> str:
     return "TooManyRequestsError"
 
 
-@_scenario("cut connection")
+@SCENARIOS.add("cut connection")
 def cut_connection(shop: Shop) -> str:
     shop.links.cut_next()
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -333,7 +270,7 @@ def cut_connection(shop: Shop) -> str:
     return "requests' ConnectionError, not retried; a search or the same key finds the transaction"
 
 
-@_scenario("unknown parameter")
+@SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
     with pytest.raises(KeyError, match="colour"):
         shop.pay(colour="red")
@@ -350,7 +287,7 @@ def unknown_parameter(shop: Shop) -> str:
     return "KeyError of the SDK, nothing is sent; validation errors 81503, 91565, 81717"
 
 
-@_scenario("webhook")
+@SCENARIOS.add("webhook")
 def webhook(shop: Shop) -> str:
     sale = shop.settled()
     form = _form_about(shop, sale.id)
@@ -397,35 +334,3 @@ def test_the_python_sdk_of_braintree(name: str, links: VendorLinks) -> None:
         for kind in ("http_error", "slow_answer", "rate_limit"):
             links.heal(kind)
         links.cut_next(0)
-
-
-def test_the_vault_of_the_python_sdk(links: VendorLinks) -> None:
-    shop = Shop(links)
-    gateway = shop.gateway
-    customer = gateway.customer.create({"first_name": "Ada", "email": "a@b.example"}).customer
-    wanted = {"customer_id": customer.id, "payment_method_nonce": nonces.Nonces.TransactableVisa}
-    card = gateway.payment_method.create(wanted).payment_method
-    assert isinstance(card, braintree.CreditCard)
-    assert gateway.payment_method.find(card.token).last_4 == card.last_4
-    assert [kept.token for kept in gateway.customer.find(customer.id).payment_methods] == [
-        card.token
-    ]
-    sale = shop.transaction.sale(
-        {"amount": "10.00", "payment_method_token": card.token, "order_id": shop.order}
-    ).transaction
-    assert sale.credit_card_details.token == card.token
-    assert sale.customer_details.id == customer.id
-    declined = {
-        **wanted,
-        "payment_method_nonce": nonces.Nonces.ProcessorDeclinedVisa,
-        "options": {"verify_card": True},
-    }
-    refused = gateway.payment_method.create(declined)
-    assert refused.credit_card_verification.processor_response_code == "2000"
-    nobody = gateway.payment_method.create({**wanted, "customer_id": "nobody"})
-    code = nobody.errors.for_object("credit_card").on("customer_id")[0].code
-    assert code == braintree.ErrorCodes.CreditCard.CustomerIdIsInvalid
-    gateway.payment_method.delete(card.token)
-    with pytest.raises(ERRORS.NotFoundError):
-        gateway.payment_method.find(card.token)
-    gateway.customer.delete(customer.id)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.checkout_further import FURTHER
 from tests.support.checkout_scenarios import DIALECT, SCENARIOS, SECRET_KEY, VENDOR, Shop
 from tests.support.vendor_links import VendorLinks, vendor_links
 from tests.support.vendor_shop import Failed, judge
 
 checkout_sdk = pytest.importorskip("checkout_sdk")
+requests = pytest.importorskip("requests")
 from checkout_sdk.environment import Environment  # noqa: E402
 from checkout_sdk.exception import CheckoutApiException, CheckoutException  # noqa: E402
 from checkout_sdk.properties import VERSION  # noqa: E402
@@ -39,7 +41,8 @@ class PythonClient:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the only way to another base URL is deprecated
             builder = builder.environment(Environment(**urls, is_sandbox=True))
-            payments = builder.use_legacy_domain().build().payments
+            api = builder.use_legacy_domain().build()
+        payments = api.payments
         self._calls: dict[str, Callable[..., Any]] = {
             "pay": lambda body, _name, key: payments.request_payment(body, key),
             "capture": lambda body, name, key: payments.capture_payment(name, body, key),
@@ -49,6 +52,7 @@ class PythonClient:
             "details": lambda _body, name, _key: payments.get_payment_details(name),
             "actions": lambda _body, name, _key: payments.get_payment_actions(name),
             "list": lambda body, _name, _key: payments.get_payments_list(body),
+            **_of_customers(api),
         }
 
     def ask(
@@ -59,8 +63,27 @@ class PythonClient:
         except CheckoutApiException as error:
             status = error.http_metadata.status_code
             raise Failed(type(error).__name__, status, error.error_details or []) from error
+        except requests.exceptions.JSONDecodeError as error:
+            raise Failed("requests.JSONDecodeError", 0, []) from error
         except CheckoutException as error:
             raise Failed(type(error).__name__, 0, []) from error
+
+
+def _of_customers(api: Any) -> dict[str, Callable[..., Any]]:
+    """Operations about customers, their cards, and the pages where they pay."""
+    customers, instruments, pages = api.customers, api.instruments, api.hosted_payments
+    return {
+        "create customer": lambda body, _name, _key: customers.create(body),
+        "update customer": lambda body, name, _key: customers.update(name, body),
+        "customer": lambda _body, name, _key: customers.get(name),
+        "delete customer": lambda _body, name, _key: customers.delete(name),
+        "create instrument": lambda body, _name, _key: instruments.create(body),
+        "update instrument": lambda body, name, _key: instruments.update(name, body),
+        "instrument": lambda _body, name, _key: instruments.get(name),
+        "delete instrument": lambda _body, name, _key: instruments.delete(name),
+        "create page": lambda body, _name, _key: pages.create_hosted_payments_page_session(body),
+        "page": lambda _body, name, _key: pages.get_hosted_payments_page_details(name),
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -79,6 +102,9 @@ def links() -> Iterator[VendorLinks]:
         yield running
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+ALL = {**SCENARIOS, **FURTHER}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_python_sdk_of_checkout(name: str, links: VendorLinks) -> None:
-    judge(VENDOR, name, SCENARIOS[name], Shop(links, PythonClient(links.url)))
+    judge(VENDOR, name, ALL[name], Shop(links, PythonClient(links.url)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from paychain.environment.tls.authority import CERTIFICATE, Authority
 from paychain.environment.tls.near_ends import TlsNearEnds
 from paychain.protocol.dialects.vendors import APIS
 from tests.support.fetched import CACHE, fetched, tool
-from tests.support.node_driver import PROGRAMS
-from tests.support.vendor_links import VendorLinks, payment, vendor_links
+from tests.support.sdk_results import PASSED, SCENARIOS, Cell, Column, keep
+from tests.support.vendor_links import PREFIX, VendorLinks, vendor_links
 
 PACKAGE, VERSION = "@paypal/paypal-server-sdk", "2.5.0"
-WITHIN_S = 60.0
+SOURCE = Path(__file__).parent / "node" / "paypal"
+OFFERED = ("stored card", "errors", "own retries", "headers")
+WITHIN_S = 120.0
 
 pytestmark = pytest.mark.slow
 
@@ -37,11 +40,11 @@ def sdk() -> Path:
     folder = modules / "node_modules" / PACKAGE
     wanted = f"{PACKAGE}@{VERSION}"
     fetched([*install, "--prefix", str(modules), wanted], folder / "package.json", cwd=modules)
-    return folder
+    return modules
 
 
-def test_the_node_sdk_of_paypal_pays_through_the_proxy(links: VendorLinks, tmp_path: Path) -> None:
-    node, folder = tool("node", PACKAGE), sdk()
+def test_the_node_sdk_of_paypal_comes_through_the_proxy(links: VendorLinks, tmp_path: Path) -> None:
+    node, modules = tool("node", PACKAGE), sdk()
     authority = Authority()
     authority.publish(tmp_path)
     ends = TlsNearEnds(authority)
@@ -51,11 +54,15 @@ def test_the_node_sdk_of_paypal_pays_through_the_proxy(links: VendorLinks, tmp_p
     plain = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     try:
         done = subprocess.run(
-            [node, str(PROGRAMS / "paypal.cjs"), str(folder), payment(1)],
+            [node, SOURCE / "scenarios.js"],
             env={
                 **plain,
                 "HTTPS_PROXY": f"http://127.0.0.1:{port}",
                 "NODE_EXTRA_CA_CERTS": str(tmp_path / CERTIFICATE),
+                "PAYCHAIN_URL": links.url,
+                "PAYCHAIN_CONTROL": links.control_url,
+                "PAYCHAIN_PREFIX": PREFIX,
+                "PAYCHAIN_MODULES": str(modules),
             },
             capture_output=True,
             text=True,
@@ -64,5 +71,9 @@ def test_the_node_sdk_of_paypal_pays_through_the_proxy(links: VendorLinks, tmp_p
         )
     finally:
         asyncio.run_coroutine_threadsafe(ends.close(), links.loop).result(WITHIN_S)
-    assert done.stdout.endswith(" COMPLETED\n"), done.stdout + done.stderr
-    assert ("captured", f"{payment(1)}-1", 1000) in links.booked()
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    cells = [Cell(**line) for line in lines]
+    keep(Column(vendor="paypal", language="node", sdk=f"{PACKAGE} {VERSION}", cells=cells))
+    failed = {cell.scenario: cell.detail for cell in cells if cell.result != PASSED}
+    assert failed == {}, done.stderr[-2000:]
+    assert {cell.scenario for cell in cells} == {*SCENARIOS, *OFFERED}, done.stderr[-2000:]

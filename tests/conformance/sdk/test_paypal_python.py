@@ -1,4 +1,4 @@
-"""PayPal's Python SDK meets the mock. Its Node SDK cannot: it takes no other base URL."""
+"""PayPal's Python SDK meets the mock."""
 
 from __future__ import annotations
 
@@ -6,131 +6,32 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
 import pytest
 
-from tests.support import sdk_results
-from tests.support.sdk_results import (
-    FAILED,
-    NOT_OFFERED,
-    PASSED,
-    Cell,
-    Column,
-    keep,
+from tests.support.paypal_shop import (
+    CARD,
+    WHOLE,
+    ErrorException,
+    Shop,
+    issue_of,
+    money,
+    paid,
+    paypal_links,
 )
-from tests.support.vendor_links import VendorLinks, payment, vendor_links
+from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
+from tests.support.vendor_links import VendorLinks
+from tests.support.vendor_shop import Scenarios
 
-sdk = pytest.importorskip("paypalserversdk.paypal_serversdk_client")
-auth = pytest.importorskip("paypalserversdk.http.auth.o_auth_2")
-configuration = pytest.importorskip("paypalserversdk.configuration")
-raised = pytest.importorskip("paypalserversdk.exceptions.error_exception")
-ErrorException = raised.ErrorException
 OTHER = pytest.importorskip("paypalserversdk.exceptions.api_exception").ApiException
 requests = pytest.importorskip("requests")
-CARD = {"number": "4012888888881881", "expiry": "2030-03", "security_code": "123"}
-WHOLE = "return=representation"
-_numbers = iter(range(1, 10_000))
+SCENARIOS = Scenarios()
 
 
-class Shop:
-    """A client of the SDK, and an order that is the test's own."""
-
-    def __init__(self, links: VendorLinks) -> None:
-        self.links = links
-        self.order = payment(next(_numbers))
-        self._keys = 0
-        credentials = auth.ClientCredentialsAuthCredentials("client", "secret")
-        self.client = sdk.PaypalServersdkClient(client_credentials_auth_credentials=credentials)
-        self.orders, self.payments = self.client.orders, self.client.payments
-
-    def key(self) -> str:
-        self._keys += 1
-        return f"{self.order}-{self._keys}"
-
-    def create(
-        self,
-        intent: str = "CAPTURE",
-        value: str = "10.00",
-        source: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Any:
-        unit = {
-            "amount": {"currency_code": "EUR", "value": value},
-            "custom_id": self.order,
-            "invoice_id": f"inv-{self.order}",
-        }
-        body: dict[str, Any] = {"intent": intent, "purchase_units": [unit]}
-        if source is not None:
-            body["payment_source"] = source
-        options.setdefault("paypal_request_id", self.key())
-        return self.orders.create_order({"body": body, "prefer": WHOLE, **options})
-
-    def charge(self, intent: str = "CAPTURE", value: str = "10.00", **options: Any) -> Any:
-        """The order that a card pays at once."""
-        return self.create(intent, value, {"card": CARD}, **options).body
-
-    def authorised(self, value: str = "10.00") -> Any:
-        return paid(self.charge("AUTHORIZE", value)).authorizations[0]
-
-    def captured(self, value: str = "10.00") -> Any:
-        return paid(self.charge(value=value)).captures[0]
-
-    def capture(self, name: str, value: str = "", **more: Any) -> Any:
-        body = {**more, **({"amount": money(value)} if value else {})}
-        asked = {"authorization_id": name, "prefer": WHOLE, "body": body}
-        return self.payments.capture_authorized_payment(
-            {**asked, "paypal_request_id": self.key()}
-        ).body
-
-    def refund(self, name: str, value: str = "", key: str = "") -> Any:
-        asked = {"capture_id": name, "prefer": WHOLE, "paypal_request_id": key or self.key()}
-        if value:
-            asked["body"] = {"amount": money(value)}
-        return self.payments.refund_captured_payment(asked)
-
-    def booked(self, kind: str) -> list[int]:
-        self.links.settle()
-        return [
-            amount
-            for what, reference, amount in self.links.booked()
-            if what == kind and reference.startswith(self.order)
-        ]
-
-    def requests(self) -> int:
-        return sum(hop.payment == self.order for hop in self.links.hops())
-
-
-def money(value: str) -> dict[str, str]:
-    return {"currency_code": "EUR", "value": value}
-
-
-def paid(order: Any) -> Any:
-    return order.purchase_units[0].payments
-
-
-def issue_of(work: Callable[[], Any], status: int = 422) -> str:
-    """The issue of the SDK's exception."""
-    with pytest.raises(ErrorException) as caught:
-        work()
-    assert caught.value.response_code == status
-    return str(caught.value.details[0].issue)
-
-
-SCENARIOS: dict[str, Callable[[Shop], str]] = {}
-
-
-def _scenario(name: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
-    def registered(check: Callable[[Shop], str]) -> Callable[[Shop], str]:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
-
-
-@_scenario("authorise")
+@SCENARIOS.add("authorise")
 def authorise(shop: Shop) -> str:
     response = shop.create(source={"card": CARD})
     order = response.body
@@ -154,7 +55,7 @@ def authorise(shop: Shop) -> str:
     return "COMPLETED with a card; CREATED, approved at once and then authorized with a wallet"
 
 
-@_scenario("decline")
+@SCENARIOS.add("decline")
 def decline(shop: Shop) -> str:
     for name, code in (
         ("CCREJECT-REFUSED", "0500"),
@@ -178,7 +79,7 @@ def decline(shop: Shop) -> str:
     return "201, COMPLETED with a payment that is DECLINED; 422 INSTRUMENT_DECLINED of a wallet"
 
 
-@_scenario("authentication")
+@SCENARIOS.add("authentication")
 def authentication(shop: Shop) -> str:
     card = {**CARD, "attributes": {"verification": {"method": "SCA_ALWAYS"}}}
     order = shop.create(source={"card": card}).body
@@ -192,7 +93,7 @@ def authentication(shop: Shop) -> str:
     return "PAYER_ACTION_REQUIRED, APPROVED, COMPLETED"
 
 
-@_scenario("capture in parts")
+@SCENARIOS.add("capture in parts")
 def capture_in_parts(shop: Shop) -> str:
     held = shop.authorised()
     assert shop.capture(held.id, "4.00").status == "COMPLETED"
@@ -208,7 +109,7 @@ def capture_in_parts(shop: Shop) -> str:
     return "PARTIALLY_CAPTURED per part; final_capture releases the rest"
 
 
-@_scenario("void")
+@SCENARIOS.add("void")
 def void(shop: Shop) -> str:
     held = shop.authorised()
     asked = {"authorization_id": held.id, "paypal_request_id": shop.key()}
@@ -227,7 +128,7 @@ def void(shop: Shop) -> str:
     return "204, or 200 VOIDED with Prefer; no capture afterwards"
 
 
-@_scenario("refund")
+@SCENARIOS.add("refund")
 def refund(shop: Shop) -> str:
     capture = shop.captured()
     back = shop.refund(capture.id, "3.00")
@@ -242,7 +143,7 @@ def refund(shop: Shop) -> str:
     return "COMPLETED per part; CAPTURE_FULLY_REFUNDED"
 
 
-@_scenario("query")
+@SCENARIOS.add("query")
 def query(shop: Shop) -> str:
     order = shop.charge()
     found = shop.orders.get_order({"id": order.id}).body
@@ -254,7 +155,7 @@ def query(shop: Shop) -> str:
     return "orders, authorizations, captures and refunds by id; none by the merchant's reference"
 
 
-@_scenario("repeat")
+@SCENARIOS.add("repeat")
 def repeat(shop: Shop) -> str:
     key = shop.key()
     first = shop.create(source={"card": CARD}, paypal_request_id=key)
@@ -274,7 +175,7 @@ def repeat(shop: Shop) -> str:
     return "200 in place of 201, the same object in its current state"
 
 
-@_scenario("mismatch")
+@SCENARIOS.add("mismatch")
 def mismatch(shop: Shop) -> str:
     key = shop.key()
     first = shop.charge(paypal_request_id=key)
@@ -283,7 +184,7 @@ def mismatch(shop: Shop) -> str:
     return "another body brings the first object: PayPal documents no comparison"
 
 
-@_scenario("in flight")
+@SCENARIOS.add("in flight")
 def in_flight(shop: Shop) -> str:
     shop.links.inject("slow_answer", link="issuer", delay="400ms")
     key = shop.key()
@@ -299,7 +200,7 @@ def in_flight(shop: Shop) -> str:
     return "422 PREVIOUS_REQUEST_IN_PROGRESS"
 
 
-@_scenario("http 503")
+@SCENARIOS.add("http 503")
 def http_503(shop: Shop) -> str:
     shop.authorised("1.00")  # the SDK has its token now
     before = shop.requests()
@@ -320,7 +221,7 @@ def http_503(shop: Shop) -> str:
     return "ErrorException, tries once; after a 500 the key shows what was done"
 
 
-@_scenario("rate limit")
+@SCENARIOS.add("rate limit")
 def rate_limit(shop: Shop) -> str:
     shop.authorised("1.00")
     shop.links.inject("rate_limit", rate="6/min")
@@ -331,7 +232,7 @@ def rate_limit(shop: Shop) -> str:
     return "ErrorException 429 RATE_LIMIT_REACHED"
 
 
-@_scenario("cut connection")
+@SCENARIOS.add("cut connection")
 def cut_connection(shop: Shop) -> str:
     shop.authorised("1.00")
     before, key = shop.requests(), shop.key()
@@ -345,7 +246,7 @@ def cut_connection(shop: Shop) -> str:
     return "requests' ConnectionError, not retried; the same key brings the order"
 
 
-@_scenario("unknown parameter")
+@SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
     assert issue_of(lambda: shop.create("SAVE")) == "UNSUPPORTED_INTENT"
     assert issue_of(lambda: shop.create(value="1.001")) == "DECIMAL_PRECISION"
@@ -365,7 +266,7 @@ def unknown_parameter(shop: Shop) -> str:
     return "ErrorException 400 or 422 with the issue; unknown fields are ignored"
 
 
-@_scenario("webhook")
+@SCENARIOS.add("webhook")
 def webhook(shop: Shop) -> str:
     capture = shop.captured()
     headers, event = _about(shop, capture.id)
@@ -412,15 +313,8 @@ def _verified(shop: Shop, asked: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def links() -> Iterator[VendorLinks]:
-    environment = configuration.Environment.SANDBOX
-    servers = configuration.Configuration.environments[environment]
-    real = dict(servers)
-    with vendor_links("paypal") as running:
-        servers[configuration.Server.DEFAULT] = running.url
-        try:
-            yield running
-        finally:
-            servers.update(real)
+    with paypal_links() as running:
+        yield running
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -435,26 +329,3 @@ def test_the_python_sdk_of_paypal(name: str, links: VendorLinks) -> None:
         for kind in ("http_error", "slow_answer", "rate_limit"):
             links.heal(kind)
         links.cut_next(0)
-
-
-def test_the_table_says_why_the_node_sdk_is_not_asked() -> None:
-    """Not a judgement: @paypal/paypal-server-sdk 2.5.0 has two fixed hosts and takes no other."""
-    why = "the SDK's base URL cannot be changed"
-    cells = [Cell(scenario=name, result=NOT_OFFERED) for name in sdk_results.SCENARIOS]
-    cells[0].detail = why
-    library = "@paypal/paypal-server-sdk 2.5.0"
-    keep(Column(vendor="paypal", language="node", sdk=library, cells=cells))
-    assert set(SCENARIOS) == set(sdk_results.SCENARIOS)
-
-
-def test_the_python_sdk_reads_what_the_vault_keeps_of_an_order(links: VendorLinks) -> None:
-    shop = Shop(links)
-    keeps = {"vault": {"store_in_vault": "ON_SUCCESS"}, "customer": {"id": "ada"}}
-    order = shop.create(source={"card": {**CARD, "attributes": keeps}}).body
-    vault = order.payment_source.card.attributes.vault
-    assert (vault.status, vault.customer.id) == ("VAULTED", "ada")
-    found = shop.client.vault.list_customer_payment_tokens({"customer_id": "ada"}).body
-    assert [token.id for token in found.payment_tokens] == [vault.id]
-    again = shop.create(source={"card": {"vault_id": vault.id}}, value="4.00").body
-    assert again.status == "COMPLETED"
-    assert shop.booked("captured") == [1000, 400]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.node_driver import NodeClient, node_client
+from tests.support.square_further import FURTHER
 from tests.support.square_scenarios import DIALECT, SCENARIOS, VENDOR, Shop
 from tests.support.vendor_links import VendorLinks, vendor_links
 from tests.support.vendor_shop import judge
@@ -46,6 +47,9 @@ def node(links: VendorLinks) -> Iterator[SquareNode]:
         yield SquareNode(client)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+ALL = {**SCENARIOS, **FURTHER}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_node_sdk_of_square(name: str, links: VendorLinks, node: SquareNode) -> None:
-    judge(VENDOR, name, SCENARIOS[name], Shop(links, node))
+    judge(VENDOR, name, ALL[name], Shop(links, node))

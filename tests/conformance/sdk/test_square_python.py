@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.square_further import FURTHER
 from tests.support.square_scenarios import DIALECT, SCENARIOS, VENDOR, Shop
 from tests.support.vendor_links import VendorLinks, vendor_links
 from tests.support.vendor_shop import Failed, judge
@@ -40,6 +41,7 @@ class PythonClient:
             "list": lambda _body, _name: list(payments.list()),
             "refund": lambda body, _name: refunds.refund_payment(**body),
             "refund details": lambda _body, name: refunds.get(name),
+            **_of_customers(client),
         }
 
     def ask(
@@ -65,6 +67,27 @@ class PythonClient:
         )
 
 
+def _of_customers(client: Any) -> dict[str, Callable[..., Any]]:
+    """Operations about customers, their cards, and the links that they pay by."""
+    customers, cards, links = client.customers, client.cards, client.checkout.payment_links
+    return {
+        "create customer": lambda body, _name: customers.create(**body),
+        "update customer": lambda body, name: customers.update(name, **body),
+        "customer": lambda _body, name: customers.get(name),
+        "search customers": lambda body, _name: customers.search(**body),
+        "delete customer": lambda _body, name: customers.delete(name),
+        "list customers": lambda body, _name: list(customers.list(**body)),
+        "create card": lambda body, _name: cards.create(**body),
+        "list cards": lambda body, _name: list(cards.list(**body)),
+        "disable card": lambda _body, name: cards.disable(name),
+        "create link": lambda body, _name: links.create(**body),
+        "link": lambda _body, name: links.get(name),
+        "list links": lambda body, _name: list(links.list(**body)),
+        "delete link": lambda _body, name: links.delete(name),
+        "order": lambda _body, name: client.orders.get(name),
+    }
+
+
 def _sent(body: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a payment: what the SDK does not know goes by its way for such fields."""
     known = {name: value for name, value in body.items() if name != "colour"}
@@ -85,10 +108,13 @@ def links() -> Iterator[VendorLinks]:
         yield running
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+ALL = {**SCENARIOS, **FURTHER}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_python_sdk_of_square(
     name: str, links: VendorLinks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # How long it waits between its tries is of no interest here, only that it tries.
     monkeypatch.setattr(http_client, "INITIAL_RETRY_DELAY_SECONDS", 0.01)
-    judge(VENDOR, name, SCENARIOS[name], Shop(links, PythonClient(links.url)))
+    judge(VENDOR, name, ALL[name], Shop(links, PythonClient(links.url)))

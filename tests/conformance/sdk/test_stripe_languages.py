@@ -10,19 +10,25 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.fetched import CACHE, JVM, fetched, tool
-from tests.support.sdk_results import PASSED, SCENARIOS, Cell, Column, keep
+from tests.support.sdk_results import FURTHER, PASSED, SCENARIOS, Cell, Column, keep
 from tests.support.vendor_links import PREFIX, VendorLinks, vendor_links
 
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 PROGRAM_S = 120.0
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telemetry keeps a file in the folder of the user's settings."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def judged(
     keep(Column(vendor="stripe", language=language, sdk=sdk, cells=cells))
     failed = {cell.scenario: cell.detail for cell in cells if cell.result != PASSED}
     assert failed == {}, done.stderr[-2000:]
-    assert {cell.scenario for cell in cells} == set(SCENARIOS), done.stderr[-2000:]
+    assert {cell.scenario for cell in cells} == {*SCENARIOS, *FURTHER}, done.stderr[-2000:]
 
 
 def test_the_sdk_of_node(links: VendorLinks) -> None:
@@ -80,23 +86,28 @@ def test_the_sdk_of_go(links: VendorLinks) -> None:
     go = tool("go", "Stripe's SDK for Go")
     source = HERE / "go" / "stripe"
     version = re.findall(r"stripe-go/v85 v([\d.]+)", (source / "go.mod").read_text("utf-8"))[0]
-    binary = CACHE / f"go-stripe-{version}-{_mark(source / 'main.go')}"
+    binary = CACHE / f"go-stripe-{version}-{_mark(source.glob('*.go'))}"
     fetched([go, "build", "-o", str(binary), "."], binary, cwd=source)
     judged(links, "go", f"stripe-go {version}", [binary])
 
 
 def test_the_sdk_of_java(links: VendorLinks) -> None:
-    java, maven = (tool(name, "Stripe's SDK for Java") for name in ("java", "mvn"))
+    java, javac, maven = (tool(name, "Stripe's SDK for Java") for name in ("java", "javac", "mvn"))
     source = HERE / "java" / "stripe"
     declared = (source / "pom.xml").read_text("utf-8")
     version = re.findall(r"stripe-java</artifactId>\s*<version>([\d.]+)", declared)[0]
     jars = CACHE / f"java-stripe-{version}"
     copy = [maven, "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
     fetched([*copy, "-f", str(source / "pom.xml")], jars / f"stripe-java-{version}.jar")
-    program = [java, *JVM, "-cp", f"{jars}/*", source / "Scenarios.java"]
+    sources = sorted(source.glob("*.java"))
+    classes = CACHE / f"java-stripe-{version}-{_mark(sources)}"
+    compile_all = [javac, "-d", str(classes), "-cp", f"{jars}/*", *map(str, sources)]
+    fetched(compile_all, classes / "Scenarios.class")
+    program = [java, *JVM, "-cp", f"{classes}{os.pathsep}{jars}/*", "Scenarios"]
     judged(links, "java", f"stripe-java {version}", program)
 
 
-def _mark(source: Path) -> str:
-    """What a built program is known by: another source is another program."""
-    return hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+def _mark(sources: Iterable[Path]) -> str:
+    """What a built program is known by: other sources are another program."""
+    whole = b"".join(source.read_bytes() for source in sorted(sources))
+    return hashlib.sha256(whole).hexdigest()[:12]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
-from tests.support.vendor_links import VendorLinks, payment, vendor_links
-
-stripe = pytest.importorskip("stripe")
-stripe.enable_telemetry = False  # it would leave a file in the home directory
+from tests.support.stripe_shop import Shop, stripe
+from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_shop import redirected
 
 SCENARIOS: dict[str, Any] = {}
-_numbers = iter(range(1, 10_000))
 
 
 def scenario(name: str) -> Any:
@@ -27,45 +24,6 @@ def scenario(name: str) -> Any:
         return check
 
     return registered
-
-
-class Shop:
-    """A client, and payments that are the test's own."""
-
-    def __init__(self, links: VendorLinks, retries: int = 0) -> None:
-        self.links = links
-        self.order = payment(next(_numbers))
-        self.client = stripe.StripeClient(
-            "sk_test_paychain", base_addresses={"api": links.url}, max_network_retries=retries
-        )
-        self.intents = self.client.v1.payment_intents
-        self.refunds = self.client.v1.refunds
-
-    def pay(
-        self, amount: int = 1000, method: str = "pm_card_visa", key: str = "", **more: Any
-    ) -> Any:
-        params = {
-            "amount": amount,
-            "currency": "eur",
-            "payment_method": method,
-            "confirm": True,
-            "metadata": {"order": self.order},
-            **more,
-        }
-        return self.intents.create(params, {"idempotency_key": key} if key else None)
-
-    def booked(self, kind: str) -> list[int]:
-        """Amounts of the order that the issuer has booked."""
-        self.links.settle()
-        return [
-            amount
-            for what, reference, amount in self.links.booked()
-            if what == kind and reference.startswith(self.order)
-        ]
-
-    def requests(self) -> int:
-        """Requests of the order at the mock."""
-        return sum(hop.payment == self.order for hop in self.links.hops())
 
 
 @pytest.fixture(autouse=True)
@@ -132,11 +90,11 @@ def authentication(shop: Shop) -> str:
     waits = shop.pay(method="pm_card_authenticationRequired", return_url=back)
     assert (waits.status, waits.next_action.type) == ("requires_action", "redirect_to_url")
     page = waits.next_action.redirect_to_url.url
-    assert f"intent={waits.id}" in _redirected(page)
+    assert f"intent={waits.id}" in redirected(page)
     assert shop.intents.retrieve(waits.id).status == "succeeded"
     fails = shop.pay(method="pm_card_authenticationRequired", return_url=back)
     page = fails.next_action.redirect_to_url.url
-    assert "redirect_status=failed" in _redirected(f"{page}?result=failed")
+    assert "redirect_status=failed" in redirected(f"{page}?result=failed")
     failed = shop.intents.retrieve(fails.id)
     assert failed.last_payment_error.code == "payment_intent_authentication_failure"
     with pytest.raises(stripe.CardError) as caught:
@@ -144,20 +102,6 @@ def authentication(shop: Shop) -> str:
     assert caught.value.code == "authentication_required"
     assert shop.booked("captured") == [1000]
     return "requires_action; redirect_to_url completes it; off_session is a CardError"
-
-
-def _redirected(page: str) -> str:
-    """Where a page sends its visitor."""
-
-    class Stays(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: Any) -> None:
-            return None
-
-    try:
-        urllib.request.build_opener(Stays).open(page, timeout=5)
-    except urllib.error.HTTPError as answer:
-        return str(answer.headers["location"])
-    raise AssertionError("no redirection")
 
 
 @scenario("capture in parts")

@@ -24,6 +24,7 @@ from tests.support.endpoint_laws import (
     Repeats,
     Vendor,
     check,
+    check_escaped,
     check_overlap,
     check_wrong_answer,
 )
@@ -103,6 +104,20 @@ def test_a_late_failure_leaves_what_another_request_has_done(
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats(has_another_key=True))
+
+
+@pytest.mark.parametrize(
+    ("vendor", "recipe", "endpoint"),
+    [
+        pytest.param(vendor, recipes[endpoint][0], endpoint, id=f"{name} {endpoint}")
+        for name, (vendor, recipes) in TABLES.items()
+        for endpoint in recipes
+        if "{" in endpoint.removeprefix("POST merchants/{merchant}")
+        and endpoint.partition(" ")[2] not in pages_of(VENDORS[name])
+    ],
+)
+def test_an_escaped_path_is_the_same_path(vendor: Vendor, recipe: Recipe, endpoint: str) -> None:
+    check_escaped(vendor, recipe, endpoint)
 
 
 @pytest.mark.parametrize(("name", "endpoint"), SALES.items())

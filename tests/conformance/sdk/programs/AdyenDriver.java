@@ -4,7 +4,9 @@ import com.adyen.model.RequestOptions;
 import com.adyen.model.checkout.*;
 import com.adyen.model.notification.NotificationRequest;
 import com.adyen.service.checkout.ModificationsApi;
+import com.adyen.service.checkout.PaymentLinksApi;
 import com.adyen.service.checkout.PaymentsApi;
+import com.adyen.service.checkout.RecurringApi;
 import com.adyen.service.exception.ApiException;
 import com.adyen.util.HMACValidator;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -20,12 +22,16 @@ public class AdyenDriver {
     static final ObjectMapper PLAIN = new ObjectMapper();
     static PaymentsApi payments;
     static ModificationsApi modifications;
+    static RecurringApi stored;
+    static PaymentLinksApi links;
 
     public static void main(String[] arguments) throws Exception {
         Client client = new Client("test", Environment.TEST);
         String url = arguments[0] + "/v72";
         payments = new PaymentsApi(client, url);
         modifications = new ModificationsApi(client, url);
+        stored = new RecurringApi(client, url);
+        links = new PaymentLinksApi(client, url);
         answer(PLAIN.createObjectNode().put("sdk", Client.LIB_NAME + " " + Client.LIB_VERSION));
         ExecutorService workers = Executors.newCachedThreadPool();
         BufferedReader asked = new BufferedReader(new InputStreamReader(System.in));
@@ -91,6 +97,28 @@ public class AdyenDriver {
             case "reverse":
                 return json(modifications.refundOrCancelPayment(
                     psp, PaymentReversalRequest.fromJson(body), options));
+            case "store":
+                return json(stored.storedPaymentMethods(
+                    StoredPaymentMethodRequest.fromJson(body), options));
+            case "stored":
+                return json(stored.getTokensForStoredPaymentDetails(
+                    text(asked, "shopperReference"), text(asked, "merchantAccount"), options));
+            case "forget":
+                stored.deleteTokenForStoredPaymentDetails(
+                    psp, text(asked, "shopperReference"), text(asked, "merchantAccount"));
+                return PLAIN.createObjectNode();
+            case "session":
+                return json(
+                    payments.sessions(CreateCheckoutSessionRequest.fromJson(body), options));
+            case "session result":
+                return json(payments.getResultOfPaymentSession(psp, text(asked, "sessionResult")));
+            case "link":
+                return json(links.paymentLinks(PaymentLinkRequest.fromJson(body), options));
+            case "show link":
+                return json(links.getPaymentLink(psp));
+            case "expire link":
+                return json(
+                    links.updatePaymentLink(psp, UpdatePaymentLinkRequest.fromJson(body), options));
             case "parse":
                 Class<?> model =
                     Class.forName("com.adyen.model.checkout." + asked.get("model").asText());
@@ -103,6 +131,10 @@ public class AdyenDriver {
             default:
                 throw new IllegalArgumentException(asked.toString());
         }
+    }
+
+    static String text(JsonNode asked, String name) {
+        return asked.get("body").path(name).asText();
     }
 
     static JsonNode json(Object typed) throws Exception {

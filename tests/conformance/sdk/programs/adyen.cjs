@@ -8,7 +8,9 @@ const client = new Client({ apiKey: "test", environment: EnvironmentEnum.TEST })
 const checkout = new CheckoutAPI(client);
 const payments = checkout.PaymentsApi;
 const modifications = checkout.ModificationsApi;
-payments.baseUrl = modifications.baseUrl = `${process.argv[2]}/v72`;
+const stored = checkout.RecurringApi;
+const links = checkout.PaymentLinksApi;
+for (const api of [payments, modifications, stored, links]) api.baseUrl = `${process.argv[2]}/v72`;
 
 const operations = {
   payments: (body, psp, options) => payments.payments(body, options),
@@ -20,6 +22,18 @@ const operations = {
   "cancel by reference": (body, psp, options) => modifications.cancelAuthorisedPayment(body, options),
   refund: (body, psp, options) => modifications.refundCapturedPayment(psp, body, options),
   reverse: (body, psp, options) => modifications.refundOrCancelPayment(psp, body, options),
+  store: (body, id, options) => stored.storedPaymentMethods(body, options),
+  stored: (body) =>
+    stored.getTokensForStoredPaymentDetails(body.shopperReference, body.merchantAccount),
+  forget: async (body, id) => {
+    await stored.deleteTokenForStoredPaymentDetails(id, body.shopperReference, body.merchantAccount);
+    return {};
+  },
+  session: (body, id, options) => payments.sessions(body, options),
+  "session result": (body, id) => payments.getResultOfPaymentSession(id, body.sessionResult),
+  link: (body, id, options) => links.paymentLinks(body, options),
+  "show link": (body, id) => links.getPaymentLink(id),
+  "expire link": (body, id, options) => links.updatePaymentLink(id, body, options),
 };
 
 function answer(value) {

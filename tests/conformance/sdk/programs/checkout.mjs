@@ -7,7 +7,11 @@ import { pathToFileURL } from "node:url";
 const [url, folder] = process.argv.slice(2);
 const { version, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf-8"));
 const { Checkout } = await import(pathToFileURL(join(folder, main)));
-const { payments } = new Checkout("sk_sbox_m73dzbpy7cf3gfd46xr4yj5xo4e", { host: url });
+const key = "sk_sbox_m73dzbpy7cf3gfd46xr4yj5xo4e";
+const api = new Checkout(key, { host: url });
+// Node's fetch sends the SDK's `patch` as it is written; axios makes it PATCH.
+const byAxios = new Checkout(key, { host: url, httpClient: "axios" });
+const { customers, hostedPayments, instruments, payments } = api;
 
 const operations = {
   pay: (body, name, key) => payments.request(body, key),
@@ -18,6 +22,17 @@ const operations = {
   details: (body, name) => payments.get(name),
   actions: (body, name) => payments.getActions(name),
   list: (body) => payments.getPaymentList(body),
+  "create customer": (body) => customers.create(body),
+  "update customer": (body, name) => byAxios.customers.update(name, body),
+  "update customer by fetch": (body, name) => customers.update(name, body),
+  customer: (body, name) => customers.get(name),
+  "delete customer": (body, name) => customers.delete(name),
+  "create instrument": (body) => instruments.create(body),
+  "update instrument": (body, name) => byAxios.instruments.update(name, body),
+  instrument: (body, name) => instruments.get(name),
+  "delete instrument": (body, name) => instruments.delete(name),
+  "create page": (body) => hostedPayments.create(body),
+  page: (body, name) => hostedPayments.get(name),
 };
 
 function answer(value) {

@@ -6,7 +6,9 @@ const { createInterface } = require("node:readline");
 const [url, folder] = process.argv.slice(2);
 const { version } = require(join(folder, "package.json"));
 const { SquareClient, WebhooksHelper } = require(folder);
-const { payments, refunds } = new SquareClient({ token: "test", baseUrl: url });
+const client = new SquareClient({ token: "test", baseUrl: url });
+const { cards, customers, orders, payments, refunds } = client;
+const links = client.checkout.paymentLinks;
 const once = { maxRetries: 0 };
 
 function mapped(value, rename) {
@@ -22,12 +24,19 @@ const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpp
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
 
 function money(value) {
+  if (Array.isArray(value)) return value.map(money);
   if (value === null || typeof value !== "object") return value;
   const own = Object.entries(value).map(([name, item]) => [
     name,
     name === "amount" ? BigInt(item) : money(item),
   ]);
   return Object.fromEntries(own);
+}
+
+async function whole(pages) {
+  const all = [];
+  for await (const each of await pages) all.push(each);
+  return all;
 }
 
 const operations = {
@@ -38,13 +47,23 @@ const operations = {
   "cancel by key": (body) => payments.cancelByIdempotencyKey(body, once),
   update: (body, name) => payments.update({ paymentId: name, ...body }, once),
   details: (body, name) => payments.get({ paymentId: name }, once),
-  list: async () => {
-    const all = [];
-    for await (const payment of await payments.list({}, once)) all.push(payment);
-    return all;
-  },
+  list: () => whole(payments.list({}, once)),
   refund: (body) => refunds.refundPayment(body, once),
   "refund details": (body, name) => refunds.get({ refundId: name }, once),
+  "create customer": (body) => customers.create(body, once),
+  "update customer": (body, name) => customers.update({ customerId: name, ...body }, once),
+  customer: (body, name) => customers.get({ customerId: name }, once),
+  "search customers": (body) => customers.search(body, once),
+  "delete customer": (body, name) => customers.delete({ customerId: name }, once),
+  "list customers": (body) => whole(customers.list(body, once)),
+  "create card": (body) => cards.create(body, once),
+  "list cards": (body) => whole(cards.list(body, once)),
+  "disable card": (body, name) => cards.disable({ cardId: name }, once),
+  "create link": (body) => links.create(body, once),
+  link: (body, name) => links.get({ id: name }, once),
+  "list links": (body) => whole(links.list(body, once)),
+  "delete link": (body, name) => links.delete({ id: name }, once),
+  order: (body, name) => orders.get({ orderId: name }, once),
   verify: (body) => WebhooksHelper.verifySignature(body),
 };
 

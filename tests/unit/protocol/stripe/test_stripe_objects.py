@@ -35,6 +35,9 @@ def test_pages_of_a_list_hold_every_object_once() -> None:
         one = (await links.get("payment_intents", {"limit": "1"}))["data"][0]
         newer = await links.get("payment_intents", {"created[gt]": str(one["created"])})
         assert newer["data"] == []
+        both = {"ending_before": seen[4], "starting_after": seen[0]}
+        twofold = await links.get("payment_intents", both)
+        assert "Please pass in only one" in twofold.error["message"]
         wrong = await links.get("payment_intents", {"starting_after": "pi_x"})
         assert (wrong.status, wrong.error["code"]) == (400, "resource_missing")
         assert (await links.get("payment_intents", {"limit": "101"})).status == 400
@@ -75,6 +78,53 @@ def test_the_balance_is_what_was_taken_and_not_given_back() -> None:
     on_stripe(scenario)
 
 
+async def _new_card(links: StripeLinks) -> str:
+    made = await links.post("payment_methods", {"type": "card", "card[token]": "tok_visa"})
+    return str(made["id"])
+
+
+def test_a_card_that_is_no_customers_pays_one_intent_only() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await _new_card(links)
+        intent = await links.pay(payment_method=card)
+        assert intent["status"] == "succeeded"
+        twice = await links.pay(2, payment_method=card)
+        assert (twice.status, twice.error["type"]) == (400, "invalid_request_error")
+        assert "may not be used again" in twice.error["message"]
+        setup = await links.post("setup_intents", {"payment_method": card})
+        assert "may not be used again" in setup.error["message"]
+        customer = (await links.post("customers", {}))["id"]
+        late = await links.post(f"payment_methods/{card}/attach", {"customer": customer})
+        assert "may not be used again" in late.error["message"]
+        # What a payment was refused with before it was made has used nothing.
+        other = await _new_card(links)
+        assert (await links.pay(3, payment_method=other, currency="xxx")).status == 400
+        assert (await links.pay(3, payment_method=other))["status"] == "succeeded"
+
+    on_stripe(scenario)
+
+
+def test_a_card_is_no_longer_used_once_it_is_detached_or_its_customer_deleted() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        customer = (await links.post("customers", {}))["id"]
+        for way in ("detach", "delete"):
+            card = await _new_card(links)
+            await links.post(f"payment_methods/{card}/attach", {"customer": customer})
+            paid = await links.pay(payment_method=card, customer=customer)
+            assert paid["status"] == "succeeded"
+            if way == "detach":
+                await links.post(f"payment_methods/{card}/detach")
+            else:
+                await links.ask("DELETE", f"/v1/customers/{customer}")
+            assert (await links.get(f"payment_methods/{card}"))["customer"] is None
+            refused = await links.pay(2, payment_method=card)
+            assert "may not be used again" in refused.error["message"]
+        shown = await links.get(f"payment_intents/{paid['id']}", {"expand[]": "customer"})
+        assert shown["customer"]["deleted"] is True
+
+    on_stripe(scenario)
+
+
 def test_a_payment_method_belongs_to_the_customer_that_it_is_attached_to() -> None:
     async def scenario(links: StripeLinks) -> None:
         customer = (await links.post("customers", {"email": "a@b.example"}))["id"]
@@ -94,7 +144,9 @@ def test_a_payment_method_belongs_to_the_customer_that_it_is_attached_to() -> No
         assert gone["customer"] is None
         assert (await links.get("payment_methods/pm_nothing")).status == 404
         assert (await links.ask("DELETE", f"/v1/customers/{customer}"))["deleted"] is True
-        assert (await links.get(f"customers/{customer}")).status == 404
+        gone = await links.get(f"customers/{customer}")
+        assert gone.body == {"id": customer, "object": "customer", "deleted": True}
+        assert (await links.post(f"customers/{customer}", {"name": "x"})).status == 404
 
     on_stripe(scenario)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 from paychain.protocol.dialects.checkout import reading, views
 from paychain.protocol.dialects.checkout.account import Account, Customer, StoredCard
@@ -252,7 +251,7 @@ def _new_id(account: Account, prefix: str) -> str:
 
 
 def _customer(account: Account, name: str) -> Customer:
-    customer = account.customers.get(name) or account.customer_named(unquote(name))
+    customer = account.customers.get(name) or account.customer_named(name)
     if customer is None:
         raise Invalid("not_found")
     return customer

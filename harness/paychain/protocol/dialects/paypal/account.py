@@ -167,13 +167,14 @@ def source_of(given: Given, account: Account) -> Source | None:
     if "card" in source:
         return _card(inside(source, "card"), account)
     if "token" in source:
-        return _stored(text(inside(source, "token"), "id"), account)
+        named = text(inside(source, "token"), "id")
+        return _stored(named, account, "/payment_source/token/id")
     if not source:
         return None
     name = next(iter(source))
     keeps_for = _keeps_for(inside(source, name))
     if vaulted := text(inside(source, name), "vault_id"):
-        return _stored(vaulted, account)
+        return _stored(vaulted, account, f"/payment_source/{name}/vault_id")
     # A wallet, or any other means of payment that the payer approves at PayPal.
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
     shown = {name: payer if name == "paypal" else {}}
@@ -195,7 +196,7 @@ def _keeps_for(given: Given) -> str | None:
 def _card(card: Given, account: Account) -> Source:
     vaulted = text(card, "vault_id")
     if vaulted:
-        return _stored(vaulted, account)
+        return _stored(vaulted, account, "/payment_source/card/vault_id")
     number = text(card, "number")
     if not number:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source/card/number")
@@ -215,12 +216,12 @@ def _card(card: Given, account: Account) -> Source:
     )
 
 
-def _stored(token: str, account: Account) -> Source:
+def _stored(token: str, account: Account, field: str) -> Source:
     if (kept := account.tokens.get(token)) is not None:
         return changed(kept.source, is_kept=True, waits=False)
     found = card_of_token(token)
     if found is None:
-        raise Invalid("INVALID_RESOURCE_ID", "/payment_source/token/id", token)
+        raise Invalid("INVALID_RESOURCE_ID", field, token)
     return Source(instrument=found, shown=_shown_card(found, "", ""), is_card=True)
 
 

@@ -28,9 +28,11 @@ _BY_KIND = {
 }
 # Square's error for each status that a fault can inject.
 _BY_STATUS = {
-    400: "malformed",
+    400: "bad_request",
     401: "unauthorised",
+    403: "forbidden",
     404: "no_resource",
+    408: "request_timeout",
     409: "in_flight",
     429: "too_many",
     500: "internal",
@@ -70,7 +72,7 @@ def of_link(error: Error) -> HttpResponse:
     if error.kind is ErrorKind.INTERNAL:
         response = failure("internal", detail=error.message)
     elif error.kind is ErrorKind.INJECTED:
-        otherwise = "internal" if error.status >= 500 else "malformed"
+        otherwise = "internal" if error.status >= 500 else "bad_request"
         response = failure(_BY_STATUS.get(error.status, otherwise), status=error.status)
     else:
         response = failure(_BY_KIND[error.kind])

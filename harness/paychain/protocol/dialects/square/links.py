@@ -74,10 +74,11 @@ async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def list_links(call: VendorCall, account: Account) -> HttpResponse:
-    """`GET /v2/online-checkout/payment-links`: the newest first."""
+    """`GET /v2/online-checkout/payment-links`, by `limit` and `cursor`: the newest first."""
     await execute_nothing(call)
-    newest = list(reversed(account.links.values()))[:MAX_LISTED]
-    return json_response(200, {"payment_links": [_link_shown(call, link) for link in newest]})
+    newest = list(reversed(account.links.values()))
+    part, more = reading.page_of(newest, query_of(call.http), MAX_LISTED)
+    return json_response(200, {"payment_links": [_link_shown(call, link) for link in part], **more})
 
 
 async def show_order(call: VendorCall, account: Account, name: str) -> HttpResponse:

@@ -22,6 +22,12 @@ MAX_OBJECTS = 100_000  # of each kind: customers, prices, methods that no intent
 # docs.stripe.com/api/metadata
 MAX_METADATA_KEYS, MAX_KEY, MAX_VALUE = 50, 40, 500
 KEY = "idempotency-key"
+USED = (
+    "The provided PaymentMethod was previously used with a PaymentIntent without Customer "
+    "attachment, shared with a connected account without Customer attachment, or was detached from "
+    "a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach "
+    "it to a Customer first."
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,6 +128,7 @@ class Account:
     objects: Objects
     methods: BoundedDict[str, Method] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     customers: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    deleted: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     # By the reference of their intents.
     sessions: BoundedDict[str, CheckoutSession] = field(
         default_factory=lambda: BoundedDict(MAX_OBJECTS)
@@ -178,16 +185,19 @@ class Account:
         methods = [*(charge.method for charge in intent.charges), intent.method]
         return next((method for method in methods if method and method.id == name), None)
 
-    def method_asked(self, name: str, made_id: str) -> Method:
+    def method_asked(self, name: str, made_id: str, intent: str = "") -> Method:
         """The method that a parameter names: an id, a test card's name or a token of ours.
 
-        Raises Invalid for any other text.
+        `intent`: the reference of the intent that it is to pay. Raises Invalid for any other text,
+        and for a method that may not be used again.
         """
         known = self.method(name) or named(name, made_id, self.backend.now_s())
         if known is None:
             refusal = missing("PaymentMethod", name, "payment_method")
             refusal.status = 400
             raise refusal
+        if known.used_by not in ("", intent):
+            raise invalid(USED)
         return known
 
     def customer_asked(self, given: dict[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from paychain.protocol.dialects.stripe.errors import card_refused, invalid, miss
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, text
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 
+DETACHED = "detached"
 BRANDS = {"30": "diners", "35": "jcb", "62": "unionpay"}  # of which we have no test card
 EXPIRES = (12, 2034)  # month and year, where none is given
 
@@ -37,7 +38,10 @@ class TestCard(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
 
 class Method(msgspec.Struct, kw_only=True, gc=False):
-    """A payment method. `card` is what is charged; `last4` and `brand` are what is shown."""
+    """A payment method. `card` is what is charged; `last4` and `brand` are what is shown.
+
+    A method that is no customer's pays once. `used_by`: the intent that it paid, or DETACHED.
+    """
 
     id: str
     card: Card
@@ -54,8 +58,13 @@ class Method(msgspec.Struct, kw_only=True, gc=False):
     can_be_saved: bool = True
     has_cvc: bool = False
     customer: str = ""
+    used_by: str = ""
     billing: dict[str, Any] = {}
     metadata: dict[str, str] = {}
+
+    def detach(self) -> None:
+        """Take it away from its customer: nobody can use it any more."""
+        self.customer, self.used_by = "", DETACHED
 
     def must_ask(self, *, off_session: bool) -> bool:
         """Whether the cardholder must authenticate a payment."""

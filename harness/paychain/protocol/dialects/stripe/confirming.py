@@ -58,6 +58,8 @@ def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
     def free() -> None:
         intent.is_busy = False
         _save(account, intent, charge)
+        if charge.answer is not None and not method.customer:
+            method.used_by = intent.reference
 
     return Plan(
         operation="authorise",

@@ -47,6 +47,10 @@ def _page(asked: RoutedRequest, found: Iterable[Shown]) -> Shown:
         raise invalid("This value must be less than or equal to 100.", param="limit")
     all_found: Iterator[Shown] = (shown for shown in found if _is_made_in_time(shown, given))
     after, before = text(given, "starting_after"), text(given, "ending_before")
+    if after and before:
+        raise invalid(
+            "Received both starting_after and ending_before parameters. Please pass in only one."
+        )
     if after:
         all_found = _after(all_found, after)
     data = list(islice(all_found, limit + 1)) if not before else _before(all_found, before, limit)
@@ -305,7 +309,13 @@ def _not_expandable(path: str) -> Invalid:
 
 def _shown(account: Account, name: str) -> Shown | None:
     """Any object by its id, None for an unknown id."""
-    for kept in (account.customers, account.products, account.prices, account.sold_once):
+    for kept in (
+        account.customers,
+        account.deleted,
+        account.products,
+        account.prices,
+        account.sold_once,
+    ):
         if name in kept:
             return dict(kept[name])
     if name.startswith("pm_"):

@@ -292,7 +292,7 @@ def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method |
     made_id = method_id(intent) if intent.reference != "-" else ""
     name = text(given, "payment_method")
     if name:
-        method = account.method_asked(name, made_id)
+        method = account.method_asked(name, made_id, intent.reference)
         # The same card may be charged again: that is another attempt.
         return replace(method) if method is intent.method else method
     if given.get("payment_method_data"):

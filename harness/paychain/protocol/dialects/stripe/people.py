@@ -72,8 +72,16 @@ def attach(account: Account, asked: RoutedRequest) -> Plan:
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
+    if method.used_by:
+        raise invalid(
+            "This PaymentMethod was previously used without being attached to a Customer or was "
+            "detached from a Customer, and may not be used again."
+        )
     account.keep_method(method)
-    return _assigned(account, method, customer)
+    return account.looked_up(
+        lambda: account.objects.method(method),
+        change=partial(setattr, method, "customer", customer),
+    )
 
 
 def detach(account: Account, asked: RoutedRequest) -> Plan:
@@ -85,15 +93,7 @@ def detach(account: Account, asked: RoutedRequest) -> Plan:
             "impossible.",
             code="payment_method_unexpected_state",
         )
-    return _assigned(account, method, "")
-
-
-def _assigned(account: Account, method: Method, customer: str) -> Plan:
-    """Assign a method to that customer, or to nobody."""
-    return account.looked_up(
-        lambda: account.objects.method(method),
-        change=partial(setattr, method, "customer", customer),
-    )
+    return account.looked_up(lambda: account.objects.method(method), change=method.detach)
 
 
 def _method(account: Account, name: str) -> Method:
@@ -168,18 +168,24 @@ def update_customer(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:
-    """`GET /v1/customers/{customer}`."""
-    shown = _customer(account, asked)
+    """`GET /v1/customers/{customer}`; of a deleted one no more than that it is deleted."""
+    shown = account.deleted.get(asked.names[0]) or _customer(account, asked)
     return account.looked_up(lambda: dict(shown))
 
 
 def delete_customer(account: Account, asked: RoutedRequest) -> Plan:
-    """`DELETE /v1/customers/{customer}`."""
+    """`DELETE /v1/customers/{customer}`, whose cards are detached with it."""
     name = _customer(account, asked)["id"]
-    return account.looked_up(
-        lambda: {"id": name, "object": "customer", "deleted": True},
-        change=lambda: account.customers.pop(name, None),
-    )
+    shown: Shown = {"id": name, "object": "customer", "deleted": True}
+
+    def delete() -> None:
+        account.customers.pop(name, None)
+        account.deleted[name] = shown
+        for method in account.methods.values():
+            if method.customer == name:
+                method.detach()
+
+    return account.looked_up(lambda: dict(shown), change=delete)
 
 
 def _customer(account: Account, asked: RoutedRequest) -> Shown:

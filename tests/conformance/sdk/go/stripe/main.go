@@ -325,7 +325,7 @@ func run(each scenario) (cell object) {
 }
 
 func main() {
-	for number, each := range scenarios {
+	for number, each := range append(scenarios, further...) {
 		order = fmt.Sprintf("%s%07d", os.Getenv("PAYCHAIN_PREFIX"), number+1)
 		line, err := json.Marshal(run(each))
 		must(err)

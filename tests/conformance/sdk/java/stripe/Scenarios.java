@@ -349,7 +349,9 @@ public class Scenarios {
 
   public static void main(String[] none) throws Exception {
     int number = 0;
-    for (var each : scenarios().entrySet()) {
+    var all = scenarios();
+    all.putAll(Further.scenarios());
+    for (var each : all.entrySet()) {
       number += 1;
       order = String.format("%s%07d", System.getenv("PAYCHAIN_PREFIX"), number);
       Map<String, String> cell = new LinkedHashMap<>();

@@ -1,66 +1,10 @@
 // Braintree's Node SDK meets the mock. Prints one line of JSON for each scenario.
-// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
-// The SDK takes another host only as its environment Development, from GATEWAY_HOST, GATEWAY_PORT.
 const assert = require("node:assert/strict");
-const { createRequire } = require("node:module");
-const path = require("node:path");
-
-const at = new URL(process.env.PAYCHAIN_URL);
-process.env.GATEWAY_HOST = at.hostname;
-process.env.GATEWAY_PORT = at.port;
-const modules = createRequire(path.join(process.env.PAYCHAIN_MODULES, "index.js"));
-const braintree = modules("braintree");
-let gateway;
-
-const control = async (path, body = {}) => {
-  const answer = await fetch(`${process.env.PAYCHAIN_CONTROL}/${path}`, {
-    method: "POST",
-    body: JSON.stringify(body),
-  });
-  return answer.json();
-};
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const shop = require("./shop.js");
+const { booked, braintree, code, control, current, failing, paid, pay } = shop;
+const { search, settled, sleep, submitted } = shop;
 
 let number = 0;
-let order = "";
-const pay = (more = {}) =>
-  gateway.transaction.sale({
-    amount: "10.00",
-    paymentMethodNonce: "fake-valid-nonce",
-    orderId: order,
-    ...more,
-  });
-const submitted = { options: { submitForSettlement: true } };
-const paid = async (more = {}) => {
-  const result = await pay(more);
-  assert.equal(result.success, true, result.message);
-  return result.transaction;
-};
-const settled = async () => {
-  const sale = await paid(submitted);
-  return (await gateway.testing.settle(sale.id)).transaction;
-};
-const booked = async (kind) => (await control("booked", { order }))[kind] ?? [];
-const code = (result) => {
-  assert.equal(result.success, false);
-  return result.errors.deepErrors()[0].code;
-};
-const failing = async (work) => {
-  try {
-    await work();
-  } catch (error) {
-    return error;
-  }
-  throw new assert.AssertionError({ message: "nothing was raised" });
-};
-const search = (term) =>
-  new Promise((done, fail) => {
-    gateway.transaction.search(term, (error, found) => {
-      if (error) fail(error);
-      else done(found.ids);
-    });
-  });
-
 const scenarios = {
   authorise: async () => {
     const held = await paid();
@@ -94,14 +38,14 @@ const scenarios = {
   "capture in parts": async () => {
     const parent = await paid();
     for (const amount of ["4.00", "3.00"]) {
-      const part = await gateway.transaction.submitForPartialSettlement(parent.id, amount);
+      const part = await current.gateway.transaction.submitForPartialSettlement(parent.id, amount);
       assert.equal(part.transaction.authorizedTransactionId, parent.id);
     }
-    assert.equal((await gateway.transaction.find(parent.id)).status, "settlement_pending");
-    const more = await gateway.transaction.submitForPartialSettlement(parent.id, "3.01");
+    assert.equal((await current.gateway.transaction.find(parent.id)).status, "settlement_pending");
+    const more = await current.gateway.transaction.submitForPartialSettlement(parent.id, "3.01");
     assert.equal(code(more), "91522");
     const less = await paid();
-    const result = await gateway.transaction.submitForSettlement(less.id, "5.00");
+    const result = await current.gateway.transaction.submitForSettlement(less.id, "5.00");
     assert.equal(result.transaction.amount, "5.00");
     assert.deepEqual(await booked("captured"), [400, 300, 500]);
     assert.deepEqual(await booked("voided"), [500]);
@@ -109,45 +53,46 @@ const scenarios = {
   },
   void: async () => {
     const held = await paid();
-    assert.equal((await gateway.transaction.void(held.id)).transaction.status, "voided");
-    assert.equal(code(await gateway.transaction.submitForSettlement(held.id)), "91507");
+    assert.equal((await current.gateway.transaction.void(held.id)).transaction.status, "voided");
+    assert.equal(code(await current.gateway.transaction.submitForSettlement(held.id)), "91507");
     assert.deepEqual(await booked("voided"), [1000]);
     return "voided; no settlement afterwards";
   },
   refund: async () => {
     const sale = await settled();
-    const back = await gateway.transaction.refund(sale.id, "3.00");
+    const back = await current.gateway.transaction.refund(sale.id, "3.00");
     assert.deepEqual([back.transaction.type, back.transaction.amount], ["credit", "3.00"]);
-    assert.equal(code(await gateway.transaction.refund(sale.id, "7.01")), "91521");
-    assert.equal((await gateway.transaction.refund(sale.id)).transaction.amount, "7.00");
-    assert.equal(code(await gateway.transaction.refund(sale.id)), "91512");
+    assert.equal(code(await current.gateway.transaction.refund(sale.id, "7.01")), "91521");
+    assert.equal((await current.gateway.transaction.refund(sale.id)).transaction.amount, "7.00");
+    assert.equal(code(await current.gateway.transaction.refund(sale.id)), "91512");
     assert.deepEqual(await booked("refunded"), [300, 700]);
     return "a credit per part, after it is settled; the SDK has no reverse";
   },
   query: async () => {
     const sale = await paid();
-    assert.equal((await gateway.transaction.find(sale.id)).orderId, order);
-    assert.deepEqual(await search((term) => term.orderId().is(order)), [sale.id]);
-    const error = await failing(() => gateway.transaction.find("nothing"));
+    assert.equal((await current.gateway.transaction.find(sale.id)).orderId, current.order);
+    assert.deepEqual(await search((term) => term.orderId().is(current.order)), [sale.id]);
+    const error = await failing(() => current.gateway.transaction.find("nothing"));
     assert.equal(error.type, "notFoundError");
     return "find by id; search by order id; notFoundError";
   },
   repeat: async () => {
-    const [first, again] = [await paid({ apiRequestKey: order }), await paid({ apiRequestKey: order })];
+    const keyed = { apiRequestKey: current.order };
+    const [first, again] = [await paid(keyed), await paid(keyed)];
     assert.equal(first.id, again.id);
     assert.deepEqual(await booked("authorised"), [1000]);
     return "the same transaction in its current state";
   },
   mismatch: async () => {
-    await paid({ apiRequestKey: order });
-    assert.equal(code(await pay({ apiRequestKey: order, amount: "9.99" })), "915232");
+    await paid({ apiRequestKey: current.order });
+    assert.equal(code(await pay({ apiRequestKey: current.order, amount: "9.99" })), "915232");
     return "success false, 915232";
   },
   "in flight": async () => {
     await control("inject", { kind: "slow_answer", link: "issuer", delay: "400ms" });
-    const first = paid({ apiRequestKey: order });
+    const first = paid({ apiRequestKey: current.order });
     await sleep(150);
-    assert.equal(code(await pay({ apiRequestKey: order })), "915233");
+    assert.equal(code(await pay({ apiRequestKey: current.order })), "915233");
     await first;
     return "success false, 915233";
   },
@@ -155,7 +100,7 @@ const scenarios = {
     await control("inject", { kind: "http_error", status: 503 });
     const error = await failing(() => pay());
     assert.equal(error.type, "serviceUnavailableError");
-    assert.equal(await control("requests", { order }), 1);
+    assert.equal(await control("requests", { order: current.order }), 1);
     return "serviceUnavailableError, tries once";
   },
   "rate limit": async () => {
@@ -168,11 +113,11 @@ const scenarios = {
   },
   "cut connection": async () => {
     await control("cut", { times: 1 });
-    const error = await failing(() => pay({ apiRequestKey: order }));
+    const error = await failing(() => pay({ apiRequestKey: current.order }));
     assert.equal(error.type, "unexpectedError");
-    assert.equal(await control("requests", { order }), 1);
-    const [found] = await search((term) => term.orderId().is(order));
-    assert.equal((await paid({ apiRequestKey: order })).id, found);
+    assert.equal(await control("requests", { order: current.order }), 1);
+    const [found] = await search((term) => term.orderId().is(current.order));
+    assert.equal((await paid({ apiRequestKey: current.order })).id, found);
     assert.deepEqual(await booked("authorised"), [1000]);
     return "unexpectedError, not retried; a search or the same key finds the transaction";
   },
@@ -189,14 +134,14 @@ const scenarios = {
     const forms = received.map((each) => new URLSearchParams(each.body));
     const found = await Promise.all(
       forms.map((form) =>
-        gateway.webhookNotification.parse(form.get("bt_signature"), form.get("bt_payload")),
+        current.gateway.webhookNotification.parse(form.get("bt_signature"), form.get("bt_payload")),
       ),
     );
     assert.ok(found.some((each) => each.transaction.id === sale.id));
     assert.ok(found.every((each) => each.kind === "transaction_settled"));
     const [form] = forms;
     const error = await failing(() =>
-      gateway.webhookNotification.parse(
+      current.gateway.webhookNotification.parse(
         form.get("bt_signature"),
         Buffer.from("<notification/>").toString("base64"),
       ),
@@ -208,22 +153,23 @@ const scenarios = {
 
 const all = async () => {
   const { secret } = await control("webhooks");
-  gateway = new braintree.BraintreeGateway({
+  current.gateway = new braintree.BraintreeGateway({
     environment: braintree.Environment.Development,
     merchantId: "m",
     publicKey: "paychain",
     privateKey: secret,
   });
-  for (const [scenario, work] of Object.entries(scenarios)) {
+  for (const [scenario, work] of Object.entries({ ...scenarios, ...require("./further.js") })) {
     number += 1;
-    order = `${process.env.PAYCHAIN_PREFIX}${String(number).padStart(7, "0")}`;
+    current.order = `${process.env.PAYCHAIN_PREFIX}${String(number).padStart(7, "0")}`;
     const cell = { scenario, result: "passed" };
     try {
       cell.detail = await work();
     } catch (error) {
       Object.assign(cell, { result: "failed", detail: String(error.stack ?? error) });
     }
-    for (const kind of ["http_error", "slow_answer", "rate_limit"]) await control("heal", { kind });
+    for (const kind of ["http_error", "malformed", "slow_answer", "rate_limit"])
+      await control("heal", { kind });
     await control("cut", { times: 0 });
     console.log(JSON.stringify(cell));
   }

@@ -1,55 +1,9 @@
 // Stripe's Node SDK meets the mock. Prints one line of JSON for each scenario.
-// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
 const assert = require("node:assert/strict");
-const { createRequire } = require("node:module");
-const path = require("node:path");
-
-const modules = createRequire(path.join(process.env.PAYCHAIN_MODULES, "index.js"));
-const Stripe = modules("stripe");
-const at = new URL(process.env.PAYCHAIN_URL);
-const client = (maxNetworkRetries, key = "sk_test_paychain") =>
-  new Stripe(key, {
-    host: at.hostname,
-    port: at.port,
-    protocol: "http",
-    maxNetworkRetries,
-    telemetry: false,
-  });
-const stripe = client(0);
-
-const control = async (path, body = {}) => {
-  const answer = await fetch(`${process.env.PAYCHAIN_CONTROL}/${path}`, {
-    method: "POST",
-    body: JSON.stringify(body),
-  });
-  return answer.json();
-};
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const { booked, client, control, current, failing, pay, requests, sleep, stripe } =
+  require("./shop.js");
 
 let number = 0;
-let order = "";
-const pay = (more = {}, options = {}, by = stripe) =>
-  by.paymentIntents.create(
-    {
-      amount: 1000,
-      currency: "eur",
-      payment_method: "pm_card_visa",
-      confirm: true,
-      metadata: { order },
-      ...more,
-    },
-    options,
-  );
-const booked = async (kind) => (await control("booked", { order }))[kind] ?? [];
-const failing = async (work) => {
-  try {
-    await work();
-  } catch (error) {
-    return error;
-  }
-  throw new assert.AssertionError({ message: "nothing was raised" });
-};
-
 const scenarios = {
   authorise: async () => {
     const sale = await pay({ expand: ["latest_charge"] });
@@ -120,8 +74,8 @@ const scenarios = {
   },
   repeat: async () => {
     const [first, again] = [
-      await pay({}, { idempotencyKey: order }),
-      await pay({}, { idempotencyKey: order }),
+      await pay({}, { idempotencyKey: current.order }),
+      await pay({}, { idempotencyKey: current.order }),
     ];
     assert.equal(first.id, again.id);
     assert.equal(again.lastResponse.headers["idempotent-replayed"], "true");
@@ -129,16 +83,16 @@ const scenarios = {
     return "the same object, Idempotent-Replayed";
   },
   mismatch: async () => {
-    await pay({}, { idempotencyKey: order });
-    const error = await failing(() => pay({ amount: 1001 }, { idempotencyKey: order }));
+    await pay({}, { idempotencyKey: current.order });
+    const error = await failing(() => pay({ amount: 1001 }, { idempotencyKey: current.order }));
     assert.deepEqual([error.type, error.statusCode], ["StripeIdempotencyError", 400]);
     return "StripeIdempotencyError 400";
   },
   "in flight": async () => {
     await control("inject", { kind: "slow_answer", link: "issuer", delay: "1s" });
-    const first = pay({}, { idempotencyKey: order });
+    const first = pay({}, { idempotencyKey: current.order });
     await sleep(300);
-    const error = await failing(() => pay({}, { idempotencyKey: order }));
+    const error = await failing(() => pay({}, { idempotencyKey: current.order }));
     assert.deepEqual([error.statusCode, error.code], [409, "idempotency_key_in_use"]);
     await first;
     return `409 idempotency_key_in_use (${error.type})`;
@@ -147,9 +101,9 @@ const scenarios = {
     await control("inject", { kind: "http_error", status: 503 });
     const error = await failing(() => pay());
     assert.equal(error.statusCode, 503);
-    const once = await control("requests", { order });
+    const once = await requests();
     await failing(() => pay({}, {}, client(2)));
-    const tries = (await control("requests", { order })) - once;
+    const tries = (await requests()) - once;
     assert.deepEqual([once, tries], [1, 3]);
     return `${error.type}; 1 request with maxNetworkRetries 0, 3 with the default 2`;
   },
@@ -164,10 +118,10 @@ const scenarios = {
   "cut connection": async () => {
     await control("cut", { times: 1 });
     const sale = await pay();
-    const requests = await control("requests", { order });
+    const sent = await requests();
     assert.equal(sale.status, "succeeded");
     assert.deepEqual(await booked("captured"), [1000]);
-    return `with maxNetworkRetries 0 the SDK sends ${requests} requests under one key`;
+    return `with maxNetworkRetries 0 the SDK sends ${sent} requests under one key`;
   },
   "unknown parameter": async () => {
     const error = await failing(() => pay({ colour: "red" }));
@@ -196,9 +150,9 @@ const scenarios = {
 };
 
 const all = async () => {
-  for (const [scenario, work] of Object.entries(scenarios)) {
+  for (const [scenario, work] of Object.entries({ ...scenarios, ...require("./further.js") })) {
     number += 1;
-    order = `${process.env.PAYCHAIN_PREFIX}${String(number).padStart(7, "0")}`;
+    current.order = `${process.env.PAYCHAIN_PREFIX}${String(number).padStart(7, "0")}`;
     const cell = { scenario, result: "passed" };
     try {
       cell.detail = await work();

@@ -1,0 +1,96 @@
+// What Braintree's Node SDK does beyond a payment, and what it does on its own.
+const assert = require("node:assert/strict");
+const { booked, code, control, current, failing, paid, pay, search } = require("./shop.js");
+
+const last = async () => (await control("exchanges", { last: 1 }))[0];
+const vault = () => current.gateway;
+
+const scenarios = {
+  customer: async () => {
+    const made = await vault().customer.create({ firstName: "Ada", email: "a@b.example" });
+    const { id } = made.customer;
+    const changed = await vault().customer.update(id, { firstName: "Grace" });
+    assert.equal(changed.customer.firstName, "Grace");
+    const found = await vault().customer.find(id);
+    assert.deepEqual([found.firstName, found.email], ["Grace", "a@b.example"]);
+    assert.equal(code(await vault().customer.create({ id })), "91609");
+    await vault().customer.delete(id);
+    const gone = await failing(() => vault().customer.find(id));
+    assert.equal(gone.type, "notFoundError");
+    return "create, update, find; notFoundError for a deleted one";
+  },
+  "stored card": async () => {
+    const customerId = (await vault().customer.create({ firstName: "Ada" })).customer.id;
+    const wanted = { customerId, paymentMethodNonce: "fake-valid-visa-nonce" };
+    const { paymentMethod: card } = await vault().paymentMethod.create(wanted);
+    assert.equal(card.constructor.name, "CreditCard");
+    assert.equal((await vault().paymentMethod.find(card.token)).last4, card.last4);
+    const { paymentMethods } = await vault().customer.find(customerId);
+    assert.deepEqual(paymentMethods.map((each) => each.token), [card.token]);
+    const nonce = { paymentMethodNonce: undefined };
+    const sale = await paid({ ...nonce, paymentMethodToken: card.token });
+    assert.deepEqual([sale.creditCard.token, sale.customer.id], [card.token, customerId]);
+    await paid({ ...nonce, customerId });
+    const refused = await vault().paymentMethod.create({
+      customerId,
+      paymentMethodNonce: "fake-processor-declined-visa-nonce",
+      options: { verifyCard: true },
+    });
+    assert.equal(refused.success, false);
+    assert.equal(refused.verification.processorResponseCode, "2000");
+    await vault().paymentMethod.delete(card.token);
+    const gone = await failing(() => vault().paymentMethod.find(card.token));
+    assert.equal(gone.type, "notFoundError");
+    assert.equal(code(await pay({ ...nonce, paymentMethodToken: card.token })), "91518");
+    assert.deepEqual(await booked("authorised"), [1000, 1000]);
+    return "a token pays, or its customer's id; 91518 once it is deleted";
+  },
+  lists: async () => {
+    const made = [];
+    for (let sales = 0; sales < 3; sales += 1) made.push((await paid()).id);
+    const ids = await search((term) => term.orderId().is(current.order));
+    assert.deepEqual(ids.sort(), made.sort());
+    const read = await new Promise((done, fail) => {
+      const all = [];
+      const stream = vault().transaction.search((term) => term.orderId().is(current.order));
+      stream.on("data", (each) => all.push(each.id));
+      stream.on("error", fail);
+      stream.on("end", () => done(all));
+    });
+    assert.deepEqual(read.sort(), made);
+    assert.deepEqual(await search((term) => term.orderId().is("nobody's")), []);
+    return "a search reads ids first, then each page of transactions";
+  },
+  errors: async () => {
+    const seen = [];
+    for (const [status, type] of [
+      [401, "authenticationError"],
+      [403, "authorizationError"],
+      [404, "notFoundError"],
+      [429, "tooManyRequestsError"],
+      [500, "serverError"],
+      [502, "unexpectedError"],
+      [503, "serviceUnavailableError"],
+      [504, "gatewayTimeoutError"],
+    ]) {
+      await control("inject", { kind: "http_error", status });
+      const error = await failing(() => pay());
+      await control("heal", { kind: "http_error" });
+      assert.equal(error.type, type, String(status));
+      seen.push(`${status} ${type}`);
+    }
+    await control("inject", { kind: "malformed" });
+    const broken = await failing(() => pay());
+    return `${seen.join(", ")}; broken XML is ${broken.type ?? broken.constructor.name}`;
+  },
+  headers: async () => {
+    await pay();
+    const { headers, target } = await last();
+    assert.equal(target, "/merchants/m/transactions");
+    assert.match(headers.authorization, /^Basic /);
+    assert.equal(headers["idempotency-key"], undefined);
+    return `X-ApiVersion ${headers["x-apiversion"]}; names itself ${headers["user-agent"]}`;
+  },
+};
+
+module.exports = scenarios;

@@ -1,0 +1,82 @@
+// What PayPal's Node SDK does beyond a payment, and what it does on its own.
+const assert = require("node:assert/strict");
+const shop = require("./shop.js");
+const { CARD, booked, charge, control, create, current, failing, issue, key, requests } = shop;
+const { newOrders, vault } = shop;
+
+const scenarios = {
+  "stored card": async () => {
+    const customer = { id: `c${current.order.slice(-7)}` };
+    const asked = { paymentSource: { card: CARD }, customer };
+    const setup = await vault.createSetupToken({ body: asked, paypalRequestId: key() });
+    assert.equal((await vault.getSetupToken(setup.result.id)).result.status, "APPROVED");
+    const token = { id: setup.result.id, type: "SETUP_TOKEN" };
+    const kept = await vault.createPaymentToken({
+      body: { paymentSource: { token } },
+      paypalRequestId: key(),
+    });
+    assert.equal(kept.result.customer.id, customer.id);
+    const { id } = kept.result;
+    const attributes = { vault: { storeInVault: "ON_SUCCESS" }, customer };
+    const order = await charge({ source: { card: { ...CARD, attributes } } });
+    const { vault: stored } = order.paymentSource.card.attributes;
+    assert.equal(stored.status, "VAULTED");
+    const listed = await vault.listCustomerPaymentTokens({ customerId: customer.id });
+    const names = listed.result.paymentTokens.map((each) => each.id);
+    assert.deepEqual(names.sort(), [id, stored.id].sort());
+    const by = { source: { card: { vaultId: id } } };
+    assert.equal((await charge({ ...by, value: "4.00" })).status, "COMPLETED");
+    assert.equal((await vault.deletePaymentToken(id)).statusCode, 204);
+    const gone = await failing(() => vault.getPaymentToken(id));
+    assert.equal(gone.statusCode, 404);
+    const refused = await failing(() => create(by));
+    assert.equal(refused.statusCode, 404);
+    const [{ field, issue: why }] = JSON.parse(refused.body).details;
+    assert.equal(field, "/payment_source/card/vault_id");
+    assert.deepEqual(await booked("captured"), [1000, 400]);
+    return `setup token, payment token, vaultId; 404 ${why} once deleted`;
+  },
+  errors: async () => {
+    const seen = [];
+    for (const status of [400, 401, 403, 404, 422, 429, 500, 503]) {
+      await control("inject", { kind: "http_error", status });
+      const error = await failing(() => charge());
+      await control("heal", { kind: "http_error" });
+      assert.equal(error.statusCode, status);
+      const read = error.result ? "" : " (unread)";
+      seen.push(`${status} ${error.constructor.name}${read}`);
+    }
+    await control("inject", { kind: "malformed" });
+    const broken = await failing(() => charge());
+    return `${seen.join(", ")}; broken JSON is ${broken.constructor.name}`;
+  },
+  "own retries": async () => {
+    for (const status of [429, 500, 503]) {
+      const before = await requests();
+      await control("inject", { kind: "http_error", status });
+      await failing(() => charge());
+      await control("heal", { kind: "http_error" });
+      assert.equal((await requests()) - before, 1);
+    }
+    const keyless = () => create({ source: { card: CARD }, paypalRequestId: undefined });
+    assert.equal(await issue(keyless, 400), "PAYPAL_REQUEST_ID_REQUIRED");
+    // A client keeps what came of its first request for a token, even a failure.
+    const orders = newOrders();
+    await control("inject", { kind: "http_error", status: 503 });
+    await failing(() => create({ orders }));
+    await control("heal", { kind: "http_error" });
+    const again = await failing(() => create({ orders }));
+    assert.equal(again.statusCode, 503);
+    await create({ orders: newOrders() });
+    return "none, and no key of its own; a client whose first token was refused never asks again";
+  },
+  headers: async () => {
+    await charge();
+    const [{ headers }] = await control("exchanges", { last: 1 });
+    assert.match(headers.authorization, /^Bearer /);
+    assert.equal(headers["paypal-request-id"], `${current.order}-1`);
+    return `names itself ${headers["user-agent"]}`;
+  },
+};
+
+module.exports = scenarios;

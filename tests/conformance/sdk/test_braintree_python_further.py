@@ -1,0 +1,125 @@
+"""What Braintree's Python SDK does beyond a payment, and what it does on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.braintree_shop import Shop, braintree, code_of
+from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
+from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_shop import Scenarios
+
+nonces = pytest.importorskip("braintree.test.nonces").Nonces
+ERRORS = braintree.exceptions
+CODES = braintree.ErrorCodes
+SCENARIOS = Scenarios()
+
+
+@SCENARIOS.add("customer")
+def customer(shop: Shop) -> str:
+    customers = shop.gateway.customer
+    made = customers.create({"first_name": "Ada", "email": "a@b.example"}).customer
+    assert customers.update(made.id, {"first_name": "Grace"}).customer.first_name == "Grace"
+    found = customers.find(made.id)
+    assert (found.first_name, found.email) == ("Grace", "a@b.example")
+    assert code_of(customers.create({"id": made.id})) == CODES.Customer.IdIsInUse
+    customers.delete(made.id)
+    with pytest.raises(ERRORS.NotFoundError):
+        customers.find(made.id)
+    return "create, update, find; NotFoundError for a deleted one"
+
+
+@SCENARIOS.add("stored card")
+def stored_card(shop: Shop) -> str:
+    gateway, order = shop.gateway, {"amount": "10.00", "order_id": shop.order}
+    owner = gateway.customer.create({"first_name": "Ada"}).customer
+    wanted = {"customer_id": owner.id, "payment_method_nonce": nonces.TransactableVisa}
+    card = gateway.payment_method.create(wanted).payment_method
+    assert isinstance(card, braintree.CreditCard)
+    assert gateway.payment_method.find(card.token).last_4 == card.last_4
+    kept = gateway.customer.find(owner.id).payment_methods
+    assert [each.token for each in kept] == [card.token]
+    sale = shop.transaction.sale({**order, "payment_method_token": card.token}).transaction
+    assert (sale.credit_card_details.token, sale.customer_details.id) == (card.token, owner.id)
+    assert shop.transaction.sale({**order, "customer_id": owner.id}).is_success
+    declined = {"payment_method_nonce": nonces.ProcessorDeclinedVisa}
+    checked = {**wanted, **declined, "options": {"verify_card": True}}
+    refused = gateway.payment_method.create(checked)
+    assert refused.credit_card_verification.processor_response_code == "2000"
+    nobody = gateway.payment_method.create({**wanted, "customer_id": "nobody"})
+    assert code_of(nobody) == CODES.CreditCard.CustomerIdIsInvalid
+    gateway.payment_method.delete(card.token)
+    with pytest.raises(ERRORS.NotFoundError):
+        gateway.payment_method.find(card.token)
+    gone = shop.transaction.sale({**order, "payment_method_token": card.token})
+    assert code_of(gone) == CODES.Transaction.PaymentMethodTokenIsInvalid
+    assert shop.booked("authorised") == [1000, 1000]
+    return "a token pays, or its customer's id; 91518 once it is deleted"
+
+
+@SCENARIOS.add("lists")
+def lists(shop: Shop) -> str:
+    made = sorted(shop.paid().id for _ in range(3))
+    term = braintree.TransactionSearch.order_id
+    found = shop.transaction.search(term == shop.order)
+    assert sorted(found.ids) == sorted(each.id for each in found.items) == made
+    assert shop.transaction.search(term == "nobody's").ids == []
+    return "a search reads ids first, then each page of transactions"
+
+
+@SCENARIOS.add("errors")
+def errors(shop: Shop) -> str:
+    seen = []
+    for status, kind in (
+        (401, ERRORS.AuthenticationError),
+        (403, ERRORS.AuthorizationError),
+        (404, ERRORS.NotFoundError),
+        (429, ERRORS.TooManyRequestsError),
+        (500, ERRORS.ServerError),
+        (502, ERRORS.UnexpectedError),
+        (503, ERRORS.ServiceUnavailableError),
+        (504, ERRORS.GatewayTimeoutError),
+    ):
+        shop.links.inject("http_error", status=status)
+        with pytest.raises(kind) as caught:
+            shop.pay()
+        shop.links.heal("http_error")
+        assert type(caught.value) is kind
+        seen.append(f"{status} {kind.__name__}")
+    shop.links.inject("malformed")
+    with pytest.raises(Exception) as broken:  # noqa: PT011  (which one it is, is what is asked)
+        shop.pay()
+    shop.links.heal("malformed")
+    return f"{', '.join(seen)}; broken XML is {type(broken.value).__name__}"
+
+
+@SCENARIOS.add("headers")
+def headers(shop: Shop) -> str:
+    shop.pay()
+    http, _ = shop.links.exchanges[-1]
+    assert http.target == "/merchants/m/transactions"
+    assert http.headers["authorization"].startswith("Basic ")
+    assert "idempotency-key" not in http.headers
+    version, agent = http.headers["x-apiversion"], http.headers["user-agent"]
+    return f"X-ApiVersion {version}; names itself {agent}"
+
+
+@pytest.fixture(scope="module")
+def links() -> Iterator[VendorLinks]:
+    with vendor_links("braintree") as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_python_sdk_of_braintree_beyond_a_payment(name: str, links: VendorLinks) -> None:
+    cell = Cell(scenario=name, result=FAILED)
+    sdk = f"braintree {braintree.version.Version}"
+    try:
+        cell.detail = SCENARIOS[name](Shop(links))
+        cell.result = PASSED
+    finally:
+        keep(Column(vendor="braintree", language="python", sdk=sdk, cells=[cell]))
+        for kind in ("http_error", "malformed"):
+            links.heal(kind)

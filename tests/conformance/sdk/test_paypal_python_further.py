@@ -1,0 +1,113 @@
+"""What PayPal's Python SDK does beyond a payment, and what it does on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import pytest
+
+from tests.support.paypal_shop import CARD, ErrorException, Shop, issue_of, paypal_links
+from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
+from tests.support.vendor_links import VendorLinks
+from tests.support.vendor_shop import Scenarios
+
+ApiException = pytest.importorskip("paypalserversdk.exceptions.api_exception").ApiException
+Unauthenticated = pytest.importorskip(
+    "apimatic_core.exceptions.auth_validation_exception"
+).AuthValidationException
+SCENARIOS = Scenarios()
+
+
+@SCENARIOS.add("stored card")
+def stored_card(shop: Shop) -> str:
+    vault, customer = shop.client.vault, {"id": f"c{shop.order[-7:]}"}
+    asked = {"payment_source": {"card": CARD}, "customer": customer}
+    setup = vault.create_setup_token({"body": asked, "paypal_request_id": shop.key()}).body
+    assert vault.get_setup_token(setup.id).body.status == "APPROVED"
+    source = {"payment_source": {"token": {"id": setup.id, "type": "SETUP_TOKEN"}}}
+    kept = vault.create_payment_token({"body": source, "paypal_request_id": shop.key()}).body
+    assert kept.customer.id == customer["id"]
+    keeps = {"vault": {"store_in_vault": "ON_SUCCESS"}, "customer": customer}
+    order = shop.create(source={"card": {**CARD, "attributes": keeps}}).body
+    stored = order.payment_source.card.attributes.vault
+    assert (stored.status, stored.customer.id) == ("VAULTED", customer["id"])
+    found = vault.list_customer_payment_tokens({"customer_id": customer["id"]}).body
+    assert {token.id for token in found.payment_tokens} == {kept.id, stored.id}
+    by_token = {"card": {"vault_id": kept.id}}
+    assert shop.create(source=by_token, value="4.00").body.status == "COMPLETED"
+    assert vault.delete_payment_token(kept.id).status_code == 204
+    with pytest.raises(ErrorException) as gone:
+        vault.get_payment_token(kept.id)
+    assert gone.value.response_code == 404
+    issue = issue_of(lambda: shop.create(source=by_token), 404)
+    assert shop.booked("captured") == [1000, 400]
+    return f"setup token, payment token, vault_id; 404 {issue} once deleted"
+
+
+@SCENARIOS.add("errors")
+def errors(shop: Shop) -> str:
+    shop.charge()  # the SDK has its token now
+    seen = []
+    for status in (400, 401, 403, 404, 422, 429, 500, 503):
+        shop.links.inject("http_error", status=status)
+        with pytest.raises(ApiException) as caught:
+            shop.charge()
+        shop.links.heal("http_error")
+        assert caught.value.response_code == status
+        seen.append(f"{status} {type(caught.value).__name__}")
+    shop.links.inject("malformed")
+    with pytest.raises(Exception) as broken:  # noqa: PT011  (which one it is, is what is asked)
+        shop.charge()
+    return f"{', '.join(seen)}; broken JSON is {type(broken.value).__name__}"
+
+
+@SCENARIOS.add("own retries")
+def own_retries(shop: Shop) -> str:
+    shop.charge()
+    for status in (429, 500, 503):
+        before = shop.requests()
+        shop.links.inject("http_error", status=status)
+        with pytest.raises(ErrorException):
+            shop.charge()
+        shop.links.heal("http_error")
+        assert shop.requests() == before + 1
+    keyless = issue_of(lambda: shop.charge(paypal_request_id=None), 400)
+    assert keyless == "PAYPAL_REQUEST_ID_REQUIRED"
+    other = Shop(shop.links)
+    shop.links.inject("http_error", status=503)
+    with pytest.raises(Unauthenticated):
+        other.charge()
+    shop.links.heal("http_error")
+    assert other.charge().status == "COMPLETED"
+    return (
+        "none, and no key of its own; AuthValidationException without a token, then it asks again"
+    )
+
+
+@SCENARIOS.add("headers")
+def headers(shop: Shop) -> str:
+    shop.charge(paypal_request_id="once")
+    sent = shop.links.exchanges[-1][0].headers
+    assert sent["authorization"].startswith("Bearer ")
+    assert sent["paypal-request-id"] == "once"
+    return f"names itself {sent['user-agent']}"
+
+
+@pytest.fixture(scope="module")
+def links() -> Iterator[VendorLinks]:
+    with paypal_links() as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_python_sdk_of_paypal_beyond_a_payment(name: str, links: VendorLinks) -> None:
+    cell = Cell(scenario=name, result=FAILED)
+    library = f"paypal-server-sdk {version('paypal-server-sdk')}"
+    try:
+        cell.detail = SCENARIOS[name](Shop(links))
+        cell.result = PASSED
+    finally:
+        keep(Column(vendor="paypal", language="python", sdk=library, cells=[cell]))
+        for kind in ("http_error", "malformed"):
+            links.heal(kind)
