@@ -20,6 +20,7 @@ from paychain.protocol.dialects.stripe.intents import request_of
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import text
 from paychain.protocol.dialects.stripe.records import SUCCEEDED, Charge, Intent
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 
 MAX_SNAPSHOTS = 10_000  # events that keep their object as it was; others show it as it is now
@@ -101,7 +102,7 @@ class Events:
         kept = self._snapshots.get(event_id(request, kind))
         if kept is None:
             return self._event(kind, request, created_s)
-        shown: Shown = msgspec.json.decode(kept)
+        shown: Shown = decoded(kept)
         return shown
 
     def _event(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
