@@ -55,6 +55,10 @@ class Account:
     stored_of_keys: BoundedDict[tuple[str, str], KeyedCard] = field(
         default_factory=lambda: BoundedDict(MAX_STORED)
     )
+    # By target and key: our reference of a payment, and the stored card that it was made with.
+    cards_of_keys: BoundedDict[tuple[str, str], tuple[str, StoredCard]] = field(
+        default_factory=lambda: BoundedDict(MAX_STORED)
+    )
     stages_of_keys: BoundedDict[tuple[str, str], str] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)
     )

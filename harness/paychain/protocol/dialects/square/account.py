@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
+Made = TypeVar("Made")
 MAX_KEYS = 200_000
 MAX_LINKS = 100_000
 MAX_CUSTOMERS = 100_000
@@ -89,6 +90,7 @@ class StoredCard:
     instrument: Instrument
     customer: str
     shown: dict[str, Any]
+    declined_as: str = ""  # a card that is declined is not kept
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,15 +102,12 @@ class Account:
     notification_url: str
     payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
     links: BoundedDict[str, PaymentLink] = field(default_factory=lambda: BoundedDict(MAX_LINKS))
-    links_by_key: BoundedDict[str, PaymentLink] = field(
-        default_factory=lambda: BoundedDict(MAX_LINKS)
-    )
     ids_made: int = 0
     customers: BoundedDict[str, dict[str, Any]] = field(
         default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
     )
     cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_CUSTOMERS))
-    # By path and key, body and result: a customer, a stored card.
+    # By path and key, body and result: a customer, a stored card, a payment link.
     made_by_key: BoundedDict[tuple[str, str], tuple[dict[str, Any], Any]] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)
     )
@@ -163,6 +162,34 @@ class Account:
         """The payment that the link has executed under a key, where it knows keys."""
         known = self.by_key(key) if self.backend.knows_keys else None
         return known if known and self.backend.entry(known.reference) is not None else None
+
+    def once(
+        self,
+        http: HttpRequest,
+        body: dict[str, Any],
+        new: Callable[[], Made],
+        is_done: Callable[[Made], bool],
+    ) -> Made:
+        """What a request makes, or what the first request under its key has made.
+
+        `new` checks the request, too: what was deleted since must not refuse a repeat of what is
+        done. Raises Invalid for a key whose request was done with another body.
+        """
+        key = self.key(http) if self.backend.knows_keys else ""
+        if not key:
+            return new()
+        path = http.target
+        known = self.made_by_key.get((path, key))
+        if known is not None and is_done(known[1]):
+            if known[0] != body:
+                raise Invalid("key_mismatch", field="idempotency_key")
+            made: Made = known[1]
+            return made
+        # An error before the work has used up no key: another body is another request, and the
+        # same one may still be on its way.
+        if known is None or known[0] != body:
+            known = self.made_by_key[path, key] = body, new()
+        return known[1]  # type: ignore[no-any-return]
 
     def made_once(self, name: str) -> bool:
         """Whether a customer or a card with this id is made for the first time."""

@@ -42,13 +42,13 @@ _SHOWN = ("checkout_options", "description", "payment_note", "pre_populated_data
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/online-checkout/payment-links`: a repeated key returns its link."""
     body = reading.read(call.http.body, "CreatePaymentLink")
-    key = account.key(call.http) if account.backend.knows_keys else ""
-    link = account.links_by_key.get(key) if key else None
-    if link is None:
+
+    def new() -> PaymentLink:
         link = _link_from(account, body)
         account.ignored.note(call, body, _USED)
-        if key:  # a repeat may come while this one is on its way
-            account.links_by_key[key] = link
+        return link
+
+    link = account.once(call.http, body, new, lambda known: known.is_known)
     await _attribute(call, account, link, change=partial(_keep, account, link))
     shown = _link_shown(call, link)
     related = {"orders": [_order_shown(account, link)]}

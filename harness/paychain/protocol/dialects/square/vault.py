@@ -45,7 +45,7 @@ async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
         kind = {"creation_source": "THIRD_PARTY", "preferences": {"email_unsubscribed": False}}
         return {"id": _new_id(account), **dates, **said, **kind, "version": 0}
 
-    customer = _once(call, account, body, new)
+    customer = account.once(call.http, body, new, lambda known: account.is_made(known["id"]))
 
     def keep() -> None:
         # A repeat must not bring back what was deleted since.
@@ -129,17 +129,18 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
     body = reading.read(call.http.body, "CreateCard")
     reading.text(body, "idempotency_key")
     described = _inside(body, "card")
-    owner = reading.text(described, "customer_id")
-    if owner not in account.customers:
-        raise Invalid("not_found", field="card.customer_id", what=f"customer with id: {owner}")
-    source = reading.text(body, "source_id")
-    instrument, declined_as = account.charged(source, owner) or reading.card(source)
 
     def new() -> StoredCard:
+        owner = reading.text(described, "customer_id")
+        if owner not in account.customers:
+            raise Invalid("not_found", field="card.customer_id", what=f"customer with id: {owner}")
+        source = reading.text(body, "source_id")
+        instrument, declined_as = account.charged(source, owner) or reading.card(source)
         scheme, digits, now = instrument.group, instrument.identity, account.backend.now_s()
         return StoredCard(
             instrument=instrument,
             customer=owner,
+            declined_as=declined_as,
             shown={
                 "id": f"{PREFIX}{_new_id(account)}",
                 "card_brand": brand(scheme),
@@ -157,17 +158,18 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
             },
         )
 
-    card = _once(call, account, body, new)
+    card = account.once(call.http, body, new, lambda known: account.is_made(known.shown["id"]))
     account.ignored.note(call, body, _USED_CREATION)
     account.ignored.note(call, described, frozenset(_USED_CARD))
 
     def keep() -> None:
-        if account.made_once(card.shown["id"]) and not declined_as:
+        if account.made_once(card.shown["id"]) and not card.declined_as:
             account.cards[card.shown["id"]] = card
 
     await _execute(call, account, described, keep)
-    if declined_as:
-        return json_response(402, {"errors": [declined(decline_of(declined_as, instrument.group))]})
+    if card.declined_as:
+        decline = decline_of(card.declined_as, card.instrument.group)
+        return json_response(402, {"errors": [declined(decline)]})
     return json_response(200, {"card": card.shown})
 
 
@@ -199,26 +201,6 @@ async def list_cards(call: VendorCall, account: Account) -> HttpResponse:
     if query.get("sort_order") == "DESC":
         known.reverse()
     return _page(CARDS, "cards", known, query)
-
-
-def _once(call: VendorCall, account: Account, body: Shown, new: Callable[[], Any]) -> Any:
-    """A new object, or that of the first request under the same key."""
-    key = account.key(call.http) if account.backend.knows_keys else ""
-    if not key:
-        return new()
-    path = call.http.target
-    known = account.made_by_key.get((path, key))
-    if known is None or known[0] != body:
-        # An error before the work has used up no key: another body is another request.
-        if known is not None and account.is_made(_id_of(known[1])):
-            raise Invalid("key_mismatch", field="idempotency_key")
-        known = account.made_by_key[path, key] = body, new()
-    return known[1]
-
-
-def _id_of(made: Shown | StoredCard) -> str:
-    shown = made.shown if isinstance(made, StoredCard) else made
-    return str(shown["id"])
 
 
 def _new_id(account: Account) -> str:
