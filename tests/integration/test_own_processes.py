@@ -193,6 +193,33 @@ def test_a_service_that_never_is_ready_is_stopped_with_its_last_lines(tmp_path: 
     assert str(tmp_path / "run" / "logs" / "shop.log") in lines[-1]
 
 
+ANSWERS = (
+    "import os, socket; server = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
+    "while True:\n with server.accept()[0] as caller:\n  caller.recv(9999); caller.sendall({})"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "ready", "missing"),
+    [
+        (COMMAND, {"log": "Ready for orders"}, "'Ready for orders' in its output: no such line"),
+        (COMMAND, {"command": script("raise SystemExit(4)")}, "exit code 4"),
+        (COMMAND, {"command": ["no-such-program"]}, "no such file or directory"),
+        (COMMAND, {"http": "/nowhere"}, "status 404"),
+        (script(ANSWERS.format("b'220 mail ESMTP\\r\\n'")), {"http": "/"}, "no HTTP answer"),
+        (script(ANSWERS.format("b''")), {"http": "/"}, "closed without an answer"),
+    ],
+)
+def test_a_service_whose_sign_never_comes_says_what_is_missing(
+    tmp_path: Path, command: list[str], ready: Mapping[str, Any], missing: str
+) -> None:
+    service = {"command": command, "env": PROVIDERS, "ready": {**ready, "within": "900ms"}}
+    with services(tmp_path, own_shop(service=service)) as own, pytest.raises(NotStarted) as caught:
+        own.reserve()
+        own.start(HOPS)
+    assert missing in str(caught.value).splitlines()[0]
+
+
 @needs_proc
 @pytest.mark.parametrize(
     ("address", "hint"),

@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 
 from paychain.environment.run_prefix import run_prefix
 from paychain.load.traffic.arrivals import again, arrivals, second
+from paychain.load.traffic.doubts import PaymentDoubts
+from paychain.load.traffic.exchange import Send, Try
+from paychain.load.traffic.pays import ByTemplate
+from paychain.load.traffic.plan import EntryPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.model.experiment import Experiment
 from paychain.payments.attribution import PaymentIds
@@ -142,3 +146,44 @@ def test_no_answer_breaks_the_reading_of_it(status: int, body: bytes) -> None:
     request = PaymentRequest("p0000001", 1250, "EUR", TEST_CARDS[0], "m")
     reading = read(template, HttpResponse(status, body), Values(template, request, 1))
     assert reading.pattern is not None or reading.reply is not None
+
+
+BYTES = st.binary(max_size=40) | st.sampled_from([b"[" * 99_999, b'{"url": "http://[::1/ x"}'])
+HEADER = st.text(st.characters(max_codepoint=255, exclude_categories=("Cc",)), max_size=20)
+LOCATIONS = HEADER | st.builds("".join, st.lists(st.sampled_from("/:?#[]@. a1ü"), max_size=12))
+VISITS = """
+steps:
+  - {path: /orders, json: {order: "{payment}"}}
+  - {method: GET, path: "{answer.url}"}
+approved: {where: {state: paid}, amount: {field: charged, unit: minor}}
+declined: {status: 402, code: reason}
+"""
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([200, 204, 302, 307, 402, 500]),
+            BYTES | st.builds(lambda url: json.dumps({"url": url}).encode(), LOCATIONS),
+            LOCATIONS,
+        ),
+        min_size=8,
+        max_size=8,
+    )
+)
+@examples(300)
+def test_whatever_a_service_answers_leads_to_a_request_that_can_be_sent_or_to_an_end(
+    answers: list[tuple[int, bytes, str]],
+) -> None:
+    entry = EntryPlan(link="shop-api", url="http://127.0.0.1:9001", pays=template_of(VISITS))
+    request = PaymentRequest("pk3fa0000001", 1250, "EUR", TEST_CARDS[0], "shop")
+    doubts = PaymentDoubts()
+    exchange = ByTemplate(entry.pays, Try(request, "c" * 16, 2.0, entry, patience_s=2.0), doubts)
+    step = exchange.start(0)
+    for status, body, location in answers:
+        if not isinstance(step, Send):
+            break
+        request_head(step.http.method, step.http.target, "shop", 0, step.http.headers)
+        step = exchange.receive(HttpResponse(status, body, {"location": location}), step.at_ns)
+    for problem in doubts.problems():
+        problem.encode()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from functools import cache
 
 import msgspec
@@ -13,6 +14,12 @@ from paychain.payments.packaged import packaged_yaml
 USUAL_DIGITS = 2
 PRICE_UNIT = 1_000_000  # a price is in millionths of a unit of the currency, for one coin
 MAX_MINOR = 2**63 - 1  # minor units are 64-bit integers in records and in run.db
+MAX_SHOWN = 40  # characters of a number that a message quotes
+# A number of 60 digits and an exponent of two can be computed with exactly, and at once.
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]{1,60}(?:\.[0-9]{0,60})?|\.[0-9]{1,60})(?:[eE][+-]?[0-9]{1,2})?"
+)
+_EXACT = Context(prec=250)
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,20 +82,43 @@ def exponent(asset: str) -> int:
     return assets().get(asset, USUAL_DIGITS)
 
 
+def decimal_of(text: str) -> Decimal | None:
+    """A number as JSON and people write it; None for anything else.
+
+    Not so `Decimal`: it also takes NaN, `1_000` and the digits of every script, and computes for
+    hours with `1e999999999`.
+    """
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def minor_of(text: str) -> int:
+    """Minor units as a service writes them: `1250`, also `1250.0`.
+
+    Raises ValueError for what is none, and for more than a 64-bit integer holds.
+    """
+    value = decimal_of(text)
+    if value is None or value != value.to_integral_value():
+        raise ValueError(f"'{_cut(text)}' is not a whole number of minor units")
+    if abs(value) > MAX_MINOR:
+        raise ValueError(f"'{_cut(text)}' is too large; the largest is {MAX_MINOR}")
+    return int(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
 def to_minor(amount: str, currency: str) -> int:
     """Minor units of a written amount such as `10.00`.
 
     Raises ValueError when it is not a number, has more digits than the currency, or is more than a
     64-bit integer holds.
     """
-    try:
-        value = Decimal(amount)
-    except InvalidOperation:
-        raise ValueError(f"'{amount}' is not an amount") from None
-    if not value.is_finite():
-        raise ValueError(f"'{amount}' is not an amount")
+    value = decimal_of(amount)
+    if value is None:
+        raise ValueError(f"'{_cut(amount)}' is not an amount")
     digits = exponent(currency)
-    scaled = value.scaleb(digits)
+    scaled = value.scaleb(digits, _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"'{amount}' has more decimal places than {currency} allows")
     if abs(scaled) > MAX_MINOR:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from paychain.wire.http import HttpRequest
+from paychain.wire.answer import AnswerReader
+from paychain.wire.http import HttpRequest, HttpResponse, MalformedHttp, WireError
 
 SLOW_CHUNKS = 20  # pieces of a slow body
-MAX_BODY_BYTES = 65_536  # of an answer: more is not read
+MAX_BODY_BYTES = 65_536  # of an answer: more is not looked at
+READ_BYTES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +73,29 @@ class Sender:
                 connection.endheaders()
                 on_begun()
                 self._send_body(connection, request.body, over_s)
-                response = connection.getresponse()
-                body = response.read(MAX_BODY_BYTES).decode("utf-8", "replace")
+                response = self._answer(connection.sock)
+                body = response.body[:MAX_BODY_BYTES].decode("utf-8", "replace")
                 return HandlerAnswer(
                     status=response.status, body=body, took_s=time.monotonic() - began
                 )
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, WireError) as error:
             took_s = time.monotonic() - began
             return HandlerAnswer(
                 status=0, body="", took_s=took_s, error=_words(error, self.timeout_s)
             )
+
+    def _answer(self, connection: socket.socket) -> HttpResponse:
+        """The answer, whole and in time, read as the mocks read those to their webhooks."""
+        reader, until_s = AnswerReader(), time.monotonic() + self.timeout_s
+        answer: HttpResponse | None = None
+        while answer is None:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            connection.settimeout(left_s)
+            received = connection.recv(READ_BYTES)
+            answer = reader.feed(received) if received else reader.end()
+        return answer
 
     def _connection(self) -> HTTPConnection:
         parts = urlsplit(self.url)
@@ -114,5 +129,9 @@ def _words(error: Exception, timeout_s: float) -> str:
             return "connection refused"
         case ConnectionError():
             return "connection closed without an answer"
+        case MalformedHttp():
+            return f"no HTTP answer: {str(error).removeprefix('not an answer: ')}"
+        case WireError():
+            return str(error)
         case _:
             return f"no HTTP answer ({type(error).__name__})"

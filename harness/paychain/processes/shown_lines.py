@@ -30,9 +30,15 @@ def shown_lines(lines: Sequence[str], environment: Mapping[str, str]) -> list[st
     `environment`: the variables of the process; the values of those that are named like a secret
     are masked.
     """
-    written = [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
     secrets = _secrets(environment)
-    return [_shown(line, secrets)[:MAX_LINE_CHARACTERS] for line in written]
+    last = [line.rstrip() for line in lines if line.strip()][-2 * LAST_LINES :]
+    written = [_without_secrets(line, secrets) for line in last]
+    # A number may go on in the next line, also in the first one that is shown. Where there is one,
+    # indentation is left out: a number that is indented would be hidden by it.
+    plain = "\n".join(line.lstrip() for line in written)
+    whole = masked(plain)
+    shown = written if whole == plain else whole.split("\n")
+    return [line[:MAX_LINE_CHARACTERS] for line in shown[-LAST_LINES:]]
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:
@@ -47,7 +53,7 @@ def _secrets(environment: Mapping[str, str]) -> list[str]:
     return sorted(secrets, key=len, reverse=True)
 
 
-def _shown(line: str, secrets: Sequence[str]) -> str:
+def _without_secrets(line: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         line = line.replace(secret, "***")
-    return masked(without_passwords(line))
+    return without_passwords(line)

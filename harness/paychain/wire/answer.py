@@ -33,14 +33,16 @@ class AnswerReader:
         """The answer, once it is whole. Raises Malformed for bytes that are not one."""
         self._size += len(data)
         if self._size > MAX_RESPONSE_BYTES:
-            raise MalformedHttp(f"more than {MAX_RESPONSE_BYTES} bytes", sent=True)
+            raise MalformedHttp(f"more than {MAX_RESPONSE_BYTES:,} bytes", sent=True)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raised_in(error)
             self.can_stay = False
             if self._answer is None:
-                raise MalformedHttp(f"not an answer: {error}", sent=True) from error
+                is_other = isinstance(error, httptools.HttpParserUpgrade)
+                what = "it changes to another protocol" if is_other else error
+                raise MalformedHttp(f"not an answer: {what}", sent=True) from error
         if self._answer is not None:
             self._parser = None  # it refers back to this object: a cycle
         return self._answer

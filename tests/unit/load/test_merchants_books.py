@@ -62,6 +62,23 @@ def test_an_order_is_asked_for_by_its_id() -> None:
         (200, '{"state": "paid", "sum": {"charged": 1250}}', OrderInBooks(True, 1_250)),
         (200, '{"state": "new", "sum": {"charged": 1250}}', OrderInBooks(False)),
         (404, "{}", OrderInBooks(False)),  # an order that it does not know
+        (410, "", OrderInBooks(False)),
+        (204, "", OrderInBooks(False)),
+        (200, "null", OrderInBooks(False)),
+        (
+            200,
+            "[]",
+            OrderInBooks(False, problem="the answer is a list; a path into one begins with [0]"),
+        ),
+        (200, "", OrderInBooks(False, problem="the answer has no body")),
+        (
+            200,
+            "<p>Log in",
+            OrderInBooks(False, problem="the answer is no JSON: invalid character (byte 0)"),
+        ),
+        (302, "", OrderInBooks(False, problem="HTTP 302: redirects are not followed")),
+        (401, "", OrderInBooks(False, problem="HTTP 401")),
+        (429, "", OrderInBooks(False, problem="HTTP 429")),
         (500, "", OrderInBooks(False, problem="HTTP 500")),
     ],
 )
@@ -94,8 +111,36 @@ def test_what_a_command_prints_is_found_by_its_order() -> None:
     assert list(printed) == ["a", "7"]
 
 
+def test_an_order_that_is_printed_twice_could_not_be_read(tmp_path: Path) -> None:
+    line = "{'id': 'pk3fa0000042', 'state': 'paid', 'sum': {'charged': 1250}}"
+    books = read(
+        chain(**command(f"import json; print(*[json.dumps({line})] * 2, sep='\\n')")), tmp_path
+    )
+    assert [entry.payment for entry in books.entries] == ["pk3fa0000043"]
+    (problem,) = books.problems
+    assert problem.endswith("for 1 of 2 payments: it is printed 2 times; print it once")
+
+
+def test_a_service_that_answers_no_look_is_not_asked_for_every_order() -> None:
+    def answer(number: int, _asked: Any) -> Any:
+        return (404, {}) if number == 20 else None  # it begins to count again
+
+    orders = [OrderPaid(f"pk3fa{number:07d}", "", 500, "EUR", "shop") for number in range(400)]
+    with paid_shop(answer) as shop:
+        books = BooksRead(chain(), Path(), "pk3fa", lambda: 7)
+        books.read(orders, {"shop": ("127.0.0.1", shop.port)})
+        assert len(shop.received) < 100
+    assert len(books.entries) == 1
+    assert "for 399 of 400 payments: not asked, after " in books.problems[0]
+
+
 @pytest.mark.parametrize(
-    ("output", "why"), [("nonsense", "line 1 is not JSON"), ('{"x": 1}', "line 1 has no 'id'")]
+    ("output", "why"),
+    [
+        ("nonsense", "line 1 is not JSON"),
+        ("[" * 100_000, "line 1 is not JSON"),
+        ('{"x": 1}', "line 1 has no 'id'"),
+    ],
 )
 def test_what_is_no_list_of_orders_is_refused(output: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):

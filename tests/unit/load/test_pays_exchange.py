@@ -27,6 +27,7 @@ from paychain.wire.http import (
     ConnectRefused,
     HttpResponse,
     MalformedHttp,
+    request_head,
 )
 from tests.support.paid_shop import ORDERS, chain_of, template_of
 
@@ -216,6 +217,27 @@ def test_a_redirect_that_leads_elsewhere_or_in_a_circle_ends() -> None:
     assert trying.reply.result is HopResult.MALFORMED
 
 
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("thanks", "/v2/thanks"),
+        ("../thanks", "/thanks"),
+        ("?paid=1", "/v2/checkout?paid=1"),
+        (
+            "/danke sch\u00c3\u00b6n",
+            "/danke%20sch%C3%B6n",
+        ),  # UTF-8, of which a header has the bytes
+        ("/caf\u00e9", "/caf%E9"),
+        ("/thanks?a=%20&b=[]#top", "/thanks?a=%20&b=[]"),
+    ],
+)
+def test_a_redirect_leads_where_it_leads_a_browser(location: str, target: str) -> None:
+    form = FORM.replace("/checkout", "/v2/checkout")
+    trying = Trying(form).gets(answer(303, location=location))
+    assert trying.sent[1][1:] == ("GET", target)
+    request_head("GET", target, "shop", 0, {})
+
+
 def test_a_template_that_describes_no_answer_is_doubted() -> None:
     trying = Trying(ORDERS).gets(answer(400, {"error": "card 4242424242424242 is no token"}))
     assert trying.reply.result is HopResult.HTTP_ERROR
@@ -254,6 +276,13 @@ NO_WAIT = ORDERS[: ORDERS.index("pending:")]
         (ORDERS, HttpResponse(200, gzip.compress(b"{}"), GZIP), "no content-encoding: send it"),
         (ORDERS, HttpResponse(200, '{"state": 1}'.encode("utf-16")), "26 bytes that are no UTF-8"),
         (ORDERS, MalformedHttp("not an answer: SSH", sent=True), "read as HTTP; the first: not an"),
+        (ORDERS, HttpResponse(200), "wants state: paid, but the answer has no body"),
+        (ORDERS, answer(200, [{"state": "paid"}]), "but the answer is a list; a path into one"),
+        (ORDERS, HttpResponse(200, b'{"charged": NaN}'), "the answer is no JSON: invalid charac"),
+        (ORDERS, HttpResponse(200, b"[" * 100_000 + b"]" * 100_000), "it is nested too deeply"),
+        (ORDERS, answer(302), "302; it has no Location header, so it leads nowhere"),
+        (ORDERS, answer(302, location="http://[::1/"), "its Location is no address of a page: In"),
+        (ORDERS, answer(302, location="shop://paid"), "'shop:' is not http: or https:"),
     ],
 )
 def test_a_doubt_says_what_does_not_fit(pays: str, got: Got, why: str) -> None:

@@ -58,3 +58,17 @@ def test_more_than_64_bits_hold_is_refused_with_the_largest_amount() -> None:
         to_minor(str(largest + 1), "ETH")
     with pytest.raises(ValueError, match="has more decimal places than USDC allows"):
         to_minor("0.0000001", "USDC")
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "-Infinity", "1_000", "١٢", "1e999999999", "1e9999999999", "9" * 5_000, "", "."]
+)
+def test_what_nobody_writes_as_an_amount_is_refused_at_once(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an amount") as refused:
+        to_minor(text, "EUR")
+    assert len(str(refused.value)) < 100
+
+
+def test_no_digit_of_an_amount_is_rounded_away() -> None:
+    with pytest.raises(ValueError, match="more decimal places"):
+        to_minor("1." + "0" * 40 + "1", "EUR")

@@ -46,6 +46,25 @@ def test_short_values_card_numbers_and_passwords() -> None:
     assert shown_lines(["at postgres://me:hunter2@db/x"], {}) == ["at postgres://***@db/x"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["  card: 4242 4242", "    4242 4242", "  declined"],
+        ["  card: 42424242", "", "42424242", "  declined"],
+        [f"  card: {number}" for number in ("4242424242424242",)] + ["  declined"],
+    ],
+)
+def test_a_number_that_goes_on_in_the_next_line_is_masked(lines: list[str]) -> None:
+    assert shown_lines(lines, {}) == ["card: 424242…4242", "declined"]
+    cut = [*lines, *["  more"] * (LAST_LINES - 1)]  # the number begins before the first line shown
+    assert not any("4242 4242" in line or "42424242" in line for line in shown_lines(cut, {}))
+
+
+def test_lines_without_a_number_keep_their_indentation() -> None:
+    trace = ["Traceback (most recent call last):", "  File shop.py, line 4", "KeyError"]
+    assert shown_lines(trace, {}) == trace
+
+
 def test_the_last_lines_that_are_not_empty_are_shown() -> None:
     lines = [*map(str, range(LAST_LINES + 5)), "", "  "]
     assert shown_lines(lines, {}) == [str(number) for number in range(5, LAST_LINES + 5)]

@@ -256,6 +256,13 @@ def test_the_amount_is_read_in_its_unit(charged: object, unit: str, minor: int) 
         ({"state": "paid", "charged": "lots"}, "the amount at 'charged' cannot be read"),
         ({"state": "paid", "charged": 12.5}, "not a whole number of minor units"),
         ({"state": "paid", "charged": -3}, "is not above 0"),
+        ({"state": "paid", "charged": "NaN"}, "'NaN' is not a whole number of minor units"),
+        ({"state": "paid", "charged": "1_000"}, "'1_000' is not a whole number"),
+        ({"state": "paid", "charged": "١٢"}, "is not a whole number"),
+        ({"state": "paid", "charged": "1e999999999"}, "is not a whole number"),  # takes hours
+        ({"state": "paid", "charged": 2**63}, "too large; the largest is 9223372036854775807"),
+        ('{"state": "paid", "charged": 1250, "charged": 1}', "have 'charged' more than once"),
+        ('{"state": "new", "state": "paid", "charged": 1}', "have 'state' more than once"),
     ],
 )
 def test_an_amount_that_is_missing_or_wrong_is_reported(body: object, problem: str) -> None:
@@ -269,6 +276,17 @@ def test_a_chain_says_what_the_codes_of_its_shop_mean() -> None:
     assert reading(ORDERS, response)[0] is HopResult.DECLINED
     codes = {"T1": {"class": "technical"}}
     assert reading(ORDERS, response, codes=codes)[0] is HopResult.TECHNICAL
+
+
+def test_a_name_that_different_objects_have_is_no_repetition() -> None:
+    body = '{"state": "paid", "charged": 1250, "card": {"state": "ok", "charged": 0}}'
+    assert reading(ORDERS, answered(200, body)) == (HopResult.APPROVED, "00", "")
+
+
+def test_a_code_is_one_line_that_every_report_can_hold() -> None:
+    reason = "no\u0000 \u001b[31mfunds\n\u202e" + "x" * 100
+    _, code, _ = reading(ORDERS, answered(402, {"state": "refused", "reason": reason}))
+    assert code == ("no [31mfunds " + "x" * 100)[:60]
 
 
 def test_no_card_number_gets_into_a_code_or_a_message() -> None:

@@ -17,6 +17,7 @@ from paychain.load.traffic.books import (
     look,
     noted,
     printed_entries,
+    printed_entry,
 )
 from paychain.model.chain import Chain
 from paychain.model.paid_at import books_at
@@ -26,6 +27,7 @@ from paychain.wire.client import HttpPool
 from paychain.wire.http import WireError
 
 AT_ONCE = 16  # looks into the books of one service
+MAX_SILENT = 2 * AT_ONCE  # looks in a row: a service that answers none answers no other
 LOOK_S = 10.0  # one of them
 COMMAND_S = 120.0  # a query over all orders of a run
 RUN = "{run}"  # in a command: what the ids of the run's payments begin with
@@ -98,13 +100,7 @@ class BooksRead:
             printed = printed_entries(done.stdout.decode(errors="replace"), books.order)
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             return [OrderInBooks(False, problem=f"{words[0]}: {error}")] * len(orders)
-        found = []
-        for order in orders:
-            answer = printed.get(order.payment) or printed.get(order.order)
-            found.append(
-                OrderInBooks(False) if answer is None else entry_of(template, order, answer)
-            )
-        return found
+        return [printed_entry(template, order, printed) for order in orders]
 
 
 async def _asked(
@@ -112,16 +108,22 @@ async def _asked(
 ) -> list[OrderInBooks]:
     """The entries of all orders, some at a time."""
     pool, turn = HttpPool(*at), asyncio.Semaphore(AT_ONCE)
+    silent = 0  # looks in a row that brought no answer
 
     async def entry(order: OrderPaid) -> OrderInBooks:
+        nonlocal silent
         http = look(template, order)
         async with turn:
+            if silent >= MAX_SILENT:
+                return OrderInBooks(False, problem=f"not asked, after {silent} without an answer")
             try:
                 response = await pool.request(
                     http.method, http.target, http.body, headers=http.headers, timeout_s=LOOK_S
                 )
             except WireError as error:
+                silent += 1
                 return OrderInBooks(False, problem=str(error) or type(error).__name__)
+        silent = 0
         return entry_of(template, order, response)
 
     try:

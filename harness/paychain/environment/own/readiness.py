@@ -122,5 +122,9 @@ def _reason(error: Exception) -> str:
     """`connection refused`."""
     if isinstance(error, TimeoutError):
         return "no answer"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "closed without an answer"
+    if isinstance(error, http.client.HTTPException):
+        return "no HTTP answer"
     words = error.strerror if isinstance(error, OSError) else ""
     return (words or type(error).__name__).lower()

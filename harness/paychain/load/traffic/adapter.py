@@ -17,21 +17,30 @@ import traceback
 from collections.abc import Coroutine, Generator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
 from paychain.load.traffic.doubts import PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
-from paychain.payments.money import exponent, to_minor
+from paychain.payments.money import exponent, minor_of, to_minor
 from paychain.payments.outcome import HopResult
-from paychain.protocol.pays.outcomes import approved, declined, json_of, pending, without_cards
-from paychain.protocol.pays.requests import own_headers, page_at, path_of
+from paychain.protocol.pays.addresses import NoAddress, address_of
+from paychain.protocol.pays.outcomes import (
+    MAX_CODE,
+    approved,
+    declined,
+    json_of,
+    pending,
+    shortened,
+)
+from paychain.protocol.pays.requests import own_headers, page_at
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError, request_head
 
+MAX_MISTAKE = 500  # characters of what a class of the user failed with
 MAX_REQUESTS = 1_000  # of one try: more is a loop without a pause
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -129,9 +138,13 @@ class Http:
         data = body.encode() if isinstance(body, str) else body
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         sent |= own_headers(self._payment, self._span)
-        to = page_at(self._pages, urlsplit(path).netloc)
+        try:
+            address = address_of(path)
+        except NoAddress as error:
+            raise ValueError(f"{path!r} is not an address: {error}") from None
+        to = page_at(self._pages, address.host)
         if to:
-            path = path_of(path)
+            path = address.target
         if not path.startswith("/"):
             raise ValueError(f"{path!r} is not a path; write one such as /orders")
         request_head(method, path, "localhost", len(data), sent)  # what cannot be sent fails here
@@ -170,6 +183,8 @@ class PaymentToMake:
         """
         if amount is not None:
             amount_minor = to_minor(str(amount), self.currency)
+        elif amount_minor is not None:
+            amount_minor = minor_of(str(amount_minor))
         return approved(self._template, self.amount_minor if amount_minor is None else amount_minor)
 
     def declined(self, code: str = "", *, technical: bool = False) -> Reply:
@@ -177,7 +192,7 @@ class PaymentToMake:
 
         `code`: the reason or response code; `technical`: not a business decline.
         """
-        return declined(self._template, without_cards(str(code)), technical)
+        return declined(self._template, str(code), technical)
 
     def pending(self) -> Reply:
         """The customer saw that the payment is in progress, and left with that."""
@@ -185,11 +200,11 @@ class PaymentToMake:
 
     def rejected(self, code: str = "") -> Reply:
         """The customer saw an error that proves that nothing was done."""
-        return Reply(HopResult.REJECTED, str(code))
+        return Reply(HopResult.REJECTED, shortened(str(code), MAX_CODE))
 
     def unknown(self, code: str = "") -> Reply:
         """The customer saw an answer that does not show the payment's outcome."""
-        return Reply(HopResult.HTTP_ERROR, str(code))
+        return Reply(HopResult.HTTP_ERROR, shortened(str(code), MAX_CODE))
 
 
 class ByAdapter:
@@ -275,7 +290,7 @@ class ByAdapter:
     def _failed(self, error: Exception) -> Reply:
         """The mistake with the place in the user's file where it happened."""
         place = place_of(error, self._template.folder) or self._template.place
-        text = without_cards(f"{type(error).__name__}: {error}".strip(": "))
+        text = shortened(f"{type(error).__name__}: {error}".strip(": "), MAX_MISTAKE)
         self._doubts.note(f"{place}: {self._adapter_name} failed: {text}")
         return Reply(HopResult.MALFORMED)
 

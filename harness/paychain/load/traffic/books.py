@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import Decision, DecisionKind
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.pays.json_path import find, parse_path
-from paychain.protocol.pays.outcomes import read
+from paychain.protocol.pays.json_path import find, parse_path, text_of
+from paychain.protocol.pays.outcomes import json_of, read, why_not_json
 from paychain.protocol.pays.requests import Values, written
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -18,6 +20,9 @@ from paychain.wire.http import HttpRequest, HttpResponse
 # What a paid order's entry states.
 SAME, OTHER, UNSTATED = "the order's amount", "another amount", ""
 BooksTemplate = PaysTemplate  # one request, or none, and what a paid order looks like
+NO_CONTENT = 204
+_SUCCESS, _REDIRECTS = range(200, 300), range(300, 400)
+_REFUSALS = frozenset({400, 401, 403, 405, 408, 425, 429})  # whatever the order is
 BOOKS = "books"  # the operation of what is noted of an entry
 _SPAN = "b" + "0" * 15  # of a look into the books: no link's spans begin with a b
 
@@ -50,11 +55,9 @@ def look(template: BooksTemplate, order: OrderPaid) -> HttpRequest:
 
 def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) -> OrderInBooks:
     """What the service's answer says of an order. One that it does not know is not paid."""
-    if response.status >= 500:
-        return OrderInBooks(False, problem=f"HTTP {response.status}")
     reading = read(template, response, _values(template, order))
     if reading.pattern is None:
-        return OrderInBooks(False)
+        return OrderInBooks(False, problem=_no_entry(template, response))
     if reading.problem:
         return OrderInBooks(True, problem=reading.problem)
     has_amount = bool(template.patterns[0].amount)
@@ -62,20 +65,47 @@ def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) 
     return OrderInBooks(True, answer.amount_minor if answer is not None and has_amount else 0)
 
 
-def printed_entries(output: str, field: str) -> dict[str, HttpResponse]:
+def _no_entry(template: BooksTemplate, response: HttpResponse) -> str:
+    """Why an answer says nothing of an order; "" where it says that the order is not paid."""
+    status, pattern = response.status, template.patterns[0]
+    if status >= 500 or status in _REFUSALS:
+        return f"HTTP {status}"
+    if status in _REDIRECTS:
+        return f"HTTP {status}: redirects are not followed"
+    first = [step for path in pattern.where for step in parse_path(path)[:1]]
+    if status not in _SUCCESS or status == NO_CONTENT or not first:
+        return ""
+    if problem := why_not_json(response):
+        return problem
+    if isinstance(json_of(response), list) and all(isinstance(step, str) for step in first):
+        return "the answer is a list; a path into one begins with [0]"
+    return ""
+
+
+def printed_entries(output: str, field: str) -> dict[str, list[HttpResponse]]:
     """Every object that a command printed, by the id that it has. Raises ValueError."""
     path = parse_path(field)
-    found: dict[str, HttpResponse] = {}
+    found: dict[str, list[HttpResponse]] = {}
     for number, line in enumerate(filter(None, map(str.strip, output.splitlines())), start=1):
         try:
-            value: Any = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
+            value = decoded(line)
+        except msgspec.MsgspecError as error:
             raise ValueError(f"line {number} is not JSON: {error}") from None
         name = find(value, path)
         if name is None:
             raise ValueError(f"line {number} has no '{field}'")
-        found[str(name)] = HttpResponse(200, line.encode())
+        found.setdefault(text_of(name), []).append(HttpResponse(200, line.encode()))
     return found
+
+
+def printed_entry(
+    template: BooksTemplate, order: OrderPaid, printed: Mapping[str, Sequence[HttpResponse]]
+) -> OrderInBooks:
+    """What a command printed of an order, under the id of the payment or else of the order."""
+    lines = printed.get(order.payment) or printed.get(order.order) or ()
+    if len(lines) > 1:
+        return OrderInBooks(False, problem=f"it is printed {len(lines)} times; print it once")
+    return entry_of(template, order, lines[0]) if lines else OrderInBooks(False)
 
 
 def noted(link: str, order: OrderPaid, entry: OrderInBooks, at_ns: int) -> Decision:

@@ -9,14 +9,23 @@ step 1 ─▶ … ─▶ last step ─▶ approved · declined · rejected      
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
+from paychain.protocol.pays.addresses import Address, NoAddress, address_of, location_of
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
-from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected, without_cards
-from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
+from paychain.protocol.pays.outcomes import (
+    MAX_QUOTED,
+    json_of,
+    pending,
+    read,
+    shortened,
+    unexpected,
+)
+from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, written
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.protocol.vendor_pages import with_query
@@ -123,7 +132,7 @@ class ByTemplate:
         """A service that speaks no HTTP proves nothing; one that is out of reach may be struck."""
         if isinstance(error, MalformedHttp):
             asked, place = self._asked, self._template.place
-            first = without_cards(str(error))
+            first = shortened(str(error), MAX_QUOTED)
             self._answers_in_doubt.note_unexpected(
                 f"{asked} unreadable",
                 f"{place}: no answer to {asked} can be read as HTTP; the first: {first}",
@@ -166,21 +175,21 @@ class ByTemplate:
     def _request(self, request: RequestTemplate, at_ns: int) -> Step:
         try:
             http = written(request, self._values, self._attempt.span, self._answers)
-        except Unfilled as error:
+            address = address_of(http.target)
+        except (Unfilled, NoAddress) as error:
             text = f"{self._template.place}: {error}"
             given = f"; the answer was {shown(self._got)}" if self._got is not None else ""
             self._answers_in_doubt.note_unexpected(text, text + given)
             return Reply(HopResult.MALFORMED)
         self._page = ""
-        host = urlsplit(http.target).netloc
-        if host:
-            self._page = page_at(self._attempt.entry.pages, host)
-            http.target = self._target(http.target)
+        if address.host:
+            self._page = page_at(self._attempt.entry.pages, address.host)
+            http.target = self._target(address)
         return self._send(http, at_ns)
 
-    def _target(self, url: str) -> str:
+    def _target(self, address: Address) -> str:
         """Path and query of an address. On a provider's page, customers pay with their card."""
-        target = path_of(url)
+        target = address.target
         if self._page and "card=" not in target.partition("?")[2]:
             return with_query(target, {"card": self._values.card_token})
         return target
@@ -198,10 +207,15 @@ class ByTemplate:
     def _redirect(self, response: HttpResponse, now_ns: int) -> Step | None:
         """Follow the service to a page of its own or of a provider; None for what leads nowhere."""
         is_redirect = response.status in REDIRECTS | REPEATS
-        location = response.headers.get("location", "")
+        location, sent = location_of(response), self._sent
         if not is_redirect or not location or self._redirects >= MAX_REDIRECTS:
             return None
-        entry, host = self._attempt.entry, urlsplit(location).netloc
+        assert sent is not None
+        try:
+            address = address_of(location, sent.target)
+        except NoAddress:
+            return None
+        entry, host = self._attempt.entry, address.host
         if page := page_at(entry.pages, host):
             self._page = page
         elif host and (self._page or host == urlsplit(entry.url).netloc):
@@ -209,14 +223,13 @@ class ByTemplate:
             self._page = ""
         elif host:
             return None
-        target = self._target(location)
-        assert self._sent is not None
+        target = self._target(address)
         self._redirects += 1
         # Cookies are written anew; a GET has no body, and so no type of one.
         own = {"cookie"} if response.status in REPEATS else {"cookie", "content-type"}
-        headers = {name: value for name, value in self._sent.headers.items() if name not in own}
+        headers = {name: value for name, value in sent.headers.items() if name not in own}
         if response.status in REPEATS:
-            again = HttpRequest(self._sent.method, target, headers, self._sent.body)
+            again = HttpRequest(sent.method, target, headers, sent.body)
         else:
             again = HttpRequest("GET", target, headers)
         return self._send(again, now_ns)
@@ -232,8 +245,10 @@ class ByTemplate:
                 self._cookies[name.strip()] = value.strip()
 
     def _given(self, response: HttpResponse) -> Given:
-        location = response.headers.get("location", "")
-        host = urlsplit(location).netloc
-        if location and not page_at(self._attempt.entry.pages, host):
-            location = path_of(location)
+        location, sent = location_of(response), self._sent
+        assert sent is not None
+        with suppress(NoAddress):
+            address = address_of(location, sent.target)
+            if location and not page_at(self._attempt.entry.pages, address.host):
+                location = address.target
         return Given(json_of(response), location)

@@ -12,6 +12,7 @@ import msgspec
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialect import BookEntry
+from paychain.protocol.json_text import decoded_by
 from paychain.protocol.message import Answer, Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply, reply_of
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -61,12 +62,12 @@ def decode_request(body: bytes) -> PaymentRequest:
 
     What many requests have in common is kept once: links remember every authorisation.
     """
-    return _shared(_request_decoder.decode(body))
+    return _shared(decoded_by(_request_decoder, body))
 
 
 def decode_answer(body: bytes) -> Answer:
     """Raises msgspec.ValidationError or DecodeError when it is not an answer."""
-    answer = _answer_decoder.decode(body)
+    answer = decoded_by(_answer_decoder, body)
     answer.code, answer.decided_by = intern(answer.code), intern(answer.decided_by)
     return answer
 
@@ -87,7 +88,7 @@ class Native:
         operation = http.target.removeprefix("/")
         try:
             if operation == NOTIFY:
-                return operation, _shared(_event_decoder.decode(http.body))
+                return operation, _shared(decoded_by(_event_decoder, http.body))
             return operation, decode_request(http.body)
         except msgspec.MsgspecError as error:
             return self.error(Error(ErrorKind.MALFORMED, str(error)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,7 @@ _STEP = re.compile(
     r"\.?(?P<name>[A-Za-z_][\w-]*)|\.?\[(?P<index>\d{1,6})\]|\['(?P<quoted>[^']+)'\]"
 )
 Path = tuple[str | int, ...]
+_REPEATED = object()  # in place of a value that an object has twice
 
 
 @cache
@@ -46,6 +49,25 @@ def find(value: Any, path: Path) -> Any:
         else:
             return None
     return value
+
+
+def is_repeated(body: bytes, path: Path) -> bool:
+    """Whether a JSON text names a step of a path twice in one object."""
+    names = [step for step in path if isinstance(step, str)]
+    # To read a text a second time costs too much for every answer; a name in it seldom repeats.
+    if all(body.count(b'"%s"' % name.encode()) < 2 for name in names):
+        return False
+    with suppress(ValueError, RecursionError):
+        value = json.loads(body, object_pairs_hook=_with_repetitions)
+        return any(find(value, path[:length]) is _REPEATED for length in range(1, len(path) + 1))
+    return False
+
+
+def _with_repetitions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        found[name] = _REPEATED if name in found else value
+    return found
 
 
 def text_of(value: Any) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from paychain.payments.codes import APPROVED, IN_PROGRESS
-from paychain.payments.money import to_minor
+from paychain.payments.money import minor_of, to_minor
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Answer
-from paychain.protocol.pays.json_path import find, parse_path, text_of
+from paychain.protocol.pays.json_path import find, is_repeated, parse_path, text_of
 from paychain.protocol.pays.placeholders import fill
 from paychain.protocol.pays.requests import Values
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
@@ -22,7 +22,8 @@ from paychain.wire.http import HttpResponse
 MAX_CODE = 60  # characters of a decline's reason that are kept
 MAX_QUOTED = 120  # characters of an answer that a message quotes
 _CARD_NUMBER = re.compile(r"\d[\d -]{10,21}\d")
-_BLANK = re.compile(r"\s+")
+# Also what terminals obey, what turns the direction of a line, and halves of characters.
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+")
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -40,9 +41,20 @@ class Reading(msgspec.Struct, frozen=True):
 def json_of(response: HttpResponse) -> Any:
     """The body as JSON, None when it is something else."""
     try:
-        return msgspec.json.decode(response.body)
+        return decoded(response.body)
     except msgspec.DecodeError:
         return None
+
+
+def why_not_json(response: HttpResponse) -> str:
+    """Why a body is no JSON; "" when it is."""
+    if not response.body:
+        return "the answer has no body"
+    try:
+        decoded(response.body)
+    except msgspec.MsgspecError as error:
+        return f"the answer is no JSON: {str(error).removeprefix('JSON is malformed: ')}"
+    return ""
 
 
 def matching(
@@ -82,10 +94,11 @@ def read(
             return Reading(pattern, Reply(HopResult.REJECTED, str(response.status)))
         case "declined":
             code, problem = _code(pattern, response)
-            return Reading(pattern, declined(template, code, pattern.technical), problem)
+            reply = declined(template, code, pattern.technical)
         case "approved":
             amount_minor, problem = _amount(pattern, response, values)
-            return Reading(pattern, approved(template, amount_minor), problem)
+            reply = approved(template, amount_minor)
+    return Reading(pattern, reply, problem or _ambiguity(pattern, response))
 
 
 def approved(template: PaysTemplate, amount_minor: int) -> Reply:
@@ -95,6 +108,7 @@ def approved(template: PaysTemplate, amount_minor: int) -> Reply:
 
 def declined(template: PaysTemplate, code: str, technical: bool) -> Reply:
     """The reply of a decline; its code may say that it is technical, as the chain declares it."""
+    code = shortened(code, MAX_CODE)
     code_class = "technical" if technical else template.code_classes.get(code, "")
     return reply_of(Answer(Outcome.DECLINED, code, template.link, code_class=code_class))
 
@@ -116,9 +130,8 @@ def quoted(response: HttpResponse) -> str:
     """An answer in a few words, for a message: its status and the beginning of its body."""
     if not is_text(response):
         return f"{response.status} with {len(response.body):,} bytes that are no UTF-8 text"
-    text = _BLANK.sub(" ", response.body[: MAX_QUOTED * 4].decode("utf-8", "replace")).strip()
-    text = without_cards(text)[:MAX_QUOTED]
-    return f"{response.status} {text}".strip()
+    text = response.body[: MAX_QUOTED * 4].decode("utf-8", "replace")
+    return f"{response.status} {shortened(text, MAX_QUOTED)}".strip()
 
 
 def is_text(response: HttpResponse) -> bool:
@@ -129,6 +142,11 @@ def is_text(response: HttpResponse) -> bool:
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data" and len(response.body) > MAX_QUOTED * 4
     return True
+
+
+def shortened(text: str, length: int) -> str:
+    """Foreign text that any record and any report can hold, on one line."""
+    return without_cards(_BLANK.sub(" ", text).strip())[:length]
 
 
 def without_cards(text: str) -> str:
@@ -169,13 +187,23 @@ def _agrees(
     )
 
 
+def _ambiguity(pattern: AnswerPattern, response: HttpResponse) -> str:
+    """What is said of an answer that has a declared field twice (RFC 8259 §4)."""
+    fields = filter(None, (*pattern.where, pattern.code, pattern.amount))
+    field = next((field for field in fields if is_repeated(response.body, parse_path(field))), "")
+    if not field:
+        return ""
+    twice = f"{pattern.outcome} answers have '{field}' more than once"
+    return f"{twice}, and readers differ in which one they take: {quoted(response)}"
+
+
 def _code(pattern: AnswerPattern, response: HttpResponse) -> tuple[str, str]:
     if not pattern.code:
         return "", ""
     found = find(json_of(response), parse_path(pattern.code))
     if found is None or isinstance(found, dict | list):
         return "", f"declined answers have no code at '{pattern.code}': {quoted(response)}"
-    return without_cards(text_of(found))[:MAX_CODE], ""
+    return text_of(found), ""
 
 
 def _amount(pattern: AnswerPattern, response: HttpResponse, values: Values) -> tuple[int, str]:
@@ -188,20 +216,9 @@ def _amount(pattern: AnswerPattern, response: HttpResponse, values: Values) -> t
     text = text_of(found)
     try:
         is_minor = pattern.unit == "minor"
-        amount_minor = _minor(text) if is_minor else to_minor(text, values.request.currency)
+        amount_minor = minor_of(text) if is_minor else to_minor(text, values.request.currency)
     except ValueError as error:
         return 0, f"the amount at '{pattern.amount}' cannot be read: {error}"
     if amount_minor <= 0:
         return 0, f"the amount at '{pattern.amount}' is not above 0: {text}"
     return amount_minor, ""
-
-
-def _minor(text: str) -> int:
-    """Minor units as a service writes them: `1250`, also `1250.0`."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value != value.to_integral_value():
-        raise ValueError(f"'{text}' is not a whole number of minor units")
-    return int(value)

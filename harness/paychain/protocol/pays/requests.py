@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from paychain.payments.checkout_card import checkout_card
-from paychain.payments.money import exponent
+from paychain.payments.money import MAX_SHOWN, decimal_of, exponent
 from paychain.protocol.envelope import headers_of
 from paychain.protocol.message import PaymentRequest
+from paychain.protocol.pays.addresses import sendable
 from paychain.protocol.pays.json_path import find, parse_path, text_of
 from paychain.protocol.pays.placeholders import (
     LOCATION,
@@ -129,7 +130,8 @@ def written(
         )
     headers |= own_headers(values.request.payment, span)
     body = _body(template, value_of)
-    return HttpRequest(template.method, fill(template.path, in_path) or "/", headers, body)
+    target = sendable(fill(template.path, in_path)) or "/"
+    return HttpRequest(template.method, target, headers, body)
 
 
 def address_in(path: str) -> Placeholder | None:
@@ -150,15 +152,6 @@ def page_at(pages: Mapping[str, str], host: str) -> str:
 def own_headers(payment: str, span: str) -> dict[str, str]:
     """Headers of every customer's request, by which any link can attribute it to its payment."""
     return {**headers_of(payment, span, "customer"), BAGGAGE_HEADER: f"payment={payment}"}
-
-
-def path_of(location: str) -> str:
-    """Path and query of an address."""
-    parts = urlsplit(location)
-    path = parts.path or "/"
-    if not path.startswith("/"):
-        path = f"/{path}"
-    return f"{path}?{parts.query}" if parts.query else path
 
 
 def _body(template: RequestTemplate, value_of: ValueOf) -> bytes:
@@ -208,8 +201,7 @@ def _from_answers(placeholder: Placeholder, answers: Sequence[Given]) -> Any:
 def _number(value: Any, placeholder: Placeholder) -> Any:
     if isinstance(value, int | float | Decimal):
         return value
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise Unfilled(f"{placeholder}: '{value}' is not a number") from None
+    number = decimal_of(str(value))
+    if number is None:
+        raise Unfilled(f"{placeholder}: '{str(value)[:MAX_SHOWN]}' is not a number")
     return int(number) if number == number.to_integral_value() and "." not in str(value) else number

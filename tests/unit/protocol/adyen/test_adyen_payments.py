@@ -75,6 +75,16 @@ def test_a_decline_is_http_200_with_its_reason_and_a_webhook_without_success() -
     ]
 
 
+def test_every_webhook_names_the_merchant_account_of_its_request() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        answer = await links.post("/payments", payment(payment_id(1)))
+        await links.modify(answer.body["pspReference"], "captures", 1000)
+
+    links = on_adyen(scenario, "adyen")  # any merchant account
+    found = [(item["eventCode"], item["merchantAccountCode"]) for item in links.webhooks]
+    assert found == [("AUTHORISATION", MERCHANT), ("CAPTURE", MERCHANT)]
+
+
 @pytest.mark.parametrize(
     ("holder", "requested", "expected"),
     [

@@ -67,6 +67,35 @@ def test_a_card_that_has_paid_is_kept_for_its_shopper_and_pays_again() -> None:
     )
 
 
+def test_a_payment_is_repeated_by_its_key_after_its_card_is_deleted() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        first = await links.post("/payments", payment(payment_id(1), **KEEPING))
+        stored = first.body["additionalData"]["tokenization.storedPaymentMethodId"]
+        paid = await links.post("/payments", again(2, stored), key="k2")
+        assert (await links.ask("DELETE", f"/storedPaymentMethods/{stored}?{OF_ADA}")).status == 204
+        repeat = await links.post("/payments", again(2, stored), key="k2")
+        assert (repeat.status, repeat.body) == (200, paid.body)
+        other = await links.post("/payments", again(3, stored), key="k3")
+        assert (other.status, other.body["errorCode"]) == (422, "800")
+
+    assert on_adyen(scenario, dialect=MANUAL).booked() == [("authorised", 1000)] * 2
+
+
+def test_a_key_that_paid_nothing_does_not_keep_a_deleted_card() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        path = "/v72/payments"
+        first = await links.post(path, payment(payment_id(1), **KEEPING))
+        stored = first["additionalData"]["tokenization.storedPaymentMethodId"]
+        links.inject("http_error", status=500)
+        assert (await links.post(path, again(2, stored), key="k2")).status == 500
+        links.heal("http_error")
+        await links.ask("DELETE", f"/v72/storedPaymentMethods/{stored}?{OF_ADA}")
+        refused = await links.post(path, again(2, stored), key="k2")
+        assert (refused.status, refused["errorCode"]) == (422, "800")
+
+    on_vendor(JsonLinks("adyen", "idempotency-key"), scenario)
+
+
 def test_a_card_is_kept_only_if_it_pays_and_somebody_says_for_whom() -> None:
     async def scenario(links: AdyenLinks) -> None:
         declined = payment(payment_id(1), **KEEPING)

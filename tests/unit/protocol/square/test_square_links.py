@@ -88,6 +88,21 @@ def test_an_order_of_lines_is_summed_up_and_a_link_that_is_deleted_takes_no_mone
     assert on_vendor(JsonLinks("square"), scenario).booked() == []
 
 
+def test_the_key_of_a_link_is_refused_with_another_body_once_it_has_made_one() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        links.inject("http_error", status=503)
+        assert (await links.post(LINKS, wanted(1, "k"))).status == 503
+        links.heal("http_error")
+        made = await links.post(LINKS, wanted(2, "k"))  # the key is not used up
+        again = await links.post(LINKS, wanted(2, "k"))
+        assert again["payment_link"] == made["payment_link"]
+        other = await links.post(LINKS, wanted(3, "k"))
+        assert (other.status, other["errors"][0]["code"]) == (400, "IDEMPOTENCY_KEY_REUSED")
+        assert len((await links.get(LINKS))["payment_links"]) == 1
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
 def test_no_two_links_have_one_id_or_order_though_one_was_deleted() -> None:
     async def scenario(links: JsonLinks) -> None:
         made = []

@@ -224,6 +224,29 @@ def test_what_an_answer_proves(response: HttpResponse, result: str) -> None:
     assert Square.classify(response).result.value == result
 
 
+def test_a_refund_is_created_and_then_done_by_webhook() -> None:
+    refunds: list[str] = []
+
+    async def scenario(links: JsonLinks) -> None:
+        paid = (await links.post("/v2/payments", asked(autocomplete=True)))["payment"]["id"]
+        body = {
+            "idempotency_key": "r",
+            "payment_id": paid,
+            "amount_money": asked(300)["amount_money"],
+        }
+        for _ in range(2):  # a repeat under its key
+            refunds.append((await links.post("/v2/refunds", body))["refund"]["id"])
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert refunds[0] == refunds[1]
+    sent = [event for event in links.events if event["type"].startswith("refund.")]
+    shown = {event["type"]: event["data"]["object"]["refund"] for event in sent}
+    assert len(sent) == len({event["event_id"] for event in sent}) == 2
+    assert {each["id"] for each in shown.values()} == {refunds[0]}
+    assert shown["refund.created"]["status"] == "PENDING"
+    assert shown["refund.updated"]["status"] == "COMPLETED"
+
+
 def test_a_charge_back_is_a_dispute_by_webhook() -> None:
     paid: list[str] = []
 

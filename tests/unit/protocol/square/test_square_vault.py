@@ -51,6 +51,21 @@ def test_a_card_on_file_pays_for_its_customer_until_it_is_disabled() -> None:
     assert moved == ["authorised", "captured"]
 
 
+def test_a_card_is_repeated_by_its_key_after_its_customer_is_deleted() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        ada = await customer(links)
+        kept, declined = {}, {"source_id": "cnon:card-nonce-declined", "idempotency_key": "c2"}
+        first = [(await card(links, ada, **source)) for source in (kept, declined)]
+        assert [each.status for each in first] == [200, 402]
+        assert (await links.ask("DELETE", f"/v2/customers/{ada}")).status == 200
+        again = [(await card(links, ada, **source)) for source in (kept, declined)]
+        assert [each.status for each in again] == [200, 402]
+        assert again[0]["card"]["id"] == first[0]["card"]["id"]
+        assert (await card(links, ada, idempotency_key="c3")).status == 404
+
+    assert on_vendor(JsonLinks("square"), scenario).booked() == []
+
+
 def test_a_card_is_kept_from_a_payment_and_a_declined_one_is_not() -> None:
     async def scenario(links: JsonLinks) -> None:
         ada = await customer(links)

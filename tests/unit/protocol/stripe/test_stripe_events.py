@@ -45,6 +45,29 @@ def test_webhooks_and_the_list_show_the_same_events() -> None:
     on_stripe(scenario)
 
 
+def test_what_is_processing_and_a_refund_that_fails_later_have_events() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.inject("stuck_pending")
+        await links.pay(capture_method="manual")
+        links.heal("stuck_pending")
+        paid = await links.pay(2)
+        links.inject("decline", link="issuer", code="57")
+        refund = await links.post("refunds", {"payment_intent": paid["id"], "amount": "100"})
+        assert refund["status"] == "succeeded"
+        await asyncio.sleep(1.0)
+        assert (await links.get(f"refunds/{refund['id']}"))["status"] == "failed"
+        sent = {event["id"]: event for event in links.events}
+        listed = await links.get("events", {"limit": "100"})
+        assert {event["id"] for event in listed["data"]} == sent.keys()
+        by_type = {event["type"]: event["data"]["object"] for event in sent.values()}
+        assert by_type["payment_intent.processing"]["status"] == "processing"
+        for name in ("refund.failed", "refund.updated", "charge.refund.updated"):
+            shown = by_type[name]
+            assert (shown["id"], shown["status"]) == (refund["id"], "failed")
+
+    on_stripe(scenario)
+
+
 def test_the_events_of_a_request_show_what_it_said() -> None:
     async def scenario(links: StripeLinks) -> None:
         held, other = [await links.pay(each, capture_method="manual") for each in (1, 2)]

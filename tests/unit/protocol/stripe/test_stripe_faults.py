@@ -36,6 +36,7 @@ def test_an_injected_status_has_stripes_body(status: int, kind: str, result: str
         shown = await links.pay()
         assert (shown.status, shown.error["type"]) == (status, kind)
         assert shown.error["message"]
+        assert shown.error.get("decline_code") == ("generic_decline" if status == 402 else None)
         assert shown.headers["request-id"] in shown.error["request_log_url"]
 
     links = on_stripe(scenario)

@@ -51,6 +51,10 @@ class Account:
     # continued.
     pages_by_key: MadeByKey[Page] = field(default_factory=lambda: MadeByKey(MAX_PAGES))
     stored_by_key: MadeByKey[StoredCard] = field(default_factory=lambda: MadeByKey(MAX_STORED))
+    # By target and key: our reference of a payment, and the stored card that it was made with.
+    cards_of_keys: BoundedDict[tuple[str, str], tuple[str, StoredCard]] = field(
+        default_factory=lambda: BoundedDict(MAX_STORED)
+    )
     stages_of_keys: BoundedDict[tuple[str, str], str] = field(
         default_factory=lambda: BoundedDict(MAX_KEYS)
     )

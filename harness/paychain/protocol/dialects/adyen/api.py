@@ -34,6 +34,7 @@ from paychain.protocol.dialects.adyen.errors import Invalid, service_error
 from paychain.protocol.dialects.adyen.records import modification_of
 from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.tables import reasons
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
@@ -171,7 +172,7 @@ class Adyen:
     def classify(response: HttpResponse) -> Reply:
         """The resultCode tells what happened to the money, the status does not."""
         try:
-            body = msgspec.json.decode(data_in(response.body)) if response.body else {}
+            body = decoded(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
             body = None
         if response.status >= 400 and not _is_result(body):

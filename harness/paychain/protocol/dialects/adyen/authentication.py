@@ -19,6 +19,7 @@ from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.references import authorisation_of
 from paychain.protocol.dialects.adyen.tables import Authentication
+from paychain.protocol.json_text import decoded
 
 IDENTIFY: Final = "IdentifyShopper"
 CHALLENGE: Final = "ChallengeShopper"
@@ -112,7 +113,7 @@ def _reference_in(value: str) -> str | None:
 def _decoded(value: str) -> dict[str, Any]:
     """The JSON object that a base64 text holds; empty for any other text."""
     try:
-        decoded = msgspec.json.decode(base64.b64decode(value + "=" * (-len(value) % 4)))
+        found = decoded(base64.b64decode(value + "=" * (-len(value) % 4)))
     except (ValueError, msgspec.MsgspecError):
         return {}
-    return decoded if isinstance(decoded, dict) else {}
+    return found if isinstance(found, dict) else {}

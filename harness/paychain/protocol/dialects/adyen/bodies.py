@@ -11,6 +11,7 @@ import msgspec
 from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.tables import Authentication, fields, numbers
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_money import Money
 
@@ -36,7 +37,7 @@ def amount_object(minor: int, currency: str) -> dict[str, Any]:
 def read(body: bytes, structure: str) -> dict[str, Any]:
     """A JSON object whose fields all belong to a structure of Checkout. Raises Invalid."""
     try:
-        value = msgspec.json.decode(body)
+        value = decoded(body)
     except msgspec.MsgspecError:
         raise Invalid("malformed") from None
     if not isinstance(value, dict):

@@ -84,7 +84,9 @@ def _item(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
     payment = account.registry.payment(event.reference)
     shared: dict[str, Any] = {
         "eventDate": iso_utc(sent_s),
-        "merchantAccountCode": event.merchant or account.merchant,
+        "merchantAccountCode": payment.merchant_account
+        if payment is not None
+        else event.merchant or account.merchant,
         "merchantReference": payment.merchant_reference if payment else event.payment,
         "paymentMethod": brand_of(event),
         "amount": amount_object(event.amount_minor, event.currency),

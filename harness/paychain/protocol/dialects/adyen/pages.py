@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.checkout_card import token_of
 from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, payments
@@ -19,6 +17,7 @@ from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.checkout import about_nothing
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.records import Page
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -58,7 +57,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         card = given.get("card") or token_of(TEST_CARDS[0])
         body = _payment(page, card)
         answer = await payments.pay_by(call, account, body, page.references.append)
-    shown = msgspec.json.decode(answer.body)
+    shown = decoded(answer.body)
     result = shown.get("resultCode")
     if result in _PAID:
         return _back(page)

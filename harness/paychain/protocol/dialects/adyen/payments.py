@@ -64,7 +64,8 @@ async def pay_by(
 
     `on_known` gets our reference of the payment before anything is executed.
     """
-    asked = _asked(body, account)
+    key = account.known_key(call.http)
+    asked = _asked(body, account, key)
     failure = _wanted_failure(body)
     if failure:
         return await _fail(call, asked.request, failure)
@@ -90,6 +91,7 @@ async def pay_by(
     # Registered before it is executed: a cancel by the merchant's own reference may arrive while
     # it is in progress, and its answer may be lost.
     payment = account.registry.add(asked)
+    stored.note_paid(account, asked, key)
     on_known(payment.reference)
     if payment.stage:
         await call.execute("query", replace(request, is_sale=False))
@@ -147,7 +149,7 @@ def authorisation_code(reference: str) -> str:
     return f"{crc32(reference.encode()) % 1_000_000:06d}"
 
 
-def _asked(body: dict[str, Any], account: Account) -> Payment:
+def _asked(body: dict[str, Any], account: Account, key: tuple[str, str] | None) -> Payment:
     """The payment that a request body describes, not yet attributed. Raises Invalid."""
     merchant = bodies.account(body, account.merchant)
     amount = bodies.money(body)
@@ -156,7 +158,7 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
     if not method:
         raise Invalid("no_payment_method")
     return_url = bodies.text(body, "returnUrl", "no_return_url")
-    kept = stored.asked(account, body, method)
+    kept = stored.asked(account, body, method, key)
     if kept is not None:
         instrument, of_card = kept.instrument, stored.AUTHENTICATION
     else:

@@ -124,15 +124,30 @@ def shown_of(card: StoredCard) -> dict[str, Any]:
     }
 
 
-def asked(account: Account, body: dict[str, Any], method: dict[str, Any]) -> StoredCard | None:
+def asked(
+    account: Account, body: dict[str, Any], method: dict[str, Any], key: tuple[str, str] | None
+) -> StoredCard | None:
     """The stored card that a payment names, None for any other.
 
-    Raises Invalid. Our customers' tokens may take its place, and need no shopper.
+    Raises Invalid. Our customers' tokens may take its place, and need no shopper. A repeat under
+    its key gets the first outcome, even if the card was deleted since.
     """
     name = str(method.get("storedPaymentMethodId") or method.get("recurringDetailReference") or "")
     if not name or card_of_token(name) is not None:
         return None
-    return _found(account, name, _shopper(body))
+    shopper = _shopper(body)
+    paid, card = account.cards_of_keys.get(key, ("", None)) if key is not None else ("", None)
+    is_same = card is not None and (card.id, card.shopper) == (name, shopper)
+    if is_same and account.backend.entry(paid) is not None:
+        return card
+    return _found(account, name, shopper)
+
+
+def note_paid(account: Account, payment: Payment, key: tuple[str, str] | None) -> None:
+    """Remember which stored card the payment of a key was made with."""
+    card = account.stored.get(payment.stored)
+    if key is not None and card is not None:
+        account.cards_of_keys[key] = payment.reference, card
 
 
 def is_wanted(body: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 import msgspec
 
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor_pages import MAX_DIGITS
 
 MAX_BYTES = 262_144  # of a request: a transaction has a few thousand
@@ -66,7 +67,7 @@ def read(body: bytes, content_type: str, *, is_own: bool = False) -> dict[str, A
         raise Unreadable("too long")
     if "json" in content_type:
         try:
-            value = msgspec.json.decode(body)
+            value = decoded(body)
         except msgspec.MsgspecError:
             raise Unreadable("not JSON") from None
         if not isinstance(value, dict):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from paychain.payments.money import decimal_of
 from paychain.protocol.dialects.braintree.account import Account, inside
 from paychain.protocol.dialects.braintree.documents import Rows, read
 from paychain.protocol.dialects.braintree.errors import document
@@ -111,9 +112,8 @@ def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
 
 
 def _is_within(value: Decimal, term: dict[str, Any]) -> bool:
-    try:
-        bounds = {how: Decimal(str(wanted)) for how, wanted in term.items()}
-    except InvalidOperation:
+    bounds = {how: decimal_of(str(wanted)) for how, wanted in term.items()}
+    if None in bounds.values():
         return False
     return bounds.get("is", value) == value and bounds.get("min", value) <= value <= bounds.get(
         "max", value

@@ -13,6 +13,7 @@ from paychain.protocol.dialects.checkout import actions, errors, events, hosted,
 from paychain.protocol.dialects.checkout.account import IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import responses
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
@@ -159,7 +160,7 @@ class Checkout:
 
 def _decoded(response: HttpResponse) -> Any:
     try:
-        return msgspec.json.decode(response.body) if response.body else {}
+        return decoded(response.body) if response.body else {}
     except msgspec.MsgspecError:
         return None
 

@@ -16,6 +16,7 @@ from paychain.payments.checkout_card import token_of
 from paychain.protocol.dialects.checkout import payments, reading, views
 from paychain.protocol.dialects.checkout.account import Account, Page, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
@@ -88,7 +89,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
     answer = await payments.pay_by(call, account, body, page.references.append)
-    shown = msgspec.json.decode(answer.body)
+    shown = decoded(answer.body)
     if redirect := shown.get("_links", {}).get("redirect"):
         return sent_to(redirect["href"])
     if shown.get("status") == "Pending":

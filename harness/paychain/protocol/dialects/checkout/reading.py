@@ -11,6 +11,7 @@ import msgspec
 from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import numbers
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor_cards import TOKEN, BadNumber, card_of_number, card_of_token
 
 MAX_MINOR = 9_999_999_999  # largest amount in minor units: checkout-sdk-python, VoidRequest
@@ -22,7 +23,7 @@ MONTHS = range(1, 13)
 def read(body: bytes) -> dict[str, Any]:
     """A JSON object; an empty body is an empty object. Raises Invalid."""
     try:
-        value = msgspec.json.decode(body) if body else {}
+        value = decoded(body) if body else {}
     except msgspec.MsgspecError:
         raise Invalid("malformed") from None
     if value is None:

@@ -30,6 +30,7 @@ from paychain.protocol.dialects.json_rpc.values import (
     RpcError,
 )
 from paychain.protocol.dialects.json_rpc.words import WORDS, mistaken
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Answer, Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, CallFailed, Evidence, VendorCall
@@ -79,8 +80,8 @@ class JsonRpc:
         if call.http.method != "POST":
             return HttpResponse(405, b"", {"allow": "POST"})
         try:
-            received = msgspec.json.decode(call.http.body)
-        except (msgspec.MsgspecError, RecursionError):
+            received = decoded(call.http.body)
+        except msgspec.MsgspecError:
             return _response(_failed(None, RpcError(PARSE_ERROR, "parse error")))
         try:
             if isinstance(received, list):
@@ -214,11 +215,11 @@ class JsonRpc:
         if SEND.encode() not in http.body:
             return ""
         try:
-            received = msgspec.json.decode(http.body)
+            received = decoded(http.body)
             messages = received if isinstance(received, list) else [received]
             sent = next(each for each in messages if _method_of(each) == SEND)
             return decode(bytes.fromhex(sent["params"][0].removeprefix("0x"))).hash
-        except (msgspec.MsgspecError, RecursionError, StopIteration):
+        except (msgspec.MsgspecError, StopIteration):
             return ""
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, Undecodable):
             return ""  # not a transaction
@@ -251,7 +252,7 @@ class JsonRpc:
             result = HopResult.REJECTED if is_refused else HopResult.HTTP_ERROR
             return Reply(result, str(response.status))
         try:
-            body = msgspec.json.decode(response.body)
+            body = decoded(response.body)
         except msgspec.MsgspecError:
             return Reply(HopResult.MALFORMED)
         answers = body if isinstance(body, list) else [body]

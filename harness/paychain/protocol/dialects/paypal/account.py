@@ -16,6 +16,7 @@ from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_ignored import Ignored
@@ -98,7 +99,7 @@ def body_of(http: HttpRequest) -> Given:
     if not http.body.strip():
         return {}
     try:
-        given = msgspec.json.decode(http.body)
+        given = decoded(http.body)
     except msgspec.MsgspecError:
         raise Invalid("MALFORMED_REQUEST_JSON") from None
     if not isinstance(given, dict):

@@ -15,6 +15,7 @@ from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, ON_PAGE, A
 from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
 from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
 from paychain.protocol.dialects.paypal.tables import TECHNICAL
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
@@ -146,7 +147,7 @@ class PayPal:
         if response.status == 204:
             return Reply(HopResult.APPROVED)
         try:
-            body = msgspec.json.decode(response.body)
+            body = decoded(response.body)
         except msgspec.MsgspecError:
             body = None
         if response.status >= 400:
@@ -189,7 +190,7 @@ def _of_payment(body: dict[str, Any]) -> Reply:
 def _wanted(header: str) -> str:
     """The issue that a test requests with PayPal-Mock-Response. Raises Invalid."""
     try:
-        wanted = msgspec.json.decode(header)
+        wanted = decoded(header)
     except msgspec.MsgspecError:
         raise Invalid("INVALID_PARAMETER_SYNTAX") from None
     code = wanted.get("mock_application_codes") if isinstance(wanted, dict) else None

@@ -14,6 +14,7 @@ from paychain.payments.instrument import Instrument
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.square.errors import Invalid
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ids import decode, encode
@@ -88,6 +89,7 @@ class StoredCard:
     instrument: Instrument
     customer: str
     shown: dict[str, Any]
+    declined_as: str = ""  # a card that is declined is not kept
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +133,7 @@ class Account:
         if http.method == "GET" or http.target.strip("/") == CANCEL_BY_KEY:
             return ""
         try:
-            body = msgspec.json.decode(http.body) if http.body else {}
+            body = decoded(http.body) if http.body else {}
         except msgspec.MsgspecError:
             return ""
         key = body.get("idempotency_key") if isinstance(body, dict) else ""

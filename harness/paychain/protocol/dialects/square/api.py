@@ -13,6 +13,7 @@ from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.square import errors, events, links, payments, refunds, vault
 from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
 from paychain.protocol.dialects.square.errors import Invalid, failure
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
@@ -132,7 +133,7 @@ class Square:
     def classify(response: HttpResponse) -> Reply:
         """Every decline is a 402; the code in its body says why."""
         try:
-            body = msgspec.json.decode(data_in(response.body)) if response.body else {}
+            body = decoded(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
             body = None
         if response.status == 402:

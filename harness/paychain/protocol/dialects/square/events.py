@@ -30,6 +30,7 @@ from paychain.wire.http import HttpRequest
 
 SIGNATURE = "x-square-hmacsha256-signature"
 CREATED, UPDATED, REFUNDED = "payment.created", "payment.updated", "refund.updated"
+REFUND_CREATED = "refund.created"
 DISPUTED = "dispute.created"
 # A request that is refused at once (`refund_refused` …) has no webhook.
 TYPES = {
@@ -38,11 +39,17 @@ TYPES = {
     "captured": UPDATED,
     "voided": UPDATED,
     "expired": UPDATED,
+    REFUND_CREATED: REFUND_CREATED,
     "refunded": REFUNDED,
     "refund_failed": REFUNDED,
     "disputed": DISPUTED,
 }
-_KINDS = {REFUNDED: "refund", DISPUTED: "dispute"}  # everything else is a payment
+_KINDS = {
+    REFUND_CREATED: "refund",
+    REFUNDED: "refund",
+    DISPUTED: "dispute",
+}  # everything else is a payment
+_REFUND_STATUS = {REFUND_CREATED: "PENDING", "refunded": "COMPLETED", "refund_failed": "FAILED"}
 _EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds
 
 
@@ -84,14 +91,14 @@ def _object(event: Event, kind: str, account: Account, sent_s: int) -> tuple[str
         dispute = _dispute(event, payment, account, views.when(sent_s))
         dispute["due_at"] = views.when(sent_s + _EVIDENCE_S)
         return dispute["id"], dispute
-    if kind != REFUNDED:
+    if _KINDS.get(kind) != "refund":
         return payment_id(event.reference), views.payment(account, payment, event.reference)
     # Without idempotency keys the link may have executed it again, under a suffixed name.
     item = event.item.partition(REPEAT)[0]
     made = next((each for each in payment.refunds if each.item == item), None)
     made = made or Refund(item=item, amount_minor=event.amount_minor, reason="", requested_s=0)
     shown = views.refund(account, payment, made, event.reference)
-    shown["status"] = "FAILED" if event.event == "refund_failed" else "COMPLETED"
+    shown["status"] = _REFUND_STATUS[event.event]
     return refund_id(payment.reference, item), shown
 
 

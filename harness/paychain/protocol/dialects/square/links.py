@@ -10,14 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.checkout_card import token_of
 from paychain.protocol.dialects.square import payments, reading
 from paychain.protocol.dialects.square.account import Account, PaymentLink, payment_id, status
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -108,7 +107,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     answer = await payments.pay_by(call, account, body, link.references.append)
     if answer.status >= 400:
         return customers_page(answer.status, "Your card was declined.", answer.body)
-    if msgspec.json.decode(answer.body)["payment"]["status"] == "PENDING":
+    if decoded(answer.body)["payment"]["status"] == "PENDING":
         return customers_page(200, "Your payment is being processed.", answer.body)
     return _back(link, link.references[-1])
 

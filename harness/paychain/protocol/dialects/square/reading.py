@@ -12,6 +12,7 @@ from paychain.payments.cards import TEST_CARDS
 from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.tables import fields, tokens
+from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_money import Money
 from paychain.protocol.vendor_pages import number_in
@@ -25,7 +26,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 def read(body: bytes, structure: str) -> dict[str, Any]:
     """A JSON object with the fields of a structure. Raises Invalid."""
     try:
-        value = msgspec.json.decode(body) if body else {}
+        value = decoded(body) if body else {}
     except msgspec.MsgspecError:
         raise Invalid("malformed") from None
     if not isinstance(value, dict):

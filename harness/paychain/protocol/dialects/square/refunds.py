@@ -11,6 +11,7 @@ from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.square import reading, views
 from paychain.protocol.dialects.square.account import Account, refund_of, status
 from paychain.protocol.dialects.square.errors import Invalid, failure
+from paychain.protocol.dialects.square.events import REFUND_CREATED
 from paychain.protocol.dialects.square.payments import (
     found_payment,
 )
@@ -45,7 +46,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         amount_minor=amount.minor,
     )
     undo = None if is_repeated else partial(account.withdraw, payment, made, key)
-    answer = await call.execute("refund", request, undo=undo)
+    begun = partial(account.backend.notify, REFUND_CREATED, request)
+    answer = await call.execute("refund", request, change=begun, undo=undo)
     if answer.outcome is Outcome.DECLINED:
         # A refused repeat proves nothing: the first request may have refunded, its answer lost.
         made.is_refused = made.is_refused or not is_repeated

@@ -133,17 +133,18 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
     body = reading.read(call.http.body, "CreateCard")
     reading.text(body, "idempotency_key")
     described = _inside(body, "card")
-    owner = reading.text(described, "customer_id")
-    if owner not in account.customers:
-        raise Invalid("not_found", field="card.customer_id", what=f"customer with id: {owner}")
-    source = reading.text(body, "source_id")
-    instrument, declined_as = account.charged(source, owner) or reading.card(source)
 
     def new() -> StoredCard:
+        owner = reading.text(described, "customer_id")
+        if owner not in account.customers:
+            raise Invalid("not_found", field="card.customer_id", what=f"customer with id: {owner}")
+        source = reading.text(body, "source_id")
+        instrument, declined_as = account.charged(source, owner) or reading.card(source)
         scheme, digits, now = instrument.group, instrument.identity, account.backend.now_s()
         return StoredCard(
             instrument=instrument,
             customer=owner,
+            declined_as=declined_as,
             shown={
                 "id": f"{PREFIX}{_new_id(account)}",
                 "card_brand": brand(scheme),
@@ -167,12 +168,13 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
     account.ignored.note(call, described, frozenset(_USED_CARD))
 
     def keep() -> None:
-        if keyed.done() and not declined_as:
+        if keyed.done() and not card.declined_as:
             account.cards[card.shown["id"]] = card
 
     await _execute(call, account, described, keep)
-    if declined_as:
-        return json_response(402, {"errors": [declined(decline_of(declined_as, instrument.group))]})
+    if card.declined_as:
+        decline = decline_of(card.declined_as, card.instrument.group)
+        return json_response(402, {"errors": [declined(decline)]})
     return json_response(200, {"card": card.shown})
 
 

@@ -15,6 +15,7 @@ from paychain.protocol.dialects.stripe.errors import Invalid
 from paychain.protocol.dialects.stripe.intents import request_of
 from paychain.protocol.dialects.stripe.parameters import boolean
 from paychain.protocol.dialects.stripe.records import (
+    PROCESSES,
     PROCESSING,
     REQUIRES_CAPTURE,
     SUCCEEDED,
@@ -156,6 +157,9 @@ def _note(
 ) -> None:
     """Record the answer to an intent's charge, even if nobody receives it."""
     charge.answer, intent.error = answer, None
+    if answer.outcome is Outcome.UNKNOWN and not charge.was_unknown:
+        charge.was_unknown = True
+        account.backend.notify(PROCESSES, charge.request)
     if answer.outcome is not Outcome.DECLINED:
         return
     is_soft = asks_for_authentication(answer.code, charge.request.instrument.group)

@@ -47,10 +47,11 @@ _BY_KIND: dict[ErrorKind, tuple[int, str, str, str]] = {
     ErrorKind.FORWARDED: (502, API, "", _OURS),
     ErrorKind.INTERNAL: (500, API, "", ""),
 }
+DECLINED = "card_declined"
 # An injected error has only its status: the error that Stripe sends with each.
 _BY_STATUS: dict[int, tuple[str, str, str]] = {
     401: (INVALID, "", "Invalid API Key provided."),
-    402: (CARD, "card_declined", "Your card was declined."),
+    402: (CARD, DECLINED, "Your card was declined."),
     409: (INVALID, "lock_timeout", "This object cannot be accessed right now."),
     424: (API, "", "A dependency outside of Stripe failed."),
     429: (INVALID, "rate_limit", _RATE),
@@ -116,6 +117,7 @@ def of_link(error: Error) -> tuple[int, dict[str, Any]]:
         kind, code, message = _BY_STATUS.get(
             status, (INVALID, "", "Invalid request.") if status < 500 else (API, "", _OURS)
         )
-        return status, shaped(kind, message, code=code)
+        why = "generic_decline" if code == DECLINED else ""
+        return status, shaped(kind, message, code=code, decline_code=why)
     status, kind, code, message = _BY_KIND[error.kind]
     return error.status or status, shaped(kind, message or error.message or _OURS, code=code)

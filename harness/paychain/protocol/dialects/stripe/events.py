@@ -19,7 +19,8 @@ from paychain.protocol.dialects.stripe.ids import opaque
 from paychain.protocol.dialects.stripe.intents import request_of
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import text
-from paychain.protocol.dialects.stripe.records import SUCCEEDED, Charge, Intent
+from paychain.protocol.dialects.stripe.records import PROCESSES, SUCCEEDED, Charge, Intent
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 
 MAX_SNAPSHOTS = 10_000  # events that keep their object as it was; others show it as it is now
@@ -29,6 +30,7 @@ _PART = ("charge.captured", "payment_intent.amount_capturable_updated")
 _WHOLE = ("charge.captured", "payment_intent.succeeded")
 _DECLINED = ("charge.failed", "payment_intent.payment_failed")
 _REFUNDED = ("refund.created", "charge.refunded")
+_REFUND_FAILED = ("refund.failed", "refund.updated", "charge.refund.updated")
 _CANCELED = ("payment_intent.canceled",)
 
 
@@ -40,11 +42,19 @@ class Events:
         self._snapshots: BoundedDict[str, bytes] = BoundedDict(MAX_SNAPSHOTS)
 
     def note(self, kind: str, request: PaymentRequest) -> None:
-        """Note that a capture or refund is done: the book cannot tell which if others were lost."""
+        """Note that a capture or refund is done: the book cannot tell which if others were lost.
+
+        A refund that has failed behind the link stays in its book.
+        """
         found = self._account.intents.charge_of(request.reference)
-        if found is None or kind not in ("captured", "refunded"):
+        if found is None or kind not in ("captured", "refunded", "refund_failed"):
             return
         charge = found[1]
+        if kind == "refund_failed":
+            for part in charge.refunds:
+                if part.item == request.item:
+                    part.failed_s = self._account.backend.now_s()
+            return
         for part in charge.captures if kind == "captured" else charge.refunds:
             if part.item == request.item and not part.state:
                 part.state = SUCCEEDED
@@ -66,6 +76,8 @@ class Events:
                 return self._captured(request)
             case "refunded":
                 return _REFUNDED
+            case "refund_failed":
+                return _REFUND_FAILED
             case "disputed":
                 return (disputes.CREATED,)
             case "voided" | "expired":
@@ -101,7 +113,7 @@ class Events:
         kept = self._snapshots.get(event_id(request, kind))
         if kept is None:
             return self._event(kind, request, created_s)
-        shown: Shown = msgspec.json.decode(kept)
+        shown: Shown = decoded(kept)
         return shown
 
     def _event(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
@@ -133,7 +145,7 @@ class Events:
         charge = found[1] if found is not None else intent.charges[-1]
         if kind == disputes.CREATED and charge.dispute is not None:
             return disputes.shown(intent, charge)
-        if kind.startswith("refund."):
+        if kind.startswith(("refund.", "charge.refund.")):
             for part in charge.refunds:
                 if part.item == request.item:
                     return account.objects.refund(intent, charge, part)
@@ -186,15 +198,15 @@ class Events:
 
     def _of_charge(self, intent: Intent, charge: Charge) -> list[tuple[str, PaymentRequest, int]]:
         entry = self._account.backend.entry(charge.reference)
-        if entry is None or entry.state == "in_flight":
-            return []
         request, created_s = charge.request, charge.created_s
+        found = [(PROCESSES, request, created_s)] if charge.was_unknown else []
+        if entry is None or entry.state == "in_flight":
+            return found
         if entry.state == "not_authorised":
-            return [(name, request, created_s) for name in _DECLINED]
-        found = []
+            return [*found, *((name, request, created_s) for name in _DECLINED)]
         if intent.is_manual:
             names = (*_HELD, *self._completed(intent))
-            found = [(name, request, created_s) for name in names]
+            found += [(name, request, created_s) for name in names]
         done = charge.captured(entry)
         is_whole = intent.status(entry) == SUCCEEDED
         for part in done:
@@ -204,7 +216,10 @@ class Events:
             names += self._completed(intent) if names is _SOLD else ()
             found += [(name, _item(request, part.item), part.created_s) for name in names]
         for part in charge.refunded(entry):
-            found += [(name, _item(request, part.item), part.created_s) for name in _REFUNDED]
+            item = _item(request, part.item)
+            found += [(name, item, part.created_s) for name in _REFUNDED]
+            if part.failed_s:
+                found += [(name, item, part.failed_s) for name in _REFUND_FAILED]
         dispute = charge.dispute
         if dispute is not None:
             found.append((disputes.CREATED, _item(request, dispute.item), dispute.created_s))

@@ -219,6 +219,7 @@ class Objects:
         """A refund."""
         done = charge.refunded(self._backend.entry(charge.reference))
         status = part.state or (SUCCEEDED if part in done else "pending")
+        status = "failed" if part.failed_s else status
         shown = {
             "id": made("re", charge.reference, part.item),
             "object": "refund",

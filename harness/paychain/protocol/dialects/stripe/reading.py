@@ -9,6 +9,7 @@ import msgspec
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.stripe.declines import TECHNICAL
 from paychain.protocol.dialects.stripe.records import PROCESSING, REQUIRES_ACTION
+from paychain.protocol.json_text import decoded
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor_pages import data_in
 from paychain.wire.http import HttpResponse
@@ -25,7 +26,7 @@ def classify(response: HttpResponse) -> Reply:
     if status in (301, 302, 303, 307, 308):
         return Reply(HopResult.APPROVED, str(status))
     try:
-        shown: Any = msgspec.json.decode(data_in(response.body))
+        shown: Any = decoded(data_in(response.body))
     except msgspec.MsgspecError:
         return Reply(HopResult.HTTP_ERROR if status >= 400 else HopResult.MALFORMED, str(status))
     if status == PAYMENT_REQUIRED:

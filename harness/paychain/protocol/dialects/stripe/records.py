@@ -27,6 +27,7 @@ CANCELED, SUCCEEDED = "canceled", "succeeded"
 REQUIRES_METHOD, REQUIRES_CONFIRMATION = "requires_payment_method", "requires_confirmation"
 REQUIRES_ACTION, REQUIRES_CAPTURE = "requires_action", "requires_capture"
 PROCESSING = "processing"
+PROCESSES = "payment_intent.processing"
 SESSION = "cs_test"  # the prefix of a session's id
 WAITING_OR_HELD = (
     REQUIRES_METHOD,
@@ -45,6 +46,7 @@ class CaptureOrRefund:
     amount_minor: int
     created_s: int
     state: str = ""  # succeeded, pending, failed; "": no answer has arrived here
+    failed_s: int = 0  # when a link behind refused what was answered as succeeded
     fields: dict[str, Any] = field(default_factory=dict)
 
 
@@ -56,6 +58,7 @@ class Charge:
     method: Method
     created_s: int
     answer: Answer | None = None
+    was_unknown: bool = False  # it was `processing` for a while
     captures: list[CaptureOrRefund] = field(default_factory=list)
     refunds: list[CaptureOrRefund] = field(default_factory=list)
     dispute: CaptureOrRefund | None = None

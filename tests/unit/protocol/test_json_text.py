@@ -1,0 +1,33 @@
+"""JSON that others wrote is a value or one kind of error, however it is nested."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects import DIALECTS
+from paychain.protocol.json_text import decoded
+from paychain.wire.http import HttpResponse
+from tests.support.paths import ROOT
+
+DEEP = b'{"outcome":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+OWN = re.compile(r"msgspec\.json\.decode\(|_decoder\.decode\(")
+
+
+@pytest.mark.parametrize("text", [DEEP, b"", b"{", b"NaN", b"\xff", b"9" * 5_000, b'"\\ud800"'])
+def test_what_is_no_json_is_one_kind_of_error(text: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        decoded(text)
+
+
+def test_an_answer_that_is_nested_too_deeply_is_malformed() -> None:
+    assert DIALECTS["paychain"].classify(HttpResponse(200, DEEP)).result is HopResult.MALFORMED
+
+
+def test_dialects_read_json_in_no_other_way() -> None:
+    rooms = (ROOT / "harness/paychain/protocol").rglob("*.py")
+    found = [path.name for path in rooms if OWN.search(path.read_text())]
+    assert found == []
