@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
 
 _T = TypeVar("_T")
 _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+MOST_NESTED = 500  # half of what Python's own stack holds
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKETS = b"[]{}"
+_OTHERS = bytes(set(range(256)) - set(_BRACKETS))
 
 
 def decoded(text: bytes | str) -> Any:
@@ -20,7 +26,15 @@ def decoded_by(decoder: msgspec.json.Decoder[_T], text: bytes | str) -> _T:
 
     Brackets in brackets that no stack can hold are a mistake in the text like any other.
     """
-    try:
-        return decoder.decode(text)
-    except RecursionError:
-        raise msgspec.DecodeError("it is nested too deeply") from None
+    data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    # The decoder stops at Python's limit of recursion. Some libraries raise it (Ethereum's do),
+    # until the stack of the process ends first, and with it the process.
+    if data.count(b"[") + data.count(b"{") > MOST_NESTED and _nesting(data) > MOST_NESTED:
+        raise msgspec.DecodeError("it is nested too deeply")
+    return decoder.decode(text)
+
+
+def _nesting(data: bytes) -> int:
+    """How many brackets are open at once, at most."""
+    brackets = _STRINGS.sub(b"", data).translate(None, _OTHERS)
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -31,3 +33,17 @@ def test_dialects_read_json_in_no_other_way() -> None:
     rooms = (ROOT / "harness/paychain/protocol").rglob("*.py")
     found = [path.name for path in rooms if OWN.search(path.read_text())]
     assert found == []
+
+
+def test_deep_nesting_does_not_end_a_process_whose_recursion_limit_was_raised() -> (
+    None
+):
+    code = (
+        "import sys; sys.setrecursionlimit(1_000_000)\n"
+        "from paychain.protocol.json_text import decoded\n"
+        "try: decoded(b'[' * 1_000_000)\n"
+        "except Exception as error: print(error)\n"
+        "print(len(decoded('[' + ','.join(['{\"a\": \"[[\"}'] * 2_000) + ']')))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout.split("\n") == ["it is nested too deeply", "2000", ""], ran.stderr
