@@ -5,13 +5,13 @@ The token of its control API is a line on standard input; without one nobody can
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from pathlib import Path
 
 from paychain.model.chain import Chain
 from paychain.processes.collector import collect_seldom
+from paychain.processes.event_loop import run_loop
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
@@ -63,12 +63,5 @@ async def serve(plan_path: Path) -> None:
 
 
 def main() -> None:
-    """Start the loop: uvloop when it is installed."""
-    runner = asyncio.run
-    try:
-        import uvloop
-    except ImportError:
-        pass
-    else:
-        runner = uvloop.run
-    runner(serve(Path(sys.argv[1])))
+    """Run until it is asked to stop."""
+    run_loop(serve(Path(sys.argv[1])))

@@ -6,12 +6,12 @@ It also takes the options of Shopify's toxiproxy-server, with one dash or two.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import time
 from pathlib import Path
 
 from paychain.processes.collector import collect_seldom
+from paychain.processes.event_loop import run_loop
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
@@ -76,7 +76,7 @@ def _port(text: str) -> int:
 
 
 def main() -> None:
-    """Read the options and start the loop: uvloop when it is installed."""
+    """Read the options and serve until it is asked to stop."""
     options = argparse.ArgumentParser(prog="python -m paychain.toxics", description=__doc__)
     options.add_argument("--host", "-host", default=LOOPBACK)
     options.add_argument("--port", "-port", type=_port, default=8474)
@@ -104,18 +104,11 @@ def main() -> None:
             help="accepted; /metrics is always there",
         )
     given = options.parse_args()
-    runner = asyncio.run
-    try:
-        import uvloop
-    except ImportError:
-        pass
-    else:
-        runner = uvloop.run
     try:
         config = given.config.read_bytes() if given.config else None
     except OSError as error:
         sys.exit(f"fault engine: cannot read {given.config}: {error.strerror}")
-    wrong = runner(serve(given, config))
+    wrong = run_loop(serve(given, config))
     if wrong is not None:
         sys.exit(f"fault engine: {wrong}")
 

@@ -195,7 +195,7 @@ def test_a_share_does_not_depend_on_those_before_it() -> None:
         ("tenders: [{to: nobody, of: 20%}]", "", ("tenders", 0, "to"), "unknown link"),
         ("tenders: [{to: gift, of: 20%}, {to: gift, of: 5%}]", "", ("tenders", 1, "to"), "twice"),
         ("tenders: [{to: gift}]", "", ("tenders", 0, "to"), "the rest goes to 'processor'"),
-        ("tenders: [{to: processor}, {to: gift, of: 1%}]", "", ("tenders", 0), "last tender"),
+        ("tenders: [{to: processor}, {to: gift, of: 1%}]", "", ("tenders", 0), "not the last one"),
         (
             "tenders: [{to: gift, of: 60%}, {to: issuer, of: 40%}]",
             "",

@@ -20,6 +20,7 @@ import msgspec
 
 from paychain.environment.remote.waiting import WaitingLinks, WaitingPlan
 from paychain.processes.collector import collect_seldom
+from paychain.processes.event_loop import run_loop
 from paychain.processes.parent import Parent
 from paychain.processes.tokens import TOKEN_VARIABLE
 from paychain.wire.server import HttpServer
@@ -48,15 +49,10 @@ async def wait_for_a_run(plan: WaitingPlan, on_ready: Callable[[], None]) -> Non
 
 
 def main() -> None:
-    """Start the loop: uvloop when it is installed."""
+    """Wait until a run is over, or the process is asked to stop."""
     collect_seldom()
-    runner = asyncio.run
-    with suppress(ImportError):
-        import uvloop
-
-        runner = uvloop.run
     plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=WaitingPlan)
-    runner(wait_for_a_run(plan, Path(plan.ready).touch))
+    run_loop(wait_for_a_run(plan, Path(plan.ready).touch))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from paychain.model.review.calls import (
     declared_calls,
     paying_links,
 )
-from paychain.model.review.finding import Weakness
+from paychain.model.review.finding import Weakness, of_setting
 from paychain.model.review.keys import refuse_duplicates, targets_of
 from paychain.model.review.money import last_capture_s, long_enough
 from paychain.model.review.remedy import Edit, duration_text
@@ -232,16 +232,15 @@ def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weak
             if longest_s == 0 or holder in found:
                 continue
             found.add(holder)
-            key = ("links", holder, "expires_after")
-            yield Weakness(
-                kind="hold_expires_early",
-                path=key,
-                subject=f"link {holder}",
+            yield of_setting(
+                "hold_expires_early",
+                holder,
+                "expires_after",
                 what=f"{holder} holds an authorisation for {seconds_text(expires_s, digits=4)}, "
                 f"{name} captures what is final, and a fault on the way there lasts "
                 f"{seconds_text(longest_s, digits=4)}",
                 hint="hold for longer than the ledger can be out of reach",
-                remedy=Edit(key, long_enough(last_s)),
+                to=long_enough(last_s),
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -52,6 +52,17 @@ class Weakness:
     remedy: Edit
     file: Where = "chain"
     unavoidable: bool = False
+
+
+def of_setting(
+    kind: Kind, link: str, *keys: str | int, what: str, hint: str, to: Any = None
+) -> Weakness:
+    """What is wrong with a setting of a link, which is to be set to `to`; None: to be removed."""
+    path = ("links", link, *keys)
+    remedy = Edit(path, action="remove") if to is None else Edit(path, to)
+    return Weakness(
+        kind=kind, path=path, subject=f"link {link}", what=what, hint=hint, remedy=remedy
+    )
 
 
 def name_of(subject: str) -> str:

@@ -11,7 +11,7 @@ from paychain.model.book_limits import overcapture
 from paychain.model.chain import Chain
 from paychain.model.links_behind import behind
 from paychain.model.review.calls import paying_links
-from paychain.model.review.finding import Weakness
+from paychain.model.review.finding import Weakness, of_setting
 from paychain.model.review.remedy import Edit
 
 
@@ -21,13 +21,13 @@ def captured_twice(chain: Chain) -> Iterator[Weakness]:
         captures = link.captures
         if captures is None or captures.key == "same":
             continue
-        yield Weakness(
-            kind="captured_twice",
-            path=("links", name, "captures", "key"),
-            subject=f"link {name}",
+        yield of_setting(
+            "captured_twice",
+            name,
+            "captures",
+            "key",
             what=f"{name} captures on the answer and on the webhook, each under a key of its own",
             hint="remove key: new, so that the second capture is recognised as a repeat",
-            remedy=Edit(("links", name, "captures", "key"), action="remove"),
         )
 
 
@@ -57,13 +57,12 @@ def refunds_unchecked(chain: Chain) -> Iterator[Weakness]:
     """Links that do not compare a refund with what was captured."""
     for name, link in chain.links.items():
         if link.checks_refunds is False:
-            yield Weakness(
-                kind="refunds_unchecked",
-                path=("links", name, "checks_refunds"),
-                subject=f"link {name}",
+            yield of_setting(
+                "refunds_unchecked",
+                name,
+                "checks_refunds",
                 what=f"{name} refunds any amount, regardless of earlier refunds",
                 hint="remove checks_refunds: false",
-                remedy=Edit(("links", name, "checks_refunds"), action="remove"),
             )
 
 
@@ -73,13 +72,13 @@ def rest_not_released(chain: Chain) -> Iterator[Weakness]:
         captures = link.captures
         if captures is None or captures.final or captures.of >= 1:
             continue
-        yield Weakness(
-            kind="rest_not_released",
-            path=("links", name, "captures", "final"),
-            subject=f"link {name}",
+        yield of_setting(
+            "rest_not_released",
+            name,
+            "captures",
+            "final",
             what=f"{name} captures {100 * captures.of:g} % and never releases the rest of the hold",
             hint="remove final: false",
-            remedy=Edit(("links", name, "captures", "final"), action="remove"),
         )
 
 

@@ -6,69 +6,65 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 
 from paychain.declaration.quantity import count
-from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.ledger_checks import block_interval_s
 from paychain.model.operations import LOOKS
 from paychain.model.review.calls import DeclaredCall, declared_calls
-from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.finding import Weakness, accept, of_setting
 from paychain.model.review.remedy import Edit
 
 
 def signed_twice(chain: Chain) -> Iterator[Weakness]:
     """Wallets that sign a transfer again, with the next nonce, when it has no answer."""
     for name, link in chain.links.items():
-        if link.nonces != "each_try":
-            continue
-        key: KeyPath = ("links", name, "nonces")
-        yield Weakness(
-            kind="signed_twice",
-            path=key,
-            subject=f"link {name}",
-            what=f"when a transfer has no answer, {name} signs it again with the next nonce",
-            hint="send the same bytes again: a nonce is used once",
-            remedy=Edit(key, "one_per_payment"),
-        )
+        if link.nonces == "each_try":
+            yield of_setting(
+                "signed_twice",
+                name,
+                "nonces",
+                what=f"when a transfer has no answer, {name} signs it again with the next nonce",
+                hint="send the same bytes again: a nonce is used once",
+                to="one_per_payment",
+            )
     for name, link in chain.links.items():
-        if link.replaces is None or link.replaces.nonce != "new":
-            continue
-        key = ("links", name, "replaces", "nonce")
-        yield Weakness(
-            kind="signed_twice",
-            path=key,
-            subject=f"link {name}",
-            what=f"when a transfer waits for a block, {name} signs it again with the next nonce",
-            hint="replace it: with its own nonce one of the two is mined",
-            remedy=Edit(key, "same"),
-        )
+        if link.replaces is not None and link.replaces.nonce == "new":
+            yield of_setting(
+                "signed_twice",
+                name,
+                "replaces",
+                "nonce",
+                what=f"when a transfer waits for a block, {name} signs it again with the next "
+                "nonce",
+                hint="replace it: with its own nonce one of the two is mined",
+                to="same",
+            )
 
 
 def freed_early(chain: Chain) -> Iterator[Weakness]:
     """Reservations that are freed while their transfer can still be made."""
     for name, link in chain.links.items():
-        if link.funding is None or link.funding.frees != "on_timeout":
-            continue
-        key = ("links", name, "funding", "frees")
-        yield Weakness(
-            kind="freed_early",
-            path=key,
-            subject=f"link {name}",
-            what=f"{name} frees the reservation of a payout whose transfer has no answer",
-            hint="keep it until the transfer is final or has been declined",
-            remedy=Edit(key, "when_dead"),
-        )
+        if link.funding is not None and link.funding.frees == "on_timeout":
+            yield of_setting(
+                "freed_early",
+                name,
+                "funding",
+                "frees",
+                what=f"{name} frees the reservation of a payout whose transfer has no answer",
+                hint="keep it until the transfer is final or has been declined",
+                to="when_dead",
+            )
     for name, link in chain.links.items():
-        if link.pauses is None or link.pauses.begun != "freed":
-            continue
-        key = ("links", name, "pauses", "begun")
-        yield Weakness(
-            kind="freed_early",
-            path=key,
-            subject=f"link {name}",
-            what=f"{name} frees the reservations of payouts that have begun while it pauses them",
-            hint="keep them: what was signed is mined when there are blocks again",
-            remedy=Edit(key, "kept"),
-        )
+        if link.pauses is not None and link.pauses.begun == "freed":
+            yield of_setting(
+                "freed_early",
+                name,
+                "pauses",
+                "begun",
+                what=f"{name} frees the reservations of payouts that have begun while it pauses "
+                "them",
+                hint="keep them: what was signed is mined when there are blocks again",
+                to="kept",
+            )
 
 
 def credited_early(chain: Chain) -> Iterator[Weakness]:
@@ -85,17 +81,18 @@ def credited_early(chain: Chain) -> Iterator[Weakness]:
                 continue
             # A single item stands without a list.
             place = (number,) if len(link.credits) > 1 else ()
-            key: KeyPath = ("links", name, "credits", *place, "after")
             which = f"up to {credit.up_to} " if credit.up_to is not None else ""
             early, late = count(credit.after, "block"), count(needed, "block")
-            yield Weakness(
-                kind="credited_early",
-                path=key,
-                subject=f"link {name}",
+            yield of_setting(
+                "credited_early",
+                name,
+                "credits",
+                *place,
+                "after",
                 what=f"{name} credits deposits {which}after {early}, and {chain.network} can "
                 f"replace them until {late} follow",
                 hint="wait for the number of blocks that makes a transfer final",
-                remedy=Edit(key, needed),
+                to=needed,
             )
 
 

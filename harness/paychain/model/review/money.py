@@ -17,7 +17,7 @@ from paychain.model.review.calls import (
     declared_calls,
     delivering_path,
 )
-from paychain.model.review.finding import Weakness
+from paychain.model.review.finding import Weakness, of_setting
 from paychain.model.review.remedy import Edit, duration_text
 from paychain.model.roles import ROLES
 from paychain.model.third_parties import lacking, must_fail_closed
@@ -53,15 +53,14 @@ def hold_expires_early(chain: Chain) -> Iterator[Weakness]:
             if expires_s is None or expires_s > last_s or holder in found:
                 continue
             found.add(holder)
-            key = ("links", holder, "expires_after")
-            yield Weakness(
-                kind="hold_expires_early",
-                path=key,
-                subject=f"link {holder}",
+            yield of_setting(
+                "hold_expires_early",
+                holder,
+                "expires_after",
                 what=f"{holder} holds an authorisation for {_s(expires_s)}, and {name} captures "
                 f"until {_s(last_s)} after it",
                 hint="hold for longer, or capture sooner",
-                remedy=Edit(key, long_enough(last_s)),
+                to=long_enough(last_s),
             )
 
 
@@ -125,15 +124,13 @@ def wrong_decimals(chain: Chain) -> Iterator[Weakness]:
     for name, link in chain.links.items():
         if link.exponent is None:
             continue
-        key = ("links", name, "exponent")
-        yield Weakness(
-            kind="wrong_decimals",
-            path=key,
-            subject=f"link {name}",
+        yield of_setting(
+            "wrong_decimals",
+            name,
+            "exponent",
             what=f"{name} assumes that {chain.currency} has {link.exponent} decimals; it has "
             f"{exponent(chain.currency)}",
             hint="remove exponent: the link then scales amounts by the currency's own decimals",
-            remedy=Edit(key, action="remove"),
         )
 
 

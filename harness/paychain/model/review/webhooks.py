@@ -12,7 +12,7 @@ from paychain.model.chain import Chain
 from paychain.model.disputes import reporters_of
 from paychain.model.finding_kinds import Kind
 from paychain.model.review.calls import authorising_path
-from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.finding import Weakness, accept, of_setting
 from paychain.model.review.remedy import Edit
 from paychain.model.review.reversals import MIN_PERSISTENCE_S
 from paychain.model.roles import roles_with
@@ -28,13 +28,12 @@ def webhook_not_deduplicated(chain: Chain) -> Iterator[Weakness]:
             continue
         captures = link.captures is not None and "webhook" in link.captures.triggers
         act = "captures again" if captures else "acts again"
-        yield Weakness(
-            kind="webhook_not_deduplicated",
-            path=("links", name, "deduplicates"),
-            subject=f"link {name}",
+        yield of_setting(
+            "webhook_not_deduplicated",
+            name,
+            "deduplicates",
             what=f"{name} {act} when a webhook of {', '.join(senders[name])} comes a second time",
             hint="remove deduplicates: false",
-            remedy=Edit(("links", name, "deduplicates"), action="remove"),
         )
 
 

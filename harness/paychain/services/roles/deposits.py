@@ -24,10 +24,10 @@ from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Incoming, PaymentRequest, Sighting
 from paychain.services.context import Context
 from paychain.services.policies.policy import PolicyCall
+from paychain.services.roles.ledger_looks import LedgerLooks
 from paychain.services.state.background import Background
 
 PATIENCE = 1 / 8  # of the time without news is the pause before the next look, at least
-MAX_ALIKE = 100  # scans that are told apart
 GIVE_UP_S = 86_400.0  # without news, a deposit is for people to look at
 
 
@@ -68,12 +68,12 @@ class Deposits:
         self._scale = scale
         self._anybody = published(network)[0]  # what no request is without
         self._block_s = block_s
-        self._scan_call, self._read_call = scan, read
+        self._looks = LedgerLooks(context, scan, what="scan", currency=currency, network=network)
+        self._read_call = read
         self._background = background
         self._deposits: dict[str, Deposit] = {}  # by reference
         self._by_payment: dict[str, str] = {}  # its first transfer's reference
         self._scanned = 0  # up to this height
-        self._scans = 0
 
     def watch(self) -> None:
         """Look at the account from now on."""
@@ -95,28 +95,9 @@ class Deposits:
 
     async def _scan(self) -> bool:
         """Take note of what came above the last height that was seen; false when nothing did."""
-        self._scans += 1
-        name = f"{self._context.link}-scan-{self._scans}"
-        request = PaymentRequest(
-            "",
-            0,
-            self._currency,
-            self._anybody,
-            # What is drawn for a request depends on its attempt: no two in a row are alike.
-            attempt=1 + self._scans % MAX_ALIKE,
-            reference=name,
-            key=name,
-            account=self._context.link,
-            above=self._scanned,
-        )
-        end = await self._scan_call.execute(request, self._context.new_span())
-        answer = end.reply.answer
-        if (
-            end.reply.result is not HopResult.APPROVED
-            or answer is None
-            or answer.reference != name
-            or answer.sighting is None
-        ):
+        link, span = self._context.link, self._context.new_span()
+        answer = await self._looks.look(span, account=link, above=self._scanned)
+        if answer is None or answer.sighting is None:
             return False
         # A node that lags behind the last one is not gone back to.
         self._scanned = max(self._scanned, answer.sighting.head)

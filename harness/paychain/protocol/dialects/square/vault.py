@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from zlib import crc32
 
 from paychain.protocol.dialects.square import reading
 from paychain.protocol.dialects.square.account import Account, StoredCard
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.tables import decline_of
-from paychain.protocol.dialects.square.views import brand, declined, when
+from paychain.protocol.dialects.square.views import card_shown, declined, when
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -140,23 +139,16 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
             raise Invalid("not_found", field="card.customer_id", what=f"customer with id: {owner}")
         source = reading.text(body, "source_id")
         instrument, declined_as = account.charged(source, owner) or reading.card(source)
-        scheme, digits, now = instrument.group, instrument.identity, account.backend.now_s()
         return StoredCard(
             instrument=instrument,
             customer=owner,
             declined_as=declined_as,
             shown={
                 "id": f"{PREFIX}{_new_id(account)}",
-                "card_brand": brand(scheme),
-                "last_4": digits[-4:],
-                "exp_month": 12,
-                "exp_year": 2030,
-                "fingerprint": f"sq-1-{crc32(digits.encode()):08x}",
-                "card_type": "CREDIT",
-                "bin": digits[:6],
+                **card_shown(instrument),
                 "merchant_id": account.location,
                 "enabled": True,
-                "created_at": when(now),
+                "created_at": when(account.backend.now_s()),
                 "version": 1,
                 **{name: described[name] for name in _USED_CARD if described.get(name)},
             },

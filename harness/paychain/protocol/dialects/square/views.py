@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
+from paychain.payments.instrument import Instrument
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.square.account import (
     Account,
@@ -118,20 +119,24 @@ def done(account: Account, payment: Payment, reference: str) -> list[Refund]:
     return covered
 
 
+def card_shown(card: Instrument) -> dict[str, Any]:
+    """A card in the form that payments and cards on file show."""
+    digits = card.identity
+    return {
+        "card_brand": brand(card.group),
+        "last_4": digits[-4:],
+        "exp_month": 12,
+        "exp_year": 2030,
+        "fingerprint": f"sq-1-{crc32(digits.encode()):08x}",
+        "card_type": "CREDIT",
+        "bin": digits[:6],
+    }
+
+
 def _card_details(payment: Payment, name: str) -> dict[str, Any]:
-    card = payment.request.instrument
-    scheme, digits = card.group, card.identity
     shown: dict[str, Any] = {
         "status": _CARD_STATES[name],
-        "card": {
-            "card_brand": brand(scheme),
-            "last_4": digits[-4:],
-            "exp_month": 12,
-            "exp_year": 2030,
-            "fingerprint": f"sq-1-{crc32(digits.encode()):08x}",
-            "card_type": "CREDIT",
-            "bin": digits[:6],
-        },
+        "card": card_shown(payment.request.instrument),
         "entry_method": "KEYED",
         "cvv_status": "CVV_REJECTED" if payment.failure == "CVV_FAILURE" else "CVV_ACCEPTED",
         "avs_status": "AVS_ACCEPTED",
