@@ -1201,7 +1201,9 @@ def test_an_order_that_is_paid_twice_is_refused_by_a_duplicate_window(tmp_path: 
     twice = [("after: 5s}", "after: 5s, twice: {share: 2%, key: new, gap: 1s}}")]
     window = of_psp("duplicates: {by: [card, amount], within: 2m}")
     short = of_psp("duplicates: {by: [card, amount], within: 1s}")
-    for edits, is_found in (([window], False), ([short], True)):
+    two = [STANDBY, ("{to: psp,", "{fallback: [{to: standby}], to: psp,")]
+    on_each = [*two, ("role: processor,", "role: processor, duplicates: {by: [card], within: 2m},")]
+    for edits, is_found in (([window], False), ([short], True), ([*on_each, window], True)):
         kinds = {finding.kind for finding in reviewed(written(tmp_path, edits, twice))}
         assert ("customer_retry_without_key" in kinds) == is_found
 
@@ -1214,9 +1216,18 @@ def test_customers_who_order_again_are_refused_by_one_duplicate_window(tmp_path:
     for edits, is_found in (([again], True), ([again, window], False), ([again, short], True)):
         kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
         assert ("customer_retry_without_key" in kinds) == is_found
-    # The standby knows nothing of what the first one took.
-    kinds = {finding.kind for finding in reviewed(written(tmp_path, two))}
-    assert "customer_retry_without_key" in kinds
+    # The standby knows nothing of what the first one took, but the bank behind both does; unless
+    # one of them approves without it.
+    behind = ("issuer: {", "issuer: {duplicates: {by: [card, amount], within: 2m}, ")
+    alone = "calls: {authorise: {fallback: [{stand_in: {up_to: 9}}], to: issuer"
+    stands_in = ("calls: {authorise: {to: issuer", alone)
+    for edits, is_found in (
+        (two, True),
+        ([*two, behind], False),
+        ([*two, behind, stands_in], True),
+    ):
+        kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
+        assert ("customer_retry_without_key" in kinds) == is_found
 
 
 def test_what_only_an_experiment_shows_is_never_a_stale_acceptance(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.fallbacks.queue import Queue
+from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.fallbacks.step import AnswerInstead, Failover
 from paychain.model.operations import MOVES_MONEY, TRANSFERS
 from paychain.model.review.calls import (
@@ -236,8 +237,7 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
         return
     if retry.key == "new":
         targets = {target for name in paying_links(chain) for target in targets_of(chain, name)}
-        # One window sees every payment of an order; of two, neither sees the other's.
-        if len(targets) == 1 and refuse_duplicates(chain, targets, chain.deadline):
+        if refuse_duplicates(chain, targets, chain.deadline):
             return
         yield Weakness(
             kind="customer_retry_without_key",
@@ -272,10 +272,27 @@ def targets_of(chain: Chain, link: str) -> list[str]:
     return call.targets if call is not None else []
 
 
-def refuse_duplicates(chain: Chain, links: Collection[str], gap_s: float) -> bool:
-    """Whether each of these links refuses the second payment of an order after `gap_s` seconds."""
-    windows = [chain.links[name].duplicates for name in links]
-    return bool(windows) and all(window is not None and window.within > gap_s for window in windows)
+def refuse_duplicates(chain: Chain, targets: Collection[str], gap_s: float) -> bool:
+    """Whether one link refuses the second payment of an order after `gap_s` seconds.
+
+    `targets`: where payments are authorised. It has to see all of them: of two windows on two
+    routes, neither sees the other's payments.
+    """
+    ways = [set(_sure_way(chain, target)) for target in targets]
+    windows = [chain.links[name].duplicates for name in (set.intersection(*ways) if ways else ())]
+    return any(window is not None and window.within > gap_s for window in windows)
+
+
+def _sure_way(chain: Chain, link: str) -> Iterator[str]:
+    """The links that have seen whatever `link` approves, itself first."""
+    yield link
+    call = chain.calls_of(link).get("authorise")
+    while call is not None and len(call.targets) == 1:
+        # A link that stands in or stores a payment asks nobody.
+        if any(isinstance(step, Queue | StandIn) for step in call.fallback):
+            return
+        yield call.to
+        call = chain.calls_of(call.to).get("authorise")
 
 
 def no_idempotency(chain: Chain) -> Iterator[Weakness]:
