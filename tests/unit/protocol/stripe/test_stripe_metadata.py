@@ -74,10 +74,12 @@ async def _one_after_the_other(
 def test_customer_updates_at_a_time_leave_each_others_values() -> None:
     async def scenario(links: StripeLinks) -> None:
         path = await _made(links, "customers")
-        default = {"invoice_settings[default_payment_method]": "pm_1", "name": "Ada"}
+        wanted = {"customer": path.rpartition("/")[2]}
+        card = (await links.post("payment_methods/pm_card_visa/attach", wanted))["id"]
+        default = {"invoice_settings[default_payment_method]": card, "name": "Ada"}
         await _one_after_the_other(links, path, default, {"email": "a@b.example"})
         shown = await links.get(path)
-        assert shown["invoice_settings"]["default_payment_method"] == "pm_1"
+        assert shown["invoice_settings"]["default_payment_method"] == card
         assert (shown["name"], shown["email"]) == ("Ada", "a@b.example")
 
     on_stripe(scenario)

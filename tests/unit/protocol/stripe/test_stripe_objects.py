@@ -125,6 +125,30 @@ def test_a_card_is_no_longer_used_once_it_is_detached_or_its_customer_deleted() 
     on_stripe(scenario)
 
 
+def test_the_default_method_of_a_customer_is_attached_to_it() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        default = "invoice_settings[default_payment_method]"
+        given = {"payment_method": "pm_card_visa", default: "pm_card_visa"}
+        made = await links.post("customers", given)
+        card = made["invoice_settings"]["default_payment_method"]
+        path = f"customers/{made['id']}"
+        shown = await links.get(path, {"expand[]": default.replace("[", ".").rstrip("]")})
+        assert shown["invoice_settings"]["default_payment_method"]["id"] == card
+        # What was expanded once is not kept so.
+        assert (await links.get(path))["invoice_settings"]["default_payment_method"] == card
+        for other in (await _new_card(links), "pm_unknown"):
+            for refused in (
+                await links.post(path, {default: other}),
+                await links.post("customers", {default: other}),
+            ):
+                assert (refused.status, refused.error["code"]) == (400, "resource_missing")
+                assert "must be attached to the customer" in refused.error["message"]
+        await links.post(f"payment_methods/{card}/detach")
+        assert (await links.get(path))["invoice_settings"]["default_payment_method"] is None
+
+    on_stripe(scenario)
+
+
 def test_a_payment_method_belongs_to_the_customer_that_it_is_attached_to() -> None:
     async def scenario(links: StripeLinks) -> None:
         customer = (await links.post("customers", {"email": "a@b.example"}))["id"]

@@ -263,6 +263,8 @@ def expanded(account: Account, shown: Shown, given: dict[str, Any]) -> Shown:
     paths = given.get("expand") or []
     if not isinstance(paths, list):
         raise invalid("Invalid array", param="expand")
+    # What is kept shares its inner objects with what is shown.
+    shown = deepcopy(shown) if paths else shown
     for path in paths:
         names = str(path).split(".")
         if len(names) > MAX_EXPANDED + 1:
@@ -317,7 +319,7 @@ def _shown(account: Account, name: str) -> Shown | None:
         account.sold_once,
     ):
         if name in kept:
-            return dict(kept[name])
+            return deepcopy(kept[name])
     if name.startswith("pm_"):
         method = account.method(name)
         return account.objects.method(method) if method is not None else None

@@ -13,7 +13,7 @@ from paychain.protocol.dialects.stripe.account import (
 )
 from paychain.protocol.dialects.stripe.cards import Method, expiry, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown, address
-from paychain.protocol.dialects.stripe.errors import invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.parameters import mapping, required, text
 
 _TEXTS = ("description", "email", "name", "phone")
@@ -93,7 +93,14 @@ def detach(account: Account, asked: RoutedRequest) -> Plan:
             "impossible.",
             code="payment_method_unexpected_state",
         )
-    return account.looked_up(lambda: account.objects.method(method), change=method.detach)
+
+    def change() -> None:
+        settings = account.customers.get(method.customer, {}).get("invoice_settings", {})
+        if settings.get("default_payment_method") == method.id:
+            settings["default_payment_method"] = None
+        method.detach()
+
+    return account.looked_up(lambda: account.objects.method(method), change=change)
 
 
 def _method(account: Account, name: str) -> Method:
@@ -143,6 +150,11 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
     _write(shown, asked.given)
     name = text(asked.given, "payment_method")
     method = account.method_asked(name, account.new_id("pm")) if name else None
+    if default := _default_asked(asked.given):
+        # Of a new customer it can only be the method that comes with it.
+        if method is None or default != name:
+            raise _not_attached(default)
+        shown["invoice_settings"]["default_payment_method"] = method.id
 
     def add() -> None:
         account.customers[shown["id"]] = shown
@@ -161,6 +173,12 @@ def update_customer(account: Account, asked: RoutedRequest) -> Plan:
     def changed() -> Shown:
         copied = {**shown, "invoice_settings": dict(shown["invoice_settings"])}
         _write(copied, asked.given)
+        default = _default_asked(asked.given)
+        if default is not None:
+            kept = account.method(default) if default else None
+            if default and (kept is None or kept.customer != shown["id"]):
+                raise _not_attached(default)
+            copied["invoice_settings"]["default_payment_method"] = default or None
         return copied
 
     changed()
@@ -195,6 +213,23 @@ def _customer(account: Account, asked: RoutedRequest) -> Shown:
     return account.customers[name]
 
 
+def _default_asked(given: dict[str, Any]) -> str | None:
+    """The payment method that a customer's invoices are to use, None where nothing is said."""
+    settings = mapping(given, "invoice_settings")
+    name = "default_payment_method"
+    return text(settings, name) if name in settings else None
+
+
+def _not_attached(name: str) -> Invalid:
+    refusal = missing("PaymentMethod", name, "invoice_settings[default_payment_method]")
+    refusal.status = 400
+    refusal.error["message"] = (
+        f"The customer does not have a payment method with the ID {name}. The payment method must "
+        "be attached to the customer."
+    )
+    return refusal
+
+
 def _write(shown: Shown, given: dict[str, Any]) -> None:
     for name in _TEXTS:
         if name in given:
@@ -214,6 +249,3 @@ def _write(shown: Shown, given: dict[str, Any]) -> None:
         shown["preferred_locales"] = list(given["preferred_locales"])
     if given.get("tax_exempt"):
         shown["tax_exempt"] = text(given, "tax_exempt")
-    default = mapping(given, "invoice_settings").get("default_payment_method")
-    if default is not None:
-        shown["invoice_settings"]["default_payment_method"] = default or None
