@@ -48,6 +48,15 @@ class Shop:
 """
 
 
+OWN_REPLY = """
+from paychain.protocol.reply import Reply
+
+class Shop:
+    async def pay(self, payment, http):
+        return Reply("approved")
+"""
+
+
 def declared(folder: Path, pays: dict[str, Any], *, behind_edges: bool = False) -> Path:
     links = EDGES if behind_edges else {}
     more = {"entry": "cdn"} if behind_edges else {}
@@ -92,6 +101,16 @@ def test_a_class_that_fails_makes_the_run_inconclusive_and_says_where(tmp_path: 
     assert result["verdict"] == "inconclusive"
     (reason,) = (reason for reason in result["reasons"] if "adapters.py" in reason)
     assert f"{tmp_path}/adapters.py:5: Shop.pay failed: KeyError: 'missing'" in reason
+
+
+@pytest.mark.slow
+def test_what_ends_a_customer_unexpectedly_is_a_reason_of_the_run(tmp_path: Path) -> None:
+    """A reply of the class's own making, which nothing but its user's imagination checks."""
+    (tmp_path / "adapters.py").write_text(OWN_REPLY)
+    _, result = ran(tmp_path, {"by": "adapters.py:Shop"})
+    assert result["verdict"] == "inconclusive"
+    unexpected = "a customer ended with an error that nobody expected: AttributeError: "
+    assert any(reason.startswith(unexpected) for reason in result["reasons"])
 
 
 @pytest.mark.slow

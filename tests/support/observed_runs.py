@@ -159,6 +159,7 @@ class ObservedRun:
         operation: str = "authorise",
         key: str = "",
         by: str = "reference",
+        stated: str = "",
     ) -> None:
         """A request as the link saw it."""
         self.spans += 1
@@ -180,6 +181,7 @@ class ObservedRun:
                 key=key,
                 result=HopResult(result),
                 code="",
+                stated=stated,
             )
         )
 

@@ -85,3 +85,4 @@ class ReceivedRequest(
     # Of an authorisation: our reference of it, and the vendor's name, where it has one.
     reference: str = ""
     named: str = ""
+    stated: str = ""  # another payment that its own words name, where its trace says whose it is

@@ -47,13 +47,15 @@ class Evidence:
 class Attributed:
     """The payment of a request, and which attempt of it this is.
 
-    `reference` names the authorisation on every link it passes.
+    `reference` names the authorisation on every link it passes. `stated`: another payment that the
+    request's own words name, where its trace says whose it is; "" for none.
     """
 
     payment: str
     attempt: int
     reference: str
     by: AttributedBy
+    stated: str = ""
 
 
 class CallFailed(Exception):

@@ -68,13 +68,18 @@ class Attribution:
             return Attributed(
                 payment=payment, attempt=attempt, reference=f"{payment}-{attempt}", by=by
             )
+        stated = self._stated(evidence) if by == "trace" else ""
         if not payment:
             self._strangers += 1
             payment = f"{UNKNOWN}{link}-{self._strangers}"
         self._attempts[payment] += 1
         attempt = self._attempts[payment]
         found = Attributed(
-            payment=payment, attempt=attempt, reference=f"{payment}-{attempt}", by=by
+            payment=payment,
+            attempt=attempt,
+            reference=f"{payment}-{attempt}",
+            by=by,
+            stated=stated if stated != payment else "",
         )
         if evidence.key and not is_reused:
             self._known[link, evidence.key] = found
@@ -104,6 +109,10 @@ class Attribution:
             ),
             ways=self._ways,
         )
+
+    def _stated(self, evidence: Evidence) -> str:
+        """The payment that a request's own words name: its headers repeat its trace."""
+        return find_payment(self.ids, headers={}, texts=evidence.texts, key=evidence.key)[0]
 
     def _of_object(self, object_id: str) -> Attributed | None:
         """The attempt whose reference the id of a vendor's object was made from."""

@@ -29,7 +29,7 @@ class ReceivedCall:
         self.attempt = 1
         self.by: AttributedBy = "nothing"
         self.key = ""
-        self.reference = self.named = ""
+        self.reference = self.named = self.stated = ""
         self._context, self._http = context, http
 
     def is_for(self, operation: str, request: PaymentRequest) -> None:
@@ -72,6 +72,7 @@ class ReceivedCall:
                 code=reply.code,
                 reference=self.reference,
                 named=self.named,
+                stated=self.stated,
             )
         )
         return reply

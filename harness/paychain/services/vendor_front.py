@@ -270,6 +270,7 @@ class _Call:
             front.link, evidence, self._began_ns, lambda: _whole(self.http)
         )
         self.payment, self._attempt, self._by = found.payment, found.attempt, found.by
+        self._seen.stated = found.stated
         return found
 
     async def execute(

@@ -67,6 +67,17 @@ def test_a_late_charge_of_a_declined_payment_is_its_own_where_each_payment_is_na
     assert broken(run, tmp_path, NO_BOOKS) == {"no_charge_after_a_decline": ["p1"]}
 
 
+def test_a_traced_service_that_names_only_the_order_means_the_next_payment(tmp_path: Path) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined", order="p1")
+    run.asked("p1", 1.1, key="k1", result="declined", by="trace")
+    run.pay("p1r2", 3.0, order="p1")
+    run.asked("p1r2", 3.1, key="k2", by="trace", stated="p1", result="timeout")
+    run.asked("p1", 5.0, key="k3", attempt=2)  # a background job, without a trace
+    run.holds("p1", 5.0, attempt=2)
+    assert "no_charge_after_a_decline" not in broken(run, tmp_path, NO_BOOKS)
+
+
 def test_a_late_charge_that_names_another_payment_than_the_first_is_never_the_next_ones(
     tmp_path: Path,
 ) -> None:

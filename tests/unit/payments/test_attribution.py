@@ -130,6 +130,17 @@ def test_an_id_anywhere_in_a_request_counts_where_nothing_surer_is_there(whole: 
     assert (unknown.payment, unknown.by) == ("?psp-1", "nothing")
 
 
+@pytest.mark.parametrize(
+    ("text", "stated"), [(P, P), (f"{P}r2", ""), (f"{P} and {P}r2", ""), ("", "")]
+)
+def test_what_a_traced_request_names_beside_its_own_payment_is_known(
+    text: str, stated: str
+) -> None:
+    headers = {"traceparent": traceparent(f"{P}r2", "1" * 16)}
+    found = Attribution("pk3fa").attribute("psp", Evidence(headers=headers, texts=(text,)))
+    assert (found.payment, found.by, found.stated) == (f"{P}r2", "trace", stated)
+
+
 def test_the_engine_finds_it_in_a_header_too() -> None:
     request = f"POST /pay HTTP/1.1\r\nX-Shop-Order: {P}\r\n\r\n{{}}".encode()
     assert evidence_of(request, IDS)[1:3] == (P, "other text")

@@ -7,8 +7,8 @@ payment:
     customer   p1 ── declined        p1r2 ── approved
     service      authorise 1 (p1)      authorise 2 (p1, too) ─> of p1r2
 
-A service that names p1r2 in such a request to a provider means p1 there when it says p1. What a
-trace attributes counts as named: which of both its text says is not recorded.
+A service that names p1r2 in such a request to a provider means p1 there when it says p1. A request
+that is p1r2's by its trace names it, too, unless its own words say p1: they name the order.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _BEGUN = (
     "SELECT attempt FROM received WHERE payment = ? GROUP BY attempt "
     "HAVING MIN(started_ns) >= ? AND NOT MAX([by] = 'trace' OR (link, operation) IN "
     "(SELECT link, operation FROM received WHERE payment = ? "
-    "AND [by] IN ('trace', 'reference', 'key', 'other text'))) ORDER BY attempt"
+    "AND ([by] IN ('reference', 'key', 'other text') OR ([by] = 'trace' AND stated != ?))"
+    ")) ORDER BY attempt"
 )
 _ATTEMPTS = "SELECT DISTINCT attempt FROM received WHERE payment = ?"
 _OF_ATTEMPT = ("received", "hop", "movement", "decision")  # tables whose rows belong to one
@@ -56,7 +57,8 @@ def take_over(store: RunStore) -> None:
     Before hops of own services are made.
     """
     for before, after in list(_after_declines(store)):
-        begun = list(store.select(_BEGUN, (before.payment, after.started_ns, after.payment)))
+        values = before.payment, after.started_ns, after.payment, before.order
+        begun = list(store.select(_BEGUN, values))
         taken = {attempt for (attempt,) in store.select(_ATTEMPTS, (after.payment,))}
         for (attempt,) in begun:
             number = max(taken) + 1 if attempt in taken else attempt

@@ -28,6 +28,7 @@ from paychain.load.distributed.part import take_part
 from paychain.load.locust.client import CustomerPool
 from paychain.load.locust.processes import PLAN_VARIABLE, WORKER_VARIABLE
 from paychain.load.locust.recorder import Recorder
+from paychain.load.traffic.adapter import MAX_MISTAKE
 from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
 from paychain.load.traffic.customer import CustomerPayment, NextPayment
 from paychain.load.traffic.exchange import Got, Send, Try
@@ -43,6 +44,7 @@ from paychain.processes.files import write_atomically
 from paychain.processes.parent import Parent
 from paychain.processes.stalls import EVERY_S, StallDetector
 from paychain.protocol.message import PaymentRequest
+from paychain.protocol.pays.outcomes import shortened
 from paychain.protocol.reply import Reply
 from paychain.wire.http import WireError
 
@@ -198,7 +200,8 @@ class Scheduled(PayingUser):
         pace = Pace(PlannedSchedule(arrivals(self.plan)), start_ns, give_up_ns=last_ns)
         while not stop.is_set() and (step := pace.decide(self._now_ns())) is not None:
             if isinstance(step, Start):
-                paying.spawn(self.pay_for, step.arrival, step.intended_ns, recorder)
+                customer = paying.spawn(self.pay_for, step.arrival, step.intended_ns, recorder)
+                customer.link_exception(self._note_failure)
                 self.started += 1
             elif (wait_s := (step.until_ns - self._now_ns()) / 1e9) > 0:
                 stop.wait(wait_s)
@@ -211,7 +214,8 @@ class Scheduled(PayingUser):
     def _let_users_pay(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
         """Start every user of this share and wait for the end of the load."""
         for user in range(self.plan.share, self.plan.users, self.plan.shares):
-            paying.spawn(self._use, user, start_ns, stop, recorder)
+            customer = paying.spawn(self._use, user, start_ns, stop, recorder)
+            customer.link_exception(self._note_failure)
         end_ns = start_ns + int(self.plan.lasts_s * 1e9)
         stop.wait((end_ns - self._now_ns()) / 1e9)
         stop.set()
@@ -226,6 +230,12 @@ class Scheduled(PayingUser):
             self.pay_for(
                 self.purchases.arrival(number, (now_ns - start_ns) / 1e9), now_ns, recorder
             )
+
+    def _note_failure(self, customer: gevent.Greenlet) -> None:
+        """Say what ended a customer: without a record of the payment nothing else would."""
+        error = customer.exception
+        what = shortened(f"{type(error).__name__}: {error}", MAX_MISTAKE)
+        self.exchanges.doubts.note(f"a customer ended with an error that nobody expected: {what}")
 
     def _start_ns(self) -> int:
         while not self.plan.go.exists():

@@ -11,7 +11,6 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.fallbacks.queue import Queue
-from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.fallbacks.step import AnswerInstead, Failover
 from paychain.model.operations import MOVES_MONEY, TRANSFERS
 from paychain.model.review.calls import (
