@@ -12,6 +12,7 @@ from paychain.declaration.quantity import Share, Span
 from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
 from paychain.model.accepted import Accepted
+from paychain.model.accounts import AccountSettings
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import LedgerSettings
@@ -49,6 +50,7 @@ from paychain.model.reach import Network
 from paychain.model.roles import ROLES
 from paychain.model.service import OwnService, Receives
 from paychain.payments.money import exponent
+from paychain.payments.rails import RailLimits, account_rails
 
 Operation = Literal[
     "forward",
@@ -75,7 +77,7 @@ else:
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class Link(LedgerSettings, Identity):
+class Link(LedgerSettings, AccountSettings, Identity):
     """One service of the chain."""
 
     capacity: Annotated[
@@ -207,8 +209,7 @@ class Hop(Declared):
 class Chain(Declared):
     """A payment chain. `deadline` is how long the customer waits for a final answer.
 
-    `propagate_deadline`: every call passes on how much of it is left, unless the call says
-    otherwise.
+    `propagate_deadline`: every call passes on how much of it is left, unless it says otherwise.
     `settles_within`: how long after the load a real run waits until nothing is in progress any
     more: no reversal, capture or webhook. Payments that still are get no final judgement.
     `allow`: addresses outside loopback where it may be reached. `hosts`: other machines that run
@@ -305,9 +306,15 @@ class Chain(Declared):
 
     @property
     def addressed(self) -> str:
-        """The network whose addresses payments are made with; "" where they are made with cards."""
+        """The network or rail whose addresses or accounts are paid to; "" where cards are used."""
         takes_cards = any(link.role == "issuer" for link in self.links.values())
-        return "" if takes_cards else self.network
+        return "" if takes_cards else self.network or (self.rail.title if self.rail else "")
+
+    @property
+    def rail(self) -> RailLimits | None:
+        """The limits of the rail that its clearing is on; None in a chain without one."""
+        rails = (link.rail for link in self.links.values() if link.rail is not None)
+        return next((account_rails()[rail] for rail in rails), None)
 
     def host_of(self, link: str) -> str | None:
         """The machine that a link is placed on; None: the machine of the run."""
@@ -380,7 +387,7 @@ class Chain(Declared):
         for operation, call in self.calls_of(caller).items():
             for callee in call.targets:
                 yield Hop(caller=caller, operation=operation, callee=callee)
-                if operation == "forward" and call.on_unknown == "reverse":
+                if operation != "authorise" and call.reverses(operation):
                     yield Hop(caller=caller, operation="void", callee=callee)
                 follows = ("void", *follow_ups) if operation == "authorise" else ()
                 for later in follows:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
+from paychain.model.account_checks import check_accounts
 from paychain.model.amounts import check_amounts, check_currency
 from paychain.model.chain import Chain
 from paychain.model.experiment import MAX_FAULTS, Experiment
@@ -37,6 +38,7 @@ def check_links(chain: Chain) -> list[Problem]:
     for name in chain.links:
         problems += check_link(chain, name) if name not in unfolded else ()
     problems += check_ledgers(chain)
+    problems += check_accounts(chain)
     problems += check_services(chain)
     problems += check_paid(chain)
     problems += check_returns(chain)

@@ -23,6 +23,8 @@ Kind = Literal[
     "captured_before_transfer",
     "split_quorum",
     "stale_price",
+    "late_answer_dropped",
+    "rejected_credit_kept",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -45,6 +47,7 @@ Kind = Literal[
     "query_not_offered",
     "timeout_inversion",
     "deadline_too_short",
+    "rail_limit_missed",
     "dialect_not_declared",
     "breaker_cannot_open",
     "fault_without_traffic",
@@ -52,6 +55,7 @@ Kind = Literal[
     "amplified_retries",
     "retries_without_budget",
     "checks_without_limit",
+    "query_too_early",
     "lookups_used_up",
     "call_without_policy",
     "third_party_in_the_way",
@@ -151,6 +155,16 @@ KINDS: dict[Kind, KindFacts] = {
         "money",
         "While a feed is stalled the market moves, and anyone who notices buys at the old price.",
         "Chainlink, data feeds: check updatedAt against the heartbeat (docs.chain.link)",
+    ),
+    "late_answer_dropped": KindFacts(
+        "money",
+        "The clearing has settled: the payee has the money, and the payer's bank has paid for it.",
+        "shown by: paychain run sepa-instant-late-dropped confirmed-after-ten-seconds",
+    ),
+    "rejected_credit_kept": KindFacts(
+        "money",
+        "The payer saw the transfer fail, and the payee has money that nobody paid.",
+        "shown by: paychain run sepa-instant-keeps-rejected slow-payee-bank",
     ),
     "refunds_unchecked": KindFacts(
         "money",
@@ -272,6 +286,12 @@ KINDS: dict[Kind, KindFacts] = {
         "The customer gives up while the chain is still working, and may pay again.",
         "Visa Europe 2018-06-01: cardholders' repeats about doubled the failures counted",
     ),
+    "rail_limit_missed": KindFacts(
+        "orphaned",
+        "Each limit leaves time for the next one: otherwise the banks end with different outcomes, "
+        "or the payer's money is held for too long or released too soon.",
+        "EPC, SCT Inst rulebook 2025 (docs/bank-transfers.md: time limits)",
+    ),
     "dialect_not_declared": KindFacts(
         "availability",
         "No provider's SDK understands that JSON. Declare the provider's API (dialect: stripe, "
@@ -310,6 +330,12 @@ KINDS: dict[Kind, KindFacts] = {
         "The slower a link answers, the more status checks it gets, and payments wait behind them "
         "when the cause is gone.",
         "shown by: paychain run status-checks-storm upi-2025-04-12",
+    ),
+    "query_too_early": KindFacts(
+        "availability",
+        "A query before the time for the outcome is over adds load when the clearing is slow, and "
+        "learns nothing.",
+        "docs/domain.md §1.8: few status checks, the first one after a wait",
     ),
     "lookups_used_up": KindFacts(
         "availability",

@@ -14,7 +14,8 @@ TRANSFERS = frozenset(LEDGER.makes)
 LOOKS = ("read", "scan")  # at a ledger: what is believed is what enough links say
 # What begins to move money: its unknown outcome has to be reversed, queried, or sent again.
 RESOLVED = REVERSIBLE | TRANSFERS
-# Calls whose unknown outcome can be reversed: a hold, or the whole payment that was passed on.
-REVERSED = frozenset({"authorise", "forward"})
+# Calls whose unknown outcome can be reversed: a hold, the whole payment that was passed on, or what
+# a clearing has passed on to the payee's bank.
+REVERSED = frozenset({"authorise", "forward", "transfer"})
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"

@@ -82,6 +82,8 @@ ROLES: dict[str, RoleFacts] = {
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
     "oracle": RoleFacts(settings=("prices",)),
+    "bank": RoleFacts(settings=("declines", "holds", "rejected_credits"), settles="in"),
+    "clearing": RoleFacts(settings=("rail",), needs=("transfer",)),
     "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
 }
 

@@ -39,12 +39,14 @@ class MovementKind(StrEnum):
     STOOD_IN = "stood_in"  # approved in place of the link that should have decided
     STORED = "stored"  # accepted now, to be decided when it is forwarded
     ADVISED = "advised"  # the deciding link booked what another link had approved for it
-    RESERVED = "reserved"  # set apart of the funding of payouts
-    FREED = "freed"  # a reservation that is the funding's again
-    SPENT = "spent"  # a reservation whose payout is final
+    RESERVED = "reserved"  # set apart of the funding of payouts, or of a payer's account
+    FREED = "freed"  # a reservation that is the funding's or the payer's again
+    SPENT = "spent"  # a reservation whose payout or transfer is final
     TRANSFERRED = "transferred"  # a ledger has it in a block
     UNDONE = "undone"  # its block was replaced
-    CREDITED = "credited"  # a deposit that is the customer's to use
+    CREDITED = "credited"  # a deposit or transfer that is its receiver's to use
+    TAKEN_BACK = "taken_back"  # a credit whose transfer was rejected
+    COVERED = "covered"  # a transfer that a bank paid itself: its customer's money was gone
 
     @property
     def verb(self) -> Verb:
@@ -81,6 +83,8 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.TRANSFERRED: Verb.MOVE,
     MovementKind.UNDONE: Verb.UNDONE,
     MovementKind.CREDITED: Verb.MOVE,
+    MovementKind.TAKEN_BACK: Verb.RETURN,
+    MovementKind.COVERED: Verb.MOVE,
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,
     MovementKind.CAPTURED: Verb.MOVE,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from paychain.payments.chance import draw
-from paychain.payments.journal import Decision, DecisionKind, Journal, Movement, MovementKind
+from paychain.payments.journal import Decision, DecisionKind, Journal, Leg, Movement, MovementKind
 from paychain.protocol.message import PaymentRequest
 
 WALL_EPOCH_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: virtual time has no date of its own
@@ -68,7 +68,9 @@ class Context:
             )
         )
 
-    def moved(self, kind: MovementKind, request: PaymentRequest, decided_by: str) -> None:
+    def moved(
+        self, kind: MovementKind, request: PaymentRequest, decided_by: str, *, leg: Leg = "in"
+    ) -> None:
         """Put a money movement into the link's book."""
         self.journal.append(
             Movement(
@@ -84,5 +86,6 @@ class Context:
                 item=request.item,
                 merchant=request.merchant,
                 instrument=request.instrument.masked,
+                leg=leg,
             )
         )

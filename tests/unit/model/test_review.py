@@ -278,6 +278,14 @@ ONRAMP = [
 ]
 LOOKUPS = ["third_party_in_the_way bank.serve", "single_link bank", "single_link directory"]
 LOOKUPS += ["single_link spi", "single_link payer-account", "single_provider bcb"]
+TRANSFER = [
+    "deadline_too_short customer",
+    "single_link payer-bank",
+    "single_link clearing",
+    "single_link payee-bank",
+    "single_provider cloud-eu",
+    "single_provider csm",
+]
 TRACES = [f"single_link {name}" for name in ("gateway", "acquirer", "switch", "issuer")]
 STATUS_CHECKS = [
     "deadline_too_short customer",
@@ -424,6 +432,9 @@ EXPECTED = {
         "split_quorum exchange.read",
         *DEPOSIT,
     ],
+    "sepa-instant": TRANSFER,
+    "sepa-instant-late-dropped": ["late_answer_dropped payer-bank", *TRANSFER],
+    "sepa-instant-keeps-rejected": ["rejected_credit_kept payee-bank", *TRANSFER],
     "pix-lookups": LOOKUPS,
     "pix-lookups-retried": ["amplified_retries directory", "lookups_used_up bank.serve", *LOOKUPS],
     "card-trace-numbers": TRACES,

@@ -168,6 +168,31 @@ links:
 """
 
 
+TRANSFERS = """\
+chain: transfers
+currency: EUR
+deadline: 12s
+entry: payer
+links:
+  payer:
+    role: bank
+    outbox: disk
+    holds: {ends_after: 10s}
+    calls:
+      transfer: {to: csm, timeout: 9s, on_unknown: query, query: {first_after: 1s, attempts: 1}}
+  csm:
+    role: clearing
+    outbox: disk
+    rail: sct-inst
+    calls: {transfer: {to: payee, timeout: 7s, on_unknown: reverse}}
+  payee: {role: bank, answers_in: {median: 1s, p99: 5s}}
+"""
+
+
+def of_transfers(old: str, new: str) -> list[Edit]:
+    return of_chain(TRANSFERS, old, new)
+
+
 def of_chain(text: str, old: str, new: str) -> list[Edit]:
     """Another chain, with one change."""
     return [(SOUND, edited(text, [(old, new)]))]
@@ -363,6 +388,50 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     ("deadline_too_short", "customer", of_payouts("{every: 2s}", "{every: 5s}"), []),
+    (
+        "late_answer_dropped",
+        "payer",
+        of_transfers("{ends_after: 10s}", "{ends_after: 10s, late: dropped}"),
+        [],
+    ),
+    (
+        "rejected_credit_kept",
+        "payee",
+        of_transfers("p99: 5s}", "p99: 5s}, rejected_credits: kept"),
+        [],
+    ),
+    *(
+        ("rail_limit_missed", subject, of_transfers(old, new), [])
+        for subject, old, new in (
+            ("csm.transfer", "timeout: 7s", "timeout: 7500ms"),
+            ("csm.transfer", "timeout: 7s", "timeout: 4s"),
+            ("payer.transfer", "timeout: 9s", "timeout: 9500ms"),
+            ("payer", "ends_after: 10s", "ends_after: 8s"),
+            ("payer", "ends_after: 10s", "ends_after: 11s"),
+            ("payee", "p99: 5s", "p99: 6s"),
+        )
+    ),
+    ("query_too_early", "payer.transfer", of_transfers("first_after: 1s, ", ""), []),
+    (
+        "query_too_early",
+        "payer.transfer",
+        of_transfers("first_after: 1s", "first_after: 500ms"),
+        [],
+    ),
+    ("unknown_left_open", "csm.transfer", of_transfers(", on_unknown: reverse", ""), []),
+    (
+        "unknown_left_open",
+        "payer.transfer",
+        of_transfers(", on_unknown: query, query: {first_after: 1s, attempts: 1}", ""),
+        [],
+    ),
+    ("memory_outbox", "payer", of_transfers("role: bank\n    outbox: disk", "role: bank"), []),
+    (
+        "memory_outbox",
+        "csm",
+        of_transfers("role: clearing\n    outbox: disk", "role: clearing"),
+        [],
+    ),
     (
         "captured_before_transfer",
         "onramp",

@@ -147,13 +147,15 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
     if any(link.books is not None for link in chain.links.values()):
         found.add("books")
     if chain.network:
-        found.add("ledger")
+        found |= {"ledger", "reports"}
     if any(link.price is not None for link in chain.links.values()):
         found.add("prices")
     if any(link.price is not None and link.price.holds_for for link in chain.links.values()):
         found.add("quotes")
     if any(link.credits for link in chain.links.values()):
         found.add("deposits")
+    if chain.rail is not None:
+        found |= {"banks", "reports"}
     return frozenset(found)
 
 

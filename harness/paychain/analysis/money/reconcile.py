@@ -20,6 +20,7 @@ from paychain.payments.journal import (
 from paychain.payments.money import parts_of, to_minor, written
 from paychain.payments.outcome import Outcome
 from paychain.payments.rules import Reconciled, StoodIn, authorisations
+from paychain.payments.rules.account_transfer import BESIDE_ACCOUNTS, account_transfer
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.follow_ups import follow_ups
 from paychain.payments.rules.on_chain import ON_LEDGERS, Funded, OnChain, funded_by, on_chain
@@ -164,12 +165,14 @@ def reconcile(
 ) -> Reconciled:
     """One payment's value for the rules. Without a customer's record nothing is known as wanted.
 
-    What moves on a ledger is not an authorisation: it stands apart.
+    What moves on a ledger, or is credited to an account, is not an authorisation: it stands apart.
     """
     customer = story.customer
     movements: Sequence[Movement] = story.movements
     if "ledger" in parties.has:
         movements = [move for move in movements if move.kind not in ON_LEDGERS]
+    if "banks" in parties.has:
+        movements = [move for move in movements if move.kind not in BESIDE_ACCOUNTS]
     found = authorisations(movements, renamed(story.decisions, movements))
     if customer is None:
         return _of_nobody(story.payment, parties, found)
@@ -207,6 +210,9 @@ def reconcile(
         stood_in=list(_stood_in(story, parties, order or {})),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor)),
         on_chain=_on_chain(story, customer, parties, reservations),
+        transfer=account_transfer(customer, story.movements, story.decisions)
+        if "banks" in parties.has
+        else None,
         **(_of_own_services(story, customer, parties) if parties.without_book else {}),
     )
 

@@ -16,6 +16,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.finding_kinds import KINDS, Kind
 from paychain.model.loading import Loaded
 from paychain.model.review import (
+    accounts,
     experiments,
     follow_ups,
     keys,
@@ -50,6 +51,8 @@ _OF_CHAIN = (
     ledgers.split_quorum,
     ledgers.believed_liars,
     ledgers.stale_price,
+    accounts.late_answer_dropped,
+    accounts.rejected_credit_kept,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_not_sent,
@@ -70,10 +73,12 @@ _OF_CHAIN = (
     reversals.query_not_offered,
     times.timeout_inversions,
     times.deadline_too_short,
+    accounts.rail_limit_missed,
     times.hedge_too_early,
     times.amplified_retries,
     overload.retries_without_budget,
     overload.checks_without_limit,
+    accounts.query_too_early,
     overload.lookups_used_up,
     times.call_without_policy,
     follow_ups.authentication_not_portable,

@@ -36,6 +36,8 @@ _DELIVERING = {
     "exchange": "payouts under way",
     "wallet": "signed transfers",
     "depositor": "deposits under way",
+    "bank": "transfers under way",
+    "clearing": "transfers under way",
 }
 _QUEUED = 50.0
 _SKIPPED = 50.0
@@ -145,7 +147,8 @@ def memory_outbox(chain: Chain) -> Iterator[Weakness]:
         steps = call.fallback if call is not None else []
         if call is not None and later:
             due += [f"{operation}s" for operation in later]
-        if link.role in _DELIVERING:
+        # A payee's bank has done everything with its answer.
+        if link.role in _DELIVERING and (link.role != "bank" or "transfer" in link.calls):
             due.append(_DELIVERING[link.role])
         elif "transfer" in link.calls and ROLES[link.role].party == "merchant":
             due.append("purchases under way")

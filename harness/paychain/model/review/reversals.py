@@ -15,7 +15,7 @@ from paychain.model.operations import RESOLVED
 from paychain.model.review.calls import DeclaredCall, declared_calls
 from paychain.model.review.finding import Weakness
 from paychain.model.review.remedy import Edit, duration_text
-from paychain.payments.rails import RAILS
+from paychain.payments.rails import ACCOUNT, RAILS
 from paychain.payments.rails.rail import WayOut
 from paychain.protocol.dialects.vendors import WITHOUT_QUERY
 
@@ -109,13 +109,19 @@ def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
             subject=declared.subject,
             what=f"{declared.subject} leaves an unknown outcome as it is"
             + ("" if is_declared else ": on_unknown is give_up by default"),
-            hint=f"declare on_unknown: {_way_out(declared.operation)}",
-            remedy=Edit(declared.at("on_unknown"), _way_out(declared.operation)),
+            hint=f"declare on_unknown: {_way_out(chain, declared)}",
+            remedy=Edit(declared.at("on_unknown"), _way_out(chain, declared)),
         )
 
 
-def _way_out(operation: str) -> WayOut:
-    """The usual way out of an unknown outcome on the rail of an operation."""
+def _way_out(chain: Chain, declared: DeclaredCall) -> WayOut:
+    """The usual way out of an unknown outcome on the rail of an operation.
+
+    A clearing resolves what has no answer by itself: its rejection is final.
+    """
+    if chain.rail is not None:
+        return "reverse" if chain.links[declared.link].role == "clearing" else ACCOUNT.on_unknown[0]
+    operation = declared.operation
     return next(rail.on_unknown[0] for rail in RAILS.values() if operation in rail.makes)
 
 

@@ -7,6 +7,7 @@ payment and gives a finding or None. Source: docs/domain.md §2.5 (I1 to I13).
 from __future__ import annotations
 
 from paychain.payments.rules import (
+    accounts,
     amounts,
     books,
     charges,
@@ -69,6 +70,8 @@ ALL_RULES = (
     deposits.no_credit_before_final,
     deposits.no_credit_without_transfer,
     deposits.deposits_credited,
+    accounts.held_not_lost,
+    accounts.debit_equals_credit,
 )
 # Broken by money that is held where its caller did not learn so.
 OF_UNKNOWN = (

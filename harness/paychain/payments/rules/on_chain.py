@@ -122,6 +122,11 @@ class OnChain:
         """The transactions that a block has in the end."""
         return [transaction for transaction in self.transactions if transaction.stands]
 
+    @property
+    def made(self) -> str:
+        """What stands in the end, in words; "" for nothing."""
+        return ", ".join(transaction.name for transaction in self.standing)
+
     def amount_of(self, name: str) -> int:
         """The amount of a transaction, in minor units."""
         return next(each.amount_minor for each in self.transactions if each.name == name)

@@ -1,4 +1,4 @@
-"""Transfers over a ledger: sent once, from money that was set apart, and reported as they were.
+"""Transfers: sent once over a ledger, from money that was set apart, and reported as they were.
 
 Source: docs/crypto.md.
 """
@@ -70,28 +70,32 @@ def reservation_kept_until_dead(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, freed_minor, text)
 
 
-@money_rule("Reported once and right", judged="at_the_end", beyond=None, needs="ledger")
+@money_rule("Reported once and right", judged="at_the_end", beyond=None, needs="reports")
 def reported_once_and_right(payment: Reconciled) -> Finding | None:
-    """What the customer sees last is what the ledger says, and nothing final is taken back.
+    """What the customer sees last is what the books say, and nothing final is taken back.
 
-    Pending is not a final word. A payout that was made is reported as such in the end.
+    The books are the ledger's, or the banks'. Pending is not a final word. A payout or transfer
+    that was made is reported as such in the end.
     """
-    chain = payment.on_chain
-    if chain is None:
+    evidence = payment.on_chain or payment.transfer
+    if evidence is None:
         return None
-    last = chain.reported[-1] if chain.reported else ""
-    changes = [word for word, _ in groupby(chain.reported)]
+    last = evidence.reported[-1] if evidence.reported else ""
+    changes = [word for word, _ in groupby(evidence.reported)]
     saw = f"the customer saw {', then '.join(changes) or 'no outcome'}"
     if len(changes) > 1:
         return Finding.of(payment, payment.amount_minor, saw)
-    is_sent = bool(chain.standing)
-    if is_sent and last != _APPROVED:
-        sent = ", ".join(transaction.name for transaction in chain.standing)
-        return Finding.of(payment, payment.amount_minor, f"{sent} stands, and {saw}")
+    if payment.transfer is not None and not payment.transfer.is_balanced:
+        return None  # a finding of its own, whatever was reported
+    if evidence.made and last != _APPROVED:
+        return Finding.of(payment, payment.amount_minor, f"{evidence.made} stands, and {saw}")
     # That an approval has no money behind it is a finding of its own, and so is what was taken for
     # nothing, or credited for nothing.
-    has_cause = payment.lacks_money or chain.credited or (chain.kind == "purchase" and chain.spent)
-    if not is_sent and last == _APPROVED and not has_cause:
+    chain = payment.on_chain
+    has_cause = payment.lacks_money or (
+        chain is not None and (chain.credited or (chain.kind == "purchase" and chain.spent))
+    )
+    if not evidence.made and last == _APPROVED and not has_cause:
         return Finding.of(payment, payment.amount_minor, f"{saw}, and no transfer stands")
     return None
 

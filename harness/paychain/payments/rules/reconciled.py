@@ -15,6 +15,7 @@ from functools import cached_property
 
 from paychain.payments.money import written
 from paychain.payments.retry_limits import Presentation
+from paychain.payments.rules.account_transfer import AccountTransfer
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.on_chain import OnChain
@@ -104,6 +105,7 @@ class Reconciled:
     beyond_limits: Sequence[str] = ()
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
+    transfer: AccountTransfer | None = None
     price_ages: Mapping[str, int] = field(default_factory=dict)
     quote_times: Mapping[str, int] = field(default_factory=dict)
     reused_keys: Sequence[str] = ()
@@ -207,7 +209,8 @@ class Reconciled:
             return []
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
         # What is paid out is known to whoever asks, however late that was.
-        is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
+        for evidence in (self.on_chain, self.transfer):
+            is_known |= evidence is not None and "approved" in evidence.reported
         if is_known and not self.is_unsold_again:
             return self._unshown_and_unsold
         is_sold_known = is_known or self.knows_original
@@ -289,11 +292,14 @@ class Reconciled:
         """Money is held or taken for it, or was, wherever it went since.
 
         A payout has its money on the ledger, whatever became of its reservation. Who was credited
-        for a deposit has it, whatever became of the transfer.
+        for a deposit has it, whatever became of the transfer. A payee who was credited has it,
+        whoever paid.
         """
         chain = self.on_chain
         if chain is not None and chain.kind != "purchase":
             return bool(chain.standing or chain.credited)
+        if self.transfer is not None:
+            return self.transfer.received_minor > 0
         return any(position.was_there for position in self._moneys())
 
     @property

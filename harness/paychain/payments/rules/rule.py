@@ -34,8 +34,19 @@ class PaymentEvidence(Protocol):
 Per = Literal["payment", "order"]
 # What a chain must have for a rule to be about it: one of the user's own services, its books, a
 # ledger, an exchange that credits deposits, an oracle's prices, quotes that hold for a time, a call
-# that must fail closed.
-Needs = Literal["", "own service", "books", "ledger", "deposits", "prices", "quotes", "closed call"]
+# that must fail closed, banks, links that report an outcome after their answer.
+Needs = Literal[
+    "",
+    "own service",
+    "books",
+    "ledger",
+    "deposits",
+    "prices",
+    "quotes",
+    "closed call",
+    "banks",
+    "reports",
+]
 Check = Callable[[Reconciled], Finding | None]
 Beyond = Callable[[PaymentEvidence], bool]
 

@@ -12,9 +12,8 @@ from paychain.model.chain import Chain
 from paychain.payments.codes import APPROVED, NOT_FOUND
 from paychain.payments.money import PRICE_UNIT, coins_for
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.message import PaymentRequest
+from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
-from paychain.services.policies.call_end import CallEnd
 from paychain.services.policies.policy import PolicyCall
 
 GIVE_UP_S = 2 * 86_400.0  # after the wallet: what is pending still is for people to look at
@@ -67,7 +66,7 @@ async def _asked(call: PolicyCall, request: PaymentRequest, parent: str) -> Ende
     """The outcome of a transfer, as the wallet says; None while it says none."""
     end = await call.execute(request, parent)
     answer = end.reply.answer
-    if answer is None or not _is_about(end, request):
+    if answer is None or not is_about(answer, request):
         return None
     if end.reply.result is HopResult.APPROVED:
         return Ended(Outcome.APPROVED) if answer.code == APPROVED else None
@@ -77,9 +76,8 @@ async def _asked(call: PolicyCall, request: PaymentRequest, parent: str) -> Ende
     return None
 
 
-def _is_about(end: CallEnd, request: PaymentRequest) -> bool:
+def is_about(answer: Answer | None, request: PaymentRequest) -> bool:
     """Whether an answer is about this transfer, and not about another one."""
-    answer = end.reply.answer
     return (
         answer is not None
         and answer.reference == request.reference

@@ -1,0 +1,88 @@
+"""What must hold of the links of an account-to-account transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.declaration.problem import Problem
+from paychain.declaration.text import KeyPath
+from paychain.model.chain import Chain, Link
+from paychain.payments.rails import account_rails
+
+
+def check_accounts(chain: Chain) -> Iterator[Problem]:
+    """One clearing on a rail of the chain's currency, between banks of payers and of payees."""
+    clearings = [name for name, link in chain.links.items() if link.role == "clearing"]
+    for name in clearings[1:]:
+        what = f"the chain already has a clearing: {clearings[0]}"
+        yield Problem(("links", name), what, "remove one of them")
+    for name in clearings:
+        yield from _clearing(chain, name)
+    for name, link in chain.links.items():
+        if link.role == "bank":
+            yield from _bank(chain, name, link)
+
+
+def _clearing(chain: Chain, name: str) -> Iterator[Problem]:
+    link = chain.links[name]
+    at: KeyPath = ("links", name)
+    if link.rail is None:
+        yield Problem(at, "the role clearing needs 'rail'", "add rail: sct-inst")
+    elif account_rails()[link.rail].currency != chain.currency:
+        rail = account_rails()[link.rail]
+        what = f"{rail.title} transfers {rail.currency}, and the chain has {chain.currency}"
+        yield Problem((*at, "rail"), what, f"write currency: {rail.currency}")
+    if any(other.role in ("issuer", "ledger") for other in chain.links.values()):
+        what = "payments to accounts are made neither with cards nor over a ledger"
+        yield Problem(at, what, "remove the issuer or ledger, or the clearing")
+    yield from _targets(chain, name, "bank", "name the payee's bank")
+
+
+def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
+    at: KeyPath = ("links", name)
+    is_payers = "transfer" in link.calls
+    if chain.rail is None:
+        what = f"{name} has no clearing to send or get transfers"
+        yield Problem(at, what, "add a link with role: clearing, and rail: sct-inst")
+    if name in chain.entries and not is_payers:
+        what = f"{name} makes no transfers, so nobody can pay there"
+        yield Problem(at, what, "add a call transfer: to the clearing, or another entry:")
+    if name in chain.reversed_by_callers:
+        what = f"a link in front of {name} reverses payments, and a transfer cannot be undone"
+        yield Problem(at, what, "remove on_unknown: reverse of its forward:")
+    if is_payers:
+        yield from _targets(chain, name, "clearing", "name the clearing")
+    elif "holds" in link.model_fields_set:
+        what = f"{name} makes no transfers, so it holds no money"
+        yield Problem((*at, "holds"), what, "add a call transfer: to the clearing, or remove it")
+    is_payees = any(
+        name in other.calls["transfer"].targets
+        for other in chain.links.values()
+        if "transfer" in other.calls
+    )
+    if not is_payees and "rejected_credits" in link.model_fields_set:
+        what = f"no clearing passes transfers to {name}"
+        yield Problem((*at, "rejected_credits"), what, "remove it")
+    holds = link.holds
+    if holds.late == "dropped" and holds.spent:
+        what = "nobody is debited for a late confirmation, whoever has spent the money"
+        yield Problem((*at, "holds", "spent"), what, "remove it, or write late: honoured")
+
+
+def _targets(chain: Chain, name: str, role: str, hint: str) -> Iterator[Problem]:
+    """Whom a transfer goes to, and fallbacks that a transfer to an account cannot have."""
+    call = chain.links[name].calls.get("transfer")
+    at: KeyPath = ("links", name, "calls", "transfer")
+    for target in call.targets if call is not None else ():
+        behind = chain.links.get(target)
+        if behind is not None and behind.role != role:
+            what = (
+                f"the role {behind.role} does not take the transfers of a {chain.links[name].role}"
+            )
+            yield Problem((*at, "to"), what, hint)
+    if call is not None and len(call.targets) > 1:
+        what = "a transfer that has another target as well could be made twice"
+        yield Problem(at, what, "name one")
+    elif call is not None and call.fallback:
+        what = "nothing can stand for the clearing's or the payee's bank's word"
+        yield Problem((*at, "fallback"), what, "remove it")

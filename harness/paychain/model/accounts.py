@@ -1,0 +1,60 @@
+"""What the links of an account-to-account transfer declare: the clearing, and the two banks.
+
+payer's bank ──▶ clearing ──▶ payee's bank
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from paychain.declaration.quantity import Share, Span
+from paychain.declaration.schema import Declared
+
+
+class AccountHold(Declared):
+    """How a payer's bank holds the money of a transfer, and what a late confirmation does.
+
+    The hold ends after a time, and the transfer may still be made. `late: dropped` reports such a
+    transfer as paid and debits nobody, since there is no hold that it could take the money from: a
+    mistake that is common, so it can be declared and tested.
+    """
+
+    ends_after: Annotated[
+        Span | None,
+        Field(description="How long the money is held without an outcome; default: the rail's."),
+    ] = None
+    late: Annotated[
+        Literal["honoured", "dropped"],
+        Field(description="Whether the payer is debited for a confirmation that comes after that."),
+    ] = "honoured"
+    spent: Annotated[
+        Share,
+        Field(
+            description="Share of payers who have spent the money by then: their bank pays the "
+            "transfer from an account of its own."
+        ),
+    ] = 0.0
+
+
+class AccountSettings(Declared):
+    """What only the links of an account-to-account transfer declare."""
+
+    # clearing
+    rail: Annotated[
+        Literal["sct-inst"] | None,
+        Field(description="The rail whose limits apply to every transfer."),
+    ] = None
+    # bank of the payer
+    holds: Annotated[
+        AccountHold, Field(description="For how long it holds the money of a transfer.")
+    ] = AccountHold()
+    # bank of the payee
+    rejected_credits: Annotated[
+        Literal["taken_back", "kept"],
+        Field(
+            description="What it does with a credit whose transfer the clearing has rejected; to "
+            "keep it is a common mistake, so it can be declared."
+        ),
+    ] = "taken_back"

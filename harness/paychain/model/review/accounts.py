@@ -1,0 +1,153 @@
+"""Findings about transfers between accounts: limits of the rail, late answers, rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from paychain.declaration.quantity import seconds_text
+from paychain.declaration.text import KeyPath
+from paychain.model.chain import Chain
+from paychain.model.policy import Call
+from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.remedy import Edit, duration_text
+from paychain.payments.rails import RailLimits
+
+
+def late_answer_dropped(chain: Chain) -> Iterator[Weakness]:
+    """Payers' banks that debit nobody for a transfer whose yes came after its hold."""
+    for name, link in chain.links.items():
+        if link.holds.late != "dropped":
+            continue
+        key: KeyPath = ("links", name, "holds", "late")
+        yield Weakness(
+            kind="late_answer_dropped",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} debits nobody for a transfer that is confirmed after its hold has ended",
+            hint="debit the payer without a hold, or an account of the bank's own",
+            remedy=Edit(key, "honoured"),
+        )
+
+
+def rejected_credit_kept(chain: Chain) -> Iterator[Weakness]:
+    """Payees' banks that keep what they credited for a transfer that was rejected."""
+    for name, link in chain.links.items():
+        if link.rejected_credits != "kept":
+            continue
+        key: KeyPath = ("links", name, "rejected_credits")
+        yield Weakness(
+            kind="rejected_credit_kept",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} keeps the credit of a transfer that the clearing has rejected",
+            hint="take the credit back when the rejection comes",
+            remedy=Edit(key, "taken_back"),
+        )
+
+
+def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
+    """Times that are longer than their rail permits, or that are not in the rail's order.
+
+    The payee's bank answers before the clearing rejects, the clearing before the payer's bank gives
+    up, and that before the hold ends.
+    """
+    if chain.rail is None:
+        return
+    for name, call in _transfers(chain, "clearing"):
+        yield from _clearing_rejects(name, call, chain.rail)
+        for target in call.targets:
+            yield from _payee_answers(chain, target, chain.rail)
+    for name, call in _transfers(chain, "bank"):
+        yield from _payer_learns(name, call, chain.rail)
+        yield from _hold_ends(chain, name, call, chain.rail)
+
+
+def query_too_early(chain: Chain) -> Iterator[Weakness]:
+    """Payers' banks that query a transfer while its outcome may still come by itself."""
+    rail = chain.rail
+    for name, call in _transfers(chain, "bank"):
+        asks_s = call.timeout + call.query.first_after
+        if rail is None or call.on_unknown != "query" or asks_s >= rail.hold_ends:
+            continue
+        key: KeyPath = ("links", name, "calls", "transfer", "query", "first_after")
+        yield Weakness(
+            kind="query_too_early",
+            path=key if "first_after" in call.query.model_fields_set else key[:-2],
+            subject=f"{name}.transfer",
+            what=f"{name} queries a transfer {_s(asks_s)} after it was sent, and {rail.title} "
+            f"permits that after {_s(rail.hold_ends)}",
+            hint="wait until the time for the outcome is over",
+            remedy=Edit(key, duration_text(rail.hold_ends - call.timeout)),
+        )
+
+
+def _transfers(chain: Chain, role: str) -> Iterator[tuple[str, Call]]:
+    """The links of a role that send transfers, each with its call."""
+    for name, link in chain.links.items():
+        if link.role == role and "transfer" in link.calls:
+            yield name, link.calls["transfer"]
+
+
+def _clearing_rejects(name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:
+    if rail.payee_answers <= call.timeout <= rail.clearing_rejects:
+        return
+    what = f"{name} waits {_s(call.timeout)} for the payee's bank, and {rail.title} rejects after "
+    what += _s(rail.clearing_rejects)
+    if call.timeout < rail.payee_answers:
+        what = f"{name} rejects after {_s(call.timeout)}, and on {rail.title} the payee's bank has "
+        what += f"{_s(rail.payee_answers)} to answer"
+    yield _missed(
+        ("links", name, "calls", "transfer", "timeout"),
+        f"{name}.transfer",
+        what,
+        rail.clearing_rejects,
+    )
+
+
+def _payee_answers(chain: Chain, name: str, rail: RailLimits) -> Iterator[Weakness]:
+    takes = chain.links[name].answers_in
+    if takes.p99 <= rail.payee_answers:
+        return
+    key: KeyPath = ("links", name, "answers_in", "p99")
+    what = f"{name} takes up to {_s(takes.p99)} to answer, and has {_s(rail.payee_answers)} on "
+    found = _missed(key, f"link {name}", what + rail.title, rail.payee_answers)
+    if takes.median > rail.payee_answers:  # a shorter p99 alone would be a mistake
+        found = replace(found, remedy=accept("rail_limit_missed", f"link {name}"))
+    yield found
+
+
+def _payer_learns(name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:
+    if call.timeout <= rail.payer_learns:
+        return
+    what = f"{name} waits {_s(call.timeout)} for the clearing, and {rail.title} has the outcome "
+    what += f"there within {_s(rail.payer_learns)}"
+    key: KeyPath = ("links", name, "calls", "transfer", "timeout")
+    yield _missed(key, f"{name}.transfer", what, rail.payer_learns)
+
+
+def _hold_ends(chain: Chain, name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:
+    ends_s = chain.links[name].holds.ends_after
+    if ends_s is None or min(call.timeout, rail.payer_learns) <= ends_s <= rail.hold_ends:
+        return
+    what = f"{name} holds the money for {_s(ends_s)}, and {rail.title} releases it after "
+    what += _s(rail.hold_ends)
+    if ends_s < rail.hold_ends:
+        what = f"{name} releases the money after {_s(ends_s)}, and waits for the outcome "
+        what += f"until {_s(call.timeout)}"
+    yield _missed(("links", name, "holds", "ends_after"), f"link {name}", what, rail.hold_ends)
+
+
+def _missed(path: KeyPath, subject: str, what: str, limit_s: float) -> Weakness:
+    return Weakness(
+        kind="rail_limit_missed",
+        path=path,
+        subject=subject,
+        what=what,
+        hint=f"write {duration_text(limit_s)}: the limits of a rail build on each other",
+        remedy=Edit(path, duration_text(limit_s)),
+    )
+
+
+def _s(seconds: float) -> str:
+    return seconds_text(seconds, digits=4)

@@ -1,0 +1,230 @@
+"""Bank: of payers, who are debited, or of payees, who are credited.
+
+    payer    held ─┬─ confirmed ──▶ debited
+                   ├─ rejected ──▶ freed
+                   └─ no outcome in time: the hold ends ─┬─ confirmed ──▶ debited all the same
+                                                         └─ rejected ──▶ nothing more
+
+    payee    transfer ──▶ credited ──▶ rejected by the clearing: taken back
+
+A bank with a call `transfer` has payers. They see "pending" once the hold has ended, and the bank
+queries on: nothing but the clearing's word says whether the transfer was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from paychain.payments.codes import (
+    APPROVED,
+    IN_PROGRESS,
+    ISSUER_INOPERATIVE,
+    LATE_RESPONSE,
+    NOT_FOUND,
+)
+from paychain.payments.journal import DecisionKind, MovementKind
+from paychain.payments.outcome import Outcome
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.services.policies.call_end import CallEnd, CallEnding
+from paychain.services.roles.exchange import PATIENCE
+from paychain.services.roles.role import Role, Work
+from paychain.services.roles.transfers import GIVE_UP_S, PAUSE_S, PAUSE_SHARE, is_about
+from paychain.services.state.kept import Retained
+
+LATE = "late"  # the mark of a debit whose hold had ended: it is booked as one of its own
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """A transfer that the bank sends. `known`: its outcome, None while it is pending."""
+
+    request: PaymentRequest
+    number: int = 1  # of the payment, where repeats are executed
+    is_held: bool = True
+    known: Outcome | None = None
+    code: str = ""
+    answerable: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A transfer that the bank received; None: it was rejected before it came."""
+
+    credited: PaymentRequest | None
+    is_rejected: bool = False
+
+
+@dataclass
+class Bank(Role):
+    """Keeps the accounts of payers, of payees, or of both."""
+
+    once = frozenset({"pay", "forward", "transfer"})
+    _outgoing: Retained[_Outgoing] = field(init=False)  # by payment
+    _incoming: Retained[_Incoming] = field(init=False)  # by reference
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._outgoing = Retained(self.retention, lambda _, each: each.known is not None)
+        self._incoming = Retained(self.retention)
+
+    def operations(self) -> dict[str, Work]:
+        """Transfers of payers, transfers to payees, and rejections of those."""
+        payers: dict[str, Work] = {"pay": self._pay, "forward": self._pay}
+        payees: dict[str, Work] = {
+            "transfer": self._credit,
+            "void": self._take_back,
+            "query": self.query,
+        }
+        return {**payers, **payees} if "transfer" in self.link.calls else payees
+
+    # The payer's side.
+
+    async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
+        """Hold the money and send it, once; answer when the outcome is known, or the hold ends."""
+        transfer = self._outgoing.get(request.payment)
+        if transfer is None or self.executes_repeats:
+            code = self.declines(request)
+            if code is not None:
+                return self.decline(code, request.reference)
+            number = transfer.number + 1 if transfer is not None else 1
+            transfer = self._hold(request, number)
+            self._outgoing[request.payment] = transfer
+            self.background.start(self._send(transfer, parent))
+        try:
+            async with asyncio.timeout(self.chain.deadline * PATIENCE):
+                await transfer.answerable.wait()
+        except TimeoutError:
+            pass
+        return self._status(transfer)
+
+    def _hold(self, request: PaymentRequest, number: int) -> _Outgoing:
+        reference = f"{request.payment}-{number}"
+        held = msgspec.structs.replace(request, reference=reference, key=reference)
+        self.context.moved(MovementKind.RESERVED, held, self.name)
+        transfer = _Outgoing(held, number)
+        asyncio.get_running_loop().call_later(self._ends_after_s, self._end_hold, transfer)
+        return transfer
+
+    @property
+    def _ends_after_s(self) -> float:
+        """For how long money is held without an outcome."""
+        declared, rail = self.link.holds.ends_after, self.chain.rail
+        if declared is not None:
+            return declared
+        assert rail is not None  # the checks ask for a clearing
+        return rail.hold_ends
+
+    def _end_hold(self, transfer: _Outgoing) -> None:
+        """Give the payer the money back although the transfer may still be made."""
+        if transfer.is_held:
+            transfer.is_held = False
+            self.context.moved(MovementKind.EXPIRED, transfer.request, self.name)
+            transfer.answerable.set()
+
+    async def _send(self, transfer: _Outgoing, parent: str) -> None:
+        """Send a transfer, and query it until the clearing's word is known."""
+        began_ns = self.context.now_ns()
+        while (answer := self._final(await self._sent(transfer, parent), transfer)) is None:
+            taken_s = (self.context.now_ns() - began_ns) / 1e9
+            if taken_s > GIVE_UP_S:
+                return
+            await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
+        transfer.known, transfer.code = answer.outcome, answer.code
+        if answer.outcome is Outcome.APPROVED:
+            self._debit(transfer)
+        elif transfer.is_held:
+            transfer.is_held = False
+            self.context.moved(MovementKind.FREED, transfer.request, self.name)
+        self.context.decided(
+            DecisionKind.REPORTED,
+            "pay",
+            "",
+            payment=transfer.request.payment,
+            attempt=transfer.request.attempt,
+            detail=answer.outcome.value,
+        )
+        transfer.answerable.set()
+
+    async def _sent(self, transfer: _Outgoing, parent: str) -> CallEnd:
+        return await self.calls["transfer"].execute(transfer.request, parent)
+
+    def _final(self, end: CallEnd, transfer: _Outgoing) -> Answer | None:
+        """The clearing's final word; None while there is none, or it is about something else."""
+        request, answer = transfer.request, end.reply.answer
+        match end.ending:
+            case CallEnding.UNRESOLVED | CallEnding.DECIDES_ALONE:
+                return None
+            # It was never sent, or the clearing does not know it, and will reject it.
+            case CallEnding.FAILED if answer is None or end.reply.result.leaves_unknown:
+                return self.decline(ISSUER_INOPERATIVE, request.reference)
+            case _:
+                return answer if is_about(answer, request) else None
+
+    def _debit(self, transfer: _Outgoing) -> None:
+        """Take the money: what is held, or, once that has ended, what the account still has."""
+        if transfer.is_held:
+            transfer.is_held = False
+            self.context.moved(MovementKind.SPENT, transfer.request, self.name)
+            return
+        if self.link.holds.late == "dropped":
+            return
+        reference = f"{transfer.request.reference}.{LATE}"
+        late = msgspec.structs.replace(transfer.request, reference=reference)
+        if self.drawn("spent", transfer.request, self.link.holds.spent):
+            self.context.moved(MovementKind.COVERED, late, self.name)
+            return
+        for kind in (MovementKind.RESERVED, MovementKind.SPENT):
+            self.context.moved(kind, late, self.name)
+
+    def _status(self, transfer: _Outgoing) -> Answer:
+        """The status that the payer sees now."""
+        match transfer.known:
+            case Outcome.APPROVED:
+                return self.approve(transfer.request)
+            case Outcome.DECLINED:
+                return self.decline(transfer.code, transfer.request.reference)
+            case _:
+                return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, transfer.request.reference)
+
+    # The payee's side.
+
+    async def _credit(self, request: PaymentRequest, parent: str) -> Answer:
+        """Credit a transfer, once, unless its rejection came first."""
+        known = self._incoming.get(request.reference)
+        if known is not None and (known.is_rejected or not self.executes_repeats):
+            return self._received(known, request)
+        code = self.declines(request)
+        if code is not None:
+            return self.decline(code, request.reference)
+        self._incoming[request.reference] = _Incoming(request)
+        self.context.moved(MovementKind.CREDITED, request, self.name, leg="out")
+        return self.approve(request)
+
+    async def _take_back(self, request: PaymentRequest, parent: str) -> Answer:
+        """The clearing has rejected a transfer: take back what was credited for it."""
+        known = self._incoming.get(request.reference)
+        if known is None:
+            known = self._incoming[request.reference] = _Incoming(None)
+        is_taken_back = known.credited is not None and not known.is_rejected
+        known.is_rejected = True
+        if is_taken_back and self.link.rejected_credits == "taken_back":
+            assert known.credited is not None
+            self.context.moved(MovementKind.TAKEN_BACK, known.credited, self.name, leg="out")
+        code = APPROVED if known.credited is not None else NOT_FOUND
+        # What is not known is acknowledged, too: the clearing would repeat it forever otherwise.
+        return Answer(Outcome.APPROVED, code, self.name, request.reference)
+
+    async def query(self, request: PaymentRequest, parent: str) -> Answer:
+        """Whether a transfer was credited."""
+        known = self._incoming.get(request.reference)
+        if known is None:
+            return self.decline(NOT_FOUND, request.reference)
+        return self._received(known, request)
+
+    def _received(self, known: _Incoming, request: PaymentRequest) -> Answer:
+        if known.credited is None or known.is_rejected:
+            return self.decline(LATE_RESPONSE, request.reference)
+        return self.approve(known.credited)

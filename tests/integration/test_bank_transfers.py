@@ -1,0 +1,175 @@
+"""Transfers between banks: sound under every fault, each twin wrong in one way."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from itertools import cycle, product
+from pathlib import Path
+
+import pytest
+
+from paychain.model.files import available
+from paychain.model.loading import load_chain
+from paychain.report.result import Result
+from paychain.runs.matrix import standard_faults
+from tests.integration.test_shipped_pairs import in_virtual_time
+from tests.support.cli import paychain
+from tests.support.runs import broken_rules, result_of
+from tests.support.shared_runs import Pair
+from tests.support.tiers import only
+from tests.support.virtual_runs import broken, run_virtually
+
+CHAIN = available("chain")["sepa-instant"].read_text()
+LINKS = list(load_chain("sepa-instant").model.links)
+FAULTS = {each.model.experiment: each.path.read_text() for each in standard_faults()}
+LATE, SLOW = "confirmed-after-ten-seconds", "slow-payee-bank"
+# Whoever reports another outcome than there is: its callers have nothing else to believe.
+LIES = {
+    ("payer-bank", "stale-answer"),
+    *((link, "wrong-answer") for link in LINKS),
+}
+
+
+def experiment(fault: str, *, lasts: str = "3s") -> str:
+    return (
+        "experiment: mine\ntolerances: {}\n"
+        "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 22s}\n"
+        f"faults:\n  - {{id: f, at: 0s, for: {lasts}, {fault}}}\n"
+    )
+
+
+def booked(folder: Path) -> Mapping[str, int]:
+    """How many movements of each kind there are."""
+    (found,) = (path for path in folder.rglob("run.db"))
+    with sqlite3.connect(found) as db:
+        return Counter(kind for (kind,) in db.execute("SELECT kind FROM movement"))
+
+
+def judged(result: Result) -> Mapping[str, int]:
+    assert result.verdict != "inconclusive", result.reasons
+    assert result.money.undecided == 0
+    return broken(result)
+
+
+@pytest.mark.parametrize(
+    ("pair", "rules"),
+    [
+        (("sepa-instant", LATE), set()),
+        (("sepa-instant", SLOW), set()),
+        (("sepa-instant-late-dropped", LATE), {"held_not_lost"}),
+        (("sepa-instant-late-dropped", SLOW), set()),
+        (("sepa-instant-keeps-rejected", LATE), set()),
+        (("sepa-instant-keeps-rejected", SLOW), {"debit_equals_credit"}),
+    ],
+    ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
+)
+def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: set[str]) -> None:
+    found = judged(in_virtual_time(pair, tmp_path))
+    assert set(found) == rules
+    assert all(count > 10 for count in found.values())
+
+
+def test_a_late_confirmation_debits_the_payer_or_the_payers_bank(tmp_path: Path) -> None:
+    assert judged(in_virtual_time(("sepa-instant", LATE), tmp_path)) == {}
+    kinds = booked(tmp_path)
+    # Every hold that ended was confirmed afterwards, and somebody has paid for it.
+    assert kinds["expired"] > 10
+    assert kinds["covered"] > 0
+    assert kinds["reserved"] - kinds["freed"] - kinds["expired"] == kinds["spent"]
+    assert kinds["spent"] + kinds["covered"] == kinds["credited"]
+
+
+def test_a_late_credit_is_taken_back_and_its_hold_is_freed(tmp_path: Path) -> None:
+    assert judged(in_virtual_time(("sepa-instant", SLOW), tmp_path)) == {}
+    kinds = booked(tmp_path)
+    assert kinds["taken_back"] > 10
+    assert kinds["credited"] - kinds["taken_back"] == kinds["spent"]
+    assert kinds["expired"] == 0
+
+
+def test_what_arrives_after_its_rejection_is_not_credited(tmp_path: Path) -> None:
+    late = experiment("target: {link: payee-bank}, late_answer: {delay: 8s}")
+    assert judged(run_virtually(tmp_path, CHAIN, late)) == {}
+    kinds = booked(tmp_path)
+    assert kinds["freed"] > 10
+    assert kinds["taken_back"] == 0
+    assert kinds["credited"] == kinds["spent"]
+
+
+def test_what_the_clearing_does_not_know_when_it_is_queried_it_rejects_afterwards(
+    tmp_path: Path,
+) -> None:
+    # The clearing begins its work after 12 s, and is queried after 10 s: it knows of nothing then.
+    late = experiment("target: {link: clearing}, late_answer: {delay: 12s}")
+    result = run_virtually(tmp_path, CHAIN, late)
+    assert judged(result) == {}
+    kinds = booked(tmp_path)
+    assert kinds["expired"] > 10
+    rejected = kinds["freed"] + kinds["expired"]
+    assert kinds["credited"] == kinds["spent"] == kinds["reserved"] - rejected
+
+
+def test_a_bank_that_executes_repeats_transfers_once_for_each(tmp_path: Path) -> None:
+    anew = CHAIN.replace("    role: bank\n", "    role: bank\n    idempotency: none\n", 1).replace(
+        "settles_within", "customer: {retry: {after: 4s}}\nsettles_within"
+    )
+    lost = experiment("target: {link: payer-bank}, lost_answer: {}")
+    found = judged(run_virtually(tmp_path, anew, lost))
+    assert "no_double_charge" in found
+    assert not {"held_not_lost", "debit_equals_credit"} & set(found)
+    assert (
+        judged(run_virtually(tmp_path / "keyed", anew.replace("    idempotency: none\n", ""), lost))
+        == {}
+    )
+
+
+def test_a_payees_bank_that_executes_repeats_credits_once_for_each(tmp_path: Path) -> None:
+    anew = CHAIN.replace("  payee-bank:\n", "  payee-bank:\n    idempotency: none\n")
+    twice = experiment("target: {link: payee-bank}, duplicate_request: {}")
+    found = judged(run_virtually(tmp_path, anew, twice))
+    assert set(found) == {"debit_equals_credit"}
+    keyed = run_virtually(tmp_path / "keyed", CHAIN, twice)
+    assert judged(keyed) == {}
+
+
+# Every link under some fault, and every second fault in some link.
+KEPT = set(list(zip(sorted(FAULTS), cycle(LINKS)))[::2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "link"), only(KEPT, product(sorted(FAULTS), LINKS)))
+def test_a_sound_transfer_keeps_its_rules_under_every_fault(
+    tmp_path: Path, fault: str, link: str
+) -> None:
+    text = FAULTS[fault].replace('"*"', link).replace("for: 6s", "for: 3s")
+    # Of new connections only: so little load may keep those that it has.
+    text = text.replace("refuse: {}", "refuse: {}, may_miss: true")
+    text = re.sub(r"reset: \{share: \d+%\}", "reset: {}, may_miss: true", text)
+    text = re.sub(r"load: .*", "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 25s}", text)
+    text = re.sub(r"tolerances:.*", "tolerances: {}", text, flags=re.S)
+    found = judged(run_virtually(tmp_path, CHAIN, text))
+    assert not found or (link, fault) in LIES, found
+
+
+@pytest.mark.slow
+@pytest.mark.long(60)
+@pytest.mark.parametrize(
+    ("chain", "story", "rules"),
+    [
+        ("sepa-instant-late-dropped", LATE, {"held_not_lost"}),
+        ("sepa-instant-keeps-rejected", SLOW, {"debit_equals_credit"}),
+        pytest.param("sepa-instant", LATE, set(), marks=pytest.mark.thorough),
+    ],
+)
+def test_a_real_run_finds_what_a_virtual_one_does(
+    tmp_path: Path, chain: str, story: str, rules: set[str]
+) -> None:
+    paychain(tmp_path, "run", chain, story, "--seed", "1")
+    real = result_of(tmp_path, "reports")
+    assert broken_rules(real) == rules
+    virtual = in_virtual_time((chain, story), tmp_path / "virtual")
+    assert real["verdict"] == virtual.verdict
+    assert set(judged(virtual)) == rules

@@ -1,0 +1,144 @@
+"""What a chain of bank transfers may declare, and the mistakes that are named with their place."""
+
+from __future__ import annotations
+
+import pytest
+
+from paychain.declaration.yaml_text import parse
+from paychain.model.chain import Chain
+from paychain.model.checks import check_chain
+
+TRANSFERS = """\
+chain: transfers
+currency: EUR
+entry: payer
+links:
+  payer: {role: bank, calls: {transfer: {to: csm, timeout: 9s, on_unknown: query}}}
+  csm: {role: clearing, rail: sct-inst, calls: {transfer: {to: payee, on_unknown: reverse}}}
+  payee: {role: bank}
+"""
+FRONT = (
+    "entry: payer\nlinks:\n",
+    "entry: app\nlinks:\n  app: {role: edge, calls: {forward: {to: payer, on_unknown: reverse}}}\n",
+)
+
+
+def declared(*edits: tuple[str, str]) -> Chain:
+    text = TRANSFERS
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return Chain.model_validate(parse(text).value)
+
+
+def problems(*edits: tuple[str, str]) -> list[str]:
+    found = check_chain(declared(*edits))
+    return [f"{'.'.join(map(str, each.path))}: {each.what}" for each in found]
+
+
+def test_a_transfer_goes_over_the_clearing_and_is_rejected_by_nobody_else() -> None:
+    chain = declared()
+    assert check_chain(chain) == []
+    assert [hop.name for hop in chain.hops()] == [
+        "customer.pay.payer",
+        "payer.transfer.csm",
+        "payer.query.csm",
+        "csm.transfer.payee",
+        "csm.void.payee",
+    ]
+    assert chain.addressed == "SCT Inst"
+    assert not chain.network
+
+
+@pytest.mark.parametrize(
+    ("edits", "where", "what"),
+    [
+        ([("rail: sct-inst, ", "")], "links.csm", "the role clearing needs 'rail'"),
+        (
+            [("currency: EUR", "currency: USD")],
+            "links.csm.rail",
+            "SCT Inst transfers EUR, and the chain has USD",
+        ),
+        (
+            [("entry: payer", "entry: payee")],
+            "links.payee",
+            "payee makes no transfers, so nobody can pay there",
+        ),
+        (
+            [("{to: csm,", "{to: payee,")],
+            "links.payer.calls.transfer.to",
+            "the role bank does not take the transfers of a bank",
+        ),
+        (
+            [("{to: payee,", "{to: risk,"), ("  payee: {role: bank}", "  risk: {role: fraud}")],
+            "links.csm.calls.transfer.to",
+            "the role fraud does not take the transfers of a clearing",
+        ),
+        (
+            [("on_unknown: query", "on_unknown: reverse")],
+            "links.payer.calls.transfer.on_unknown",
+            "a transfer cannot be reversed",
+        ),
+        (
+            [("on_unknown: query", "on_unknown: query, fallback: [{decline: '91'}]")],
+            "links.payer.calls.transfer.fallback",
+            "nothing can stand for the clearing's or the payee's bank's word",
+        ),
+        (
+            [
+                ("{to: payee,", "{to: payee, fallback: [{to: other}],"),
+                ("  payee:", "  other: {role: bank}\n  payee:"),
+            ],
+            "links.csm.calls.transfer",
+            "a transfer that has another target as well could be made twice",
+        ),
+        (
+            [("payee: {role: bank", "payee: {role: bank, holds: {spent: 5%}")],
+            "links.payee.holds",
+            "payee makes no transfers, so it holds no money",
+        ),
+        (
+            [("payer: {role: bank", "payer: {role: bank, rejected_credits: kept")],
+            "links.payer.rejected_credits",
+            "no clearing passes transfers to payer",
+        ),
+        (
+            [("payer: {role: bank", "payer: {role: bank, holds: {late: dropped, spent: 5%}")],
+            "links.payer.holds.spent",
+            "nobody is debited for a late confirmation, whoever has spent the money",
+        ),
+        (
+            [FRONT],
+            "links.payer",
+            "a link in front of payer reverses payments, and a transfer cannot be undone",
+        ),
+        (
+            [
+                (
+                    "  payee:",
+                    "  second: {role: clearing, rail: sct-inst, calls: {transfer: {to: payee}}}\n"
+                    "  payee:",
+                )
+            ],
+            "links.second",
+            "the chain already has a clearing: csm",
+        ),
+        (
+            [("  payee:", "  issuer: {role: issuer}\n  payee:")],
+            "links.csm",
+            "payments to accounts are made neither with cards nor over a ledger",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(
+    edits: list[tuple[str, str]], where: str, what: str
+) -> None:
+    assert f"{where}: {what}" in problems(*edits)
+
+
+def test_a_bank_needs_a_clearing() -> None:
+    text = "chain: a\nentry: payer\nlinks:\n  payer: {role: bank, calls: {transfer: {to: other}}}\n"
+    chain = Chain.model_validate(parse(text + "  other: {role: bank}\n").value)
+    found = [each.what for each in check_chain(chain)]
+    assert "payer has no clearing to send or get transfers" in found
+    assert "other has no clearing to send or get transfers" in found
