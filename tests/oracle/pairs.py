@@ -97,7 +97,7 @@ def loaded_experiment(declared: Declared, chain: Chain) -> Experiment:
     problems = check_experiment(experiment, chain)
     if problems:
         raise ValueError(str(problems[0]))
-    return experiment
+    return experiment.with_ids()
 
 
 def on_chain(experiment: Experiment, chain: Chain) -> Experiment:

@@ -99,6 +99,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "books_agree",
             # The merchant was credited by another attempt than the one that it sold.
             "money_conserved",
+            # It sold this under the name of another payment, and nobody sold what the card holds.
+            "no_orphaned_authorisation",
         ),
         False,
     ),

@@ -59,7 +59,10 @@ def _smaller(pair: Pair) -> Iterator[Pair]:
 
 
 def _fewer_payments(pair: Pair) -> Iterator[Pair]:
-    steps = pair.experiment["load"]["arrivals"]["steps"]
+    load = pair.experiment["load"]
+    if "arrivals" not in load:  # each entry has its own
+        return
+    steps = load["arrivals"]["steps"]
     for share in (0.25, 0.5, 0.75, 0.9):
         experiment = copy.deepcopy(pair.experiment)
         ends_ms = int(int(steps[1]["at"].removesuffix("ms")) * share)

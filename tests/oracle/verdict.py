@@ -159,6 +159,9 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
+    # By several means it may be less that is held, and never more than was ordered that is shown.
+    elif not is_one and customer.saw_minor > customer.amount_minor:
+        yield "shown another amount", customer.saw_minor - customer.amount_minor
     held = {line.amount_minor for line in deal.lines if line.does == HOLD}
     if others := held - world.amounts_of(customer.amount_minor):
         yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
@@ -247,6 +250,9 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
             continue
         taken = sum(card.taken for card in sale.cards)
         could_be = any(card.held > 0 or card.expired for card in sale.cards)
+        # A share of one or two units may be none.
+        if int(sale.book.was_held * declared.of + 0.5) == 0:
+            continue
         if not taken:
             yield "never collected" if could_be else "nothing to collect", customer.amount_minor
         # The parts are together the whole share, which may be rounded up.

@@ -17,7 +17,7 @@ from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
-from paychain.services.policies.breaker import CircuitBreaker
+from paychain.services.policies.breaker import BreakerState, CircuitBreaker
 from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles import wallet
 from paychain.services.roles.merchant import Merchants
@@ -93,6 +93,22 @@ def _breaker_never_closes() -> list[Swap]:
     return [(CircuitBreaker, "_record_probe", record)]
 
 
+def _second_opening_is_the_last() -> list[Swap]:
+    """A breaker that was closed again once stays open the next time."""
+    honest, open_for = CircuitBreaker._change, CircuitBreaker._open_for
+    closed_again = set[CircuitBreaker]()
+
+    def change(self: CircuitBreaker, state: BreakerState, reason: str) -> None:
+        if state is BreakerState.CLOSED:
+            closed_again.add(self)
+        honest(self, state, reason)
+
+    def open_since(self: CircuitBreaker) -> float:
+        return 0.0 if self in closed_again else open_for(self)
+
+    return [(CircuitBreaker, "_change", change), (CircuitBreaker, "_open_for", open_since)]
+
+
 def _one_confirmation_is_final() -> list[Swap]:
     """A wallet takes what is in a block for final."""
 
@@ -109,7 +125,7 @@ def _nothing() -> list[Swap]:
 
 @dataclass(frozen=True)
 class Planted:
-    """One bug and its known minimum: the rule and the number of faults that break it.
+    """One bug and its known minimum: the rule, and the number of faults and times that break it.
 
     `chain`: one of those in tests/planted, or a shipped one. `kinds`: what the search injects; all
     kinds without it.
@@ -123,6 +139,7 @@ class Planted:
     payments: int = 5
     rate: int = 5
     kinds: tuple[str, ...] = ()
+    times: int = 1  # that each fault must come
 
     def load(self) -> Chain:
         """The chain that has it."""
@@ -155,6 +172,24 @@ PLANTED = [
     ),
     Planted("duplicate webhook captured twice", "webhooks", "repeats_without_effect", 1),
     Planted("breaker that never closes", "breaker", WORKS_AGAIN, 1, _breaker_never_closes, 8, 2),
+    Planted(
+        "breaker that opens for good the second time",
+        "breaker",
+        WORKS_AGAIN,
+        1,
+        _second_opening_is_the_last,
+        payments=16,
+        rate=4,
+        kinds=("down",),
+        times=2,
+    ),
+    Planted(
+        "stored when both processors fail",
+        "stores-last",
+        "no_approval_without_money",
+        2,
+        kinds=("crash",),
+    ),
     Planted("signed again without an answer", "stablecoin-payout-new-nonce", "sent_once", 1),
     Planted(
         "reservation freed on a timeout",

@@ -120,6 +120,10 @@ def merged(results: Iterable[SearchResult]) -> SearchResult:
 
 
 def preference(outage: SmallestOutage) -> tuple[int, bool, int, str]:
-    """Orders outages, the preferred first: few faults, then known limits, then short faults."""
+    """Orders outages, the preferred first: few windows, then known limits, then short faults.
+
+    A fault that comes once has one window.
+    """
+    windows = sum(fault.times for fault in outage.schedule)
     duration_ms = sum(fault.duration_ms for fault in outage.schedule)
-    return len(outage.schedule), not outage.limits, duration_ms, str(outage.schedule)
+    return windows, not outage.limits, duration_ms, str(outage.schedule)

@@ -1,19 +1,20 @@
 """From a small schedule to the smallest, and from there to its limits.
 
-    find a schedule ──> remove_unneeded_faults ──> simplify_kinds ──> with_best_starts
-    (search.py)         fewer faults               simpler kinds      shorter faults (starts.py)
+    find a schedule ──> remove_unneeded_faults ──> remove_unneeded_windows ──> simplify_kinds
+    (search.py)         fewer faults               fewer windows (windows.py)  simpler kinds
 
-    ──> find_limits    ──> add_margin
-        exact to 1 ms      for real runs
+    ──> with_best_starts            ──> join_faults    ──> find_limits    ──> add_margin
+        shorter faults (starts.py)      (windows.py)       exact to 1 ms      for real runs
 
-The order: one schedule is simpler than another when it has fewer faults; with as many, when their
-kinds are simpler, summed; with the same kinds, when the faults last shorter, summed. `size` is that
-order as integers.
+The order: one schedule is simpler than another when it has fewer faults; with as many, when they
+come back less often, summed; when their kinds are simpler, summed; with the same kinds, when the
+faults last shorter, summed. `size` is that order as integers.
 
 The invariant: a pass replaces the candidate only by a schedule that still breaks the rule and is
-simpler (`_replace` asserts it). Sizes are tuples of integers from 0 on, compared from the left, so
-no sequence of replacements goes on forever: every pass ends, and so does their sequence. The last
-two steps replace nothing: limits are measured around the candidate, and the margin makes a copy.
+simpler (`replace_candidate` asserts it). Sizes are tuples of integers from 0 on, compared from the
+left, so no sequence of replacements goes on forever: every pass ends, and so does their sequence.
+The last two steps replace nothing: limits are measured around the candidate, and the margin makes a
+copy.
 """
 
 from __future__ import annotations
@@ -35,19 +36,21 @@ from paychain.explore.starts import StillBreaks, works_at_any_start
 STEP_UP = 4  # times the last value: the next one tried upwards
 MARGINS_MS = (1_000, 300)  # how much longer a fault lasts for a real run, where that still breaks
 
-Size = tuple[int, int, int]  # faults; ranks of their kinds, summed; milliseconds they last, summed
+# Faults; how often they come back, ranks of their kinds, milliseconds they last, each summed.
+Size = tuple[int, int, int, int]
 
 
 def size(schedule: Schedule) -> Size:
     """The order of schedules: the smaller size is the simpler schedule."""
     return (
         len(schedule),
+        sum(fault.times - 1 for fault in schedule),
         sum(kind_rank(fault.choice.kind) for fault in schedule),
         sum(fault.duration_ms for fault in schedule),
     )
 
 
-def _replace(candidate: Schedule, simpler: Schedule) -> Schedule:
+def replace_candidate(candidate: Schedule, simpler: Schedule) -> Schedule:
     """Replace the candidate by a schedule that still breaks the rule."""
     assert size(simpler) < size(candidate), f"{simpler} is not simpler than {candidate}"
     return simpler
@@ -59,7 +62,7 @@ def remove_unneeded_faults(schedule: Schedule, still_breaks: StillBreaks) -> Sch
     while place < len(schedule):
         shorter = schedule[:place] + schedule[place + 1 :]
         if still_breaks(shorter):
-            schedule = _replace(schedule, shorter)
+            schedule = replace_candidate(schedule, shorter)
         else:
             place += 1
     return schedule
@@ -89,13 +92,11 @@ def _simplify_at(
         # A simpler kind may have to last longer to do the same damage: where the kind alone does
         # not break the rule, the strongest fault of that kind is tried, and shortened afterwards.
         same = replace(fault, choice=choice)
-        strongest = replace(
-            same, start_ms=0, duration_ms=DURATIONS_MS[-1], magnitude_ms=MAX_MAGNITUDE_MS
-        )
+        strongest = ScheduledFault(choice, 0, DURATIONS_MS[-1], MAX_MAGNITUDE_MS)
         for other in (same, strongest):
             simpler = with_fault(schedule, place, other)
             if still_breaks(simpler):
-                return _shorten_at(place, _replace(schedule, simpler), still_breaks)
+                return _shorten_at(place, replace_candidate(schedule, simpler), still_breaks)
     return schedule
 
 
@@ -107,7 +108,7 @@ def _shorten_at(place: int, schedule: Schedule, still_breaks: StillBreaks) -> Sc
             break
         shorter = with_fault(schedule, place, fault.with_duration(duration_ms))
         if still_breaks(shorter):
-            return _replace(schedule, shorter)
+            return replace_candidate(schedule, shorter)
     return schedule
 
 
@@ -116,7 +117,8 @@ class FaultLimits:
     """Within what one fault of a schedule breaks the rule, in milliseconds.
 
     `start_ms`: from the first payment; the limits hold for this start. None: a fault of the least
-    duration breaks the rule whenever it begins.
+    duration breaks the rule whenever it begins. `times`, `every_ms`: of a fault that comes back;
+    the limits hold for these, and the duration is that of each window.
 
     The magnitude's limits hold with the duration of the schedule, the duration's with the smallest
     magnitude: so the two lower limits hold together. An upper limit is None where the longest or
@@ -131,6 +133,8 @@ class FaultLimits:
     max_duration_ms: int | None = None
     min_magnitude_ms: int | None = None  # None where the fault has no magnitude
     max_magnitude_ms: int | None = None
+    times: int = 1
+    every_ms: int = 0
 
     def __str__(self) -> str:
         """`lost_answer on link fraud, from 0.051 s on, lasts ≥ 404 ms`."""
@@ -141,6 +145,9 @@ class FaultLimits:
         if self.start_ms is not None:
             start = f"from {self.start_ms / 1000:.3f} s on"
         lasts = _range(self.min_duration_ms, self.max_duration_ms)
+        if self.times > 1:
+            start += f", {self.times} times, every {self.every_ms} ms"
+            lasts += " each time"
         return f"{self.kind}{magnitude} on {self.target}, {start}, lasts {lasts}"
 
 
@@ -182,6 +189,7 @@ def _limits_at(
         fault = fault.with_magnitude(min_magnitude_ms)
     where, name = fault.choice.target
     min_duration_ms = _lowest(fault.duration_ms, lambda ms: breaks(fault.with_duration(ms)))
+    longest_ms = min(DURATIONS_MS[-1], fault.every_ms) if fault.times > 1 else DURATIONS_MS[-1]
     is_any = works_at_any_start(fault.with_duration(min_duration_ms), paying_ms, breaks)
     return FaultLimits(
         kind=fault.choice.kind,
@@ -189,10 +197,12 @@ def _limits_at(
         min_duration_ms=min_duration_ms,
         start_ms=None if is_any else fault.start_ms,
         max_duration_ms=_highest(
-            fault.duration_ms, DURATIONS_MS[-1], lambda ms: breaks(fault.with_duration(ms))
+            fault.duration_ms, longest_ms, lambda ms: breaks(fault.with_duration(ms))
         ),
         min_magnitude_ms=min_magnitude_ms,
         max_magnitude_ms=max_magnitude_ms,
+        times=fault.times,
+        every_ms=fault.every_ms,
     )
 
 
@@ -228,7 +238,7 @@ def add_margin(schedule: Schedule, still_breaks: StillBreaks) -> Schedule:
     A real run is not on time to the millisecond: a fault at its limit would often miss.
     """
     for place, fault in enumerate(schedule):
-        tries = [fault.with_duration(fault.duration_ms + margin_ms) for margin_ms in MARGINS_MS]
+        tries = [fault.with_windows(fault.windows.longer(ms)) for ms in MARGINS_MS]
         if fault.choice.has_magnitude:
             tries.insert(0, fault.with_magnitude(fault.magnitude_ms * 2))
         for tried in tries:
@@ -237,6 +247,7 @@ def add_margin(schedule: Schedule, still_breaks: StillBreaks) -> Schedule:
             both = replace(
                 now,
                 duration_ms=max(now.duration_ms, tried.duration_ms),
+                every_ms=max(now.every_ms, tried.every_ms),
                 magnitude_ms=max(now.magnitude_ms, tried.magnitude_ms),
             )
             if both != now and still_breaks(with_fault(schedule, place, both)):

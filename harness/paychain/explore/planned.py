@@ -1,12 +1,16 @@
-"""Schedules that a search tries in order before it draws any: every single fault, then pairs.
+"""Schedules that a search tries in order before it draws any: every single fault, then several.
 
     every fault for long, what only ledgers have at each moment ──> every fault for short
+        ──> every fault that comes back ──> failures that spread from link to link
         ──> what only ledgers have with every other fault
 
 The simplest kinds come first. Between two of these turns is a round of drawn schedules.
 
 What one fault breaks is so found by every seed, after as many schedules at most as there are kinds
 and targets; the rest is left to chance, which finds what needs several faults.
+
+A failure spreads in two ways. Where one link fails, its traffic goes to the next one, which fails
+under it; and whoever waits for them fails last.
 """
 
 from __future__ import annotations
@@ -19,9 +23,11 @@ from paychain.explore.schedules import (
     DURATIONS_MS,
     MAX_MAGNITUDE_MS,
     SLOT_MS,
+    TIMES,
     FaultChoice,
     Schedule,
     ScheduledFault,
+    Windows,
 )
 from paychain.model.chain import Chain
 
@@ -30,6 +36,8 @@ UNDER_WAY_MS = 100  # from the first payment: what is remembered from before can
 MOMENTS_MS = 100  # between two starts of what happens to a ledger at once
 AFTERWARDS_MS = 500  # and so long after the last payment
 MAGNITUDES_MS = (SLOT_MS, 200, 500, 1_000)  # tried in place of the largest, once that breaks a rule
+HEALTHY_MS = 700  # between two windows: retries are over, and breakers may be half open
+SPREADS_MS = 400  # from one link's failure to the next one's
 TURN_SCHEDULES = 150  # of pairs, as many as of drawn ones
 
 
@@ -49,6 +57,9 @@ def turns(
     )
     yield [(), *((fault,) for fault in (*longest, *at_moments))]
     yield [(replace(fault, start_ms=0, duration_ms=SHORT_MS),) for fault in longest]
+    again = Windows(SHORT_MS, TIMES, SHORT_MS + HEALTHY_MS)
+    yield [(fault.with_windows(again),) for fault in longest]
+    yield _cascades(chain, longest)
     pairs = ((first, other) for first in of_ledger for other in longest if other not in of_ledger)
     while turn := list(islice(pairs, TURN_SCHEDULES)):
         yield turn
@@ -58,6 +69,38 @@ def _of_ledger(chain: Chain, faults: Sequence[ScheduledFault]) -> list[Scheduled
     """Those of kinds that nothing but a ledger can have: what happens to its blocks."""
     elsewhere = {each.choice.kind for each in faults if each.choice.target[1] != chain.network}
     return [each for each in faults if each.choice.kind not in elsewhere]
+
+
+def _cascades(chain: Chain, faults: Sequence[ScheduledFault]) -> list[Schedule]:
+    """One kind of failure at the links that a call goes to, one after the other, then its caller.
+
+    All are healed together. Those that are the same for two calls come once.
+    """
+    at_links: dict[str, dict[str, ScheduledFault]] = {}
+    for fault in faults:
+        where, name = fault.choice.target
+        if where == "link":
+            at_links.setdefault(fault.choice.kind, {})[name] = fault
+    ways = dict.fromkeys(
+        tuple(dict.fromkeys((*call.targets, caller)))
+        for caller, link in chain.links.items()
+        for call in link.calls.values()
+    )
+    cascades = (
+        tuple(
+            _later(of_kind[name], number * SPREADS_MS)
+            for number, name in enumerate(name for name in way if name in of_kind)
+        )
+        for of_kind in at_links.values()
+        for way in ways
+    )
+    return [cascade for cascade in dict.fromkeys(cascades) if len(cascade) > 1]
+
+
+def _later(fault: ScheduledFault, ms: int) -> ScheduledFault:
+    """The fault from a later start on, to the same end."""
+    duration_ms = max(fault.duration_ms - ms, SHORT_MS)
+    return replace(fault, start_ms=fault.start_ms + ms, duration_ms=duration_ms)
 
 
 def with_less_magnitude(schedule: Schedule) -> Iterator[Schedule]:

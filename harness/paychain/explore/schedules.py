@@ -2,7 +2,8 @@
 
 The shrinker takes a list's element away in one step only when it costs five choices or fewer, the
 "one more?" included (`node_program` in Hypothesis' internal/conjecture/shrinker.py). So a fault is
-a choice of what and where, a start, a duration and a magnitude, and nothing else.
+a choice of what and where, a start, its windows and a magnitude, and nothing else. How long it
+lasts and whether it comes back is one choice, a single window first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SLOT_MS = 50
 START_SLOTS = 40  # faults begin in the first two seconds
 # Short ones are as likely as long ones: many outages are a short fault during a long one.
 DURATIONS_MS = (50, 100, 200, 300, 500, 1_000, 1_500, 2_000, 2_500, 3_000)
+TIMES = 3  # that a recurring fault is drawn with; minimising leaves two where they suffice
 MAGNITUDE_SLOTS = 40
 MAX_MAGNITUDE_MS = MAGNITUDE_SLOTS * SLOT_MS
 MAX_FAULTS = 6  # of one schedule
@@ -36,6 +38,37 @@ SEARCHED: dict[str, Search] = dict(
         key=lambda item: item[1].rank,
     )
 )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How long a fault lasts each time, how often it comes, and from one start to the next."""
+
+    duration_ms: int
+    times: int = 1
+    every_ms: int = 0  # no effect where it comes once
+
+    def __post_init__(self) -> None:
+        assert self.times == 1 or self.duration_ms <= self.every_ms, f"windows overlap: {self}"
+
+    @property
+    def span_ms(self) -> int:
+        """From its first start to its last end."""
+        return self.duration_ms + (self.times - 1) * self.every_ms
+
+    def longer(self, ms: int) -> Windows:
+        """Each longer, with as much time between two of them."""
+        every_ms = self.every_ms + ms if self.times > 1 else 0
+        return Windows(self.duration_ms + ms, self.times, every_ms)
+
+
+# What is drawn: a short and a long fault that comes back, soon or after a while.
+RECURRING = tuple(
+    Windows(duration_ms, TIMES, duration_ms + healthy_ms)
+    for duration_ms in (100, 500)
+    for healthy_ms in (200, 1_000)
+)
+WINDOWS = (*map(Windows, DURATIONS_MS), *RECURRING)
 
 
 @dataclass(frozen=True)
@@ -57,32 +90,56 @@ class ScheduledFault:
 
     choice: FaultChoice
     start_ms: int
-    duration_ms: int
+    duration_ms: int  # of each window, where it recurs
     magnitude_ms: int  # no effect where the kind has no magnitude
+    times: int = 1
+    every_ms: int = 0  # from one start to the next, where it recurs
+
+    @property
+    def windows(self) -> Windows:
+        """How long it lasts, and whether it comes back."""
+        return Windows(self.duration_ms, self.times, self.every_ms)
+
+    @property
+    def ends_ms(self) -> int:
+        """When it is over for the last time."""
+        return self.start_ms + self.windows.span_ms
 
     def declare(self, number: int) -> dict[str, Any]:
         """Its declaration, as an experiment file has it."""
         where, name = self.choice.target
+        again = {"every": f"{self.every_ms}ms", "times": self.times} if self.times > 1 else {}
         return {
             "id": f"f{number}",
             "at": f"{self.start_ms}ms",
             "for": f"{self.duration_ms}ms",
+            **again,
             "target": {where: name},
             self.choice.kind: SEARCHED[self.choice.kind].parameters(self.magnitude_ms),
         }
 
     def with_duration(self, ms: int) -> ScheduledFault:
-        """The same, for another number of milliseconds."""
+        """The same, for another number of milliseconds each time."""
         return replace(self, duration_ms=ms)
+
+    def with_windows(self, windows: Windows) -> ScheduledFault:
+        """The same in other windows."""
+        return replace(
+            self,
+            duration_ms=windows.duration_ms,
+            times=windows.times,
+            every_ms=windows.every_ms,
+        )
 
     def with_magnitude(self, ms: int) -> ScheduledFault:
         """The same with another magnitude, in milliseconds."""
         return replace(self, magnitude_ms=ms)
 
     def __str__(self) -> str:
-        """`lost_answer on link processor-a at 0 ms for 50 ms`."""
+        """`lost_answer on link processor-a at 0 ms for 50 ms, 3 times, every 250 ms`."""
         magnitude = f" of {self.magnitude_ms} ms" if self.choice.has_magnitude else ""
-        return f"{self.choice}{magnitude} at {self.start_ms} ms for {self.duration_ms} ms"
+        again = f", {self.times} times, every {self.every_ms} ms" if self.times > 1 else ""
+        return f"{self.choice}{magnitude} at {self.start_ms} ms for {self.duration_ms} ms{again}"
 
 
 Schedule = tuple[ScheduledFault, ...]
@@ -152,23 +209,25 @@ def schedules_of(choices: Sequence[FaultChoice], *, max_faults: int) -> st.Searc
         _from_slots,
         st.sampled_from(choices),
         st.integers(0, START_SLOTS),
-        st.sampled_from(DURATIONS_MS),
+        st.sampled_from(WINDOWS),
         st.integers(1, MAGNITUDE_SLOTS),
     )
     return st.lists(fault, max_size=max_faults).map(tuple)
 
 
 def _from_slots(
-    choice: FaultChoice, start: int, duration_ms: int, magnitude: int
+    choice: FaultChoice, start: int, windows: Windows, magnitude: int
 ) -> ScheduledFault:
-    return ScheduledFault(choice, start * SLOT_MS, duration_ms, magnitude * SLOT_MS)
+    once = ScheduledFault(choice, start * SLOT_MS, windows.duration_ms, magnitude * SLOT_MS)
+    return once.with_windows(windows)
 
 
 def experiment_of(
     schedule: Schedule, *, name: str = "explored", payments: int, rate: int
 ) -> Experiment:
     """The experiment of a schedule: its payments, at `rate` per second, and its faults."""
-    return Experiment.model_validate(declaration(schedule, name=name, payments=payments, rate=rate))
+    declared = declaration(schedule, name=name, payments=payments, rate=rate)
+    return Experiment.model_validate(declared).with_ids()
 
 
 def declaration(
@@ -179,7 +238,7 @@ def declaration(
     The traffic does not depend on the faults.
     """
     paying_ms = payments * 1000 // rate
-    last_ms = max((fault.start_ms + fault.duration_ms for fault in schedule), default=0)
+    last_ms = max((fault.ends_ms for fault in schedule), default=0)
     after_ms = max(last_ms, paying_ms) + AFTER_MS - last_ms
     return {
         "experiment": name,

@@ -40,6 +40,7 @@ from paychain.explore.schedules import (
 from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import with_best_starts
 from paychain.explore.trial import BudgetSpent, Candidate, MinimiseTimeSpent, Trial
+from paychain.explore.windows import join_faults, remove_unneeded_windows
 from paychain.simulation.guard import guards_installed
 from paychain.simulation.simulate import frozen_memory
 
@@ -270,9 +271,11 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
             break
         schedule = keep(remove_unneeded_faults(fewer, still_breaks_in_some_order))
     keep(schedule)  # `_with_fewer_faults` may have kept another, or none
+    schedule = keep(remove_unneeded_windows(schedule, still_breaks))
     choices = trial.spec.choices()
     schedule = keep(simplify_kinds(schedule, choices, still_breaks))
     schedule = keep(with_best_starts(schedule, trial.starts_of(rule, interleaving), still_breaks))
+    schedule = keep(join_faults(schedule, still_breaks))
     limits = tuple(find_limits(schedule, still_breaks, trial.spec.paying_ms))
     with_margin = add_margin(schedule, still_breaks)
     trial.record(Candidate(schedule, interleaving, candidate.broken), limits, with_margin)

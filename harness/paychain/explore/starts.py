@@ -131,8 +131,11 @@ def _origin_ns(records: Sequence[Record], schedule: Schedule) -> int:
     """When the first payment begins: faults are planned from there."""
     for record in records:
         if isinstance(record, FaultSwitch) and record.action == "applied":
-            fault = schedule[int(record.fault.removeprefix("f")) - 1]
-            return record.planned_ns - fault.start_ms * 1_000_000
+            # `f2`, and `f2-3` for the third window of one that comes back.
+            number, _, window = record.fault.removeprefix("f").partition("-")
+            fault = schedule[int(number) - 1]
+            start_ms = fault.start_ms + (int(window or 1) - 1) * fault.every_ms
+            return record.planned_ns - start_ms * 1_000_000
     return 0
 
 

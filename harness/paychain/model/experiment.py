@@ -65,6 +65,19 @@ class Experiment(Declared):
         """Seconds of load, warm-up included."""
         return self.load.warm_up + self.load.before + self.faults_last + self.load.after
 
+    def with_ids(self) -> Experiment:
+        """The same with an id for every fault and script.
+
+        Each time that a fault comes back is a fault of its own: only then does it come back.
+        """
+        faults = [
+            each
+            for number, fault in enumerate(self.faults)
+            for each in fault.as_number(number).occurrences()
+        ]
+        scripts = [script.as_number(number) for number, script in enumerate(self.scripts)]
+        return self.model_copy(update={"faults": faults, "scripts": scripts})
+
     def times(self, start_s: float) -> Times:
         """When its stages begin, for a load that starts at `start_s`."""
         before_s = start_s + self.load.warm_up

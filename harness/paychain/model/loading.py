@@ -135,7 +135,7 @@ def load_experiment(
         return [*_no_tolerances(experiment), *found] if needs_tolerances else found
 
     loaded = _load(path, Experiment, check)
-    model = _with_ids(with_names(loaded.model))
+    model = with_names(loaded.model).with_ids()
     if chain is not None and "tolerances" in model.model_fields_set:
         limits = model.tolerances.after(finality_s(chain))
         model = model.model_copy(update={"tolerances": limits})
@@ -238,14 +238,3 @@ def _is_explained(place: KeyPath, above: Mapping[KeyPath, int]) -> bool:
     `above`: how many mistakes there are inside each place.
     """
     return place[-1:] == ("",) and above[place[:-1]] > 1
-
-
-def _with_ids(experiment: Experiment) -> Experiment:
-    """Every fault and script has an id; each time that a fault comes back is one of its own."""
-    faults = [
-        each
-        for number, fault in enumerate(experiment.faults)
-        for each in fault.as_number(number).occurrences()
-    ]
-    scripts = [script.as_number(number) for number, script in enumerate(experiment.scripts)]
-    return experiment.model_copy(update={"faults": faults, "scripts": scripts})

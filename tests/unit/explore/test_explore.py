@@ -122,7 +122,10 @@ def test_what_is_searched_is_what_an_experiment_may_do(name: str) -> None:
 @examples(50)
 def test_every_schedule_is_an_experiment(schedule: Schedule) -> None:
     experiment = experiment_of(schedule, payments=20, rate=10)
-    assert [fault.kind for fault in experiment.faults] == [each.choice.kind for each in schedule]
+    windows = [
+        (each.choice.kind, each.duration_ms / 1000) for each in schedule for _ in range(each.times)
+    ]
+    assert [(fault.kind, fault.lasts) for fault in experiment.faults] == windows
 
 
 # -- minimise -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ LATE = FaultChoice("late_answer", ("link", "psp"), has_magnitude=True)
 
 def test_every_single_fault_comes_once_for_long_the_simplest_kinds_first() -> None:
     choices = fault_choices(CARDS)
-    first, short = map(list, turns(CARDS, choices, paying_ms=1_000))
+    first, short, *_ = map(list, turns(CARDS, choices, paying_ms=1_000))
     assert [[fault.choice for fault in schedule] for schedule in first] == [
         [],
         *([choice] for choice in choices),
@@ -30,9 +30,32 @@ def test_every_single_fault_comes_once_for_long_the_simplest_kinds_first() -> No
     assert longest.start_ms > shortest.start_ms == 0
 
 
+def test_every_single_fault_comes_back_once_more_and_again() -> None:
+    choices = fault_choices(CARDS)
+    _, _, again, _ = turns(CARDS, choices, paying_ms=1_000)
+    faults = [fault for (fault,) in again]
+    assert [fault.choice for fault in faults] == choices
+    assert {(fault.times, fault.duration_ms < fault.every_ms) for fault in faults} == {(3, True)}
+
+
+def test_a_failure_spreads_over_the_targets_of_a_call_to_its_caller() -> None:
+    chain = load_chain(str(PLANTED_CHAINS / "stores-last.yaml")).model
+    _, _, _, cascades = turns(chain, fault_choices(chain, ["crash"]), paying_ms=1_000)
+    found = [
+        [(fault.choice.target[1], fault.start_ms, fault.ends_ms) for fault in cascade]
+        for cascade in cascades
+    ]
+    # The processors one after the other, then the gateway; each bank, then its processor.
+    assert found == [
+        [("processor-a", 100, 3_100), ("processor-b", 500, 3_100), ("gateway", 900, 3_100)],
+        [("bank-a", 100, 3_100), ("processor-a", 500, 3_100)],
+        [("bank-b", 100, 3_100), ("processor-b", 500, 3_100)],
+    ]
+
+
 def test_what_only_a_ledger_can_have_comes_at_each_moment_and_with_every_other_fault() -> None:
     choices = fault_choices(PAYOUTS)
-    first, _, *pairs = turns(PAYOUTS, choices, paying_ms=1_000)
+    first, _, _, _, *pairs = turns(PAYOUTS, choices, paying_ms=1_000)
     starts: dict[str, list[int]] = {}
     for (fault,) in list(first)[1 + len(choices) :]:
         assert fault.choice.target == ("link", "base")
