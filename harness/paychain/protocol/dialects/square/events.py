@@ -43,7 +43,7 @@ TYPES = {
     "disputed": DISPUTED,
 }
 _KINDS = {REFUNDED: "refund", DISPUTED: "dispute"}  # everything else is a payment
-_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds
+_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds; deduced: it depends on the scheme
 
 
 def signature(url: str, body: bytes, key: str) -> str:
