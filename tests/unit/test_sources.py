@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import importlib
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -91,3 +93,58 @@ def test_no_page_is_cited_that_is_not_in_the_repository() -> None:
 
 def test_the_facts_that_code_relies_on_are_cited_at_all() -> None:
     assert {page for page, _ in _sections_cited()} >= {"docs/domain.md", "docs/toxiproxy.md"}
+
+
+_RAISES = re.compile(r"\b[Rr]aises\s+((?:[\w.]+(?:,\s+|\s+and\s+|,?\s+or\s+)?)+)")
+_DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
+_CLASS = re.compile(r"^ *class (\w+)\(([^)]*)\):", re.MULTILINE)
+_ERROR = re.compile(r"\b(?:[a-z]\w*\.)?[A-Z]\w+")
+
+
+def _raised_in_docstrings() -> Iterator[tuple[Path, str]]:
+    """Each error that a docstring of the package says is raised, with the file that says it."""
+    for path, text in _package():
+        for docstring in _DOCSTRING.findall(text):
+            for sentence in _RAISES.findall(docstring):
+                for name in _ERROR.findall(sentence.split(". ")[0]):
+                    yield path, name
+
+
+def _errors() -> set[str]:
+    """Python's exceptions and the package's own: classes whose bases lead to one of Python's."""
+    bases = {
+        name: {base.rpartition(".")[2].strip() for base in of.split(",")}
+        for _, text in _package()
+        for name, of in _CLASS.findall(text)
+    }
+    errors = {name for name, value in vars(builtins).items() if _is_error(value)}
+    while more := {name for name, of in bases.items() if of & errors} - errors:
+        errors |= more
+    return errors
+
+
+@cache
+def _package() -> list[tuple[Path, str]]:
+    return [(path, path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
+def test_every_error_that_a_docstring_names_exists() -> None:
+    raised = set(_raised_in_docstrings())
+    assert len(raised) > 200
+    known = _errors()
+    unknown = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, name in sorted(raised)
+        if name not in known and not _is_error(_of_another_package(name))
+    ]
+    assert unknown == []
+
+
+def _of_another_package(name: str) -> object:
+    """`msgspec.DecodeError`: a class that is named with its package."""
+    package, _, error = name.rpartition(".")
+    return getattr(importlib.import_module(package), error, None) if package else None

@@ -68,6 +68,7 @@ def explore_actions(
     """Search scripts of actions until one breaks a money rule or the budget is spent.
 
     `on_script` is called before each script; it may raise KeyboardInterrupt to end the search.
+    Raises UserError for rules that no script can break.
     """
     if CONCLUSIVE in spec.rules:
         raise UserError(f"scripts are judged by money rules, not by {CONCLUSIVE}")

@@ -53,7 +53,10 @@ class Members(list[tuple[str, Any]]):
 
 
 def parse(body: bytes) -> Any:
-    """The first value of a body, to be read only; what follows it is ignored. Raises Unreadable."""
+    """The first value of a body, to be read only; what follows it is ignored.
+
+    Raises MalformedJson.
+    """
     return _repeated(body) if len(body) <= REPEATED_BYTES else _Parser(body).value()
 
 
@@ -237,7 +240,7 @@ class GoStruct:
 
 
 def decode(value: Any, shape: GoStruct) -> dict[str, Any]:
-    """The fields that are given and not null, by their keys. Raises Unreadable.
+    """The fields that are given and not null, by their keys. Raises MalformedJson.
 
     Go goes on after a mismatch and keeps the other fields; here the first mismatch is the end, so
     that a refused request changes nothing.
@@ -254,7 +257,7 @@ def decode(value: Any, shape: GoStruct) -> dict[str, Any]:
 
 
 def decode_list(value: Any, shape: GoStruct) -> list[dict[str, Any]]:
-    """A list of structs; null is the empty list. Raises Unreadable."""
+    """A list of structs; null is the empty list. Raises MalformedJson."""
     if value is None:
         return []
     if not isinstance(value, list) or isinstance(value, Members):

@@ -30,7 +30,7 @@ class AnswerReader:
         self.can_stay = False
 
     def feed(self, data: bytes) -> HttpResponse | None:
-        """The answer, once it is whole. Raises Malformed for bytes that are not one."""
+        """The answer, once it is whole. Raises MalformedHttp for bytes that are not one."""
         self._size += len(data)
         if self._size > MAX_RESPONSE_BYTES:
             raise MalformedHttp(f"more than {MAX_RESPONSE_BYTES:,} bytes", sent=True)
@@ -50,7 +50,7 @@ class AnswerReader:
     def end(self) -> HttpResponse:
         """The connection has ended; return the answer that this completes.
 
-        Raises Broken when the answer is not whole.
+        Raises ConnectionBroken when the answer is not whole.
         """
         if self._answer is None and self._ends_with_connection:
             self._complete()

@@ -37,8 +37,8 @@ class HttpPool:
     answer is never matched to a later request.
 
     A kept-alive connection whose end was noticed is replaced before anything is sent. One that
-    ends in the very moment of sending raises Broken with `sent`: the peer may have acted on the
-    request, so only its caller can say whether it may be sent again: `on_resend`. (RFC 9110
+    ends in the very moment of sending raises ConnectionBroken with `sent`: the peer may have acted
+    on the request, so only its caller can say whether it may be sent again: `on_resend`. (RFC 9110
     §9.2.2 lets a client retry by itself only what is idempotent; a payment is not, and a webhook
     is, since its receiver has to expect it several times.)
 
@@ -81,12 +81,12 @@ class HttpPool:
         """Send one request and return its answer.
 
         `timeout_s` counts from now, waiting and connecting included; `connect_timeout_s` bounds
-        those two alone, and ends as Refused. With `on_resend`, what was lost with a kept-alive
-        connection is sent again over another one, although the peer may have acted on it; it is
-        called each time.
+        those two alone, and ends as ConnectRefused. With `on_resend`, what was lost with a
+        kept-alive connection is sent again over another one, although the peer may have acted on
+        it; it is called each time.
 
-        Raises Refused, CallTimeout, Broken or Malformed for what went wrong on the way, and
-        ValueError for a request that cannot be written.
+        Raises ConnectRefused, CallTimeout, ConnectionBroken or MalformedHttp for what went wrong on
+        the way, and ValueError for a request that cannot be written.
         """
         data = request_head(method, target, self._authority, len(body), headers or {}) + body
         loop, drops = asyncio.get_running_loop(), self._drops
@@ -120,7 +120,7 @@ class HttpPool:
                     connection.abort()
 
     async def close(self) -> None:
-        """Close every connection; exchanges under way and requests that wait end as Broken."""
+        """Close every connection; exchanges and requests that wait end as ConnectionBroken."""
         self._is_closed = True
         self.drop()
         if self._slots_taken:
@@ -128,7 +128,7 @@ class HttpPool:
             await self._all_closed
 
     def drop(self) -> None:
-        """Lose every connection: exchanges under way and requests that wait end as Broken."""
+        """Lose every connection: exchanges and requests that wait end as ConnectionBroken."""
         self._drops += 1
         for waiter in self._waiters:
             _fail(waiter, ConnectionBroken("the pool was closed", sent=False))

@@ -70,8 +70,8 @@ class ClientConnection(asyncio.Protocol):
     async def exchange(self, data: bytes, *, is_head: bool, deadline: float) -> HttpResponse:
         """Send a request and wait for its answer until `deadline`, in seconds of the loop's time.
 
-        `is_head`: the request is a HEAD, whose answer has no body. Raises CallTimeout, Broken or
-        Malformed; the connection is not used again after that.
+        `is_head`: the request is a HEAD, whose answer has no body. Raises CallTimeout,
+        ConnectionBroken or MalformedHttp; the connection is not used again after that.
         """
         assert self._waiter is None, "one exchange at a time: answers carry no number"
         if not self.is_usable:

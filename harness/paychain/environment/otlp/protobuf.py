@@ -17,7 +17,7 @@ class MalformedProtobuf(ValueError):
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message in their order, each with its number. Raises Malformed."""
+    """The fields of a message in their order, each with its number. Raises MalformedProtobuf."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

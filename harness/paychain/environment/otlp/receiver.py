@@ -60,7 +60,7 @@ class SpanReceiver:
         self._server.stop()
 
     def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """Take one request; the body of its answer. Raises Refused."""
+        """Take one request; the body of its answer. Raises RequestRefused."""
         if path.partition("?")[0] != PATH:
             raise RequestRefused(404, f"only {PATH} is served; send no metrics or logs")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -41,7 +41,7 @@ class ClientSpan:
 
 
 def from_json(body: bytes) -> list[ClientSpan]:
-    """The client spans of a request in JSON. Raises Malformed."""
+    """The client spans of a request in JSON. Raises MalformedProtobuf."""
     try:
         request = json.loads(body)
         spans = [
@@ -97,7 +97,7 @@ def _json_attributes(given: dict[str, Any]) -> dict[str, Value]:
 
 
 def from_protobuf(body: bytes) -> list[ClientSpan]:
-    """The client spans of a request in protobuf. Raises Malformed."""
+    """The client spans of a request in protobuf. Raises MalformedProtobuf."""
     try:
         spans = [
             span

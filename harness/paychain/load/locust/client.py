@@ -47,7 +47,7 @@ class CustomerPool:
     def request(
         self, method: str, target: str, body: bytes, *, headers: dict[str, str], timeout_s: float
     ) -> HttpResponse:
-        """One exchange. Raises Refused, CallTimeout, Broken or Malformed."""
+        """One exchange. Raises WireError."""
         until = time.monotonic() + timeout_s
         data = request_head(method, target, self._host, len(body), headers) + body
         if not self._free.acquire(timeout=timeout_s):

@@ -58,7 +58,7 @@ def encode(message: PaymentRequest | Answer) -> bytes:
 
 
 def decode_request(body: bytes) -> PaymentRequest:
-    """Raises msgspec.ValidationError or DecodeError when it is not a request.
+    """Raises msgspec.ValidationError or msgspec.DecodeError when it is not a request.
 
     What many requests have in common is kept once: links remember every authorisation.
     """
@@ -66,7 +66,7 @@ def decode_request(body: bytes) -> PaymentRequest:
 
 
 def decode_answer(body: bytes) -> Answer:
-    """Raises msgspec.ValidationError or DecodeError when it is not an answer."""
+    """Raises msgspec.ValidationError or msgspec.DecodeError when it is not an answer."""
     answer = decoded_by(_answer_decoder, body)
     answer.code, answer.decided_by = intern(answer.code), intern(answer.decided_by)
     return answer

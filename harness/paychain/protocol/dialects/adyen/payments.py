@@ -22,6 +22,7 @@ from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
 NOT_3D_AUTHENTICATED = "11"
@@ -70,23 +71,12 @@ async def pay_by(
     if failure:
         return await _fail(call, asked.request, failure)
     account.ignored.note(call, body, _USED)
-    found = call.attribute(
-        Evidence(
-            headers=call.http.headers,
-            texts=(
-                asked.merchant_reference,
-                *bodies.texts(body.get("metadata")),
-                str(body.get("merchantOrderReference", "")),
-            ),
-            key=account.key(call.http),
-            instrument=asked.request.instrument,
-            amount_minor=asked.request.amount_minor,
-            currency=asked.request.currency,
-        )
+    texts = (
+        asked.merchant_reference,
+        *bodies.texts(body.get("metadata")),
+        str(body.get("merchantOrderReference", "")),
     )
-    request = replace(
-        asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
-    )
+    request = attributed(call, asked.request, texts=texts, key=account.key(call.http))
     asked.request = request
     # Registered before it is executed: a cancel by the merchant's own reference may arrive while
     # it is in progress, and its answer may be lost.

@@ -31,7 +31,7 @@ from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import base_of, query_of
 from paychain.wire.http import HttpResponse, json_response
 
-SESSION_S, LINK_S = 3_600, 86_400  # how long they can be paid, as at Adyen by default
+SESSION_S, LINK_S = 3_600, 86_400  # how long they can be paid by default (docs.adyen.com)
 _USED = frozenset({*OF_PAYMENT, "expiresAt", "manualCapture", "mode", "returnUrl"})
 
 

@@ -6,8 +6,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from paychain.payments.cards import Card
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.money import to_minor
@@ -43,7 +41,7 @@ from paychain.protocol.dialects.braintree.records import (
 )
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import (
     BadNumber,
     card_of_number,
@@ -51,6 +49,7 @@ from paychain.protocol.vendor_cards import (
     card_of_token,
 )
 from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse
 
 MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
@@ -90,20 +89,9 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
-    request = requested.request
-    found = call.attribute(
-        Evidence(
-            headers=call.http.headers,
-            texts=(requested.order_id, *map(str, inside(given, "custom_fields").values())),
-            key=account.key(call.http),
-            instrument=request.instrument,
-            amount_minor=request.amount_minor,
-            currency=request.currency,
-        )
-    )
-    requested.request = request = replace(
-        request, payment=found.payment, attempt=found.attempt, reference=found.reference
-    )
+    texts = (requested.order_id, *map(str, inside(given, "custom_fields").values()))
+    request = attributed(call, requested.request, texts=texts, key=account.key(call.http))
+    requested.request = request
     # Known before it is executed: its answer may be lost, and a search finds it all the same.
     transaction = account.registry.add(requested)
     undo = partial(account.registry.remove, requested) if transaction is requested else None

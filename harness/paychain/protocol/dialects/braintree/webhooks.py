@@ -30,7 +30,7 @@ _KINDS = {
     "refund_failed": "refund_failed",
     "disputed": "dispute_opened",
 }
-_REPLY_S = 7 * 86_400  # time to submit evidence, in seconds
+_REPLY_S = 7 * 86_400  # time to submit evidence, in seconds; deduced: it depends on the scheme
 HEADERS = {
     "content-type": "application/x-www-form-urlencoded",
     "user-agent": "Braintree-Webhooks",

@@ -39,7 +39,7 @@ TYPES = {
     "expired": "payment_expired",
     "disputed": "dispute_evidence_required",
 }
-_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds
+_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds; deduced: it depends on the scheme
 _UNRECOGNISED = {"visa": "10.4", "mastercard": "4837"}  # reason codes for fraud by scheme
 _REFUSED = frozenset({"declined", "capture_failed", "refund_failed"})
 

@@ -36,6 +36,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.protocol.vendor_pages import number_in, sent_to
+from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
@@ -77,23 +78,12 @@ async def pay_by(
     """
     key = account.key(call.http) if account.backend.knows_keys else ""
     requested = _payment_from(body, account, key)
-    found = call.attribute(
-        Evidence(
-            headers=call.http.headers,
-            texts=(
-                requested.merchant_reference,
-                *reading.texts(requested.metadata),
-                str(body.get("description", "")),
-            ),
-            key=account.key(call.http),
-            instrument=requested.request.instrument,
-            amount_minor=requested.request.amount_minor,
-            currency=requested.request.currency,
-        )
+    texts = (
+        requested.merchant_reference,
+        *reading.texts(requested.metadata),
+        str(body.get("description", "")),
     )
-    requested.request = replace(
-        requested.request, payment=found.payment, attempt=found.attempt, reference=found.reference
-    )
+    requested.request = attributed(call, requested.request, texts=texts, key=account.key(call.http))
     on_known(requested.reference)
     if requested.stage:
 

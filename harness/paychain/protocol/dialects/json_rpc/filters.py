@@ -18,7 +18,7 @@ from paychain.protocol.dialects.json_rpc.logs import Log, LogFilter
 from paychain.protocol.dialects.json_rpc.moment import Moment
 from paychain.protocol.dialects.json_rpc.values import INVALID_PARAMS, SERVER_ERROR, RpcError
 
-LASTS_S = 300  # seconds after which an unused filter is dropped
+LASTS_S = 300  # seconds after which an unused filter is dropped, as geth does (eth/filters)
 MAX_FILTERS = 10_000
 Kind = Literal["blocks", "pending", "logs"]
 

@@ -25,7 +25,7 @@ from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 MOCK = "paypal-mock-response"
 ACCESS = "v1/oauth2/token"
-TOKEN_S = 32_400  # how long a token is valid
+TOKEN_S = 32_400  # how long a token is valid (developer.paypal.com: authentication)
 Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, the values in the path
 _KINDS = {"authorizations": "a", "captures": "c", "refunds": "r"}
 _PLANS: dict[tuple[str, str], payments.Plan] = {

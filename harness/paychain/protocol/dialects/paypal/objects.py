@@ -22,7 +22,7 @@ from paychain.protocol.vendor_parts import FAILED
 
 DAY_S = 86_400
 _OF_TOKEN = (("self", "GET"), ("delete", "DELETE"))
-VALID_DAYS = 29  # of an authorisation
+VALID_DAYS = 29  # of an authorisation (developer.paypal.com: authorize and capture)
 MERCHANT = "PAYCHAIN"
 ORDERS, PAYMENTS = "/v2/checkout/orders", "/v2/payments"
 PENDING, DECLINED, DENIED = "PENDING", "DECLINED", "DENIED"

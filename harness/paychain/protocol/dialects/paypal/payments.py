@@ -130,7 +130,10 @@ def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
 
 
 def reauthorize(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
-    """`POST /v2/payments/authorizations/{id}/reauthorize`: refused, since it takes days."""
+    """`POST /v2/payments/authorizations/{id}/reauthorize`: refused, since it takes days.
+
+    Raises Invalid.
+    """
     status = status_of_charge(account, named.charge)
     raise Invalid(_NOT_CAPTURABLE.get(status, "REAUTHORIZATION_TOO_SOON"))
 

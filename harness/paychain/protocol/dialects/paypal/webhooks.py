@@ -73,7 +73,7 @@ _SUMMARIES = {
     "CUSTOMER.DISPUTE.CREATED": "A new dispute was opened",
     "VAULT.PAYMENT-TOKEN.CREATED": "A payment token has been created",
 }
-_RESPONSE_S = 10 * 86_400  # how long the seller may take to respond
+_RESPONSE_S = 10 * 86_400  # in which the seller is to respond; deduced: it depends on the case
 
 
 def reports(kind: str, request: PaymentRequest, account: Account) -> bool:

@@ -44,13 +44,10 @@ TYPES = {
     "refund_failed": REFUNDED,
     "disputed": DISPUTED,
 }
-_KINDS = {
-    REFUND_CREATED: "refund",
-    REFUNDED: "refund",
-    DISPUTED: "dispute",
-}  # everything else is a payment
+# Everything else is a payment.
+_KINDS = {REFUND_CREATED: "refund", REFUNDED: "refund", DISPUTED: "dispute"}
 _REFUND_STATUS = {REFUND_CREATED: "PENDING", "refunded": "COMPLETED", "refund_failed": "FAILED"}
-_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds
+_EVIDENCE_S = 14 * 86_400  # time to submit evidence, in seconds; deduced: it depends on the scheme
 
 
 def signature(url: str, body: bytes, key: str) -> str:

@@ -28,6 +28,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.protocol.vendor_pages import query_of
+from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
 MAX_LISTED = 100  # payments in one page, as at Square
@@ -67,19 +68,8 @@ async def pay_by(
     key = reading.text(body, "idempotency_key")
     requested = _payment_from(body, account)
     account.ignored.note(call, body, _USED)
-    found = call.attribute(
-        Evidence(
-            headers=call.http.headers,
-            texts=(str(body.get("reference_id", "")), str(body.get("note", ""))),
-            key=key,
-            instrument=requested.request.instrument,
-            amount_minor=requested.request.amount_minor,
-            currency=requested.request.currency,
-        )
-    )
-    requested.request = replace(
-        requested.request, payment=found.payment, attempt=found.attempt, reference=found.reference
-    )
+    texts = (str(body.get("reference_id", "")), str(body.get("note", "")))
+    requested.request = attributed(call, requested.request, texts=texts, key=key)
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
     on_known(payment.reference)

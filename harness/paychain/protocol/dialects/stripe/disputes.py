@@ -16,7 +16,7 @@ from paychain.protocol.message import PaymentRequest
 
 CREATED = "charge.dispute.created"
 _PREFIX = "du"
-_DUE_S = 7 * 86_400  # time to submit evidence, in seconds
+_DUE_S = 7 * 86_400  # time to submit evidence, in seconds; deduced: it depends on the scheme
 _EVIDENCE = (
     "access_activity_log",
     "billing_address",

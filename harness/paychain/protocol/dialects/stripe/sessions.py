@@ -34,7 +34,7 @@ from paychain.protocol.vendor import Evidence
 
 EXPIRED = "checkout.session.expired"
 COMPLETED = "checkout.session.completed"
-LASTS_S = 86_400  # lifetime of a session, unless it names its own
+LASTS_S = 86_400  # lifetime of a session, unless it names its own (docs.stripe.com/api: expires_at)
 BUSY_S = 1  # pause before another look at a session that ran out while its customer was paying
 
 
