@@ -45,7 +45,7 @@ NEW = {
         module="sanctions",
         replaced={"class Fraud": "class Sanctions"},
         imported="",
-        entry='"sanctions": RoleFacts()',
+        entry='"sanctions": RoleFacts(serves=("screen",))',
     ),
     "fallback": NewThing(
         module="waive",

@@ -56,30 +56,39 @@ def check_call(
     yield from _tenders(operation, call, where)
 
 
-def _targets(links: Mapping[str, Link], call: Call, where: KeyPath) -> Iterator[Problem]:
-    named: list[tuple[str, KeyPath]] = [(call.to, (*where, "to"))]
+def named_targets(call: Call, where: KeyPath) -> Iterator[tuple[str, KeyPath]]:
+    """Every link that a call names, each with its place."""
+    yield from _alternatives(call, where)
+    for number, preference in enumerate(call.prefer):
+        yield preference.to, (*where, "prefer", number, "to")
+    if call.hedge is not None and call.hedge.to is not None:
+        yield call.hedge.to, (*where, "hedge", "to")
+
+
+def _alternatives(call: Call, where: KeyPath) -> Iterator[tuple[str, KeyPath]]:
+    """Those of them that one call may name only once."""
+    yield call.to, (*where, "to")
     for number, step in enumerate(call.fallback):
-        at: KeyPath = (*where, "fallback", number)
         if isinstance(step, Failover):
-            named += [(name, (*at, *key)) for name, key in step.named()]
+            for name, key in step.named():
+                yield name, (*where, "fallback", number, *key)
     for number, tender in enumerate(call.tenders):
         # The rest goes to the call's own target, which may be named once more.
         if tender.of is not None or tender.to != call.to:
-            named.append((tender.to, (*where, "tenders", number, "to")))
+            yield tender.to, (*where, "tenders", number, "to")
     for number, name in enumerate(call.quorum.others if call.quorum is not None else ()):
-        named.append((name, (*where, "quorum", "with", number)))
-    seen: set[str] = set()
-    for name, at in named:
+        yield name, (*where, "quorum", "with", number)
+
+
+def _targets(links: Mapping[str, Link], call: Call, where: KeyPath) -> Iterator[Problem]:
+    for name, at in named_targets(call, where):
         if name not in links:
             yield unknown(at, "link", name, links)
-        elif name in seen:
+    seen: set[str] = set()
+    for name, at in _alternatives(call, where):
+        if name in links and name in seen:
             yield Problem(at, f"'{name}' is named twice in one call", "keep one")
         seen.add(name)
-    for number, preference in enumerate(call.prefer):
-        if preference.to not in links:
-            yield unknown((*where, "prefer", number, "to"), "link", preference.to, links)
-    if call.hedge is not None and call.hedge.to is not None and call.hedge.to not in links:
-        yield unknown((*where, "hedge", "to"), "link", call.hedge.to, links)
 
 
 def _steps(operation: str, call: Call, where: KeyPath, own_codes: OwnCodes) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from paychain.model.books import check_books
 from paychain.model.call_checks import check_call
 from paychain.model.chain import Chain, Link
 from paychain.model.codes import check_decline_code
+from paychain.model.operation_checks import check_operation
 from paychain.model.pays_checks import check_pays
 from paychain.model.roles import ROLES, restricted_settings, roles_with
 from paychain.model.third_parties import check_third_parties
@@ -39,8 +40,9 @@ def check_link(chain: Chain, name: str) -> Iterator[Problem]:
         yield from check_pays(link.pays, (*at, "pays"))
     if link.books is not None:
         yield from check_books(link.books, link.pays, (*at, "books"))
-    yield from check_third_parties(chain, link, at)
+    yield from check_third_parties(link, at)
     for operation, call in link.calls.items():
+        yield from check_operation(chain.links, link, operation, (*at, "calls", operation))
         yield from check_call(chain.links, operation, call, (*at, "calls", operation), chain.codes)
 
 

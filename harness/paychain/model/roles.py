@@ -19,6 +19,7 @@ class RoleFacts:
     """What is known of a role before any link runs.
 
     `settings`: keys of a link that not every role has. `needs`: the calls that it must declare.
+    `serves`: the calls of other links that it answers; `asks`: those that it makes itself.
     `only_forwards`: it passes bytes on and reads no payment. `takes_webhooks`: it may receive
     webhooks. `party`: for whom it acts, None for a role that matters to no rule about money.
     `settles`: for which leg its book is the truth. In: whether the customer's money is held or
@@ -28,6 +29,8 @@ class RoleFacts:
 
     settings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
     only_forwards: bool = False
     takes_webhooks: bool = False
     party: Party | None = None
@@ -35,8 +38,10 @@ class RoleFacts:
 
 
 ROLES: dict[str, RoleFacts] = {
-    "edge": RoleFacts(only_forwards=True),
+    "edge": RoleFacts(asks=("forward",), serves=("forward",), only_forwards=True),
     "gateway": RoleFacts(
+        asks=("serve", "tokenise", "screen", "authenticate", "quote", "authorise", "transfer"),
+        serves=("forward",),
         settings=(
             "captures",
             "cancels",
@@ -52,20 +57,27 @@ ROLES: dict[str, RoleFacts] = {
         takes_webhooks=True,
         party="merchant",
     ),
-    "service": RoleFacts(settings=("declines", "lookups"), takes_webhooks=True),
-    "vault": RoleFacts(settings=("declines",)),
-    "fraud": RoleFacts(settings=("declines", "screens")),
-    "authentication": RoleFacts(settings=("declines", "outcomes", "challenge", "valid_for")),
+    "service": RoleFacts(serves=("serve",), settings=("declines", "lookups"), takes_webhooks=True),
+    "vault": RoleFacts(serves=("tokenise",), settings=("declines",)),
+    "fraud": RoleFacts(serves=("screen",), settings=("declines", "screens")),
+    "authentication": RoleFacts(
+        serves=("authenticate",), settings=("declines", "outcomes", "challenge", "valid_for")
+    ),
     "processor": RoleFacts(
+        asks=("authorise",),
+        serves=("authorise",),
         settings=("declines", "webhooks", "expires_after", "duplicates", "exponent", *_BOOK_LIMITS),
         needs=("authorise",),
     ),
     "scheme": RoleFacts(
+        asks=("authorise",),
+        serves=("authorise",),
         settings=("declines", "expires_after", "exponent", *_BOOK_LIMITS),
         needs=("authorise",),
         party="scheme",
     ),
     "issuer": RoleFacts(
+        serves=("authorise",),
         settings=(
             "declines",
             "partial_approvals",
@@ -77,14 +89,44 @@ ROLES: dict[str, RoleFacts] = {
         ),
         settles="in",
     ),
-    "exchange": RoleFacts(settings=("funding", "credits", "pauses"), settles="in"),
-    "wallet": RoleFacts(settings=("declines", "nonces", "replaces"), needs=("transfer", "read")),
-    "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
-    "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
-    "oracle": RoleFacts(settings=("prices",)),
-    "bank": RoleFacts(settings=("declines", "holds", "rejected_credits"), settles="in"),
-    "clearing": RoleFacts(settings=("rail",), needs=("transfer",)),
-    "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
+    "exchange": RoleFacts(
+        asks=("transfer", "read", "scan"),
+        serves=("forward",),
+        settings=("funding", "credits", "pauses"),
+        settles="in",
+    ),
+    "wallet": RoleFacts(
+        asks=("transfer", "read"),
+        serves=("transfer",),
+        settings=("declines", "nonces", "replaces"),
+        needs=("transfer", "read"),
+    ),
+    "depositor": RoleFacts(
+        asks=("transfer", "read", "forward"),
+        settings=("nonces",),
+        needs=("transfer", "read", "forward"),
+    ),
+    "node": RoleFacts(
+        asks=("transfer", "read", "scan"),
+        serves=("transfer", "read", "scan"),
+        settings=("churn", "lies"),
+        needs=("transfer", "read"),
+    ),
+    "oracle": RoleFacts(serves=("quote",), settings=("prices",)),
+    "bank": RoleFacts(
+        asks=("transfer",),
+        serves=("transfer",),
+        settings=("declines", "holds", "rejected_credits"),
+        settles="in",
+    ),
+    "clearing": RoleFacts(
+        asks=("transfer",), serves=("transfer",), settings=("rail",), needs=("transfer",)
+    ),
+    "ledger": RoleFacts(
+        serves=("transfer", "read", "scan"),
+        settings=("blocks", "final", "pool", "asset"),
+        settles="out",
+    ),
 }
 
 
@@ -96,3 +138,8 @@ def roles_with(setting: str) -> list[str]:
 def restricted_settings() -> list[str]:
     """The keys of a link that not every role has."""
     return list(dict.fromkeys(key for facts in ROLES.values() for key in facts.settings))
+
+
+def roles_that(facts: Literal["serves", "asks"], operation: str) -> list[str]:
+    """The roles that answer an operation, or ask others for it."""
+    return [name for name, role in ROLES.items() if operation in getattr(role, facts)]

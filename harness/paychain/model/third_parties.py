@@ -18,10 +18,6 @@ from paychain.model.fallbacks import key_of
 from paychain.model.fallbacks.step import GoOn, LocalStep
 from paychain.model.named_calls import operation_of
 from paychain.model.policy import Call
-from paychain.model.roles import ROLES
-
-# The role that an operation is for, and the party that asks for it.
-_OF_ROLE = {"serve": "service", "tokenise": "vault"}
 
 
 def lacking(chain: Chain, link: str, name: str) -> str:
@@ -65,20 +61,11 @@ def goes_on(call: Call) -> bool:
     return any(isinstance(step, GoOn) and step.lasts for step in call.fallback)
 
 
-def check_third_parties(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """A call to a third party: caller, callee, and whether the payment waits for its answer."""
+def check_third_parties(link: Link, at: KeyPath) -> Iterator[Problem]:
+    """A call to a third party: whether the payment waits for its answer."""
     for name, call in link.calls.items():
-        operation, path = operation_of(name), (*at, "calls", name)
-        if operation in _OF_ROLE and ROLES[link.role].party != "merchant":
-            what = f"the role {link.role} never calls '{operation}'"
-            yield Problem(path, what, "declare it on a gateway")
-        for target in call.targets if operation in _OF_ROLE else ():
-            wanted = _OF_ROLE[operation]
-            if target in chain.links and chain.links[target].role != wanted:
-                what = f"'{target}' has the role {chain.links[target].role}, not {wanted}"
-                yield Problem((*path, "to"), what, f"{operation} asks a {wanted}")
         if call.aside:
-            yield from _aside(operation, call, path)
+            yield from _aside(operation_of(name), call, (*at, "calls", name))
 
 
 def _aside(operation: str, call: Call, at: KeyPath) -> Iterator[Problem]:

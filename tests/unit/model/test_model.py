@@ -75,7 +75,27 @@ def experiment_mistakes(tmp_path: Path, text: str) -> list[str]:
             "10:7: unknown operation 'assess'; authorise pays, screen",
         ),
         ("role: gateway", "role: gatway", "7:11: unknown role 'gatway'; did you mean 'gateway'?"),
-        ("{to: issuer, ", "{to: gateway, ", "the calls form a cycle"),
+        ("{to: issuer, ", "{to: processor, ", "the calls form a cycle"),
+        (
+            "{to: processor, ",
+            "{to: edge, ",
+            "10:23: 'edge' has the role edge, not processor, scheme or issuer; authorise is for",
+        ),
+        (
+            "{to: processor, ",
+            "{to: processor, hedge: {after: 1s, to: edge}, ",
+            "10:57: 'edge' has the role edge, not processor, scheme or issuer",
+        ),
+        (
+            "{to: processor, ",
+            "{to: processor, fallback: [{to: edge}], ",
+            "10:50: 'edge' has the role edge, not processor, scheme or issuer",
+        ),
+        (
+            "authorise: {to: processor, timeout: 3s}",
+            "authorise: {to: processor, timeout: 3s}\n      forward: {to: edge}",
+            "11:16: the role gateway never calls 'forward'; declare it on a link with the role",
+        ),
         ("entry: edge", "entry: processor", "nothing reaches link 'edge'"),
         ("entry: edge\n", "entry: edge\nentry: edge\n", "3:1: 'entry' is given twice; remove one"),
         ("  edge:", "\tedge:", "5:1: a tab in the indentation; indent with spaces"),

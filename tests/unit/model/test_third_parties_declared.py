@@ -163,7 +163,7 @@ def test_every_view_of_a_chain_names_all_providers_of_a_link(tmp_path: Path) -> 
         (
             "{to: vault, fallback: [{to: vault-direct}]}",
             "{to: captcha, fallback: [{to: vault}, {to: vault-direct}]}",
-            "12:22: 'captcha' has the role service, not vault; tokenise asks a vault",
+            "12:22: 'captcha' has the role service, not vault; tokenise is for the role vault",
         ),
         (
             "{to: vault, fallback: [{to: vault-direct}]}",
@@ -173,7 +173,8 @@ def test_every_view_of_a_chain_names_all_providers_of_a_link(tmp_path: Path) -> 
         (
             "calls: {authorise: {to: issuer, timeout: 2s}}",
             "calls: {serve: [{to: captcha}], authorise: {to: issuer, timeout: 2s}}",
-            "18:42: the role processor never calls 'serve'; declare it on a gateway",
+            "18:42: the role processor never calls 'serve'; declare it on a link with the role "
+            "gateway",
         ),
         (
             "providers: [vendor, region]",

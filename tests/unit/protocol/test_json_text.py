@@ -35,9 +35,7 @@ def test_dialects_read_json_in_no_other_way() -> None:
     assert found == []
 
 
-def test_deep_nesting_does_not_end_a_process_whose_recursion_limit_was_raised() -> (
-    None
-):
+def test_deep_nesting_does_not_end_a_process_whose_recursion_limit_was_raised() -> None:
     code = (
         "import sys; sys.setrecursionlimit(1_000_000)\n"
         "from paychain.protocol.json_text import decoded\n"

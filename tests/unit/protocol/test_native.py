@@ -55,6 +55,24 @@ def test_retry_after_is_read_in_seconds(header: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("until", "now", "seconds"),
+    [
+        ("Sun, 06 Nov 1994 08:49:39 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", 2.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:39 GMT", 0.0),
+        ("Mon, 06 Nov 2094 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", MAX_RETRY_AFTER_S),
+        ("Sun, 06 Nov 1994 08:49:39 GMT", "", 0.0),
+        ("Sun, 06 Nov 1994 08:49:39 GMT", "today", 0.0),
+        ("tomorrow", "Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+    ],
+)
+def test_a_date_to_retry_after_is_read_by_the_callees_clock(
+    until: str, now: str, seconds: float
+) -> None:
+    headers = {"retry-after": until, "date": now} if now else {"retry-after": until}
+    assert NATIVE.classify(HttpResponse(429, b"", headers)).retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
     ("header", "seconds"), [("99", 99.0), ("3600", 3_600.0), ("9" * 30, MAX_RETRY_AFTER_S)]
 )
 def test_a_long_retry_after_is_read_as_long(header: str, seconds: float) -> None:

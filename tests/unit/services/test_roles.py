@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import MagicMock
 
 import pytest
 
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.checks import check_chain
 from paychain.model.places import InLinkPlace
+from paychain.model.roles import ROLES
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
 from paychain.services.in_link_faults import ActiveFault
+from paychain.services.roles.registry import BEHAVIOURS
 from tests.support.virtual_links import VirtualLinks, on_links, paid
 
 VISA, MASTERCARD = TEST_CARDS[0], TEST_CARDS[3]
@@ -279,3 +282,12 @@ def test_a_setting_of_another_role_is_a_mistake(old: str, new: str, message: str
     text = chain().replace(old, new)
     (problem,) = check_chain(Chain.model_validate(yaml.load(text, Loader=yaml.BaseLoader)))
     assert problem.what.startswith(message)
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_answers_the_calls_that_a_chain_may_declare_to_it(name: str) -> None:
+    kind = BEHAVIOURS[name]
+    role = MagicMock(spec=kind, asked_as=lambda operation: [operation])
+    role.configure_mock(_tokens=None, _receiver=MagicMock(), webhooks=MagicMock())
+    declarable = {each for facts in ROLES.values() for each in facts.serves}
+    assert set(kind.operations(role)) & declarable == set(ROLES[name].serves)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from email.utils import parsedate_to_datetime
 from math import ceil
 from sys import intern
 
@@ -174,9 +175,17 @@ def _signature(event: Event, secret: str) -> str:
 
 
 def _retry_after_s(response: HttpResponse) -> float:
-    """Seconds of a Retry-After header (RFC 9110 §10.2.3), 0 when there is none or it is a date."""
+    """Seconds of a Retry-After header (RFC 9110 §10.2.3), 0 when there is none.
+
+    A date is as far away as the callee's own clock says (Date): ours may be simulated.
+    """
     text = response.headers.get(RETRY_AFTER, "")
-    if not (text.isascii() and text.isdigit()):
+    if text.isascii() and text.isdigit():
+        is_longest = len(text) > len(str(MAX_RETRY_AFTER_S))
+        return float(MAX_RETRY_AFTER_S if is_longest else min(int(text), MAX_RETRY_AFTER_S))
+    try:
+        until = parsedate_to_datetime(text)
+        left_s = (until - parsedate_to_datetime(response.headers["date"])).total_seconds()
+    except (KeyError, ValueError, TypeError):
         return 0.0
-    is_longest = len(text) > len(str(MAX_RETRY_AFTER_S))
-    return float(MAX_RETRY_AFTER_S if is_longest else min(int(text), MAX_RETRY_AFTER_S))
+    return min(max(left_s, 0.0), float(MAX_RETRY_AFTER_S))
