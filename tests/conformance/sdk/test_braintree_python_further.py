@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -66,6 +67,17 @@ def lists(shop: Shop) -> str:
     found = shop.transaction.search(term == shop.order)
     assert sorted(found.ids) == sorted(each.id for each in found.items) == made
     assert shop.transaction.search(term == "nobody's").ids == []
+    wanted = {"payment_method_nonce": nonces.Transactable}
+    owner = shop.gateway.customer.create(wanted).customer.id
+    sale = shop.paid(payment_method_nonce=None, customer_id=owner)
+    fields, now = braintree.TransactionSearch, datetime.now(UTC)
+    minute = timedelta(minutes=1)
+    assert shop.transaction.search(fields.customer_id == owner).ids == [sale.id]
+    recent = shop.transaction.search(term == shop.order, fields.created_at >= now - minute)
+    assert len(recent.ids) == 4
+    assert shop.transaction.search(fields.created_at >= now + minute).ids == []
+    with pytest.raises(ERRORS.NotFoundError):
+        shop.transaction.search(fields.billing_company == "x")
     return "a search reads ids first, then each page of transactions"
 
 

@@ -50,6 +50,19 @@ const scenarios = {
     for (let sales = 0; sales < 3; sales += 1) made.push((await paid()).id);
     const ids = await search((term) => term.orderId().is(current.order));
     assert.deepEqual(ids.sort(), made.sort());
+    const { id } = (await vault().customer.create({ paymentMethodNonce: "fake-valid-nonce" })).customer;
+    const sale = await paid({ paymentMethodNonce: undefined, customerId: id });
+    assert.deepEqual(await search((term) => term.customerId().is(id)), [sale.id]);
+    const recent = (term) => {
+      term.orderId().is(current.order);
+      term.createdAt().min(new Date(Date.now() - 60_000));
+    };
+    assert.equal((await search(recent)).length, 4);
+    const later = (term) => term.createdAt().min(new Date(Date.now() + 60_000));
+    assert.deepEqual(await search(later), []);
+    const unserved = await failing(() => search((term) => term.billingCompany().is("x")));
+    assert.equal(unserved.type, "notFoundError");
+    made.push(sale.id);
     const read = await new Promise((done, fail) => {
       const all = [];
       const stream = vault().transaction.search((term) => term.orderId().is(current.order));
@@ -57,7 +70,7 @@ const scenarios = {
       stream.on("error", fail);
       stream.on("end", () => done(all));
     });
-    assert.deepEqual(read.sort(), made);
+    assert.deepEqual(read.sort(), made.sort());
     assert.deepEqual(await search((term) => term.orderId().is("nobody's")), []);
     return "a search reads ids first, then each page of transactions";
   },
