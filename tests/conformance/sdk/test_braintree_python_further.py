@@ -51,6 +51,13 @@ def stored_card(shop: Shop) -> str:
     assert refused.credit_card_verification.processor_response_code == "2000"
     nobody = gateway.payment_method.create({**wanted, "customer_id": "nobody"})
     assert code_of(nobody) == CODES.CreditCard.CustomerIdIsInvalid
+    # The SDK's gateway for credit cards has paths and names of its own for the same card.
+    number = {"number": "4111111111111111", "expiration_date": "03/2030"}
+    other = gateway.credit_card.create({"customer_id": owner.id, **number}).credit_card
+    assert gateway.credit_card.find(other.token).bin == "411111"
+    update = gateway.credit_card.update(other.token, {"cardholder_name": "Ada"})
+    assert update.credit_card.cardholder_name == "Ada"
+    gateway.credit_card.delete(other.token)
     gateway.payment_method.delete(card.token)
     with pytest.raises(ERRORS.NotFoundError):
         gateway.payment_method.find(card.token)

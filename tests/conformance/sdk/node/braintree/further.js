@@ -38,6 +38,13 @@ const scenarios = {
     });
     assert.equal(refused.success, false);
     assert.equal(refused.verification.processorResponseCode, "2000");
+    // The SDK's gateway for credit cards has paths and names of its own for the same card.
+    const number = { number: "4111111111111111", expirationDate: "03/2030" };
+    const { creditCard: other } = await vault().creditCard.create({ customerId, ...number });
+    assert.equal((await vault().creditCard.find(other.token)).bin, "411111");
+    const update = await vault().creditCard.update(other.token, { cardholderName: "Ada" });
+    assert.equal(update.creditCard.cardholderName, "Ada");
+    await vault().creditCard.delete(other.token);
     await vault().paymentMethod.delete(card.token);
     const gone = await failing(() => vault().paymentMethod.find(card.token));
     assert.equal(gone.type, "notFoundError");
