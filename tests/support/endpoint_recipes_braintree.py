@@ -77,13 +77,13 @@ def of_customer(**fields: Any) -> Recipe:
 CARD = {"customer_id": "ada", "payment_method_nonce": "fake-valid-nonce", "token": "card"}
 
 
-def of_card(token: str = "", **fields: Any) -> Recipe:
+def of_card(token: str = "", kind: str = "any", **fields: Any) -> Recipe:
     async def prepare(seat: Seat) -> Asked:
         own = f"{_BASE}/customers/ada"
         await seat.made(f"{_BASE}/customers", {"customer": {"id": "ada", "first_name": "Ada"}})
         if token:
             await seat.made(f"{_BASE}/payment_methods", {"payment_method": CARD})
-            path = f"{_BASE}/payment_methods/any/{token}"
+            path = f"{_BASE}/payment_methods/{kind}/{token}"
             return Asked(path=path, fields=fields, views=(own, path), key="")
         return Asked(path=f"{_BASE}/payment_methods", fields=fields, views=(own,), key="")
 
@@ -129,5 +129,9 @@ RECIPES = {
         of_card("card", payment_method={"cardholder_name": "Ada"})
     ],
     f"DELETE {_MERCHANT}/payment_methods/any/{{token}}": [of_card("card")],
+    f"PUT {_MERCHANT}/payment_methods/credit_card/{{token}}": [
+        of_card("card", "credit_card", credit_card={"cardholder_name": "Ada"})
+    ],
+    f"DELETE {_MERCHANT}/payment_methods/credit_card/{{token}}": [of_card("card", "credit_card")],
     f"POST {_MERCHANT}/client_token": [at("client_token", {}, changes=False)],
 }

@@ -123,7 +123,24 @@ def lists(shop: Shop) -> str:
         links.append(shop.client.ask("create link", body)["payment_link"]["id"])
     shown = shop.client.ask("list links", {"limit": 1})
     assert {each["id"] for each in shown} >= set(links)
-    return "the pager follows cursor to the end; payment links, too"
+    paid = shop.pay(700, autocomplete=True)
+    shop.refund(paid["id"], 100)
+    for about, name in (
+        ("list", paid["id"]),
+        ("list refunds", shop.shown(paid["id"])["refund_ids"][0]),
+    ):
+        asked = {"begin_time": paid["created_at"], "location_id": paid["location_id"]}
+        assert name in [each["id"] for each in shop.client.ask(about, asked)]
+        assert shop.client.ask(about, {"begin_time": "2099-01-01T00:00:00Z"}) == []
+        assert shop.client.ask(about, {**asked, "location_id": "L2"}) == []
+        with pytest.raises(Failed) as wrong:
+            shop.client.ask(about, {"end_time": "yesterday"})
+        assert wrong.value.codes == ["INVALID_TIME"]
+    assert shop.client.ask("list", {"total": 701, "begin_time": paid["created_at"]}) == []
+    by_group = {"query": {"filter": {"group_ids": {"all": ["g"]}}}}
+    with pytest.raises(Failed):
+        shop.client.ask("search customers", by_group)
+    return "the pager follows cursor to the end; by times and location; payment links, too"
 
 
 @FURTHER.add("errors")

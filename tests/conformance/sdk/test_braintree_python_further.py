@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -50,6 +51,13 @@ def stored_card(shop: Shop) -> str:
     assert refused.credit_card_verification.processor_response_code == "2000"
     nobody = gateway.payment_method.create({**wanted, "customer_id": "nobody"})
     assert code_of(nobody) == CODES.CreditCard.CustomerIdIsInvalid
+    # The SDK's gateway for credit cards has paths and names of its own for the same card.
+    number = {"number": "4111111111111111", "expiration_date": "03/2030"}
+    other = gateway.credit_card.create({"customer_id": owner.id, **number}).credit_card
+    assert gateway.credit_card.find(other.token).bin == "411111"
+    update = gateway.credit_card.update(other.token, {"cardholder_name": "Ada"})
+    assert update.credit_card.cardholder_name == "Ada"
+    gateway.credit_card.delete(other.token)
     gateway.payment_method.delete(card.token)
     with pytest.raises(ERRORS.NotFoundError):
         gateway.payment_method.find(card.token)
@@ -66,6 +74,17 @@ def lists(shop: Shop) -> str:
     found = shop.transaction.search(term == shop.order)
     assert sorted(found.ids) == sorted(each.id for each in found.items) == made
     assert shop.transaction.search(term == "nobody's").ids == []
+    wanted = {"payment_method_nonce": nonces.Transactable}
+    owner = shop.gateway.customer.create(wanted).customer.id
+    sale = shop.paid(payment_method_nonce=None, customer_id=owner)
+    fields, now = braintree.TransactionSearch, datetime.now(UTC)
+    minute = timedelta(minutes=1)
+    assert shop.transaction.search(fields.customer_id == owner).ids == [sale.id]
+    recent = shop.transaction.search(term == shop.order, fields.created_at >= now - minute)
+    assert len(recent.ids) == 4
+    assert shop.transaction.search(fields.created_at >= now + minute).ids == []
+    with pytest.raises(ERRORS.NotFoundError):
+        shop.transaction.search(fields.billing_company == "x")
     return "a search reads ids first, then each page of transactions"
 
 

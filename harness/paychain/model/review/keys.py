@@ -11,6 +11,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.fallbacks.queue import Queue
+from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.fallbacks.step import AnswerInstead, Failover
 from paychain.model.operations import MOVES_MONEY, TRANSFERS
 from paychain.model.review.calls import (
@@ -288,7 +289,7 @@ def _sure_way(chain: Chain, link: str) -> Iterator[str]:
     call = chain.calls_of(link).get("authorise")
     while call is not None and len(call.targets) == 1:
         # A link that stands in or stores a payment asks nobody.
-        if any(isinstance(step, AnswerInstead) for step in call.fallback):
+        if any(isinstance(step, Queue | StandIn) for step in call.fallback):
             return
         yield call.to
         call = chain.calls_of(call.to).get("authorise")

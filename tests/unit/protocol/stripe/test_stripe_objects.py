@@ -125,6 +125,41 @@ def test_a_card_is_no_longer_used_once_it_is_detached_or_its_customer_deleted() 
     on_stripe(scenario)
 
 
+def test_a_list_is_of_what_its_filters_name() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        await links.post("customers", {})
+        await links.post("products", {"name": "Cap", "url": "https://shop.example/cap"})
+        await links.pay(transfer_group="north")
+        session = {
+            "mode": "payment",
+            "success_url": "https://shop.example",
+            "customer_email": "a@b.example",
+            "line_items[0][quantity]": "1",
+            "line_items[0][price_data][currency]": "eur",
+            "line_items[0][price_data][unit_amount]": "500",
+            "line_items[0][price_data][product_data][name]": "Cap",
+        }
+        await links.post("checkout/sessions", session)
+        for path, name, right, wrong in (
+            ("charges", "transfer_group", "north", "south"),
+            ("balance_transactions", "currency", "eur", "usd"),
+            ("products", "url", "https://shop.example/cap", "https://shop.example"),
+            ("checkout/sessions", "customer_details[email]", "a@b.example", "c@b.example"),
+        ):
+            assert len((await links.get(path, {name: right}))["data"]) == 1
+            assert (await links.get(path, {name: wrong}))["data"] == []
+        for path, name in (
+            ("customers", "test_clock"),
+            ("payment_intents", "customer_account"),
+            ("checkout/sessions", "payment_link"),
+            ("balance_transactions", "payout"),
+        ):
+            assert len((await links.get(path))["data"]) == 1
+            assert (await links.get(path, {name: "x"}))["data"] == []
+
+    on_stripe(scenario)
+
+
 def test_the_default_method_of_a_customer_is_attached_to_it() -> None:
     async def scenario(links: StripeLinks) -> None:
         default = "invoice_settings[default_payment_method]"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from paychain.payments.money import decimal_of
 from paychain.protocol.dialects.braintree.account import Account, inside
 from paychain.protocol.dialects.braintree.documents import Rows, read
-from paychain.protocol.dialects.braintree.errors import document
+from paychain.protocol.dialects.braintree.errors import NotFound, document
 from paychain.protocol.dialects.braintree.objects import amount, shown, status_of
 from paychain.protocol.dialects.braintree.records import IdTarget
 from paychain.protocol.vendor import VendorCall
@@ -26,13 +27,14 @@ _TEXT: dict[str, _Matcher] = {
     "ends_with": lambda value, wanted: value.endswith(wanted),
     "contains": lambda value, wanted: wanted in value,
 }
-_USED = frozenset({"id", "order_id", "ids", "status", "type", "amount"})
+_TEXTS = ("customer_id", "id", "order_id", "payment_method_token", "status", "type")
+_USED = frozenset({*_TEXTS, "amount", "created_at", "ids"})
 _Criteria = dict[str, Any]
 
 
 async def ids(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search_ids`."""
-    criteria = _criteria(call, account)
+    criteria = _criteria(call)
     await execute_nothing(call)
     matching = [_id(named) for named in _matching(account, criteria)]
     return document(
@@ -44,7 +46,7 @@ async def ids(call: VendorCall, account: Account) -> HttpResponse:
 
 async def transactions(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search`: those of the given ids that still match."""
-    criteria = _criteria(call, account)
+    criteria = _criteria(call)
     await execute_nothing(call)
     found = [shown(account, named) for named in _matching(account, criteria)][:PAGE_SIZE]
     return document(
@@ -52,10 +54,13 @@ async def transactions(call: VendorCall, account: Account) -> HttpResponse:
     )
 
 
-def _criteria(call: VendorCall, account: Account) -> _Criteria:
+def _criteria(call: VendorCall) -> _Criteria:
     given = read(call.http.body, call.http.headers.get("content-type", ""))
     criteria = inside(given, "search")
-    account.ignored.note(call, criteria, _USED)
+    for name in criteria.keys() - _USED:
+        # Transactions that do not match must not be taken for some that do.
+        call.not_served(f"a search for transactions by {name}")
+        raise NotFound
     return criteria
 
 
@@ -97,6 +102,8 @@ def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
         "order_id": (part.order_id if part is not None else "") or transaction.order_id,
         "status": status_of(account, named),
         "type": "credit" if part in transaction.refunds else "sale",
+        "customer_id": str(inside(transaction.shown, "customer").get("id") or ""),
+        "payment_method_token": str(inside(transaction.shown, "card").get("token") or ""),
     }
     for name, value in values.items():
         term = criteria.get(name)
@@ -106,9 +113,23 @@ def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
             _TEXT[how](value, wanted) for how, wanted in term.items() if how in _TEXT
         ):
             return False
+    created_s = part.created_s if part is not None else transaction.created_s
+    if not _is_in_time(created_s, inside(criteria, "created_at")):
+        return False
     minor = part.amount_minor if part is not None else transaction.request.amount_minor
     written = amount(minor, transaction.request.currency)
     return _is_within(Decimal(written), inside(criteria, "amount"))
+
+
+def _is_in_time(created_s: int, term: dict[str, Any]) -> bool:
+    try:
+        bounds = {
+            how: datetime.fromisoformat(str(wanted)).timestamp() for how, wanted in term.items()
+        }
+    except ValueError:
+        return False
+    least, most = bounds.get("min", created_s), bounds.get("max", created_s)
+    return least <= created_s <= most and bounds.get("is", created_s) == created_s
 
 
 def _is_within(value: Decimal, term: dict[str, Any]) -> bool:

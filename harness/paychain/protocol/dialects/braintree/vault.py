@@ -30,6 +30,8 @@ from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse
 
+# How the SDKs' gateways for payment methods and for credit cards name the same card.
+_CARD = ("payment_method", "credit_card")
 _NAME = re.compile(r"[\w-]{1,36}")
 _TEXTS = ("company", "email", "fax", "first_name", "last_name", "phone", "website")
 _USED = frozenset(
@@ -96,7 +98,7 @@ async def _delete_customer(call: VendorCall, account: Account, name: str) -> Htt
 
 
 async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
-    given = _given(call, account, "payment_method")
+    given = _given(call, account, *_CARD)
     customer_id = text(given, "customer_id")
     if not customer_id:
         raise Invalid("kept_customer_required")
@@ -127,7 +129,7 @@ async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResp
 
 
 async def _update_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
-    given, kept = _given(call, account, "payment_method"), _found(account, token)
+    given, kept = _given(call, account, *_CARD), _found(account, token)
     details = {name: value for name, value in details_of(given).items() if value}
     is_default = is_true(inside(given, "options").get("make_default"))
 
@@ -152,16 +154,26 @@ HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
     "PUT customers/{id}": _update_customer,
     "DELETE customers/{id}": _delete_customer,
     "POST payment_methods": _create_card,
-    "GET payment_methods/any/{token}": _show_card,
-    "PUT payment_methods/any/{token}": _update_card,
-    "DELETE payment_methods/any/{token}": _delete_card,
+    **{
+        f"{method} payment_methods/{kind}/{{token}}": handler
+        for kind in ("any", "credit_card")
+        for method, handler in (
+            ("GET", _show_card),
+            ("PUT", _update_card),
+            ("DELETE", _delete_card),
+        )
+    },
 }
 
 
-def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
-    """The parameters of a request; those that the mock ignores are noted for the report."""
+def _given(call: VendorCall, account: Account, *names: str) -> dict[str, Any]:
+    """The parameters of a request, under the first of some names that it has.
+
+    Those that the mock ignores are noted for the report.
+    """
     http = call.http
-    given = inside(read(http.body, http.headers.get("content-type", "")), name)
+    whole = read(http.body, http.headers.get("content-type", ""))
+    given = next((found for name in names if (found := inside(whole, name))), {})
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
     return given

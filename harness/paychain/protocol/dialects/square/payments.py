@@ -5,7 +5,7 @@ Square captures once: completing a payment captures its amount and releases the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -45,6 +45,13 @@ _USED = frozenset(
         "verification_token",
     }
 )
+# What of a payment each parameter of a list names.
+_FILTERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "card_brand": lambda shown: str(shown["card_details"]["card"]["card_brand"]),
+    "last_4": lambda shown: str(shown["card_details"]["card"]["last_4"]),
+    "location_id": lambda shown: str(shown["location_id"]),
+    "total": lambda shown: str(shown["total_money"]["amount"]),
+}
 # The error for a payment that can no longer be completed, canceled or changed, by its status.
 _CLOSED = {"COMPLETED": "captured", "CANCELED": "canceled", "FAILED": "failed", "PENDING": "failed"}
 
@@ -178,13 +185,29 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /v2/payments`: the newest first. Square has no search by the merchant's reference."""
     query = query_of(call.http)
+    first_s, last_s = reading.window(query)
     await execute_nothing(call)
-    known = [each for each in account.payments.values() if account.backend.entry(each.reference)]
+    known = [
+        each
+        for each in account.payments.values()
+        if account.backend.entry(each.reference)
+        and first_s <= each.requested_s <= last_s
+        and _fits(account, each, query)
+    ]
     if query.get("sort_order", "DESC") == "DESC":
         known.reverse()
     part, more = reading.page_of(known, query, MAX_LISTED)
     shown = [views.payment(account, each, each.reference) for each in part]
     return json_response(200, {"payments": shown, **more})
+
+
+def _fits(account: Account, payment: Payment, query: Mapping[str, str]) -> bool:
+    """Whether a list asks for a payment, or for none in particular."""
+    wanted = {name: value for name in _FILTERS if (value := query.get(name))}
+    if not wanted:
+        return True
+    shown = views.payment(account, payment, payment.reference)
+    return all(_FILTERS[name](shown) == value for name, value in wanted.items())
 
 
 def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -48,6 +50,20 @@ def page_of(
     skip = number_in(query.get("cursor", ""), 0)
     more = {"cursor": str(skip + size)} if skip + size < len(known) else {}
     return known[skip : skip + size], more
+
+
+def window(query: Mapping[str, str]) -> tuple[float, float]:
+    """First and last second of what `begin_time` and `end_time` ask for. Raises Invalid."""
+    return _time_s(query, "begin_time", -inf), _time_s(query, "end_time", inf)
+
+
+def _time_s(query: Mapping[str, str], name: str, otherwise_s: float) -> float:
+    if not query.get(name):
+        return otherwise_s
+    try:
+        return datetime.fromisoformat(query[name]).timestamp()
+    except ValueError:
+        raise Invalid("time", field=name) from None
 
 
 def text(body: dict[str, Any], name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,11 +14,10 @@ from paychain.protocol.dialects.square import reading, views
 from paychain.protocol.dialects.square.account import Account, refund_of, status
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.dialects.square.events import REFUND_CREATED
-from paychain.protocol.dialects.square.payments import (
-    found_payment,
-)
+from paychain.protocol.dialects.square.payments import MAX_LISTED, found_payment
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_pages import query_of
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset({"amount_money", "idempotency_key", "payment_id", "reason"})
@@ -70,14 +71,27 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def list_refunds(call: VendorCall, account: Account) -> HttpResponse:
-    """`GET /v2/refunds`: newest payment first, all on one page."""
+    """`GET /v2/refunds`: newest payment first."""
+    query = query_of(call.http)
+    first_s, last_s = reading.window(query)
     await execute_nothing(call)
-    shown = [
-        views.refund(account, payment, made, payment.reference)
-        for payment in reversed(account.payments.values())
-        for made in reversed(payment.refunds)
+    known = [
+        shown
+        for payment in account.payments.values()
+        for made in payment.refunds
+        if first_s <= made.requested_s <= last_s
+        and _fits(shown := views.refund(account, payment, made, payment.reference), query)
     ]
-    return json_response(200, {"refunds": shown})
+    if query.get("sort_order", "DESC") == "DESC":
+        known.reverse()
+    part, more = reading.page_of(known, query, MAX_LISTED)
+    return json_response(200, {"refunds": part, **more})
+
+
+def _fits(shown: dict[str, Any], query: Mapping[str, str]) -> bool:
+    """Whether a list asks for a refund. All are of cards."""
+    asked = (query.get(name) in (None, shown[name]) for name in ("location_id", "status"))
+    return all(asked) and query.get("source_type") in (None, "CARD")
 
 
 def _refusal(entry: BookEntry | None, minor: int) -> str:

@@ -113,7 +113,10 @@ async def search_customers(call: VendorCall, account: Account) -> HttpResponse:
     wanted = _inside(query, "filter", "query.")
     account.ignored.note(call, body, _USED_SEARCH)
     account.ignored.note(call, query, frozenset({"filter"}))
-    account.ignored.note(call, wanted, frozenset(_SEARCHED))
+    for name in wanted.keys() - set(_SEARCHED):
+        # Customers who do not match must not be taken for some that do.
+        call.not_served(f"a search for customers by {name}")
+        raise Invalid("bad_request", field=f"query.filter.{name}")
     fits = {name: _inside(wanted, name, "query.filter.") for name in _SEARCHED}
     await _execute(call, account)
     known = [

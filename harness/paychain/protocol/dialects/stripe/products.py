@@ -125,6 +125,7 @@ def list_products(account: Account, asked: RoutedRequest) -> Plan:
             for each in known
             if _is_active(each, given) and (not names or each["id"] in names)
         ),
+        ("url",),
     )
 
 

@@ -190,8 +190,15 @@ def _end_in_time(account: Account, session: CheckoutSession) -> None:
 def listed(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions`."""
     sessions = reversed(account.sessions.values())
-    shown = (shown_of(account, session) for session in sessions)
-    return page(account, asked, shown, ("customer", "payment_intent", "status"))
+    email = text(mapping(asked.given, "customer_details"), "email")
+    shown = (
+        each
+        for session in sessions
+        if (each := shown_of(account, session))
+        and email in ("", (each["customer_details"] or {}).get("email"))
+    )
+    of = ("customer", "customer_account", "payment_intent", "payment_link", "status")
+    return page(account, asked, shown, (*of, "subscription"))
 
 
 def line_items(account: Account, asked: RoutedRequest) -> Plan:

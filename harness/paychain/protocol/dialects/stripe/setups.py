@@ -125,7 +125,7 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
 def listed(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/setup_intents`."""
     shown = (shown_of(account, setup) for setup in reversed(account.setups.values()))
-    return page(account, asked, shown, ("customer", "payment_method"))
+    return page(account, asked, shown, ("customer", "customer_account", "payment_method"))
 
 
 HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
