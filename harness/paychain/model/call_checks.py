@@ -18,6 +18,7 @@ from paychain.model.operations import MOVES_MONEY, REVERSIBLE
 from paychain.model.policy import Breaker, Call
 from paychain.model.roles import ROLES
 from paychain.model.routing import check_preferences
+from paychain.payments.codes import is_about_the_request
 
 if TYPE_CHECKING:
     from paychain.model.chain import Link
@@ -170,6 +171,11 @@ def _codes(call: Call, where: KeyPath, own_codes: OwnCodes) -> Iterator[Problem]
         if may_never_be_retried(code, own_codes):
             what = f"a card declined with {code} must never be tried again"
             yield Problem(at, what, "remove it: the schemes forbid it")
+        elif code not in own_codes and is_about_the_request(code):
+            what = f"{code} declines the same request again"
+            yield Problem(
+                at, what, f"remove it, or declare what it means here: codes: {{{code!r}: …}}"
+            )
         else:
             yield from check_decline_code(at, code, own_codes)
 

@@ -124,6 +124,12 @@ def is_forbidden(code: str, scheme: str = "") -> bool:
     return known is not None and known.retry == "never"
 
 
+def is_about_the_request(code: str) -> bool:
+    """Whether a decline with the code will come again until the card or the request is another."""
+    known = lookup(code)
+    return known is not None and (known.kind, known.retry) == ("business", "no")
+
+
 def names_a_duplicate(code: str) -> bool:
     """Whether the code says that the same payment was requested before."""
     known = lookup(code)

@@ -16,16 +16,18 @@ links:
   gateway:
     role: gateway
     calls:
-      screen: {to: b}
-      authenticate: {to: c}
+      screen: {to: d}
+      authenticate: {to: e}
       authorise:
         to: a
         timeout: 2s
         POLICY
         fallback: [STEP]
-  a: {role: issuer, idempotency: none}
-  b: {role: fraud}
-  c: {role: authentication}
+  a: {role: processor, idempotency: none, calls: {authorise: {to: c, fallback: [{to: b}]}}}
+  b: {role: issuer}
+  c: {role: issuer}
+  d: {role: fraud}
+  e: {role: authentication}
 """
 
 
@@ -77,6 +79,7 @@ def test_every_fallback_can_be_declared(tmp_path: Path, step: str) -> None:
     [
         ("breaker: {slow_rate: 80%}", "12:30: no call is slow without slow_after; add slow_after"),
         ("retry: {codes: ['41']}", "12:25: a card declined with 41 must never be tried again"),
+        ("retry: {codes: ['58']}", "12:25: 58 declines the same request again; remove it, or"),
         ("retry: {codes: [zz]}", "12:25: unknown response code 'zz'"),
         ("hedge: {after: 3s, to: b}", "12:24: the call times out before its hedge is sent"),
         ("hedge: {after: 1s}", "12:16: 'a' has no idempotency keys: the hedge would move money"),
