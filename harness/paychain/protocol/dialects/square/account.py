@@ -189,7 +189,7 @@ class Account:
         # same one may still be on its way.
         if known is None or known[0] != body:
             known = self.made_by_key[path, key] = body, new()
-        return known[1]  # type: ignore[no-any-return]
+        return known[1]
 
     def made_once(self, name: str) -> bool:
         """Whether a customer or a card with this id is made for the first time."""
