@@ -72,8 +72,13 @@ class Shop(AnyShop):
         }
         made: dict[str, Any] = self.client.ask("refund", body)["refund"]
         assert made["status"] == "PENDING"
-        own = self.event(lambda event: bool(event["data"]["id"] == made["id"]))
-        assert own["data"]["object"]["refund"]["status"] == "COMPLETED"
+        for kind, status in (("created", "PENDING"), ("updated", "COMPLETED")):
+            own = self.event(
+                lambda event, kind=kind: bool(
+                    event["type"] == f"refund.{kind}" and event["data"]["id"] == made["id"]
+                )
+            )
+            assert own["data"]["object"]["refund"]["status"] == status
         return made
 
     def shown(self, name: str) -> dict[str, Any]:

@@ -92,6 +92,15 @@ def test_a_paid_order_without_its_amount_could_not_be_read() -> None:
     assert "no amount at 'sum.charged'" in entry.problem
 
 
+@pytest.mark.parametrize("currency", ["EUR", "USD"])
+def test_an_order_in_another_currency_is_not_paid_where_the_books_say_the_currency(
+    currency: str,
+) -> None:
+    body = f'{{"state": "paid", "currency": "{currency}", "sum": {{"charged": 1250}}}}'
+    paid = {"where": {"state": "paid", "currency": "{currency}"}}
+    assert answered(200, body, paid=paid).is_paid == (currency == ORDER.currency)
+
+
 def test_without_an_amount_only_the_state_is_known() -> None:
     assert answered(200, '{"state": "paid"}', amount=None) == OrderInBooks(True, 0)
 

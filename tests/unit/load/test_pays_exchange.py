@@ -249,6 +249,27 @@ def test_a_template_that_describes_no_answer_is_doubted() -> None:
     assert trying.doubts.problems() == []
 
 
+@pytest.mark.parametrize(
+    ("got", "code"),
+    [
+        (HttpResponse(200), "200 without a body"),
+        (HttpResponse(204), "204"),
+        (HttpResponse(200, b"<p>Paid", {"content-type": "text/html"}), "200 HTML page"),
+        (HttpResponse(200, b"paid"), "200 not JSON"),
+        (HttpResponse(200, b"[]"), "200 not an object"),
+        (HttpResponse(200, gzip.compress(b"{}"), {"content-encoding": "gzip"}), "200 compressed"),
+        (HttpResponse(200, b"{}"), "200"),
+        (HttpResponse(302), "302"),
+        (MalformedHttp("not an answer: Duplicate Content-Length", sent=True), "Duplicate Content"),
+        (MalformedHttp("more than 4,194,304 bytes", sent=True), "more than 4,194,304 bytes"),
+    ],
+)
+def test_what_was_wrong_with_an_answer_is_the_code_of_its_hop(got: Got, code: str) -> None:
+    reply = Trying(ORDERS).gets(got).reply
+    assert reply.result is HopResult.MALFORMED
+    assert reply.code.startswith(code)
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_service_that_fails_casts_no_doubt_on_the_template(status: int) -> None:
     assert Trying(ORDERS).gets(answer(status)).doubts.problems() == []

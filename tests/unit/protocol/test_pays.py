@@ -162,7 +162,7 @@ def test_the_newest_answer_that_has_a_field_gives_it() -> None:
         (answered(202, {"state": "open"}), None, ""),
         # A status that is declared, but not this body; errors that nobody declared.
         (answered(200, {"state": "refused"}), HopResult.MALFORMED, "200"),
-        (answered(200, "<html>"), HopResult.MALFORMED, "200"),
+        (answered(200, "<html>"), HopResult.MALFORMED, "200 not JSON"),
         (answered(402, {"state": "paid"}), HopResult.HTTP_ERROR, "402"),
         (answered(404, {"error": "no such order"}), HopResult.HTTP_ERROR, "404"),
         (answered(422), HopResult.HTTP_ERROR, "422"),

@@ -34,6 +34,7 @@ from paychain.protocol.pays.outcomes import (
     json_of,
     pending,
     shortened,
+    why_unreadable,
 )
 from paychain.protocol.pays.requests import own_headers, page_at
 from paychain.protocol.pays.template import PaysTemplate
@@ -253,7 +254,7 @@ class ByAdapter:
             except StopIteration as end:
                 return self._ended(end.value)
             except WireError as failure:
-                return Reply(failure_of(failure))
+                return Reply(failure_of(failure), why_unreadable(failure))
             except Exception as failure:  # a user's code may raise anything
                 return self._failed(failure)
             value = error = None

@@ -12,7 +12,7 @@ from paychain.payments.journal import Decision, DecisionKind
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.pays.json_path import find, parse_path, text_of
-from paychain.protocol.pays.outcomes import json_of, read, why_not_json
+from paychain.protocol.pays.outcomes import NO_CONTENT, json_of, read, why_not_json
 from paychain.protocol.pays.requests import Values, written
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -20,7 +20,6 @@ from paychain.wire.http import HttpRequest, HttpResponse
 # What a paid order's entry states.
 SAME, OTHER, UNSTATED = "the order's amount", "another amount", ""
 BooksTemplate = PaysTemplate  # one request, or none, and what a paid order looks like
-NO_CONTENT = 204
 _SUCCESS, _REDIRECTS = range(200, 300), range(300, 400)
 _REFUSALS = frozenset({400, 401, 403, 405, 408, 425, 429})  # whatever the order is
 BOOKS = "books"  # the operation of what is noted of an entry

@@ -24,6 +24,7 @@ from paychain.protocol.pays.outcomes import (
     read,
     shortened,
     unexpected,
+    why_unreadable,
 )
 from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, written
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate, RequestTemplate
@@ -81,7 +82,7 @@ class ByTemplate:
         """The next step, the next look, or the payment's outcome."""
         if isinstance(got, WireError):
             self._note_unreadable(got)
-            failed = Reply(failure_of(got))
+            failed = Reply(failure_of(got), why_unreadable(got))
             return failed if self._pending is None else self._look_later(failed, now_ns)
         self._got = got
         if not self._page:

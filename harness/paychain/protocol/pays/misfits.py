@@ -49,7 +49,7 @@ def shown(response: HttpResponse) -> str:
     """An answer in a few words, with where it leads."""
     location = response.headers.get("location", "")
     if response.status in _REDIRECTS and location:
-        return f"{response.status} to {shortened(location, MAX_QUOTED)}"
+        return f"{response.status} to {shortened(location_of(response), MAX_QUOTED)}"
     return quoted(response)
 
 

@@ -17,8 +17,9 @@ from paychain.protocol.pays.placeholders import fill
 from paychain.protocol.pays.requests import Values
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
 from paychain.protocol.reply import Reply, reply_of
-from paychain.wire.http import HttpResponse
+from paychain.wire.http import HttpResponse, MalformedHttp, WireError
 
+NO_CONTENT = 204
 MAX_CODE = 60  # characters of a decline's reason that are kept
 MAX_QUOTED = 120  # characters of an answer that a message quotes
 _CARD_NUMBER = re.compile(r"\d[\d -]{10,21}\d")
@@ -123,7 +124,28 @@ def unexpected(response: HttpResponse) -> Reply:
     """The reply of an answer that no pattern describes."""
     if response.status >= 400:
         return Reply(HopResult.HTTP_ERROR, str(response.status))
-    return Reply(HopResult.MALFORMED, str(response.status))
+    return Reply(HopResult.MALFORMED, f"{response.status} {_form(response)}".strip())
+
+
+def _form(response: HttpResponse) -> str:
+    """What the body of a success is instead of an object, for reports; "" for an object."""
+    if not 200 <= response.status < 300 or response.status == NO_CONTENT:
+        return ""
+    if not response.body:
+        return "without a body"
+    if response.headers.get("content-encoding"):
+        return "compressed"
+    if "html" in response.headers.get("content-type", ""):
+        return "HTML page"
+    if why_not_json(response):
+        return "not JSON"
+    return "" if isinstance(json_of(response), dict) else "not an object"
+
+
+def why_unreadable(error: WireError) -> str:
+    """What was wrong with an answer that is no HTTP; "" where there was none."""
+    text = str(error).removeprefix("not an answer: ")
+    return shortened(text, MAX_CODE) if isinstance(error, MalformedHttp) else ""
 
 
 def quoted(response: HttpResponse) -> str:
@@ -194,7 +216,7 @@ def _ambiguity(pattern: AnswerPattern, response: HttpResponse) -> str:
     if not field:
         return ""
     twice = f"{pattern.outcome} answers have '{field}' more than once"
-    return f"{twice}, and readers differ in which one they take: {quoted(response)}"
+    return f"{twice}, and readers differ in which one they take"
 
 
 def _code(pattern: AnswerPattern, response: HttpResponse) -> tuple[str, str]:

@@ -133,9 +133,12 @@ def _is_in_time(created_s: int, term: dict[str, Any]) -> bool:
 
 
 def _is_within(value: Decimal, term: dict[str, Any]) -> bool:
-    bounds = {how: decimal_of(str(wanted)) for how, wanted in term.items()}
-    if None in bounds.values():
-        return False
+    bounds: dict[str, Decimal] = {}
+    for how, wanted in term.items():
+        bound = decimal_of(str(wanted))
+        if bound is None:
+            return False
+        bounds[how] = bound
     return bounds.get("is", value) == value and bounds.get("min", value) <= value <= bounds.get(
         "max", value
     )
