@@ -174,6 +174,21 @@ def test_nothing_is_sold_at_an_old_price(
     assert set(judged(run_virtually(tmp_path, text, away))) == rules
 
 
+@pytest.mark.parametrize(
+    ("chain", "rules"),
+    [
+        ("crypto-onramp", set()),
+        ("crypto-onramp-absurd-price", {"price_within_bounds"}),
+    ],
+)
+def test_nothing_is_sold_at_an_absurd_price(tmp_path: Path, chain: str, rules: set[str]) -> None:
+    result = in_virtual_time((chain, "absurd-price"), tmp_path)
+    assert set(judged(result)) == rules
+    (during,) = (each for each in result.phases if each.kind == "fault")
+    # Whoever checks sells nothing meanwhile, but what was quoted before is delivered.
+    assert (during.approved < 10) is (not rules)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
@@ -216,6 +231,7 @@ def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
         thorough(("exchange-deposit-quorum-of-one", "no_credit_without_transfer", "reorg", 5)),
         thorough(("crypto-onramp-new-nonce", "sent_once", "lost_answer", 5)),
         thorough(("crypto-onramp-stale-price", "no_stale_price", "http_error", 15)),
+        thorough(("crypto-onramp-absurd-price", "price_within_bounds", "price_jump", 5)),
     ],
 )
 def test_the_search_finds_what_is_wrong(chain: str, rule: str, kind: str, payments: int) -> None:

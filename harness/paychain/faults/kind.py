@@ -278,8 +278,9 @@ class StateFaultKind(LinkFaultKind):
         """Only some roles have such a state."""
         if link.role in self.roles:
             return None
-        what = f"{name} is not a {' or '.join(sorted(self.roles))}"
-        return what, f"name a link with the role {' or '.join(sorted(self.roles))}"
+        roles = " or ".join(sorted(self.roles))
+        article = "an" if roles[0] in "aeiou" else "a"
+        return f"{name} is not {article} {roles}", f"name a link with the role {roles}"
 
 
 class OutageKind(ProcessFaultKind):

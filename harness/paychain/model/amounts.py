@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
-from paychain.model.crypto import Prices
+from paychain.model.crypto import PriceBounds, Prices
 from paychain.payments.money import PRICE_UNIT, assets, to_minor
 
 
@@ -43,9 +43,10 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
                 what, _, hint = str(error).partition("; ")
                 yield Problem(at, what, hint or f"write {declared:.{assets()[currency]}f}")
         case Prices():
-            if declared.of * PRICE_UNIT % 1:
-                what = f"'{declared.of}' has more digits than a price has"
-                yield Problem((*at, "of"), what, f"write {declared.of:.6f}")
+            yield from _price(declared.of, (*at, "of"))
+        case PriceBounds():
+            yield from _price(declared.lowest, (*at, "lowest"))
+            yield from _price(declared.highest, (*at, "highest"))
         case BaseModel():
             for name, field in type(declared).model_fields.items():
                 value = getattr(declared, name)
@@ -62,3 +63,9 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
                     yield from check_amounts(value, currency, (*at, number))
         case _:
             pass
+
+
+def _price(price: Decimal, at: KeyPath) -> Iterator[Problem]:
+    if price * PRICE_UNIT % 1:
+        what = f"'{price}' has more digits than a price has"
+        yield Problem(at, what, f"write {price:.6f}")

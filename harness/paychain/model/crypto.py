@@ -164,8 +164,21 @@ class Prices(Declared):
     every: Annotated[Span, Field(description="The time from one price to the next.")] = 1.0
 
 
+class PriceBounds(Declared):
+    """The prices that may be right: others are refused, however new they are."""
+
+    lowest: Annotated[Amount, Field(gt=0, description="The lowest price that is sold at.")]
+    highest: Annotated[Amount, Field(gt=0, description="The highest price that is sold at.")]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.lowest >= self.highest:
+            raise ValueError("no price is within these bounds; write the lower one as lowest")
+        return self
+
+
 class Price(Declared):
-    """The oldest price that a gateway may sell at, and how long what it quoted holds.
+    """The oldest price that a gateway may sell at, within which bounds, and how long it holds.
 
     What is not paid by then is not sold, and its hold is released. `checked: false` takes whatever
     price there is, for however long: a mistake that is common, so it can be declared and tested.
@@ -176,8 +189,12 @@ class Price(Declared):
         Span | None,
         Field(description="How long a quote is valid for holding its money; default: no limit."),
     ] = None
+    bounds: Annotated[
+        PriceBounds | None, Field(description="The prices that may be right; default: any.")
+    ] = None
     checked: Annotated[
-        bool, Field(description="Whether the gateway checks how old a price and a quote are.")
+        bool,
+        Field(description="Whether the gateway checks the age and bounds of prices and quotes."),
     ] = True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import pairwise
 
 from paychain.declaration.problem import Problem, unknown
@@ -100,6 +101,14 @@ def _price(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem
             what = f"the role {behind.role} quotes no prices"
             yield Problem((*at, "calls", "quote", "to"), what, "name an oracle")
         prices = behind.prices if behind is not None else None
+        bounds = link.price.bounds if link.price is not None else None
+        if prices is not None and bounds is not None:
+            deviation = Decimal(str(prices.moves))
+            lowest, highest = prices.of * (1 - deviation), prices.of * (1 + deviation)
+            if lowest < bounds.lowest or highest > bounds.highest:
+                what = f"{target} reports prices from {lowest:f} to {highest:f}, and some of them "
+                what += "are refused"
+                yield Problem((*at, "price", "bounds"), what, "write wider bounds")
         if prices is None or link.price is None or not link.price.checked:
             continue
         if prices.every > link.price.max_age:

@@ -133,6 +133,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "no_credit_before_final": ("credited_early",),
     "no_stale_price": ("stale_price",),
     "quote_kept": ("stale_price",),
+    "price_within_bounds": ("stale_price",),
     "no_credit_without_transfer": ("split_quorum",),
     "deposits_credited": ("memory_outbox",),
     "held_not_lost": ("late_answer_dropped", "memory_outbox"),

@@ -33,9 +33,9 @@ def test_every_kind_of_fault_has_a_switch_with_a_meaning(chain: Chain) -> None:
         assert parameters.facts.meaning
         for values in parameters.facts.switch:
             if kind in OF_A_LEDGER:
-                payouts = load_chain("stablecoin-payout").model
-                name = next(name for name, link in payouts.links.items() if has(link.role, kind))
-                assert switch(payouts, kind, dict(values), name)
+                onramp = load_chain("crypto-onramp").model
+                name = next(name for name, link in onramp.links.items() if has(link.role, kind))
+                assert switch(onramp, kind, dict(values), name)
             else:
                 own = chain if kind in SHARED else alone(chain, "processor-a")
                 assert switch(own, kind, dict(values))

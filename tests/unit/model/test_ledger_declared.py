@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from paychain.declaration.yaml_text import parse
 from paychain.faults.fault import Fault
@@ -310,6 +311,14 @@ PRICED = SALES.replace("EURC", "BTC").replace(
 )
 
 
+def test_bounds_of_prices_have_an_order_and_the_digits_of_prices() -> None:
+    bounds = "max_age: 5s, bounds: {lowest: 50000.0000001, highest: 70000}"
+    (found,) = problems("max_age: 5s", bounds, of=PRICED)
+    assert found.startswith("links.onramp.price.bounds.lowest: '50000.0000001' has more digits")
+    with pytest.raises(ValidationError, match="no price is within these bounds"):
+        problems("max_age: 5s", "max_age: 5s, bounds: {lowest: 2, highest: 2}", of=PRICED)
+
+
 def test_what_has_a_price_need_not_be_at_par() -> None:
     chain = Chain.model_validate(parse(PRICED).value)
     assert check_chain(chain) == []
@@ -327,6 +336,16 @@ def test_what_has_a_price_need_not_be_at_par() -> None:
         ("quote: {to: oracle}", "quote: {to: node}", "the role node quotes no prices"),
         ("moves: 5%}", "every: 7s}", "oracle has a new price every 7 s, and older ones than"),
         (", prices: {of: 60000, moves: 5%}", "", "links.oracle: the role oracle needs 'prices'"),
+        (
+            "max_age: 5s",
+            "max_age: 5s, bounds: {lowest: 57001, highest: 70000}",
+            "oracle reports prices from 57000.00 to 63000.00, and some of them are refused",
+        ),
+        (
+            "max_age: 5s",
+            "max_age: 5s, bounds: {lowest: 50000, highest: 62999}",
+            "links.onramp.price.bounds: oracle reports prices from",
+        ),
     ],
 )
 def test_mistakes_in_prices_are_named(old: str, new: str, found: str) -> None:

@@ -408,6 +408,7 @@ EXPECTED = {
     ],
     "crypto-onramp": ONRAMP,
     "crypto-onramp-stale-price": ["stale_price onramp", *ONRAMP],
+    "crypto-onramp-absurd-price": ["stale_price onramp", *ONRAMP],
     "crypto-onramp-quotes": ONRAMP,
     "crypto-onramp-expired-quote": ["stale_price onramp", *ONRAMP],
     "crypto-onramp-captures-first": ["captured_before_transfer onramp", *ONRAMP],

@@ -78,6 +78,7 @@ def found(
         settling=frozenset({settling}),
         price_ages={"depositors": max_age},
         quote_times={"depositors": 100},
+        price_bounds={"depositors": (PRICE_UNIT // 2, 2 * PRICE_UNIT)},
         on_chain=on_chain(
             customer(outcome), movements, decisions, settling=frozenset({settling}), scale=scale
         ),
@@ -211,6 +212,22 @@ def test_coins_balance_at_the_price_that_they_were_sold_at() -> None:
     twice = [quoted(50, 2 * PRICE_UNIT), COINS_SIGNED, REPORTED]
     assert bought([HELD, half, TAKEN], twice) == {}
     assert bought([HELD, half, TAKEN], twice[1:]) == {"legs_balance": AMOUNT // 2}
+
+
+def test_a_price_outside_its_bounds_is_found_however_new_it_is() -> None:
+    # The bounds are a half and two: at three, a third of the coins; at a tenth, ten times as many.
+    for price, sent, text in ((3.0, 1 / 3, "price of 3,"), (0.1, 10, "price of 0.1,")):
+        asset = coins(300)
+        asset = msgspec.structs.replace(asset, amount_minor=round(asset.amount_minor * sent))
+        new = quoted(50, round(price * PRICE_UNIT))
+        broken = found(
+            [HELD, asset, TAKEN], [new, COINS_SIGNED, REPORTED], settling="issuer", scale=10_000
+        )
+        assert amounts(broken) == {"price_within_bounds": AMOUNT}
+        assert text in broken["price_within_bounds"].text
+        assert "its bounds are 0.5 and 2" in broken["price_within_bounds"].text
+        # Nothing was sold at it.
+        assert bought([], [new], Outcome.DECLINED) == {}
 
 
 def test_a_price_that_is_older_than_its_limit_is_stale() -> None:

@@ -14,7 +14,7 @@ from paychain.model.policy import Call
 from paychain.model.roles import ROLES, RoleFacts
 from paychain.model.third_parties import closed_calls, lacking
 from paychain.payments.journal import DecisionKind
-from paychain.payments.money import to_minor
+from paychain.payments.money import PRICE_UNIT, to_minor
 from paychain.payments.rules.rule import Needs
 
 QUEUE_GRACE_S = 1.0  # a queue's last try may begin just before its time is over
@@ -48,6 +48,7 @@ class Parties:
     at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
     units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
     price may be when something is sold, `quote_times`: how long a quote holds, both in ns by link.
+    `price_bounds`: the lowest and the highest price, in millionths of the currency.
     `duplicate_codes`: by which links refuse a payment as the repeat of another one.
     """
 
@@ -72,6 +73,7 @@ class Parties:
     price_ages: Mapping[str, int] = field(default_factory=dict)
     quote_times: Mapping[str, int] = field(default_factory=dict)
     duplicate_codes: frozenset[str] = frozenset()
+    price_bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -135,6 +137,11 @@ class Parties:
                 for name, link in chain.links.items()
                 if link.price is not None and link.price.holds_for is not None
             },
+            price_bounds={
+                name: (int(bounds.lowest * PRICE_UNIT), int(bounds.highest * PRICE_UNIT))
+                for name, link in chain.links.items()
+                if link.price is not None and (bounds := link.price.bounds) is not None
+            },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -152,6 +159,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("prices")
     if any(link.price is not None and link.price.holds_for for link in chain.links.values()):
         found.add("quotes")
+    if any(link.price is not None and link.price.bounds for link in chain.links.values()):
+        found.add("price bounds")
     if any(link.credits for link in chain.links.values()):
         found.add("deposits")
     if chain.rail is not None:

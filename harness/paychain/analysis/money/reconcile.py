@@ -195,6 +195,7 @@ def reconcile(
         order_minor=customer.order_minor,
         price_ages=parties.price_ages,
         quote_times=parties.quote_times,
+        price_bounds=parties.price_bounds,
         shown_minor=customer.approved_minor,
         scheme=customer.scheme,
         # A provider's account has a name of its own, which only the merchant's service knows.

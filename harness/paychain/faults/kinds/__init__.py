@@ -21,6 +21,7 @@ from paychain.faults.kinds.latency import Latency
 from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.faults.kinds.malformed import Malformed
+from paychain.faults.kinds.price_jump import PriceJump
 from paychain.faults.kinds.rate_limit import RateLimit
 from paychain.faults.kinds.refuse import Refuse
 from paychain.faults.kinds.reorg import Reorg
@@ -61,5 +62,6 @@ KINDS: dict[str, type[FaultKind]] = {
     "halt": Halt,
     "reorg": Reorg,
     "fee_spike": FeeSpike,
+    "price_jump": PriceJump,
     "lies": Lies,
 }

@@ -199,7 +199,7 @@ def _more_agree(declared: DeclaredCall, asked: int, needed: int) -> Edit:
 
 
 def stale_price(chain: Chain) -> Iterator[Weakness]:
-    """Gateways that sell at any price, however old it is."""
+    """Gateways that sell at any price, however old or absurd it is."""
     for name, link in chain.links.items():
         if link.price is None or link.price.checked:
             continue
@@ -209,7 +209,8 @@ def stale_price(chain: Chain) -> Iterator[Weakness]:
             kind="stale_price",
             path=key,
             subject=f"link {name}",
-            what=f"{name} does not check how old {what}",
+            what=f"{name} does not check how old {what}"
+            + (", nor its bounds" if link.price.bounds is not None else ""),
             hint="compare its publication time with the clock, and refuse expired prices",
             remedy=Edit(key, value=True),
         )

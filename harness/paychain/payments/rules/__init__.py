@@ -66,6 +66,7 @@ ALL_RULES = (
     payouts.legs_balance,
     payouts.no_stale_price,
     payouts.quote_kept,
+    payouts.price_within_bounds,
     deposits.credited_once,
     deposits.no_credit_before_final,
     deposits.no_credit_without_transfer,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from paychain.payments.money import PRICE_UNIT
 from paychain.payments.rules.beyond import freed, quoted, reserved
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
@@ -173,3 +174,21 @@ def no_stale_price(payment: Reconciled) -> Finding | None:
         return None
     text = f"{used.link} sold at a price that was {age_ns / 1e9:.1f} s old"
     return Finding.of(payment, payment.amount_minor, f"{text}; its limit is {max_age_ns / 1e9:g} s")
+
+
+@money_rule("Price within bounds", judged="at_any_time", beyond=quoted, needs="price bounds")
+def price_within_bounds(payment: Reconciled) -> Finding | None:
+    """Nothing is sold at a price outside the bounds that its link declares, however new it is.
+
+    A price that the payment was declined at, or never used, is none.
+    """
+    chain = payment.on_chain
+    if chain is None or not chain.quoted or not chain.transactions:
+        return None
+    used = chain.quoted[-1]
+    lowest, highest = payment.price_bounds.get(used.link, (used.price, used.price))
+    if lowest <= used.price <= highest:
+        return None
+    price, least, most = (each / PRICE_UNIT for each in (used.price, lowest, highest))
+    text = f"{used.link} sold at a price of {price:g}; its bounds are {least:g} and {most:g}"
+    return Finding.of(payment, payment.amount_minor, text)

@@ -108,6 +108,7 @@ class Reconciled:
     transfer: AccountTransfer | None = None
     price_ages: Mapping[str, int] = field(default_factory=dict)
     quote_times: Mapping[str, int] = field(default_factory=dict)
+    price_bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     reused_keys: Sequence[str] = ()
     done_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()

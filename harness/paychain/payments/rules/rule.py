@@ -33,8 +33,8 @@ class PaymentEvidence(Protocol):
 # Whose money is held is a question of the whole order; what the books say, of each payment.
 Per = Literal["payment", "order"]
 # What a chain must have for a rule to be about it: one of the user's own services, its books, a
-# ledger, an exchange that credits deposits, an oracle's prices, quotes that hold for a time, a call
-# that must fail closed, banks, links that report an outcome after their answer.
+# ledger, an exchange that credits deposits, an oracle's prices, quotes that hold for a time, bounds
+# of prices, a call that must fail closed, banks, links that report an outcome after their answer.
 Needs = Literal[
     "",
     "own service",
@@ -43,6 +43,7 @@ Needs = Literal[
     "deposits",
     "prices",
     "quotes",
+    "price bounds",
     "closed call",
     "banks",
     "reports",

@@ -18,6 +18,7 @@ from zlib import crc32
 import msgspec
 
 from paychain.model.chain import Chain
+from paychain.model.crypto import Price
 from paychain.payments.codes import IN_PROGRESS, SYSTEM_MALFUNCTION
 from paychain.payments.instrument import published
 from paychain.payments.journal import DecisionKind
@@ -95,7 +96,7 @@ class Sale:
         if quote is None:
             return self._refused()
         now_ns = self._context.now_ns()
-        if declared.checked and now_ns - quote.at_ns > declared.max_age * 1e9:
+        if declared.checked and not _is_good(quote, declared, now_ns):
             return self._refused()
         self._quoted[request.payment] = quote
         self._quoted_ns[request.payment] = now_ns
@@ -190,3 +191,13 @@ class Sale:
                 detail=ended.outcome.value,
             )
         purchase.answerable.set()
+
+
+def _is_good(quote: Quote, declared: Price, now_ns: int) -> bool:
+    """Whether a price is new enough, and one that may be right."""
+    if now_ns - quote.at_ns > declared.max_age * 1e9:
+        return False
+    bounds = declared.bounds
+    return (
+        bounds is None or bounds.lowest * PRICE_UNIT <= quote.price <= bounds.highest * PRICE_UNIT
+    )
