@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Coroutine, Generator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -26,6 +26,7 @@ from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, to_minor
 from paychain.payments.outcome import HopResult
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.pays.outcomes import approved, declined, json_of, pending, without_cards
 from paychain.protocol.pays.requests import own_headers, page_at, path_of
 from paychain.protocol.pays.template import PaysTemplate
@@ -129,7 +130,7 @@ class Http:
         data = body.encode() if isinstance(body, str) else body
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         sent |= own_headers(self._payment, self._span)
-        to = page_at(self._pages, urlsplit(path).netloc)
+        to = page_at(self._pages, split_address(path).netloc)
         if to:
             path = path_of(path)
         if not path.startswith("/"):

@@ -9,11 +9,11 @@ step 1 ─▶ … ─▶ last step ─▶ approved · declined · rejected      
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected, without_cards
 from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
@@ -172,7 +172,7 @@ class ByTemplate:
             self._answers_in_doubt.note_unexpected(text, text + given)
             return Reply(HopResult.MALFORMED)
         self._page = ""
-        host = urlsplit(http.target).netloc
+        host = split_address(http.target).netloc
         if host:
             self._page = page_at(self._attempt.entry.pages, host)
             http.target = self._target(http.target)
@@ -201,10 +201,10 @@ class ByTemplate:
         location = response.headers.get("location", "")
         if not is_redirect or not location or self._redirects >= MAX_REDIRECTS:
             return None
-        entry, host = self._attempt.entry, urlsplit(location).netloc
+        entry, host = self._attempt.entry, split_address(location).netloc
         if page := page_at(entry.pages, host):
             self._page = page
-        elif host and (self._page or host == urlsplit(entry.url).netloc):
+        elif host and (self._page or host == split_address(entry.url).netloc):
             # A provider sends the customer back to wherever the service says that it is.
             self._page = ""
         elif host:
@@ -233,7 +233,7 @@ class ByTemplate:
 
     def _given(self, response: HttpResponse) -> Given:
         location = response.headers.get("location", "")
-        host = urlsplit(location).netloc
+        host = split_address(location).netloc
         if location and not page_at(self._attempt.entry.pages, host):
             location = path_of(location)
         return Given(json_of(response), location)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from paychain.payments.errors import either
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.pays.json_path import find, parse_path, text_of
 from paychain.protocol.pays.outcomes import has_value, is_text, json_of, quoted, without_cards
 from paychain.protocol.pays.requests import Values
@@ -48,7 +48,7 @@ def _hint(patterns: Sequence[AnswerPattern], response: HttpResponse, values: Val
     status = response.status
     if status in _REDIRECTS:
         location = response.headers.get("location", "")
-        if urlsplit(location).netloc:
+        if split_address(location).netloc:
             return "customers follow redirects to the service's own pages only"
         return "customers follow only a few redirects: this may be a redirect loop"
     if status in _HINTS:

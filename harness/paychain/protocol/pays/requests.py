@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from paychain.payments.checkout_card import checkout_card
 from paychain.payments.money import exponent
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.envelope import headers_of
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.pays.json_path import find, parse_path, text_of
@@ -154,7 +155,7 @@ def own_headers(payment: str, span: str) -> dict[str, str]:
 
 def path_of(location: str) -> str:
     """Path and query of an address."""
-    parts = urlsplit(location)
+    parts = split_address(location)
     path = parts.path or "/"
     if not path.startswith("/"):
         path = f"/{path}"
