@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
+from paychain.payments.web_addresses import split_address
 from paychain.processes.loopback import is_loopback
 from paychain.processes.tokens import MISSING, is_token
 
@@ -36,7 +36,7 @@ class RequestGuard:
         if not self._is_ours(host):
             return f"'{host[:100]}' is not an address of this board"
         origin = headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and split_address(origin).netloc.lower() != host.lower():
             return "requests from other sites are refused"
         if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not (
             method in READING
@@ -57,7 +57,7 @@ class RequestGuard:
     def _is_ours(self, host: str) -> bool:
         """Whether a host is this board. Addresses are: only a name can be pointed elsewhere."""
         try:
-            name = (urlsplit(f"//{host}").hostname or "").lower()
+            name = (split_address(f"//{host}").hostname or "").lower()
         except ValueError:
             return False
         if name in ("localhost", self.host.lower()):

@@ -30,11 +30,10 @@ from paychain.cli.explore_options import (
     SearchSeed,
     Success,
     WorksAgain,
-    given,
     listed,
 )
 from paychain.cli.explore_specs import ExploreOptions
-from paychain.cli.options import ChainName, ClusterOption, PartOption
+from paychain.cli.options import MAX_JOBS, ChainName, ClusterOption, PartOption, given
 from paychain.payments.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,6 +78,9 @@ def explore(
 
     share = Part.read(part)
     parts = ["part"] * (share != WHOLE)
+    if cluster is None and (jobs or 1) > MAX_JOBS:
+        what = f"{jobs} searches are too many for one machine"
+        raise UserError(what, hint=f"use at most {MAX_JOBS}, or split the search: --part I/N")
     _refuse_without_effect(context, parts, live=live, actions=actions, jobs=jobs)
     loaded = load_chain(chain)
     replayed_on = _service_of(service, loaded.model, is_confirmed=confirm)

@@ -272,5 +272,6 @@ def nothing_found_lines(result: LiveResult) -> list[str]:
         return []
     if result.scripts < ENOUGH_SCRIPTS:
         scripts = count(result.scripts, "script")
-        return [f"{scripts} are too few to rely on: search longer with --for"]
+        be = "is" if result.scripts == 1 else "are"
+        return [f"{scripts} {be} too few to rely on: search longer with --for"]
     return ["no script broke a rule: evidence, not proof"]

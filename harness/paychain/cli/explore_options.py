@@ -47,6 +47,7 @@ Jobs = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=10_000,
         help="searches at once, each with its own seed; default: 1, or with --cluster one for "
         "each thread of its workers",
     ),
@@ -107,17 +108,6 @@ Outages = Annotated[
         "fails, e.g. 10%"
     ),
 ]
-
-
-def given(context: typer.Context, parameters: Sequence[str]) -> list[str]:
-    """Those of these parameters that the user gave a value; the others have their defaults."""
-    sources = {name: context.get_parameter_source(name) for name in parameters}
-    # The enumeration of the sources has moved between versions of Typer; its names have not.
-    return [
-        name
-        for name, source in sources.items()
-        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
-    ]
 
 
 def listed(parameters: Sequence[str]) -> str:

@@ -157,8 +157,9 @@ def nothing_found_lines(result: SearchResult) -> list[str]:
     if result.was_interrupted:
         return []
     if result.schedules < ENOUGH_SCHEDULES:
+        be = "is" if result.schedules == 1 else "are"
         return [
-            f"{count(result.schedules, 'schedule')} are too few to rely on: known bugs took up to "
+            f"{count(result.schedules, 'schedule')} {be} too few to rely on: known bugs took up to "
             f"{SLOWEST_FIND:,} to find; search more with --budget {ENOUGH_SCHEDULES}"
         ]
     return ["no schedule broke a rule: evidence, not proof"]

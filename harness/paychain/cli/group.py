@@ -6,6 +6,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from paychain.cli.usage import reworded
+
 
 class CommandGroup(TyperGroup):
     """Commands whose help names a switch alone: `--quiet`, not `--quiet <bool>`."""
@@ -14,6 +16,17 @@ class CommandGroup(TyperGroup):
         """The command of a name, or None."""
         command = super().get_command(ctx, cmd_name)
         return None if command is None else _switches_alone(command, ctx)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command of the words."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            # Typer brings a click of its own in some versions: its errors are known by their looks.
+            message = getattr(error, "message", None)
+            if hasattr(error, "format_message") and isinstance(message, str):
+                error.message = reworded(message)  # type: ignore[attr-defined]
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the group itself."""

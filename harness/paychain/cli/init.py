@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from paychain.cli.options import given
 from paychain.cli.say import say
 from paychain.payments.errors import UserError, meant
 
@@ -55,7 +56,7 @@ _MOCKS = _Starter(
     files={
         "chains/shop.yaml": "shop.yaml",
         "chaos/processor-outage.yaml": "processor-outage.yaml",
-        "tests/test_payments.py": "test_payments.py",
+        "chaos/test_payments.py": "test_payments.py",
     },
     workflows={Ci.GITHUB: "github.yaml", Ci.GITLAB: "gitlab.yaml"},
     chain="chains/shop.yaml",
@@ -63,7 +64,7 @@ _MOCKS = _Starter(
     next_steps=(
         "paychain check {chain} {experiment}",
         "paychain run {chain} {experiment}",
-        "pytest chaos tests",
+        "pytest chaos",
     ),
 )
 _OWN = _Starter(
@@ -84,6 +85,7 @@ _OWN = _Starter(
 
 
 def init(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="folder of your repository")] = Path(),
     ci: Annotated[Ci, typer.Option(help="CI system to write a workflow for")] = Ci.GITHUB,
     service: Annotated[
@@ -104,6 +106,10 @@ def init(
     """
     from paychain.cli.wheel import origin, wheel_name, wheel_of_this_copy
 
+    if service is None and given(context, ("dialect",)):
+        raise UserError(
+            "--dialect is whose API your own service calls", hint='add --service "npm start"'
+        )
     values = {}
     starter = _MOCKS
     if service is not None:

@@ -15,6 +15,7 @@ import typer
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.on_cluster import opened
 from paychain.cli.options import (
+    MAX_JOBS,
     ChainName,
     ClusterOption,
     Format,
@@ -56,7 +57,7 @@ Resume = Annotated[
     Path | None, typer.Option(help="folder of a matrix to continue; created if it does not exist")
 ]
 MatrixFolder = Annotated[Path, typer.Option(help="folder for the matrix")]
-Jobs = Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")]
+Jobs = Annotated[int, typer.Option(min=0, max=MAX_JOBS, help="cells at once; 0: one per core")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print only the counts")]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")]
 
@@ -99,7 +100,7 @@ def matrix(
     faults = _faults(fault or ())
     share = Part.read(part)
     if resume is not None:
-        _refuse_a_run(resume)
+        _refuse_other_folder(resume)
     folder = resume or _new_folder(out, loaded.model.chain, share)
     spec = MatrixSpec(
         chain_name=chain,
@@ -148,14 +149,17 @@ def _new_folder(out: Path, chain: str, part: Part) -> Path:
     return out / (name if part == WHOLE else f"{name}-{part.slug}")
 
 
-def _refuse_a_run(folder: Path) -> None:
-    """Raise UserError for the folder of a run: no matrix is in it, nor belongs there."""
+def _refuse_other_folder(folder: Path) -> None:
+    """Raise UserError for a folder of something else, whose files a matrix could overwrite."""
     from paychain.report.result import FILE_NAME as RESULT
+    from paychain.runs.cells import CELLS
 
     if (folder / RESULT).exists():
         raise UserError(
             f"{folder} is a run", hint="name the folder that an interrupted matrix printed"
         )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CELLS).is_dir():
+        raise UserError(f"{folder} has files, but no matrix", hint="name an empty folder")
 
 
 def _print_nothing(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,8 @@ def chosen(format: ReportFormat, json: bool) -> ReportFormat:
     return ReportFormat.JSON
 
 
+MAX_JOBS = 256  # processes at once: more is a slip of the pen, and too much for one machine
+
 ChainName = Annotated[
     str,
     typer.Argument(metavar="CHAIN", help="chain, by name or path", autocompletion=names.chains),
@@ -54,6 +57,17 @@ ExperimentName = Annotated[
         autocompletion=names.experiments,
     ),
 ]
+
+
+def given(context: typer.Context, parameters: Sequence[str]) -> list[str]:
+    """Those of these parameters that the user gave a value; the others have their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in parameters}
+    # The enumeration of the sources has moved between versions of Typer; its names have not.
+    return [
+        name
+        for name, source in sources.items()
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
+    ]
 
 
 def refuse_file(folder: Path) -> Path:

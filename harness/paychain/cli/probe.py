@@ -27,6 +27,7 @@ class ProbeFormat(StrEnum):
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="where the handler listens")]
 Dialect = Annotated[str, typer.Option(help="whose webhooks it handles, such as stripe")]
+_EXAMPLE = "write one such as http://127.0.0.1:8000/webhooks/stripe"
 Secret = Annotated[
     str,
     typer.Option(
@@ -70,7 +71,7 @@ def probe(
     Example: paychain probe http://127.0.0.1:8000/webhooks/stripe --dialect stripe --secret whsec_x
     """
     from paychain.declaration.quantity import duration_seconds
-    from paychain.payments.money import to_minor
+    from paychain.payments.money import assets, to_minor
     from paychain.probe.report import as_json, junit_xml
     from paychain.probe.run import counted_by
     from paychain.probe.run import probe as run_probes
@@ -79,11 +80,15 @@ def probe(
     from paychain.processes.files import write_atomically
 
     _refuse_impossible(url, dialect, secret)
+    if currency not in assets():
+        raise UserError(f"unknown currency '{currency}'", hint=meant(currency, sorted(assets())))
     try:
         amount_minor = to_minor(amount, currency)
         sender = Sender(url=url, timeout_s=duration_seconds(timeout))
     except ValueError as error:
         raise UserError(str(error)) from error
+    if amount_minor <= 0:
+        raise UserError(f"nothing is paid with {amount} {currency}", hint="give an amount above 0")
     webhooks = ProbeWebhooks(
         dialect, secret, order=order, amount_minor=amount_minor, currency=currency
     )
@@ -111,14 +116,13 @@ def probe(
 
 def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
     """Raises UserError for what no handler could be probed with."""
-    from urllib.parse import urlsplit
-
+    from paychain.payments.web_addresses import split_address
     from paychain.protocol.dialects.vendors import VENDORS
     from paychain.protocol.vendor import is_verified_by_api, secret_problem
 
-    parts = urlsplit(url)
+    parts = split_address(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"'{url}' is not an address", hint="http://127.0.0.1:8000/webhooks/stripe")
+        raise UserError(f"'{url}' is not an address", hint=_EXAMPLE)
     if dialect not in VENDORS:
         raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
     if is_verified_by_api(VENDORS[dialect]):
@@ -126,6 +130,8 @@ def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
             f"the handler verifies webhooks of {dialect} by calling its API; probe has none",
             hint=f"let the service receive them in a chain: dialect: {dialect}",
         )
+    if not secret:
+        raise UserError("--secret is empty", hint="copy it from the webhook's settings")
     wrong = secret_problem(VENDORS[dialect], secret)
     if wrong:
         raise UserError(f"--secret is {wrong}", hint="copy it from the webhook's settings")

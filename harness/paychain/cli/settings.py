@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paychain.cli.usage import reworded
 from paychain.payments.errors import UserError, meant
 
 _OWN_FILE, _SHARED_FILE = "paychain.toml", "pyproject.toml"
@@ -145,7 +146,7 @@ def _value(context: Any, option: Any, setting: _Setting) -> Any:
         # Typer brings a click of its own in some versions: its errors are known by their looks.
         if not hasattr(error, "format_message"):
             raise
-        what = f"{name}: {getattr(error, 'message', error)}"
+        what = f"{name}: {reworded(str(getattr(error, 'message', error)))}"
         raise UserError(what.rstrip("."), where=setting.where) from None
     if isinstance(taken, Path) and setting.folder is not None:
         return str(setting.folder / taken)
@@ -158,7 +159,10 @@ def _refuse_unknown(file: _File, table: dict[str, Any], group: Any, words: Keys)
         if isinstance(value, dict):
             command = group.commands.get(key)
             if command is None:
-                hint = meant(key, group.commands)
+                shown = [name for name, each in group.commands.items() if not each.hidden]
+                hint = meant(key, shown)
+                if (*words, key) == _TABLE[:1]:
+                    hint = f"write its keys without [{'.'.join(_TABLE)}] in {_OWN_FILE}"
                 raise UserError(f"no command '{key}'", where=file.place((*words, key)), hint=hint)
             if _is_group(command):
                 _refuse_unknown(file, value, command, (*words, key))
@@ -170,14 +174,16 @@ def _refuse_unknown(file: _File, table: dict[str, Any], group: Any, words: Keys)
                     raise UserError(
                         f"paychain {' '.join((*words, key))} has no option '{name}'",
                         where=where,
-                        hint=meant(name, sorted(known)),
+                        hint=meant(name, _as_options(known)),
                     )
         else:
             known = {name for option in _all_options(group) for name in _keys(option)}
             if key not in known:
                 where = file.place((*words, key))
                 raise UserError(
-                    f"no command has an option '{key}'", where=where, hint=meant(key, sorted(known))
+                    f"no command has an option '{key}'",
+                    where=where,
+                    hint=meant(key, _as_options(known)),
                 )
 
 
@@ -198,6 +204,11 @@ def _keys(option: Any) -> list[str]:
     """How a file may name an option: `exit-zero` or `exit_zero`."""
     names = [name.removeprefix("--") for name in option.opts if name.startswith("--")]
     return [key for name in names for key in dict.fromkeys((name, name.replace("-", "_")))]
+
+
+def _as_options(keys: set[str]) -> list[str]:
+    """One name for each option of these keys: `exit-zero`, as the command line has it."""
+    return sorted({key.replace("_", "-") for key in keys})
 
 
 def _is_group(command: Any) -> bool:

@@ -75,7 +75,9 @@ def _digest(text: str) -> str:
 
     found = text.removeprefix("sha256:").lower()
     if len(found) != 64 or set(found) - set("0123456789abcdef"):
-        raise UserError(f"--head {text} is not a digest", hint="give all 64 digits that it printed")
+        raise UserError(
+            f"--head {text} is not a digest", hint="give all 64 digits that --history printed"
+        )
     return found
 
 

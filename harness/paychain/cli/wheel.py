@@ -10,9 +10,10 @@ import zipfile
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from paychain.payments.errors import UserError
+from paychain.payments.web_addresses import split_address
 
 _NAME = "paychain"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,7 +40,7 @@ def origin() -> str | None:
 def requirement(direct_url: str) -> str | None:
     """The requirement for the text of a direct_url.json (PEP 610); None if CI cannot install it."""
     origin = json.loads(direct_url)
-    parts = urlsplit(origin["url"])
+    parts = split_address(origin["url"])
     # A checkout by SSH or from a file needs a key or a folder that a CI job does not have.
     if parts.scheme != "https" or parts.hostname is None or "dir_info" in origin:
         return None

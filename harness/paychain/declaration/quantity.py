@@ -21,6 +21,11 @@ _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
 _BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(B|kB|MB)")
 _BYTE_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000}
 MAX_PART = 10  # wholes: more is a slip of the pen
+# So are these; a clock, a timer or a plan may also have no room for more.
+MAX_DAYS = 3_650
+MAX_RATE = 100_000  # per second
+MAX_BYTES = 10**12
+_SHOWN = 40  # characters of a value that is too large
 _BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _LARGE = re.compile(r"[0-9]{13,}(?:\.[0-9]+)?")
@@ -43,6 +48,12 @@ _RATE_WORDS = {
 MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in one cell
 
 
+def _cut(value: Any) -> str:
+    """A value of any length in a message."""
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def duration_seconds(value: Any) -> float:
     """Seconds for `300ms`, `2s`, `1m30s`, `1h`, `2d`."""
     if _BARE.fullmatch(str(value)):
@@ -54,7 +65,10 @@ def duration_seconds(value: Any) -> float:
     units = [unit_s for _, unit_s in parts]
     if units != sorted(set(units), reverse=True):
         raise ValueError(f"'{value}' is not a duration; write larger units first, such as 1m30s")
-    return sum(number * unit_s for number, unit_s in parts)
+    seconds = sum(number * unit_s for number, unit_s in parts)
+    if seconds > MAX_DAYS * _SECONDS["d"]:
+        raise ValueError(f"'{_cut(value)}' is too long; write at most {MAX_DAYS}d")
+    return seconds
 
 
 def rate_per_second(value: Any) -> float:
@@ -65,7 +79,10 @@ def rate_per_second(value: Any) -> float:
     if match is None:
         example = _in_units(value, _RATE_WORDS, "/") or "one such as 40/s or 600/min"
         raise ValueError(f"'{value}' is not a rate; write {example}")
-    return float(match[1]) / _SECONDS[match[2]]
+    rate = float(match[1]) / _SECONDS[match[2]]
+    if rate > MAX_RATE:
+        raise ValueError(f"'{_cut(value)}' is too high; write at most {MAX_RATE}/s")
+    return rate
 
 
 def _in_units(value: Any, words: Mapping[str, str], before: str) -> str:
@@ -120,7 +137,10 @@ def byte_count(value: Any) -> int:
     match = _BYTES.fullmatch(str(value))
     if match is None:
         raise ValueError(f"'{value}' is not a size; write one such as 100B, 32kB or 1MB")
-    return int(float(match[1]) * _BYTE_UNITS[match[2]])
+    size = float(match[1]) * _BYTE_UNITS[match[2]]
+    if size > MAX_BYTES:
+        raise ValueError(f"'{_cut(value)}' is too large; write at most {MAX_BYTES // 10**6}MB")
+    return int(size)
 
 
 def byte_rate(value: Any) -> int:

@@ -9,10 +9,10 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from paychain.engine.ability import EMBEDDED, Kind
 from paychain.payments.errors import UserError, without_passwords
+from paychain.payments.web_addresses import split_address
 from paychain.processes.files import expanded
 from paychain.processes.loopback import is_loopback
 from paychain.processes.variables import without_secrets
@@ -75,7 +75,10 @@ def installed(environment: Mapping[str, str] = os.environ) -> Path:
 def _running(given: str, why: str, within_s: float | None) -> EngineChoice:
     why = without_passwords(why)
     url = (given if "://" in given else f"http://{given}").rstrip("/")
-    if not is_loopback(urlsplit(url).hostname or ""):
+    host = split_address(url).hostname
+    if not host:
+        raise UserError(f"{given} is not a URL", hint="write http://127.0.0.1:8474")
+    if not is_loopback(host):
         raise UserError(
             f"{given} is not on this machine's loopback",
             hint="mock services and proxies meet on loopback only: run the server here",

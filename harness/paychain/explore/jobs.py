@@ -39,6 +39,8 @@ def search_with_jobs(
 def _search(
     spec: SearchSpec, jobs: int, on_progress: OnProgress, executor: Executor | None
 ) -> SearchResult:
+    if spec.max_schedules is not None:
+        jobs = max(1, min(jobs, spec.max_schedules))  # each has at least one schedule
     if executor is None and jobs == 1:
         return search(spec, on_progress)
     shares = _shares(spec if executor is None else replace(spec, database=None), jobs)

@@ -141,6 +141,8 @@ def read_part(path: Path) -> ExplorePart:
         part = msgspec.json.decode(read_bounded(path, MAX_BYTES), type=ExplorePart)
         if part.schema == SCHEMA and all(_FILE.fullmatch(found.file) for found in part.found):
             return part
+    except FileNotFoundError:
+        raise UserError(f"no such file or folder: {path}", hint=_HINT) from None
     except (OSError, UserError, msgspec.MsgspecError) as error:
         raise UserError(f"{path} is not a part of a search", hint=_HINT) from error
     raise UserError(f"{path} is not a part of a search that this version can read", hint=_HINT)

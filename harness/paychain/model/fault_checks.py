@@ -152,7 +152,7 @@ def _check_target(
         hops = [f"{hop.caller} -> {hop.callee}" for hop in chain.hops()]
         written = " -> ".join(part.strip() for part in target.hop.split("->"))
         if written not in hops:
-            return [unknown((*at, "hop"), "hop", target.hop, hops)]
+            return [unknown((*at, "hop"), "hop", target.hop, dict.fromkeys(hops))]
     return []
 
 

@@ -36,6 +36,8 @@ def find(spec: str, kind: str) -> Path:
         if path.is_dir():
             raise _folder(spec, kind)
         if not path.is_file():
+            if path.exists():
+                raise UserError(f"{spec} is no regular file", hint=f"give a file of kind {kind}")
             raise UserError(f"no such {kind} file: {spec}", hint=_near(path))
         return path
     known = _available(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from paychain.declaration.problem import Problem
@@ -11,6 +12,7 @@ from paychain.model.load import Amounts, ArrivalShape, Load
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
 
+MAX_PAYMENTS = 20_000_000  # each leaves some 4 kB: docs/load.md
 SHARES_WITHIN = 1e-6  # of 100 %: thirds do not add up exactly
 
 
@@ -18,6 +20,7 @@ def check_load(load: Load, lasts_s: float) -> Iterator[Problem]:
     """Mistakes in how the parts of a load fit together. `lasts_s`: its length."""
     yield from _check_amounts(load.amounts)
     yield from _check_shares(load)
+    yield from _check_size(load, lasts_s)
     if load.entries and load.users is None and load.think_time is None:
         yield from _check_entries(load, lasts_s)
     elif load.arrivals is None or load.users is not None or load.think_time is not None:
@@ -27,6 +30,20 @@ def check_load(load: Load, lasts_s: float) -> Iterator[Problem]:
         if load.arrivals.replay is not None and load.spacing != "even":
             hint = "remove spacing"
             yield Problem(("load", "spacing"), "replayed arrivals have their own spacing", hint)
+
+
+def _check_size(load: Load, lasts_s: float) -> Iterator[Problem]:
+    """A load of more payments than any machine keeps."""
+    shapes = [*load.entries.values(), *([load.arrivals] if load.arrivals is not None else [])]
+    payments = sum(
+        (rate + next_rate) / 2 * (end_s - start_s)
+        for shape in shapes
+        if len(_given(shape)) == 1  # what has no shape, or two, is a mistake already
+        for (start_s, rate), (end_s, next_rate) in pairwise(shape.corners(lasts_s))
+    )
+    if payments > MAX_PAYMENTS:
+        what = f"the load is about {payments:,.0f} payments, and at most {MAX_PAYMENTS:,} are kept"
+        yield Problem(("load",), what, "lower the rate or shorten the load")
 
 
 def _check_entries(load: Load, lasts_s: float) -> Iterator[Problem]:
@@ -62,9 +79,13 @@ def check_entries(load: Load, entries: Sequence[str]) -> Iterator[Problem]:
         yield Problem(("load", "entries"), what, f"add {entry}: 10/s, or 0/s for none")
 
 
+def _given(shape: ArrivalShape) -> list[str]:
+    return [name for name, value in shape if value is not None]
+
+
 def _check_shape(path: KeyPath, shape: ArrivalShape, lasts_s: float) -> Iterator[Problem]:
     """Mistakes in one declared course of arrivals."""
-    given = [name for name, value in shape if value is not None]
+    given = _given(shape)
     if len(given) != 1:
         what = f"arrivals have {len(given)} shapes" if given else "arrivals have no shape"
         hint = "write a rate such as 40/s, or exactly one of ramp, steps, daily and replay"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shlex
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from paychain.declaration.quantity import Span
 from paychain.declaration.schema import Declared
+from paychain.payments.web_addresses import split_address
 
 READY_WITHIN_S = 60.0  # as long as Testcontainers waits
 STOP_WITHIN_S = 10.0  # as long as docker stop waits
@@ -69,16 +69,12 @@ def _address(value: Any) -> Any:
     """`http://127.0.0.1:8080`: where a service listens that runs already."""
     text = str(value)
     hint = "write one such as http://127.0.0.1:8080"
-    parts = urlsplit(text)
-    try:
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"'{value}' has no valid port; {hint}") from None
+    parts = split_address(text)
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError(f"'{value}' is not an http URL; {hint}")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         raise ValueError(f"'{value}' is more than a host and a port; {hint}")
-    return f"http://{parts.hostname}:{port or 80}"
+    return f"http://{parts.hostname}:{parts.port or 80}"
 
 
 Address = Annotated[

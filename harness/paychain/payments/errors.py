@@ -84,6 +84,9 @@ def sentence_of(error: BaseException) -> str:
         return ": ".join([*files[:1], error.strerror])
     if isinstance(error, (UserError, HarnessError)):
         return str(error)
+    # What SQLite says is a sentence; its class is a programmer's.
+    if type(error).__module__ == "sqlite3" and str(error):
+        return str(error)
     name = type(error).__name__
     return f"{name}: {error}" if str(error) else name
 

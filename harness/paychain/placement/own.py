@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from paychain.environment.own.variables import Addresses, variables, webhook_secrets
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService, Ready
 from paychain.payments.errors import UserError
+from paychain.payments.web_addresses import split_address
 from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK
 
@@ -88,7 +88,7 @@ def _near_ports(chain: Chain) -> dict[tuple[str, str], int]:
 
 
 def _port(service: OwnService) -> int | None:
-    return service.port if service.url is None else urlsplit(service.url).port
+    return service.port if service.url is None else split_address(service.url).port
 
 
 def _declared(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
 
+from paychain.payments.web_addresses import split_address
 from paychain.wire.answer import AnswerReader
 from paychain.wire.http import HttpRequest, HttpResponse, MalformedHttp, WireError
 
@@ -52,7 +52,7 @@ class Sender:
     @property
     def path(self) -> str:
         """The target of a request, query included."""
-        parts = urlsplit(self.url)
+        parts = split_address(self.url)
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def send(
@@ -98,7 +98,7 @@ class Sender:
         return answer
 
     def _connection(self) -> HTTPConnection:
-        parts = urlsplit(self.url)
+        parts = split_address(self.url)
         assert parts.hostname is not None  # the command has looked
         if parts.scheme == "https":
             return HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout_s)

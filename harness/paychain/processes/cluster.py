@@ -23,6 +23,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from paychain.payments.errors import UserError
+from paychain.payments.web_addresses import split_address
 from paychain.processes import cluster_job
 from paychain.processes.jobs import Job, Report
 
@@ -213,6 +214,7 @@ class RunningOnCluster:
         )
 
 
+_EXAMPLE = "give the scheduler's address, such as tcp://10.0.0.1:8786"
 _INSTALL = "install paychain[cluster], the same version, on the scheduler and on every worker"
 
 
@@ -221,6 +223,10 @@ def _connected(address: str) -> Client:
         from distributed import Client
     except ImportError:
         raise UserError("--cluster needs Dask", hint="pip install 'paychain[cluster]'") from None
+    where = split_address(address)
+    if "://" in address and not where.hostname:
+        # Dask would find out, and leave a client behind that waits at its end.
+        raise UserError(f"--cluster {address} is not an address", hint=_EXAMPLE)
     # Its log is reported here in a sentence, without stack traces.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
@@ -228,5 +234,5 @@ def _connected(address: str) -> Client:
     except (OSError, TimeoutError, ValueError) as error:
         raise UserError(
             f"--cluster {address}: {error}",
-            hint="give the scheduler's address, such as tcp://10.0.0.1:8786",
+            hint=_EXAMPLE,
         ) from None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, sentence_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -46,9 +46,13 @@ def free_port(host: str = LOOPBACK, port: int = 0) -> int:
             probe.bind((host, port))
             return port
     except (OSError, OverflowError) as error:
-        raise UserError(
-            f"cannot listen on {host}, port {port} ({error})", hint="give another --port"
-        ) from error
+        # A name that stands for no address, or an address of another machine: no port helps.
+        is_host = isinstance(error, socket.gaierror) or (
+            isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
+        )
+        hint = "give an address of this machine" if is_host else "give another --port"
+        what = f"cannot listen on {host}, port {port} ({sentence_of(error)})"
+        raise UserError(what, hint=hint) from error
 
 
 def held_port(host: str = LOOPBACK) -> socket.socket:

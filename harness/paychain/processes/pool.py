@@ -31,8 +31,10 @@ class Pool:
         except OSError as error:
             what = f"processes have no semaphore to share: {error.strerror}"
             raise HarnessError(f"{what}; /dev/shm must exist and be writable") from error
+        # It starts all of them at once, also those that would have no job.
+        processes = max(1, min(self._processes, len(arguments)))
         with ProcessPoolExecutor(
-            self._processes,
+            processes,
             mp_context=context,
             initializer=_begin_worker,
             initargs=(os.getpid(), is_over),

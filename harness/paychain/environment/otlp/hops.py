@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
 from paychain.environment.otlp.receiver import SpanReceiver
 from paychain.environment.otlp.spans import ClientSpan
@@ -16,6 +15,7 @@ from paychain.model.chain import Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import TRACED, EndedBy, HttpExchange
+from paychain.payments.web_addresses import split_address
 from paychain.services.vendor_declared import hosts_of
 
 # What exceptions of HTTP clients say when no connection was made, or none in time: nothing was
@@ -77,7 +77,7 @@ class TracedHops:
     def exchange(self, span: ClientSpan) -> HttpExchange | None:
         """The record of a span; None when it is of no payment of this run, or of no hop."""
         payment = self._ids.in_trace(f"00-{span.trace_id}-{span.span_id}-01")
-        url = urlsplit(str(span.attribute("url.full", "http.url")))
+        url = split_address(str(span.attribute("url.full", "http.url")))
         hop = self._hop(span, url.hostname or "", url.netloc)
         if not payment or not hop:
             return None

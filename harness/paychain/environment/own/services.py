@@ -11,7 +11,6 @@ import socket
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.declaration.quantity import seconds_text
@@ -34,6 +33,7 @@ from paychain.model.chain import Chain, Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
 from paychain.payments.errors import without_passwords
+from paychain.payments.web_addresses import split_address
 from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK, held_port
 from paychain.processes.wall_clock import WallClock
@@ -82,7 +82,7 @@ class OwnServices:
         """Where each service listens, or will: the upstreams of the hops to it."""
         for name, service in self._chain.own_services().items():
             if service.url is not None:
-                parts = urlsplit(service.url)
+                parts = split_address(service.url)
                 host = LOOPBACK if parts.hostname == "localhost" else parts.hostname or LOOPBACK
                 self._at[name] = (host, parts.port or 80)
             else:

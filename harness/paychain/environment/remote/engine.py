@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from paychain.engine import engine as engines
 from paychain.engine.ability import EMBEDDED
 from paychain.engine.control import CALL_S, WEDGED
+from paychain.payments.web_addresses import split_address
 from paychain.processes.children import Children
 from paychain.processes.tokens import bearer, new_token
 from paychain.wire.client import HttpPool
@@ -36,7 +36,7 @@ class PlacedEngine:
         engine = await asyncio.to_thread(engines.start, EMBEDDED, self._children, seed, None, token)
         self._headers = {"authorization": bearer(token)}
         engine.control.close()
-        where = urlsplit(engine.control.url)
+        where = split_address(engine.control.url)
         assert where.hostname is not None
         assert where.port is not None
         self._pool = HttpPool(where.hostname, where.port)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import requests
 from requests.auth import AuthBase
 
+from paychain.payments.web_addresses import split_address
 from paychain.processes.tokens import Authenticator, MessageMac, MessageProof
 from paychain.wire.http import HttpRequest
 
@@ -26,7 +25,7 @@ class ProvingAuth(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the proof to a request that is about to be sent."""
         assert request.url is not None
-        parts = urlsplit(request.url)
+        parts = split_address(request.url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         body = request.body or b""
         message = _message(

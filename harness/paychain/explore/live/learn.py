@@ -80,7 +80,7 @@ def learn(
     """Teach the own services of a chain every lesson. Raises UserError when there are none."""
     todo = list(lessons(chain))
     if not todo:
-        hint = "learn is for a service: that authorises payments at mocks (calls: authorise)"
+        hint = "learn is for a link with a service that authorises payments (calls: authorise)"
         raise UserError(f"chain {chain.chain} has no service of your own to learn from", hint=hint)
     learned = Learned({lesson.service: ObservedPolicy() for lesson in todo})
     began_s = clock()

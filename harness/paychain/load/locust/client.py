@@ -9,13 +9,13 @@ from __future__ import annotations
 import select
 import time
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from gevent import socket
 from gevent.lock import BoundedSemaphore
 from gevent.monkey import get_original
 
 from paychain.payments.errors import UserError
+from paychain.payments.web_addresses import split_address
 from paychain.wire.answer import AnswerReader
 from paychain.wire.http import (
     CallTimeout,
@@ -36,7 +36,7 @@ class CustomerPool:
 
     def __init__(self, url: str, *, max_connections: int) -> None:
         """At most `max_connections` are open at once. Raises UserError for no http:// address."""
-        parts = urlsplit(url)
+        parts = split_address(url)
         if parts.scheme != "http" or not parts.hostname:
             raise UserError(f"customers cannot pay at {url!r}", hint="give an http:// address")
         self._address = (parts.hostname, parts.port or 80)

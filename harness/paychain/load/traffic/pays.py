@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.pays.addresses import Address, NoAddress, address_of, location_of
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import (
@@ -219,7 +219,7 @@ class ByTemplate:
         entry, host = self._attempt.entry, address.host
         if page := page_at(entry.pages, host):
             self._page = page
-        elif host and (self._page or host == urlsplit(entry.url).netloc):
+        elif host and (self._page or host == split_address(entry.url).netloc):
             # A provider sends the customer back to wherever the service says that it is.
             self._page = ""
         elif host:

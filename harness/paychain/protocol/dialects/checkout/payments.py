@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from msgspec.structs import replace
 
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.dialects.checkout import reading, views
 from paychain.protocol.dialects.checkout.account import (
     Account,
@@ -120,7 +121,7 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
     call.attribute(Evidence(headers=call.http.headers, object_id=name))
     request = payment.request
     entry = account.backend.entry(payment.reference)
-    wanted = parse_qs(urlsplit(call.http.target).query).get("outcome", [""])[0]
+    wanted = parse_qs(split_address(call.http.target).query).get("outcome", [""])[0]
     # An authorisation that was started is not started again, even if its answer was lost.
     if entry is not None or payment.stage == "failed" or wanted == "failed":
 
@@ -159,7 +160,7 @@ async def show_actions(call: VendorCall, account: Account, name: str) -> HttpRes
 
 async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     """`GET /payments?reference=`: how a merchant finds a payment whose answer was lost."""
-    query = parse_qs(urlsplit(call.http.target).query)
+    query = parse_qs(split_address(call.http.target).query)
     skip, limit = _number(query, "skip", 0), _number(query, "limit", 10)
     found = await _with_reference(call, account, query.get("reference", [""])[0])
     page = found[skip : skip + min(limit, MAX_LISTED)]

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from paychain.payments.bounded import BoundedDict
+from paychain.payments.web_addresses import split_address
 from paychain.protocol.dialects.paypal.account import (
     AT_ONCE,
     Account,
@@ -138,7 +139,7 @@ def _token_of(account: Account, given: Given) -> VaultToken:
 
 
 async def _list(call: VendorCall, account: Account) -> HttpResponse:
-    customer_id = parse_qs(urlsplit(call.http.target).query).get("customer_id", [""])[0]
+    customer_id = parse_qs(split_address(call.http.target).query).get("customer_id", [""])[0]
     if not customer_id:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "customer_id")
     await execute_nothing(call)
