@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from paychain.runs.code_remedies import IN_CODE
 from tests.support.chains import as_yaml, experiment
 from tests.support.cli import paychain
 from tests.support.planted_shop import BUGS, bug_of
@@ -98,6 +99,22 @@ def test_each_bug_is_found_by_its_rule(result: Mapping[str, Any], rule: str) -> 
     # Of the 14 payments with the bug: only half of the webhooks are forged.
     assert found["findings"] >= 2
     assert {bug_of(finding["payment"]) for finding in found["payments"]} == {rule}
+
+
+@pytest.mark.parametrize("rule", [bug for bug in BUGS if bug])
+def test_each_bug_has_a_remedy_in_the_code_of_the_service(
+    result: Mapping[str, Any], rule: str
+) -> None:
+    """The payments without a bug show that a service which does that breaks no rule."""
+    found = {each["rule"]: each for each in result["money"]["rules"]}[rule]
+    remedies = {each["action"]: each for each in found["remedies"]}
+    # Where no key is the cause; a claim has a key, and changes with the code.
+    in_code = remedies.get("code") or remedies["set"]
+    assert in_code["at"].partition(".")[0] == "shop"
+    if in_code["action"] == "code":
+        assert (in_code["key"], in_code["value"]) == ("links.shop.service", IN_CODE[rule])
+    else:
+        assert ".claims." in in_code["key"]
 
 
 def test_no_rule_finds_the_payments_of_another_bug(result: Mapping[str, Any]) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from paychain.analysis.measures.measures import MoneyRule
+from paychain.model.files import available
 from paychain.report.result import Result
 from paychain.report.text.terminal import terminal_lines
 from paychain.runs.by_name import run
 from tests.support.chains import experiment, shop
 from tests.support.remedies import follow
 from tests.support.runs import declare
+from tests.support.tiers import thorough
 
 LOST = "{id: lost, at: 0s, for: 1s, target: {link: processor-a}, lost_answer: {share: 50%}}"
 DOWN = "{id: down, at: 0s, for: 2s, target: {link: processor-a}, down: {}}"
@@ -165,6 +168,12 @@ def test_wrong_decimals_are_remedied_where_they_are_declared(
             "set links.gateway.outbox: disk",
         ),
         (
+            [("{role: gateway,", "{role: gateway, captures: {after: 1s},")],
+            ["{at: 1500ms, for: 200ms, target: {link: gateway}, crash: {}}"],
+            "authorisations_settled",
+            "set links.gateway.outbox: disk",
+        ),
+        (
             [("role: processor,", "role: processor, webhooks: {to: gateway, clock_skew: 6m},")],
             [LOST],
             "authorisations_settled",
@@ -189,6 +198,7 @@ def test_wrong_decimals_are_remedied_where_they_are_declared(
         "stored and given up",
         "stored and declined",
         "reversals lost",
+        "captures lost",
         "webhooks too old",
         "webhooks not sent",
     ],
@@ -232,3 +242,64 @@ def test_a_fail_back_that_took_too_long_is_remedied_at_its_breaker(
     follow(remedy, Path(remedy.file))
     (limit,) = played(tmp_path).tolerances
     assert limit.passed, limit
+
+
+# Shipped chains with a deliberate mistake, and an experiment that shows it.
+MISTAKES = [
+    ("card-gives-up", "processor-lost-answers", "no_double_charge"),
+    ("card-void-breaker", "processor-lost-answers", "no_orphaned_authorisation"),
+    *(
+        thorough(pair)
+        for pair in (
+            ("card-no-keys", "requests-arrive-twice", "no_double_charge"),
+            ("card-retries-anew", "errors-after-work", "no_double_charge"),
+            ("card-naive-webhooks", "steady", "repeats_without_effect"),
+            ("card-refund-race", "steady", "refunded_within_captured"),
+            ("card-skewed-clock", "steady", "authorisations_settled"),
+            ("card-trace-wraps", "stan-wrap", "no_approval_without_money"),
+            ("card-wrong-decimals", "steady", "amounts_equal"),
+            ("card-wrong-decimals", "steady", "money_conserved"),
+            ("card-gift-card", "processor-down", "no_orphaned_authorisation"),
+            ("checkout-page-vault-open", "basis-theory-2025-11-18", "closed_calls_stay_closed"),
+            ("crypto-onramp-captures-first", "fee-spike", "legs_balance"),
+            ("crypto-onramp-expired-quote", "expired-quotes", "quote_kept"),
+            ("exchange-deposit-one-confirmation", "deep-reorg", "no_credit_before_final"),
+            ("exchange-deposit-quorum-of-one", "lying-nodes", "no_credit_without_transfer"),
+            ("exchange-pauses-freed", "paused-withdrawals", "reservation_kept_until_dead"),
+            ("stablecoin-payout-frees-early", "restored-balances", "reservation_kept_until_dead"),
+            ("stablecoin-payout-new-nonce", "doge-sent-again", "sent_once"),
+            ("stablecoin-payout-replaced-anew", "fee-spike", "sent_once"),
+        )
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("chain", "story", "rule"), MISTAKES)
+def test_the_first_remedy_of_a_shipped_mistake_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chain: str, story: str, rule: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("chain.yaml").write_text(available("chain")[chain].read_text("utf-8"))
+
+    def judged() -> MoneyRule:
+        result = run("chain.yaml", story, out=tmp_path / "runs", virtual=True).result
+        return next(found for found in result.money.rules if found.rule == rule)
+
+    before = judged()
+    assert before.passed is False
+    first = before.remedies[0]
+    assert (first.of, first.file, first.action != "code") == (rule, "chain.yaml", True)
+    follow(first, Path(first.file))
+    assert judged().passed, first
+
+
+def test_what_is_lost_with_the_disk_has_no_remedy_in_the_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    captures = ONE_PATH.replace("{role: gateway,", "{role: gateway, captures: {after: 1s},")
+    lost = "{at: 1500ms, for: 200ms, target: {link: gateway}, crash: {forgets: true}}"
+    declare(tmp_path, shop=captures, quick=experiment(lost, arrivals="10/s"))
+    found = {found.rule: found for found in played(tmp_path).money.rules}["authorisations_settled"]
+    assert (found.passed, found.remedies) == (False, [])

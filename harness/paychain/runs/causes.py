@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from paychain.faults.kind import OutageKind
+from paychain.faults.kinds.crash import Crash
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
@@ -25,15 +26,18 @@ def possible_causes(
     `given_up`: the calls whose queues gave up something in the run: also after a fault that was
     shorter, as they try after a pause only, and one request after the other.
     """
-    crashes = any(isinstance(fault.parameters, OutageKind) for fault in experiment.faults)
+    crashed = crashed_links(chain, experiment)
+    # What is due goes nowhere by a webhook that is refused, however long that is repeated.
+    refused = {finding.at for finding in review if finding.kind == "webhook_refused"}
     impossible: set[tuple[Kind, str]] = set()
     if not experiment.scripts:
         in_time = set(_queues_in_time(chain, experiment)).difference(given_up)
         impossible = {("queue_given_up_early", at) for at in in_time}
+    impossible |= {("webhook_given_up_early", at) for at in refused}
     return [
         finding
         for finding in review
-        if (crashes or finding.kind != "memory_outbox")
+        if (finding.kind != "memory_outbox" or finding.at.partition(".")[0] in crashed)
         and (finding.kind, finding.at) not in impossible
     ]
 
@@ -48,11 +52,14 @@ def _queues_in_time(chain: Chain, experiment: Experiment) -> Iterator[str]:
 
 
 def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
-    """The links that an experiment crashes, and with them what they have in memory."""
-    return frozenset(
-        link
-        for fault in experiment.faults
-        if isinstance(fault.parameters, OutageKind)
-        for target in fault.every_target
-        for link in affected_links(chain, target)
-    )
+    """The links that an experiment crashes so that they lose what they have in memory.
+
+    Not those that lose what they have on disk as well: no key of the chain would help these.
+    """
+    lost: dict[bool, set[str]] = {True: set(), False: set()}
+    for fault in experiment.faults:
+        if isinstance(fault.parameters, OutageKind):
+            forgets = isinstance(fault.parameters, Crash) and fault.parameters.forgets
+            for target in fault.every_target:
+                lost[forgets].update(affected_links(chain, target))
+    return frozenset(lost[False] - lost[True])

@@ -35,6 +35,7 @@ from paychain.model.review.remedy import Edit, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
+from paychain.runs.code_remedies import remedies_in_code
 from paychain.runs.drained import drained_sooner
 from paychain.runs.standby import second_target
 
@@ -211,6 +212,7 @@ def rule_with_remedies(
         # What is declined when it is delivered has no money either, however long that is tried.
         queues = _without_queues(rule.rule, chain)[:MAX_REMEDIES]
         remedies = [*remedies[: MAX_REMEDIES - len(queues)], *queues]
+    remedies = remedies or remedies_in_code(rule.rule, chain)
     return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
 
 

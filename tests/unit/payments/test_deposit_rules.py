@@ -216,7 +216,7 @@ def test_coins_balance_at_the_price_that_they_were_sold_at() -> None:
 
 def test_a_price_outside_its_bounds_is_found_however_new_it_is() -> None:
     # The bounds are a half and two: at three, a third of the coins; at a tenth, ten times as many.
-    for price, sent, text in ((3.0, 1 / 3, "price of 3;"), (0.1, 10, "price of 0.1,")):
+    for price, sent, text in ((3.0, 1 / 3, "price of 3;"), (0.1, 10, "price of 0.1;")):
         asset = coins(300)
         asset = msgspec.structs.replace(asset, amount_minor=round(asset.amount_minor * sent))
         new = quoted(50, round(price * PRICE_UNIT))

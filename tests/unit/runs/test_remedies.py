@@ -14,12 +14,15 @@ from paychain.analysis.analyse import analyse
 from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult, UnknownCall
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
+from paychain.payments.rules import RULES
 from paychain.runs.causes import possible_causes
-from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
+from paychain.runs.code_remedies import IN_CODE, remedies_in_code
+from paychain.runs.remedies import _CAUSES, rule_with_remedies, tolerance_with_remedies
 from paychain.runs.result import result_of
 from paychain.runs.spec import Inputs
 from tests.support.chains import checked, experiment, shop
 from tests.support.own_chains import own_shop
+from tests.support.paths import ROOT
 from tests.support.recorded import Recorded
 
 ORPHANED = MoneyRule("no_orphaned_authorisation", "No orphaned authorisation", 3, 3_000, [])
@@ -49,6 +52,12 @@ def remedies(
     rule = msgspec.structs.replace(ORPHANED, unknown=list(calls))
     found = rule_with_remedies(rule, review(chain), chain).remedies
     assert all(remedy.of == rule.rule for remedy in found)
+    in_code = remedies_in_code(rule.rule, chain)
+    # What the code should do is said where no key is the cause.
+    assert found
+    if found == in_code:
+        return []
+    assert not set(map(str, found)) & set(map(str, in_code))
     keys = [f"{each.key.removeprefix('links.')}: {each.value}" for each in found]
     tolerance = ToleranceResult(
         id="orphaned_authorisations.all",
@@ -242,3 +251,38 @@ def test_a_limit_on_time_is_what_was_read_from_the_file(
     (found,) = result_of(inputs, run.facts(), broken, run_id="r").tolerances
     keys = [f"{each.key}: {each.value}" for each in found.remedies]
     assert keys == [f"links.gateway.calls.authorise.{expected}"]
+
+
+@pytest.mark.parametrize("name", sorted(IN_CODE))
+def test_a_rule_that_code_breaks_names_the_service_and_what_it_should_do(
+    tmp_path: Path, name: str
+) -> None:
+    text = own_shop(call={"to": "processor-a", "fallback": [{"to": "processor-b"}]})
+    (tmp_path / "shop.yaml").write_text(text)
+    chain = load_chain(str(tmp_path / "shop.yaml"))
+    rule = MoneyRule(name, RULES[name].title, 3, 3_000, [])
+    (remedy,) = rule_with_remedies(rule, [], chain).remedies
+    assert (remedy.of, remedy.at, remedy.action) == (name, "shop", "code")
+    assert remedy.key == "links.shop.service"
+    assert "service:" in text.splitlines()[remedy.line - 1]
+    assert str(remedy).endswith(f": change the code of links.shop.service: {IN_CODE[name]}")
+    # Mocks have no code of a user: there is nothing to change in it.
+    (tmp_path / "mocks.yaml").write_text(MOCKS)
+    assert rule_with_remedies(rule, [], load_chain(str(tmp_path / "mocks.yaml"))).remedies == []
+
+
+def test_the_docs_list_every_rule_with_what_leads_to_it() -> None:
+    text = (ROOT / "docs" / "measures.md").read_text("utf-8").partition("## Remedies")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.partition("\n## ")[0].splitlines()
+        if line.startswith("| `")
+    ]
+    assert [name.strip("`") for name, *_ in rows] == list(RULES)
+    for name, causes, code in rows:
+        rule = name.strip("`")
+        assert (code == "yes") == (rule in IN_CODE), rule
+        if rule in _CAUSES:
+            assert causes.split(" · ") == [f"`{kind}`" for kind in _CAUSES[rule]], rule
+        else:
+            assert causes.startswith("none: "), rule

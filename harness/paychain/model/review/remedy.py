@@ -10,13 +10,14 @@ import yaml
 
 from paychain.declaration.text import KeyPath
 
-Action = Literal["set", "remove", "add"]
+Action = Literal["set", "remove", "add", "code"]
 _WIDTH = 10_000  # of a YAML line: a remedy is always one line
 
 
 class Remedy(msgspec.Struct, kw_only=True, frozen=True):
     """One change of a declaration: set a key to a value, remove it, or add an item to a list.
 
+    Or of the code of the own service that `key` declares: then `value` is a sentence.
     `at` is the call, link or provider with the weakness, `cause` the kind of review finding that
     names it, if any, and `of` the money rule or the measure that a run found broken.
     """
@@ -24,7 +25,7 @@ class Remedy(msgspec.Struct, kw_only=True, frozen=True):
     file: str
     line: int  # of the key, or of what the key belongs under
     key: str  # links.gateway.calls.authorise.on_unknown
-    value: str  # as YAML in one line; "" for a key that is removed
+    value: str  # as YAML in one line; "" for a key that is removed; what code should do
     action: Action = "set"
     of: str = ""
     at: str = ""
@@ -36,6 +37,8 @@ class Remedy(msgspec.Struct, kw_only=True, frozen=True):
             return f"{self.file}:{self.line}: remove {self.key}"
         if self.action == "add":
             return f"{self.file}:{self.line}: add to {self.key}: {self.value}"
+        if self.action == "code":
+            return f"{self.file}:{self.line}: change the code of {self.key}: {self.value}"
         # Nothing enforces a claim: to change it alone would only hide what the code does.
         code = "change the service's code, then " if ".claims." in self.key else ""
         return f"{self.file}:{self.line}: {code}set {self.key}: {self.value}"
@@ -52,6 +55,8 @@ class Edit:
     @property
     def written(self) -> str:
         """The value as YAML in one line; "" for a key that is removed."""
+        if self.action == "code":
+            return str(self.value)
         return "" if self.action == "remove" else as_flow(self.value)
 
 
