@@ -17,12 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from paychain.simulation.guard import guards_installed
 from tests.oracle.agreed import AGREED
 from tests.oracle.behaviour import BEHAVIOUR
 from tests.oracle.compare import Difference, all_seen, differences, findings
 from tests.oracle.mutants import IN_BOOKS
-from tests.oracle.pairs import Outcome, numbered, run_numbered, run_pair
+from tests.oracle.pairs import Outcome, numbered, playing_many, run_numbered, run_pair
 from tests.oracle.shrink import shows, shrunk
 from tests.oracle.trial import judged
 from tests.oracle.verdict import wrongs
@@ -46,31 +45,32 @@ class Chunk(msgspec.Struct, kw_only=True):
 
 def play_chunk(first: int, pairs: int = CHUNK) -> Chunk:
     """Run pairs from a number on."""
-    # The guards of the simulation are put in place once: it takes as long as some payments.
-    with guards_installed():
-        return _chunk(first, pairs)
-
-
-def _chunk(first: int, pairs: int) -> Chunk:
     chunk, begun = Chunk(first=first, pairs=pairs), time.process_time()
     wrong: Counter[str] = Counter()
     named: Counter[str] = Counter()
-    for number in range(first, first + pairs):
-        try:
-            outcome = run_numbered(number)
-        except Exception as error:
-            text = f"{type(error).__name__}: {error}"[:300]
-            chunk.differences.append((number, f"run fails: {type(error).__name__}", "", text))
-            continue
-        chunk.payments += outcome.played.offered or 0
-        chunk.not_at_rest += bool(outcome.played.problems)
-        world, found, different = all_seen(outcome)
-        wrong.update({what: len(payments) for what, payments in world.items()})
-        named.update({rule: len(payments) for rule, payments in found.items()})
-        chunk.differences += [(number, seen.what, seen.payment, seen.detail) for seen in different]
+    with playing_many() as cycles:
+        for number in range(first, first + pairs):
+            _play(number, chunk, wrong, named)
+            cycles.collect()
     chunk.wrong, chunk.named = dict(wrong), dict(named)
     chunk.took_s = time.process_time() - begun
     return chunk
+
+
+def _play(number: int, chunk: Chunk, wrong: Counter[str], named: Counter[str]) -> None:
+    """Run a pair and count what is seen of it."""
+    try:
+        outcome = run_numbered(number)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"[:300]
+        chunk.differences.append((number, f"run fails: {type(error).__name__}", "", text))
+        return
+    chunk.payments += outcome.played.offered or 0
+    chunk.not_at_rest += bool(outcome.played.problems)
+    world, found, different = all_seen(outcome)
+    wrong.update({what: len(payments) for what, payments in world.items()})
+    named.update({rule: len(payments) for rule, payments in found.items()})
+    chunk.differences += [(number, seen.what, seen.payment, seen.detail) for seen in different]
 
 
 def campaign(pairs: int, jobs: int, first: int, file: Path) -> list[Chunk]:

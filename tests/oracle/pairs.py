@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from paychain.declaration.yaml_text import parse
 from paychain.environment.simulated_run import SimulatedRun, simulate_run
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.explore.schedules import DURATIONS_MS, SEARCHED
@@ -21,6 +20,8 @@ from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment
 from paychain.model.experiment import Experiment
 from paychain.model.renaming import renamed, used_of
+from paychain.simulation.guard import guards_installed
+from paychain.simulation.simulate import Cycles, frozen_memory
 from tests.oracle.chains import Declared, amount, draw_chain
 from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
 from tests.oracle.rarer import add_to_load, finer
@@ -75,7 +76,7 @@ class Outcome:
 
 def loaded_chain(declared: Declared) -> Chain:
     """The model of a chain. Raises ValueError when the file has a mistake."""
-    chain = Chain.model_validate(parse(as_yaml(declared)).value)
+    chain = Chain.model_validate(declared)
     problems = check_chain(chain)
     if problems:
         raise ValueError(str(problems[0]))
@@ -142,6 +143,17 @@ def numbered(number: int) -> Pair:
     declared, chain = drawn_chain(number // SCHEDULES)
     experiment = _draw_experiment(Seeded(number), chain, str(declared["currency"]))
     return Pair(chain=declared, experiment=experiment, seed=number)
+
+
+@contextmanager
+def playing_many() -> Iterator[Cycles]:
+    """What pairs need that are played one after the other, put in place once for all of them.
+
+    Guards alone take as long as some payments. `collect()` is for the end of each pair, when its
+    outcome is gone: its loop, links and connections are cycles.
+    """
+    with guards_installed(), frozen_memory():
+        yield Cycles()
 
 
 def run_numbered(number: int) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from paychain.analysis.measures.exact import SHARES
@@ -42,7 +43,11 @@ class Watch:
         self._latencies: dict[int, list[int]] = defaultdict(list)
         self._times_payments = any(condition.measure in LATENCIES for condition in conditions)
         self._counts_money = any(condition.counts_payments for condition in conditions)
-        self._charges = _DoubleCharges(Parties.of(chain))
+        self._chain = chain
+
+    @cached_property  # most conditions are not about money
+    def _charges(self) -> _DoubleCharges:
+        return _DoubleCharges(Parties.of(self._chain))
 
     def add(self, records: Iterable[Record]) -> None:
         """Count new records."""

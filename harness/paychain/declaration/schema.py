@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
@@ -34,6 +35,14 @@ class Declared(BaseModel):
         # Built when first needed: alone, none of the parts of a file is ever validated.
         defer_build=True,
     )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, changed or not. A changed one derives anew what its original has cached."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            for derived in copied.__dict__.keys() - type(copied).model_fields.keys():
+                del copied.__dict__[derived]
+        return copied
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
 from paychain.toxics.api import Api
-from paychain.toxics.api_requests import OBSERVE, OBSERVE_ALL
+from paychain.toxics.api_requests import OBSERVE, OBSERVE_ALL, ApiError
 from paychain.toxics.observation import Record as RecordExchange
+from paychain.toxics.proxy import CannotListen
 from paychain.wire.http import HttpRequest
 
 T = TypeVar("T")
@@ -46,13 +47,17 @@ class VirtualEngine:
         `id_prefix`: the exchanges over it are recorded, with payments whose ids begin so.
         `is_blind`: nobody behind it notes them.
         """
-        body: dict[str, Any] = {"name": name, "upstream": upstream}
+        given: dict[str, Any] = {"name": name, "upstream": upstream}
         if port:
-            body["listen"] = f"{LOOPBACK}:{port}"
+            given["listen"] = f"{LOOPBACK}:{port}"
         if id_prefix:
-            body |= {OBSERVE: id_prefix, OBSERVE_ALL: is_blind}
-        made = self._request("POST", "/proxies", body)
-        host, _, made_port = str(made["listen"]).rpartition(":")
+            given |= {OBSERVE: id_prefix, OBSERVE_ALL: is_blind}
+        # Not as a request: a search makes every proxy anew for each schedule.
+        try:
+            made = _at_once(self._api.create(given))
+        except (ApiError, CannotListen) as error:
+            raise EngineError(f"proxy {name}: {error}") from error
+        host, _, made_port = made.listen.rpartition(":")
         return host, int(made_port)
 
     def enable(self, name: str, *, enabled: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import create_model
@@ -24,9 +25,10 @@ else:
 class Kinds(KindFields):
     """Exactly one fault kind with its parameters."""
 
-    def chosen(self) -> list[str]:
+    @cached_property  # asked several times of each fault by checks and switches, of all kinds
+    def chosen(self) -> tuple[str, ...]:
         """Names of the kinds that are given."""
-        return [name for name in KINDS if getattr(self, name) is not None]
+        return tuple(name for name in KINDS if getattr(self, name) is not None)
 
     def parameters_of(self, kind: str) -> FaultKind:
         """The parameters of a kind that is given."""

@@ -125,7 +125,7 @@ class Fault(Kinds):
     @property
     def kind(self) -> str:
         """Name of the fault's kind, the one inside a shape included."""
-        return self._inner.chosen()[0]
+        return self._inner.chosen[0]
 
     @property
     def parameters(self) -> FaultKind:

@@ -68,7 +68,6 @@ def _limit_behind(chain: Chain, name: str) -> float | None:
 
 def _relays_in_front(chain: Chain, name: str) -> Iterator[str]:
     """Links that pass authorisations on to this one, merchants' gateways left out."""
-    for caller, link in chain.links.items():
-        is_called = name in called_by(chain.links, caller, "authorise")
-        if is_called and ROLES[link.role].party != "merchant":
+    for caller in chain.authorised_by.get(name, ()):
+        if ROLES[chain.links[caller].role].party != "merchant":
             yield caller

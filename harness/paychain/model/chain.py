@@ -36,6 +36,7 @@ from paychain.model.lifecycle import (
     SoftDeclines,
     Webhooks,
 )
+from paychain.model.links_behind import callers
 from paychain.model.lookups import Lookups
 from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
 from paychain.model.nodes import GATEWAY, Churn, Nodes, unfold
@@ -328,6 +329,11 @@ class Chain(Declared):
             for target in call.targets
             if target in self.links
         )
+
+    @cached_property
+    def authorised_by(self) -> dict[str, list[str]]:
+        """The links that may ask a link for authorisations, in declared order."""
+        return callers(self.links, "authorise")
 
     def follow_ups(self) -> list[str]:
         """Operations that follow authorisations in this chain: capture, refund, advise."""

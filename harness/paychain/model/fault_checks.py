@@ -64,8 +64,8 @@ def _unclear(fault: Fault, at: KeyPath) -> Problem | None:
     shapes = fault.shapes()
     if len(shapes) > 1:
         return Problem(at, f"two shapes: {', '.join(shapes)}", "give one shape")
-    inside = [kind for shape in shapes for kind in getattr(fault, shape).fault.chosen()]
-    kinds = fault.chosen() + inside
+    inside = [kind for shape in shapes for kind in getattr(fault, shape).fault.chosen]
+    kinds = [*fault.chosen, *inside]
     if len(kinds) != 1:
         what = "a fault needs a kind" if not kinds else f"two kinds: {', '.join(kinds)}"
         return Problem(at, what, "give exactly one, such as down: {}")

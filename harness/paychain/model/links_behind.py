@@ -31,6 +31,15 @@ def called_by(links: Mapping[str, Calling], link: str, operation: str | None = N
     return list(dict.fromkeys(found))
 
 
+def callers(links: Mapping[str, Calling], operation: str) -> dict[str, list[str]]:
+    """By link: those that may call it by an operation, in the order of `links`."""
+    found: dict[str, list[str]] = {}
+    for caller in links:
+        for target in called_by(links, caller, operation):
+            found.setdefault(target, []).append(caller)
+    return found
+
+
 def behind(links: Mapping[str, Calling], link: str, operation: str | None = None) -> list[str]:
     """The links behind a link, the nearest first, each once; over one operation, or over any.
 

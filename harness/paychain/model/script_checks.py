@@ -75,7 +75,7 @@ def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
         yield Problem(at, what, "give exactly one of link, webhook, customer")
         return
     subject = subjects[0]
-    faults, webhooks = step.chosen(), step.webhook_kinds()
+    faults, webhooks = step.chosen, step.webhook_kinds()
     if subject != "link":
         misplaced = [*faults, *(key for key in _OF_LINKS if _is_given(step, key))]
         yield from _misplaced(misplaced, "is for a request at a link", "add link:", at)

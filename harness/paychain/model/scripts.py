@@ -171,7 +171,7 @@ class ScriptStep(Kinds, WebhookKinds):
         """The kind of the fault, of what happens to the webhook, or of what the customer does."""
         if self.customer is not None:
             return self.customer.given()[0]
-        return (self.chosen() or self.webhook_kinds())[0]
+        return [*self.chosen, *self.webhook_kinds()][0]
 
     @property
     def fault(self) -> RequestFaultKind:

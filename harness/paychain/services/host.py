@@ -101,6 +101,10 @@ class Host:
         """Of each request and reversal that is not final yet, the payment it is for."""
         return [payment for service in self.services for payment in service.pending]
 
+    @property
+    def _is_pending(self) -> bool:
+        return any(service.pending for service in self.services)
+
     def refund(self, payment: str) -> None:
         """The merchants refund a payment manually."""
         for service in self.services:
@@ -122,7 +126,7 @@ class Host:
         loop = asyncio.get_running_loop()
         since = loop.time()
         # There are many sources of what is pending, and none says when it is done.
-        while self.pending and (waited_s := loop.time() - since) < within_s:
+        while self._is_pending and (waited_s := loop.time() - since) < within_s:
             pause_s = max(POLL_S, POLL_SHARE * waited_s)
             await asyncio.sleep(min(pause_s, within_s - waited_s))
         return self.pending

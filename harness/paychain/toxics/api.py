@@ -230,11 +230,14 @@ class Api:
         return _reply(200, {name: self.proxies[name].describe() for name in sorted(self.proxies)})
 
     async def _create(self, http: HttpRequest) -> HttpResponse:
-        given = new_proxy_in(http.body)
+        return _reply(201, (await self.create(new_proxy_in(http.body))).describe())
+
+    async def create(self, given: dict[str, Any]) -> Proxy:
+        """Make a proxy of the fields that a request has. Raises ApiError and CannotListen."""
         async with self._change_lock:
             if given["name"] in self.proxies:
                 raise ApiError(409, "proxy already exists")
-            return _reply(201, (await self._add(given)).describe())
+            return await self._add(given)
 
     async def _add(self, given: dict[str, Any], old: Proxy | None = None) -> Proxy:
         if old is None and len(self.proxies) >= MAX_PROXIES:

@@ -83,6 +83,7 @@ class Parties:
         settling = links_that(lambda role: role.settles == "in")
         merchants = links_that(lambda role: role.party == "merchant")
         calls = {name: chain.links[name].calls.get("authorise") for name in merchants}
+        closed, own_closed = _closed(chain), _own_closed(chain)
         return cls(
             settling=settling,
             merchants=merchants,
@@ -109,10 +110,10 @@ class Parties:
             overcapture={name: overcapture(chain, name) or 0.0 for name in chain.links},
             tenders={name: call for name, call in calls.items() if call and call.tenders},
             currency=chain.currency,
-            closed=_closed(chain),
-            own_closed=_own_closed(chain),
+            closed=closed,
+            own_closed=own_closed,
             without_book=frozenset(chain.own_services()),
-            has=_what_there_is(chain),
+            has=_what_there_is(chain) | ({"closed call"} if closed or own_closed else set()),
             funding={
                 name: to_minor(str(link.funding.amount), chain.currency)
                 for name, link in chain.links.items()
@@ -138,8 +139,6 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
     found: set[Needs] = {""}
     if chain.own_services():
         found.add("own service")
-    if _closed(chain) or _own_closed(chain):
-        found.add("closed call")
     if any(link.books is not None for link in chain.links.values()):
         found.add("books")
     if chain.network:
