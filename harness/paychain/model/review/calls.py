@@ -40,27 +40,23 @@ def declared_calls(chain: Chain) -> Iterator[DeclaredCall]:
 
     A node passes on what it is asked for: where it is only read, it makes no transfers.
     """
-    asked = {
-        (target, operation)
-        for name in chain.links
-        for operation, call in chain.calls_of(name).items()
-        for target in call.targets
-    }
+    asked: set[tuple[str, str]] = set()
+    callers: dict[str, list[Link]] = {}
     for name, link in chain.links.items():
-        only_if_asked = _is_asked_by_mocks(chain, name)
+        for operation, call in chain.calls_of(name).items():
+            asked |= {(target, operation) for target in call.targets}
+            for target in call.targets:
+                callers.setdefault(target, []).append(link)
+    for name, link in chain.links.items():
+        only_if_asked = _is_asked_by_mocks(chain, name, callers.get(name, []))
         for operation, call in link.calls.items():
             if not only_if_asked or (name, operation) in asked:
                 yield DeclaredCall(name, operation, call)
 
 
-def _is_asked_by_mocks(chain: Chain, node: str) -> bool:
+def _is_asked_by_mocks(chain: Chain, node: str, callers: list[Link]) -> bool:
     """Whether a link is a node that is called only as the file declares."""
     link = chain.links[node]
-    callers = [
-        caller
-        for name, caller in chain.links.items()
-        if any(node in call.targets for call in chain.calls_of(name).values())
-    ]
     is_mock = all(caller.service is None for caller in callers) and node not in chain.entries
     return link.role == "node" and not link.dialect.is_vendors and bool(callers) and is_mock
 
