@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from _pytest.assertion import rewrite
 
 from tests.support.compiled import compile_tests
 from tests.support.spreading import spread
@@ -47,6 +48,23 @@ def test_what_workers_will_import_is_compiled_once(
     assert compile_tests(pytestconfig, tmp_path, only_quick=True) == 0
     quick.write_text(QUICK + QUICK)
     assert compile_tests(pytestconfig, tmp_path, only_quick=False) == 2
+
+
+@pytest.mark.parametrize("name", ["PYC_TAIL", "_read_pyc", "_rewrite_test", "_write_pyc"])
+def test_each_worker_compiles_where_pytest_has_no_such_function(
+    name: str, tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_quick.py").write_text(QUICK)
+    monkeypatch.delattr(rewrite, name)
+    assert compile_tests(pytestconfig, tmp_path, only_quick=True) == 0
+
+
+def test_each_worker_compiles_where_pytest_calls_it_otherwise(
+    tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_quick.py").write_text(QUICK)
+    monkeypatch.setattr(rewrite, "_rewrite_test", lambda: None)
+    assert compile_tests(pytestconfig, tmp_path, only_quick=True) == 0
 
 
 LASTS_S = {"run 1": 40.0, "run 2": 60.0, "run 3": 50.0, "sum 1": 5.0, "sum 3": 6.0}
