@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.chains import corner_shop
 from tests.support.cli import PAYCHAIN, environment, invoked, paychain
-from tests.support.hostile import CUT, disturbed_run, harmless, let_it_begin
+from tests.support.hostile import CUT, disturbed_run, harmless, let_it_begin, pid_of
 from tests.support.laws import IS_THOROUGH
 from tests.support.processes import needs_proc
 from tests.support.runs import declare, result_of, run_in
@@ -139,8 +139,11 @@ def test_a_full_disk_is_told_in_a_sentence(folder: Path, small_disk: Path, time:
 def test_a_run_whose_folder_is_removed_is_told_in_a_sentence(tmp_path: Path) -> None:
     with disturbed_run(tmp_path) as run:
         let_it_begin(run, tmp_path)
-        shutil.rmtree(run_in(tmp_path), ignore_errors=True)
-        assert run.exit_code() == 3
+        with Path(f"/proc/{pid_of(run, 'load process')}/fd/2").open("rb") as log:
+            shutil.rmtree(run_in(tmp_path), ignore_errors=True)
+            assert run.exit_code() == 3
+            # The load cannot report that it is over: it says so once, and not for ten seconds.
+            assert 0 < os.fstat(log.fileno()).st_size < 50_000
     assert "Traceback" not in run.output
 
 

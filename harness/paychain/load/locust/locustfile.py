@@ -13,7 +13,7 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent
 import msgspec
@@ -143,6 +143,7 @@ class Scheduled(PayingUser):
 
     abstract = PLAN_VARIABLE not in os.environ
     max_connections = CONNECTIONS
+    has_begun: ClassVar[bool] = False  # in this process, whatever has become of its folder
 
     def __init__(self, environment: Environment) -> None:
         plan = Path(os.environ[PLAN_VARIABLE])
@@ -162,8 +163,10 @@ class Scheduled(PayingUser):
     @task
     def walk(self) -> None:
         """Once per process, and not ended when Locust counts its workers and users anew."""
-        if self.plan.ready.exists():
+        # Locust calls it again as soon as it ends, also by an error: then the run ends the process.
+        if Scheduled.has_begun:
             gevent.sleep(FOREVER_S)
+        Scheduled.has_begun = True
         collect_seldom()
         self.plan.ready.touch()
         gevent.spawn(self._walk).join()
