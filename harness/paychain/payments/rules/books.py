@@ -85,7 +85,8 @@ def booked_once(payment: Reconciled) -> Finding | None:
     Where the customer's money is held twice by it, that is a double charge and not reported again.
     Source: docs/domain.md §2.5 (I5, I7).
     """
-    if payment.is_misheld:
+    # What is held for nobody of one payment may be known of another one of its order.
+    if payment.is_double_charged or (payment.is_misheld and not payment.is_part):
         return None
     for entry in payment.authorisations:
         for link, position in entry.positions.items():
