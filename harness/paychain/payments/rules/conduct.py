@@ -227,11 +227,14 @@ def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
     moved: Counter[str] = Counter()
     for (operation, _, _), minor in _items(payment, follow_ups).items():
         moved[operation] += minor
-    # A refund gives back what was captured. A webhook or an advice is about the money that may be
-    # captured for it.
-    return max(moved.values(), default=0) or max(
-        _captures_minor(payment, follow_up) for follow_up in follow_ups
-    )
+    if moved:
+        # A refund gives back what was captured.
+        return max(moved.values())
+    tenders: dict[str, int] = {}
+    for follow_up in follow_ups:
+        tender = _tender(payment, follow_up)
+        tenders[tender] = max(tenders.get(tender, 0), _behind_minor(payment, follow_up))
+    return sum(tenders.values())
 
 
 def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[str, str, str], int]:
@@ -240,28 +243,40 @@ def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[st
     for follow_up in follow_ups:
         if follow_up.operation not in _TAKES:
             continue
-        # Each tender has its own money; a second authorisation of a payment without tenders is
-        # about the same money as the first.
-        tender = _reference_due(payment, follow_up) if payment.tenders else ""
-        key = (follow_up.operation, follow_up.item, tender)
+        key = (follow_up.operation, follow_up.item, _tender(payment, follow_up))
         items[key] = max(items.get(key, 0), _due_minor(payment, follow_up))
     return items
 
 
-def _reference_due(payment: Reconciled, follow_up: FollowUp) -> str:
-    """The merchant's reference of an authorisation that a link may have passed on as its own."""
+def _tender(payment: Reconciled, follow_up: FollowUp) -> str:
+    """The merchant's reference of a tender, which a link may have passed on as its own.
+
+    Each tender has its own money; a second authorisation of a payment without tenders is about the
+    same money as the first.
+    """
+    if not payment.tenders:
+        return ""
     due = (each for each in payment.follow_ups if each.is_due and each.is_of(follow_up.reference))
     return min((each.reference for each in due), key=len, default=follow_up.reference)
 
 
-def _captures_minor(payment: Reconciled, follow_up: FollowUp) -> int:
-    """What may be captured for the authorisation of a webhook or an advice, all parts together."""
+def _behind_minor(payment: Reconciled, follow_up: FollowUp) -> int:
+    """What a webhook, an advice or a cancel is about: what may be captured, else what was held."""
     captures = [
         each for each in payment.follow_ups if each.operation == "capture" and each.amount_minor
     ]
     own = [each for each in captures if each.is_of(follow_up.reference)]
-    captured_minor = sum(_items(payment, own or captures).values())
-    return follow_up.amount_minor or captured_minor or payment.amount_minor
+    if not payment.tenders:
+        own = own or captures
+    held = {
+        minor
+        for entry in payment.authorisations
+        if follow_up.is_of(entry.reference)
+        for minor, _ in entry.amounts
+    }
+    captured_minor = sum(_items(payment, own).values())
+    held_minor = held.pop() if len(held) == 1 else payment.amount_minor
+    return follow_up.amount_minor or captured_minor or held_minor
 
 
 @money_rule(
