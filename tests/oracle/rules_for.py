@@ -137,9 +137,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "never released": (
         # Two holds of one sale, of which a cancel frees one, are a double charge or an orphan.
+        # Books with wrong decimals are not compared any further.
         (
             "authorisations_settled",
             "books_agree",
+            "amounts_equal",
             "released_what_is_held",
             "no_double_charge",
             "no_orphaned_authorisation",

@@ -227,11 +227,14 @@ def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
     moved: Counter[str] = Counter()
     for (operation, _, _), minor in _items(payment, follow_ups).items():
         moved[operation] += minor
-    # A refund gives back what was captured. A webhook or an advice is about the money that may be
-    # captured for it.
-    return max(moved.values(), default=0) or max(
-        _captures_minor(payment, follow_up) for follow_up in follow_ups
-    )
+    if moved:
+        # A refund gives back what was captured.
+        return max(moved.values())
+    tenders: dict[str, int] = {}
+    for follow_up in follow_ups:
+        tender = follow_up.tender
+        tenders[tender] = max(tenders.get(tender, 0), _behind_minor(payment, follow_up))
+    return sum(tenders.values())
 
 
 def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[str, str, str], int]:
@@ -247,14 +250,23 @@ def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[st
     return items
 
 
-def _captures_minor(payment: Reconciled, follow_up: FollowUp) -> int:
-    """What may be captured for the authorisation of a webhook or an advice, all parts together."""
+def _behind_minor(payment: Reconciled, follow_up: FollowUp) -> int:
+    """What a webhook, an advice or a cancel is about: what may be captured, else what was held."""
     captures = [
         each for each in payment.follow_ups if each.operation == "capture" and each.amount_minor
     ]
     own = [each for each in captures if each.is_of(follow_up.reference)]
-    captured_minor = sum(_items(payment, own or captures).values())
-    return follow_up.amount_minor or captured_minor or payment.amount_minor
+    if not payment.tenders:
+        own = own or captures
+    held = {
+        minor
+        for entry in payment.authorisations
+        if follow_up.is_of(entry.reference)
+        for minor, _ in entry.amounts
+    }
+    captured_minor = sum(_items(payment, own).values())
+    held_minor = held.pop() if len(held) == 1 else payment.amount_minor
+    return follow_up.amount_minor or captured_minor or held_minor
 
 
 @money_rule(
