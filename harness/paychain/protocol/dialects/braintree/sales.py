@@ -12,6 +12,7 @@ from paychain.payments.cards import Card
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.money import to_minor
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.braintree import keeping
 from paychain.protocol.dialects.braintree.account import (
     KEY,
     SIMULATE,
@@ -42,7 +43,7 @@ from paychain.protocol.dialects.braintree.records import (
     SettlementOrRefund,
 )
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
-from paychain.protocol.message import PaymentRequest
+from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_cards import (
     BadNumber,
@@ -65,6 +66,7 @@ _USED = frozenset(
         "channel",
         "credit_card",
         "custom_fields",
+        "customer",
         "customer_id",
         "merchant_account_id",
         "options",
@@ -75,7 +77,7 @@ _USED = frozenset(
         "type",
     }
 )
-_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure"})
+_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure", *keeping.OPTIONS})
 _NUMBER_ERRORS = {
     "not a number": "number_length",
     "no such card": "number_invalid",
@@ -110,7 +112,11 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     if requested.rejection:
         await execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
-    note = partial(setattr, transaction, "answer")
+
+    def note(answer: Answer) -> None:
+        transaction.answer = answer
+        keeping.keep(account, transaction)
+
     answer = await call.execute("authorise", request, undo=undo, note=note)
     transaction = account.registry.executed(transaction, answer.reference)
     if not answer.replayed:
@@ -213,6 +219,7 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
         rejection=rejection,
         steer=steer,
         shown=_shown_of(given, card, kept.customer_id if kept else text(given, "customer_id")),
+        keeps=keeping.asked(given) if kept is None else None,
         settlements=[
             SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
         ]
