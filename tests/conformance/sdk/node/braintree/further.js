@@ -61,7 +61,8 @@ const scenarios = {
     for (let sales = 0; sales < 3; sales += 1) made.push((await paid()).id);
     const ids = await search((term) => term.orderId().is(current.order));
     assert.deepEqual(ids.sort(), made.sort());
-    const { id } = (await vault().customer.create({ paymentMethodNonce: "fake-valid-nonce" })).customer;
+    const wanted = { paymentMethodNonce: "fake-valid-nonce" };
+    const { id } = (await vault().customer.create(wanted)).customer;
     const sale = await paid({ paymentMethodNonce: undefined, customerId: id });
     assert.deepEqual(await search((term) => term.customerId().is(id)), [sale.id]);
     const recent = (term) => {
