@@ -97,6 +97,15 @@ RECIPES = {
     f"POST {_MERCHANT}/transactions": [
         at("transactions", {"transaction": sale}, key=KEYED, new=f"{_BASE}/transactions/{{id}}")
         for sale in (SALE, SUBMITTED, DECLINED, REJECTED)
+    ]
+    + [
+        at(
+            "transactions",
+            {"transaction": {**SALE, "customer": {"id": "ada"}, "options": {option: True}}},
+            key=KEYED,
+            new=f"{_BASE}/customers/ada",
+        )
+        for option in ("store_in_vault", "store_in_vault_on_success")
     ],
     f"POST {_MERCHANT}/transactions/advanced_search_ids": [
         at("transactions/advanced_search_ids", _SEARCH, changes=False)

@@ -29,7 +29,7 @@ A link may speak a payment provider's own API (`dialect: stripe`): see
 against the mock, unchanged but for their base URL; the exceptions and typed objects of the SDK are
 the assertions, and the books of the mock chain show what money moved. Every cell below is the
 result of a run: ✓ passed, ✗ failed, – not offered by this SDK or provider. An empty cell has not
-been run.
+been run. The scenarios from `customer` on are run where the mock has such a thing.
 
 This page is generated: `PAYCHAIN_RECORD_SDK=1 pytest tests/conformance/sdk`, then
 `python -m tests.conformance.sdk.table`.

@@ -58,13 +58,18 @@ def stored_card(shop: Shop) -> str:
     update = gateway.credit_card.update(other.token, {"cardholder_name": "Ada"})
     assert update.credit_card.cardholder_name == "Ada"
     gateway.credit_card.delete(other.token)
+    keeps = {"options": {"store_in_vault_on_success": True}, "customer": {"first_name": "Grace"}}
+    stored = shop.paid(**keeps)
+    assert gateway.customer.find(stored.customer_details.id).first_name == "Grace"
+    by_token = {"payment_method_token": stored.credit_card_details.token}
+    assert shop.transaction.sale({**order, **by_token}).is_success
     gateway.payment_method.delete(card.token)
     with pytest.raises(ERRORS.NotFoundError):
         gateway.payment_method.find(card.token)
     gone = shop.transaction.sale({**order, "payment_method_token": card.token})
     assert code_of(gone) == CODES.Transaction.PaymentMethodTokenIsInvalid
-    assert shop.booked("authorised") == [1000, 1000]
-    return "a token pays, or its customer's id; 91518 once it is deleted"
+    assert shop.booked("authorised") == [1000] * 4
+    return "a token pays, or its customer's id; a sale keeps its card; 91518 once it is deleted"
 
 
 @SCENARIOS.add("lists")

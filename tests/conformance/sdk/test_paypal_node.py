@@ -20,7 +20,7 @@ from tests.support.vendor_links import PREFIX, VendorLinks, vendor_links
 
 PACKAGE, VERSION = "@paypal/paypal-server-sdk", "2.5.0"
 SOURCE = Path(__file__).parent / "node" / "paypal"
-OFFERED = ("stored card", "errors", "own retries", "headers")
+OFFERED = ("stored card", "lists", "errors", "own retries", "headers")
 WITHIN_S = 120.0
 
 pytestmark = pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,29 @@ def stored_card(shop: Shop) -> str:
     issue = issue_of(lambda: shop.create(source=by_token), 404)
     assert shop.booked("captured") == [1000, 400]
     return f"setup token, payment token, vault_id; 404 {issue} once deleted"
+
+
+@SCENARIOS.add("lists")
+def lists(shop: Shop) -> str:
+    vault, owner = shop.client.vault, f"l{shop.order[-7:]}"
+    made = []
+    for _ in range(6):
+        body = {"payment_source": {"card": CARD}, "customer": {"id": owner}}
+        setup = vault.create_setup_token({"body": body, "paypal_request_id": shop.key()}).body.id
+        source = {"payment_source": {"token": {"id": setup, "type": "SETUP_TOKEN"}}}
+        kept = vault.create_payment_token({"body": source, "paypal_request_id": shop.key()})
+        made.append(kept.body.id)
+
+    def page(**more: Any) -> Any:
+        return vault.list_customer_payment_tokens({"customer_id": owner, **more}).body
+
+    assert [each.id for each in page().payment_tokens] == made[:5]
+    second = page(page_size=4, page=2, total_required=True)
+    assert [each.id for each in second.payment_tokens] == made[4:]
+    assert (second.total_items, second.total_pages) == (6, 2)
+    assert "next" in {link.rel for link in page(page_size=4).links}
+    assert page(page=3).payment_tokens == []
+    return "no pager of its own: page and page_size, at most 5 tokens; links name the next page"
 
 
 @SCENARIOS.add("errors")

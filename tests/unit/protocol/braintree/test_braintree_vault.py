@@ -83,6 +83,29 @@ def test_a_card_in_the_vault_pays_by_its_token_and_as_its_customers() -> None:
     assert [move[0] for move in on_vault(scenario).booked()] == ["authorised", "authorised"]
 
 
+def test_a_sale_keeps_its_card_for_the_customer_that_it_names_or_makes() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        on_success = {"store_in_vault_on_success": True}
+        _, sale = await links.sale(1, payment_method_nonce=VALID, options=on_success)
+        token, owner = sale["credit_card"]["token"], sale["customer"]["id"]
+        assert (await links.send("GET", f"payment_methods/any/{token}"))[1]["customer_id"] == owner
+        named = {"customer": {"id": "ada", "first_name": "Ada"}}
+        _, sale = await links.sale(2, payment_method_nonce=VALID, options=on_success, **named)
+        assert sale["customer"]["id"] == "ada"
+        _, seen = await links.send("GET", "customers/ada")
+        assert seen["first_name"] == "Ada"
+        assert [card["token"] for card in seen["credit_cards"]] == [sale["credit_card"]["token"]]
+        assert (await links.sale(3, customer_id="ada"))[0] == 201
+        # A card that is declined is kept only where it is to be in any case.
+        other = {"customer": {"id": "bob"}, "payment_method_nonce": DECLINED}
+        await links.sale(4, options=on_success, **other)
+        assert (await links.send("GET", "customers/bob"))[0] == 404
+        await links.sale(5, options={"store_in_vault": True}, **other)
+        assert len((await links.send("GET", "customers/bob"))[1]["credit_cards"]) == 1
+
+    assert [move[0] for move in on_vault(scenario).booked()] == ["authorised"] * 3
+
+
 def test_what_cannot_be_kept_is_refused_with_its_code() -> None:
     async def scenario(links: VaultLinks) -> None:
         assert (await links.send("POST", "customers", "customer", id="ada"))[0] == 201

@@ -42,6 +42,15 @@ class SettlementOrRefund:
     state: str = ""
 
 
+@dataclass(slots=True, kw_only=True, frozen=True)
+class Keeping:
+    """For whom a sale keeps its card: an id, "" for a new customer, of whom `said` is said."""
+
+    customer_id: str
+    said: dict[str, str]
+    even_if_declined: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class SaleTransaction:
     """A sale as requested. `request` authorises it.
@@ -57,6 +66,7 @@ class SaleTransaction:
     rejection: str = ""
     steer: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
+    keeps: Keeping | None = None
     answer: Answer | None = None
     settlements: list[SettlementOrRefund] = field(default_factory=list)
     refunds: list[SettlementOrRefund] = field(default_factory=list)

@@ -10,6 +10,7 @@ from paychain.payments.cards import Card
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.money import to_minor
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.braintree import keeping
 from paychain.protocol.dialects.braintree.account import (
     KEY,
     SIMULATE,
@@ -40,7 +41,7 @@ from paychain.protocol.dialects.braintree.records import (
     StoredCard,
 )
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
-from paychain.protocol.message import PaymentRequest
+from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import (
     BadNumber,
@@ -64,6 +65,7 @@ _USED = frozenset(
         "channel",
         "credit_card",
         "custom_fields",
+        "customer",
         "customer_id",
         "merchant_account_id",
         "options",
@@ -74,7 +76,7 @@ _USED = frozenset(
         "type",
     }
 )
-_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure"})
+_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure", *keeping.OPTIONS})
 _NUMBER_ERRORS = {
     "not a number": "number_length",
     "no such card": "number_invalid",
@@ -98,7 +100,11 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     if requested.rejection:
         await execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
-    note = partial(setattr, transaction, "answer")
+
+    def note(answer: Answer) -> None:
+        transaction.answer = answer
+        keeping.keep(account, transaction)
+
     answer = await call.execute("authorise", request, undo=undo, note=note)
     transaction = account.registry.executed(transaction, answer.reference)
     if not answer.replayed:
@@ -201,6 +207,7 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
         rejection=rejection,
         steer=steer,
         shown=_shown_of(given, card, kept.customer_id if kept else text(given, "customer_id")),
+        keeps=keeping.asked(given) if kept is None else None,
         settlements=[
             SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
         ]

@@ -21,19 +21,18 @@ from paychain.protocol.dialects.braintree.errors import (
     plain,
     validation_error,
 )
+from paychain.protocol.dialects.braintree.keeping import CONTACT, contact_fields, new_id
 from paychain.protocol.dialects.braintree.objects import card_type
 from paychain.protocol.dialects.braintree.records import StoredCard
 from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
 from paychain.protocol.dialects.braintree.tables import errors, response
 from paychain.protocol.vendor import VendorCall
-from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse
 
 # How the SDKs' gateways for payment methods and for credit cards name the same card.
 _CARD = ("payment_method", "credit_card")
 _NAME = re.compile(r"[\w-]{1,36}")
-_TEXTS = ("company", "email", "fax", "first_name", "last_name", "phone", "website")
 _USED = frozenset(
     {
         "cardholder_name",
@@ -47,7 +46,7 @@ _USED = frozenset(
         "options",
         "payment_method_nonce",
         "token",
-        *_TEXTS,
+        *CONTACT,
     }
 )
 _USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "verify_card"})
@@ -55,7 +54,7 @@ _USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "
 
 async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account, "customer")
-    vault, name = account.vault, text(given, "id") or _new_id(account)
+    vault, name = account.vault, text(given, "id") or new_id(account)
     if _NAME.fullmatch(name) is None:
         raise Invalid("customer_id_invalid")
     if name in vault.customers:
@@ -66,7 +65,7 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     if refusal is not None:
         await execute_nothing(call)
         return refusal
-    said = _contact_fields(given)
+    said = contact_fields(given)
 
     def keep() -> None:
         # Another request may have taken the name meanwhile.
@@ -86,7 +85,7 @@ async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpR
 
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    changes, said = _contact_fields(_given(call, account, "customer")), _said_of(account, name)
+    changes, said = contact_fields(_given(call, account, "customer")), _said_of(account, name)
     await execute_nothing(call, change=lambda: said.update(changes))
     return document(200, "customer", _customer(account, name, said))
 
@@ -179,13 +178,9 @@ def _given(call: VendorCall, account: Account, *names: str) -> dict[str, Any]:
     return given
 
 
-def _contact_fields(given: dict[str, Any]) -> dict[str, str]:
-    return {name: text(given, name) for name in _TEXTS if name in given}
-
-
 def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> StoredCard:
     """The card that a request asks to store. Raises Invalid."""
-    options, token = inside(given, "options"), text(given, "token") or _new_id(account)
+    options, token = inside(given, "options"), text(given, "token") or new_id(account)
     if _NAME.fullmatch(token) is None:
         raise Invalid("kept_token_invalid")
     if token in account.vault.cards:
@@ -240,11 +235,6 @@ def _verification_refusal(kept: StoredCard, given: dict[str, Any]) -> HttpRespon
     return document(INVALID, "api_error_response", refusal)
 
 
-def _new_id(account: Account) -> str:
-    account.vault.created += 1
-    return encode(f"{account.backend.link}/{account.vault.created}")
-
-
 def _found(account: Account, token: str) -> StoredCard:
     """The card that a path names. Raises NotFound for an unknown token."""
     kept = account.vault.cards.get(token)
@@ -265,7 +255,7 @@ def _customer(account: Account, name: str, fields: dict[str, Any]) -> dict[str, 
     cards = [_shown(card) for card in account.vault.cards_of(name)]
     return {
         "id": name,
-        **{each: fields.get(each) or None for each in _TEXTS},
+        **{each: fields.get(each) or None for each in CONTACT},
         "addresses": Rows("address", []),
         "credit_cards": Rows("credit_card", cards),
         "custom_fields": "",

@@ -13,10 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
 
 from paychain.payments.bounded import BoundedDict
-from paychain.payments.web_addresses import split_address
 from paychain.protocol.dialects.paypal.account import (
     AT_ONCE,
     Account,
@@ -34,7 +32,7 @@ from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
 from paychain.protocol.vendor_keyed import Keyed
 from paychain.protocol.vendor_nothing import execute_nothing
-from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
+from paychain.protocol.vendor_pages import customers_page, number_in, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "agreements/approve"
@@ -43,6 +41,7 @@ _SETUPS, _TOKENS = "setup-tokens", "payment-tokens"
 _PATH = "v3/vault"
 _BASE = f"https://api-m.sandbox.paypal.com/{_PATH}"
 _USED = frozenset({"customer", "payment_source"})
+MAX_LISTED = 5  # tokens in one page, as at PayPal
 
 
 def keep(account: Account, source: Source, customer_id: str) -> VaultToken:
@@ -139,15 +138,27 @@ def _token_of(account: Account, given: Given) -> VaultToken:
 
 
 async def _list(call: VendorCall, account: Account) -> HttpResponse:
-    customer_id = parse_qs(split_address(call.http.target).query).get("customer_id", [""])[0]
+    query = query_of(call.http)
+    customer_id = query.get("customer_id", "")
     if not customer_id:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "customer_id")
+    size = min(number_in(query.get("page_size", ""), 0) or MAX_LISTED, MAX_LISTED)
+    page = number_in(query.get("page", ""), 0) or 1
     await execute_nothing(call)
-    mine = [shown_of(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
-    links = [_link(f"{_TOKENS}?customer_id={customer_id}", "self", "GET")]
-    return json_response(
-        OK, {"customer": {"id": customer_id}, "payment_tokens": mine, "links": links}
-    )
+    mine = [kept for kept in account.tokens.values() if kept.customer_id == customer_id]
+    last = max(1, -(-len(mine) // size))
+    places = {"self": page, "first": 1, "last": last}
+    if page < last:
+        places["next"] = page + 1
+    at = f"{_TOKENS}?customer_id={customer_id}&page_size={size}&page="
+    shown: dict[str, Any] = {
+        "customer": {"id": customer_id},
+        "payment_tokens": [shown_of(kept) for kept in mine[(page - 1) * size : page * size]],
+        "links": [_link(f"{at}{place}", rel, "GET") for rel, place in places.items()],
+    }
+    if query.get("total_required") == "true":
+        shown |= {"total_items": len(mine), "total_pages": last}
+    return json_response(OK, shown)
 
 
 async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:

@@ -45,19 +45,24 @@ const scenarios = {
     const update = await vault().creditCard.update(other.token, { cardholderName: "Ada" });
     assert.equal(update.creditCard.cardholderName, "Ada");
     await vault().creditCard.delete(other.token);
+    const keeps = { options: { storeInVaultOnSuccess: true }, customer: { firstName: "Grace" } };
+    const stored = await paid(keeps);
+    assert.equal((await vault().customer.find(stored.customer.id)).firstName, "Grace");
+    await paid({ ...nonce, paymentMethodToken: stored.creditCard.token });
     await vault().paymentMethod.delete(card.token);
     const gone = await failing(() => vault().paymentMethod.find(card.token));
     assert.equal(gone.type, "notFoundError");
     assert.equal(code(await pay({ ...nonce, paymentMethodToken: card.token })), "91518");
-    assert.deepEqual(await booked("authorised"), [1000, 1000]);
-    return "a token pays, or its customer's id; 91518 once it is deleted";
+    assert.deepEqual(await booked("authorised"), [1000, 1000, 1000, 1000]);
+    return "a token pays, or its customer's id; a sale keeps its card; 91518 once it is deleted";
   },
   lists: async () => {
     const made = [];
     for (let sales = 0; sales < 3; sales += 1) made.push((await paid()).id);
     const ids = await search((term) => term.orderId().is(current.order));
     assert.deepEqual(ids.sort(), made.sort());
-    const { id } = (await vault().customer.create({ paymentMethodNonce: "fake-valid-nonce" })).customer;
+    const wanted = { paymentMethodNonce: "fake-valid-nonce" };
+    const { id } = (await vault().customer.create(wanted)).customer;
     const sale = await paid({ paymentMethodNonce: undefined, customerId: id });
     assert.deepEqual(await search((term) => term.customerId().is(id)), [sale.id]);
     const recent = (term) => {

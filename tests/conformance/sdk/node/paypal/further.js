@@ -36,6 +36,27 @@ const scenarios = {
     assert.deepEqual(await booked("captured"), [1000, 400]);
     return `setup token, payment token, vaultId; 404 ${why} once deleted`;
   },
+  lists: async () => {
+    const customer = { id: `l${current.order.slice(-7)}` };
+    const made = [];
+    for (let tokens = 0; tokens < 6; tokens += 1) {
+      const body = { paymentSource: { card: CARD }, customer };
+      const setup = await vault.createSetupToken({ body, paypalRequestId: key() });
+      const token = { id: setup.result.id, type: "SETUP_TOKEN" };
+      const asked = { body: { paymentSource: { token } }, paypalRequestId: key() };
+      const kept = await vault.createPaymentToken(asked);
+      made.push(kept.result.id);
+    }
+    const page = async (more = {}) =>
+      (await vault.listCustomerPaymentTokens({ customerId: customer.id, ...more })).result;
+    const names = ({ paymentTokens }) => paymentTokens.map(({ id }) => id);
+    assert.deepEqual(names(await page()), made.slice(0, 5));
+    const second = await page({ pageSize: 4, page: 2, totalRequired: true });
+    assert.deepEqual(names(second), made.slice(4));
+    assert.deepEqual([second.totalItems, second.totalPages], [6, 2]);
+    assert.deepEqual(names(await page({ page: 3 })), []);
+    return "no pager of its own: page and pageSize, at most 5 tokens; links name the next page";
+  },
   errors: async () => {
     const seen = [];
     for (const status of [400, 401, 403, 404, 422, 429, 500, 503]) {
