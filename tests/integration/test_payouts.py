@@ -194,6 +194,49 @@ def test_what_is_not_funded_is_declined(tmp_path: Path) -> None:
     assert 900_000_000 < total <= 1_000_000_000
 
 
+def test_payouts_wait_while_no_block_becomes_final(tmp_path: Path) -> None:
+    result = in_virtual_time(("stablecoin-payout", "finality-stalls"), tmp_path)
+    assert judged(result) == {}
+    ((since,), (until,)) = selected(tmp_path, "SELECT effective_ns FROM switch ORDER BY 1")
+    assert isinstance(since, int)
+    assert isinstance(until, int)
+
+    def between(kind: str) -> int:
+        moves = f"SELECT COUNT(*) FROM movement WHERE kind = '{kind}' AND at_ns BETWEEN "
+        # What was final when it began is read a moment later.
+        ((number,),) = selected(tmp_path, f"{moves}{since + 1_000_000_000} AND {until}")
+        assert isinstance(number, int)
+        return number
+
+    # Five seconds at 10/s: all of them are in blocks, none is final, and none is lost.
+    assert between("transferred") > 30
+    assert between("spent") == 0
+    ((mined, spent),) = selected(
+        tmp_path, "SELECT SUM(kind = 'transferred'), SUM(kind = 'spent') FROM movement"
+    )
+    assert mined == spent
+
+
+def test_what_a_node_drops_is_sent_again_until_it_is_in_a_block(tmp_path: Path) -> None:
+    result = run_virtually(
+        tmp_path, CHAIN, experiment("target: {link: node-provider}, drops: {share: 50%}")
+    )
+    assert judged(result) == {}
+    ((mined, payments),) = selected(
+        tmp_path,
+        "SELECT (SELECT COUNT(*) FROM movement WHERE kind = 'transferred'), COUNT(*) FROM txn",
+    )
+    assert mined == payments
+    repeats = (
+        "SELECT COUNT(*) FROM hop WHERE caller = 'wallet' AND operation = 'transfer' "
+        "AND result = 'approved'"
+    )
+    ((sent,),) = selected(tmp_path, repeats)
+    assert isinstance(sent, int)
+    assert isinstance(payments, int)
+    assert sent > payments + 5  # about a half of 18, each several times
+
+
 # Every link under some fault, and every second fault in some link.
 KEPT = set(list(zip(sorted(FAULTS), cycle(LINKS)))[::2])
 

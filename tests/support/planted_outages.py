@@ -219,6 +219,8 @@ PLANTED = [
         _one_confirmation_is_final,
         kinds=("halt", "reorg"),
     ),
+    Planted("late confirmation dropped", "sepa-instant-late-dropped", "held_not_lost", 1),
+    Planted("rejected credit kept", "sepa-instant-keeps-rejected", "debit_equals_credit", 1),
 ]
 # Mistakes of shipped chains that are slow to play: only the bench searches them. Half the payments
 # of exchanges are deposits: of five there is none with one seed of twenty.
@@ -242,6 +244,15 @@ PLANTED_IN_LARGE_CHAINS = [
         rate=20,
     ),
     Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1, payments=3, rate=1),
+    Planted(
+        "absurd price",
+        "crypto-onramp-absurd-price",
+        "price_within_bounds",
+        1,
+        kinds=("price_jump",),
+        payments=3,
+        rate=1,
+    ),
 ]
 
 

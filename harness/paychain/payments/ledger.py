@@ -129,6 +129,9 @@ class Blockchain:
     _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
     _now_ns: int = field(default=0, init=False)
     _halts: int = field(default=0, init=False)  # that are on
+    _stalls: int = field(default=0, init=False)  # that are on: nothing becomes final
+    _stalled: tuple[int, int] = field(default=(0, 0), init=False)  # head and time at their begin
+    _final: int = field(default=0, init=False)  # the last final height at their begin
     _spikes: list[int] = field(default_factory=list, init=False)  # times the usual fee, each
 
     def __post_init__(self) -> None:
@@ -165,6 +168,19 @@ class Blockchain:
         self._halts -= 1
         if not self._halts:
             self._head_ns = now_ns
+
+    def stall(self, now_ns: int) -> None:
+        """From now on no block becomes final, until as many `settle` as `stall`."""
+        if not self._stalls:
+            self._final = self.tip(now_ns).final
+            self._stalled = self._head, now_ns
+        self._stalls += 1
+
+    def settle(self, now_ns: int) -> None:
+        """Let blocks become final again: at once those that would be by now."""
+        self._advance(now_ns)
+        assert self._stalls > 0
+        self._stalls -= 1
 
     def spike(self, now_ns: int, times: int) -> None:
         """From now on only so many times the usual fee is mined, until as many `calm`."""
@@ -204,7 +220,8 @@ class Blockchain:
         self._advance(now_ns)
         young_ns = round(self.final.until_s * 1e9) - (self._now_ns - self._head_ns)
         behind = max(self.final.after_blocks, -(-young_ns // self.interval_ns), 0)
-        return Tip(self._head, self._head_ns, self._head - behind)
+        final = self._head - behind
+        return Tip(self._head, self._head_ns, min(final, self._final) if self._stalls else final)
 
     @property
     def lowest_fee(self) -> int:
@@ -370,8 +387,9 @@ class Blockchain:
 
     def _is_final(self, height: int, at_ns: int) -> bool:
         """Whether a block of this height and time can be replaced no more."""
-        return self.final.is_final(
-            blocks_since=self._head - height, seconds_since=(self._now_ns - at_ns) / 1e9
+        head, now_ns = self._stalled if self._stalls else (self._head, self._now_ns)
+        return height <= head and self.final.is_final(
+            blocks_since=head - height, seconds_since=(now_ns - at_ns) / 1e9
         )
 
     def _note(self, change: TransactionChange, transaction: Transaction, height: int) -> None:

@@ -196,6 +196,8 @@ def test_there_is_one_ledger() -> None:
         ("reorg: {depth: 3}", "wallet", "wallet is not a ledger"),
         ("lies: {}", "node", None),
         ("lies: {}", "base", "base is not a node"),
+        ("drops: {}", "base", "base is not a node"),
+        ("no_finality: {}", "node", "node is not a ledger"),
     ],
 )
 def test_only_a_ledger_halts_and_reorganises_and_only_a_node_lies(

@@ -139,3 +139,35 @@ def test_a_move_may_be_revocable_for_a_time() -> None:
     chain.halt(5_150)
     assert chain.receipt("b", 6_150).is_final  # the time passes while blocks do not
     assert chain.reorganise(6_160, 3, lambda _one: True) == 0
+
+
+def test_nothing_becomes_final_while_finality_stalls_and_all_of_it_at_once_afterwards() -> None:
+    chain = ledger()
+    for id, nonce, at in (("early", 0, 150), ("late", 1, 350)):
+        assert chain.submit(sent(id, nonce), at) is None
+    # In the blocks at 200 and 400: at 450 the head is 4, and two blocks follow the first only.
+    chain.stall(450)
+    chain.stall(460)  # two faults that overlap
+    chain.settle(470)
+    assert chain.tip(1_000).final == 2
+    assert chain.head(1_000) == 10  # blocks go on
+    assert chain.receipt("early", 1_000).is_final
+    assert not chain.receipt("late", 1_000).is_final
+    # What comes meanwhile is mined, and can be undone with all that is not final.
+    assert chain.submit(sent("new", 2), 1_010) is None
+    assert chain.receipt("new", 1_100).mined_at == 11
+    assert chain.reorganise(1_410, 50, lambda _: True) == 2
+    assert chain.receipt("early", 1_450).mined_at == 2
+    assert chain.receipt("new", 1_500).mined_at == 15
+    chain.settle(1_750)
+    assert chain.receipt("late", 1_750).is_final
+    assert chain.tip(1_750).final == 15
+
+
+def test_finality_that_stalls_holds_what_is_final_after_a_time() -> None:
+    chain = ledger(final=Finality(until_s=300e-9))
+    assert chain.submit(sent("a", 0), 150) is None
+    chain.stall(450)  # 250 ns after its block
+    assert not chain.receipt("a", 5_000).is_final
+    chain.settle(5_000)
+    assert chain.receipt("a", 5_000).is_final

@@ -176,7 +176,9 @@ def test_a_deposit_is_taken_from_the_customer() -> None:
     assert [each.leg for each in journal if isinstance(each, Movement)] == ["in"]
 
 
-@pytest.mark.parametrize(("kind", "parameters"), [("halt", {}), ("fee_spike", {"times": 3})])
+@pytest.mark.parametrize(
+    ("kind", "parameters"), [("halt", {}), ("no_finality", {}), ("fee_spike", {"times": 3})]
+)
 def test_a_ledger_that_dies_and_forgets_under_a_fault_is_still_under_it(
     kind: str, parameters: dict[str, int]
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from paychain.faults.kinds.drops import Drops
 from paychain.faults.kinds.lies import Lies
 from paychain.payments.codes import APPROVED
 from paychain.payments.instrument import published
@@ -114,3 +115,30 @@ def test_a_node_that_lies_for_a_while_keeps_transfers_to_itself_and_then_tells_t
     assert asked(role, "read", "t1").sighting == Sighting(51)
     ledger.says = None
     assert asked(role, "transfer", "t2").outcome is not Outcome.APPROVED
+
+
+def test_a_node_drops_the_same_bytes_however_often_they_come_and_reads_what_is_true() -> None:
+    ledger = Ledger()  # nobody answers what is passed on
+    role = node(ledger)
+    names = [f"t{number}" for number in range(100)]
+
+    def dropped() -> list[str]:
+        answers = {name: asked(role, "transfer", name) for name in names}
+        return [name for name, each in answers.items() if each.outcome is Outcome.APPROVED]
+
+    assert dropped() == []
+    half = Drops.model_validate({"share": "50%"})
+    assert role.apply(half) == 0
+    first = dropped()
+    assert 30 < len(first) < 70
+    assert dropped() == first
+    everything = Drops()
+    role.apply(everything)  # two faults that overlap: the larger share counts
+    assert dropped() == names
+    role.heal(everything)
+    assert dropped() == first
+    ledger.says = said("t1", Sighting(7))
+    assert asked(role, "read", "t1").sighting == Sighting(7)
+    ledger.says = None
+    role.heal(half)
+    assert dropped() == []

@@ -9,6 +9,7 @@ from paychain.faults.kinds.crash import Crash
 from paychain.faults.kinds.cut_after import CutAfter
 from paychain.faults.kinds.decline import Decline
 from paychain.faults.kinds.down import Down
+from paychain.faults.kinds.drops import Drops
 from paychain.faults.kinds.duplicate_answer import DuplicateAnswer
 from paychain.faults.kinds.duplicate_request import DuplicateRequest
 from paychain.faults.kinds.fee_spike import FeeSpike
@@ -21,6 +22,7 @@ from paychain.faults.kinds.latency import Latency
 from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.faults.kinds.malformed import Malformed
+from paychain.faults.kinds.no_finality import NoFinality
 from paychain.faults.kinds.price_jump import PriceJump
 from paychain.faults.kinds.rate_limit import RateLimit
 from paychain.faults.kinds.refuse import Refuse
@@ -62,6 +64,8 @@ KINDS: dict[str, type[FaultKind]] = {
     "halt": Halt,
     "reorg": Reorg,
     "fee_spike": FeeSpike,
+    "no_finality": NoFinality,
+    "drops": Drops,
     "price_jump": PriceJump,
     "lies": Lies,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds.fee_spike import FeeSpike
 from paychain.faults.kinds.halt import Halt
+from paychain.faults.kinds.no_finality import NoFinality
 from paychain.faults.kinds.reorg import Reorg
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
@@ -71,7 +72,7 @@ class Ledger(Role):
         return {"transfer": self._transfer, "read": self._read, "scan": self._scan}
 
     def apply(self, fault: StateFaultKind) -> int:
-        """Stand still, or replace blocks; returns how many transactions that undid."""
+        """Stand still, replace blocks, or leave them open; returns how many transfers it undid."""
         now_ns = self.context.now_ns()
         undone = 0
         match fault:
@@ -81,15 +82,19 @@ class Ledger(Role):
                 undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
             case FeeSpike():
                 self._ledger.spike(now_ns, fault.times)
+            case NoFinality():
+                self._ledger.stall(now_ns)
         self._journal(now_ns)
         return undone
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Go on after a halt, or without a higher fee."""
+        """Go on after a halt, without a higher fee, or with blocks that become final."""
         if isinstance(fault, Halt):
             self._ledger.resume(self.context.now_ns())
         elif isinstance(fault, FeeSpike):
             self._ledger.calm(self.context.now_ns(), fault.times)
+        elif isinstance(fault, NoFinality):
+            self._ledger.settle(self.context.now_ns())
         self._watch()
 
     def _returning(self, fault: Reorg) -> ledger.Returns:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from paychain.faults.kind import StateFaultKind
+from paychain.faults.kinds.drops import Drops
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
@@ -25,6 +26,7 @@ class Node(Role):
     _head: int = field(default=0, init=False)
     _made_ns: int = field(default=0, init=False)  # the head, as far as anybody asked
     _lying: int = field(default=0, init=False)  # faults that make it lie
+    _drops: list[float] = field(default_factory=list, init=False)  # faults: share of the transfers
     _seen: BoundedDict[str, Sighting] = field(
         default_factory=lambda: BoundedDict(MAX_SEEN), init=False
     )
@@ -38,16 +40,22 @@ class Node(Role):
         return self.link.lies or self._lying > 0
 
     def apply(self, fault: StateFaultKind) -> int:
-        """Lie from now on; nothing that it was sent before is touched."""
-        self._lying += 1
+        """Lie or drop transfers from now on; nothing that it was sent before is touched."""
+        if isinstance(fault, Drops):
+            self._drops.append(fault.share)
+        else:
+            self._lying += 1
         return 0
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Tell the truth again, unless another fault or the chain makes it lie."""
-        self._lying = max(self._lying - 1, 0)
+        """Tell the truth or pass on again, unless another fault or the chain says otherwise."""
+        if not isinstance(fault, Drops):
+            self._lying = max(self._lying - 1, 0)
+        elif fault.share in self._drops:
+            self._drops.remove(fault.share)
 
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
-        if self._lies:  # it keeps it to itself
+        if self._lies or self._is_dropped(request):  # it keeps it to itself
             return self.approve(request)
         end = await self.calls["transfer"].execute(request, parent)
         match end.ending:
@@ -57,6 +65,10 @@ class Node(Role):
                 return self.unknown(request.reference)
             case _:
                 return end.reply.answer or self.decline(ISSUER_INOPERATIVE, request.reference)
+
+    def _is_dropped(self, request: PaymentRequest) -> bool:
+        """Whether a fault drops these bytes, however often they come."""
+        return self.context.draw("drops", request.reference) < max(self._drops, default=0.0)
 
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         end = await self.calls["read"].execute(request, parent)
