@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paychain.engine.ability import EMBEDDED, Kind
-from paychain.payments.errors import UserError, without_passwords
+from paychain.payments.errors import UserError, sentence_of, without_passwords
 from paychain.payments.web_addresses import split_address
 from paychain.processes.files import expanded
 from paychain.processes.loopback import is_loopback
@@ -135,7 +135,7 @@ def _version_of(program: str) -> str:
             errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{program} cannot be run ({error})") from error
+        raise UserError(f"{program} cannot be run ({sentence_of(error)})") from error
     match = re.match(r"toxiproxy-server version (\S+)", done.stdout)
     if match is None:
         raise UserError(f"{program} is not a Toxiproxy server: it does not know -version")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, sentence_of
 from paychain.processes.http_thread import HttpThread, QuietHandler
 from paychain.processes.loopback import LOOPBACK
 
@@ -40,7 +40,8 @@ class Exposition:
             self._server = HttpThread(ExpositionHandler, host=host, port=port)
         except (OSError, OverflowError) as error:
             raise UserError(
-                f"cannot serve metrics at {host}:{port} ({error})", hint="choose another port"
+                f"cannot serve metrics at {host}:{port} ({sentence_of(error)})",
+                hint="choose another port",
             ) from error
         self.url = f"{self._server.url}/metrics"
         self._server.start()

@@ -13,6 +13,8 @@ INTERRUPTED = """
 import signal, sys
 from paychain.cli import entry
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and `&` ignore it for all below
+
 class Importing:
     def find_spec(self, name, *_):
         if name == "paychain.cli.main":

@@ -59,6 +59,14 @@ def test_an_address_that_is_not_ours_is_a_mistake(host: str, port: int, hint: st
         free_port(host, port)
 
 
+def test_a_port_that_is_taken_is_a_mistake_without_a_number_of_the_system() -> None:
+    with held_port() as held:
+        held.listen()
+        with pytest.raises(UserError) as raised:
+            free_port(LOOPBACK, held.getsockname()[1])
+    assert "(Address already in use); give another --port" in str(raised.value)
+
+
 def test_a_session_obeys_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

@@ -100,3 +100,13 @@ def test_runs_of_another_version_are_skipped_and_an_empty_folder_is_a_mistake(
     (tmp_path / "old" / "result.json").write_text('{"schema": "paychain/result/v0"}')
     with pytest.raises(UserError, match="no runs in"):
         history(tmp_path, NOW)
+
+
+def test_the_page_is_written_for_people(tmp_path: Path) -> None:
+    run_at(tmp_path, "a", "2026-11-22T12:00:00.123456+02:00", virtual=True)
+    page = render_history(history(tmp_path, NOW))
+    assert "1 experiment on a chain ·" in page
+    assert ">2026-11-22 10:00 UTC</a> (virtual)</th>" in page
+    assert '<th scope="col">Technical success before the faults</th>' in page
+    run_at(tmp_path, "b", "2026-11-23T12:00:00+00:00", virtual=False)
+    assert ">2026-11-23 12:00 UTC</a></th>" in render_history(history(tmp_path, NOW))

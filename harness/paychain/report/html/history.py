@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from paychain.analysis.measures.measures import Verdict
+from paychain.declaration.quantity import count
 from paychain.payments.errors import UserError
 from paychain.report.ci.checks import plain
 from paychain.report.evidence.history import is_signed
 from paychain.report.html.page import asset, csp_hash, stylesheet
 from paychain.report.result import FILE_NAME, Result, read
-from paychain.report.text.wording import MARKS, TOLERANCE_RESULTS, seconds
+from paychain.report.text.wording import MARKS, TOLERANCE_RESULTS, seconds, tolerance_title
 
 STALE_DAYS = 365  # critical functions are tested at least yearly (DORA 24(6), docs/domain.md §4.1)
 MAX_SHOWN = 50  # runs of an experiment, newest first
@@ -37,6 +38,11 @@ class HistoryRun:
     def ended(self) -> datetime:
         """When the run ended."""
         return datetime.fromisoformat(self.result.ended_at)
+
+    @property
+    def ended_text(self) -> str:
+        """`2026-11-30 01:50 UTC`."""
+        return f"{self.ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,13 @@ class RunLine:
         return "".join(MARKS[entry.result.verdict] for entry in self.entries[-MAX_SHOWN:])
 
     @property
-    def tolerances(self) -> list[str]:
-        """Ids of all tolerances of the shown runs, in the order of their first appearance."""
-        ids = [
-            tolerance.id
+    def tolerances(self) -> dict[str, str]:
+        """Titles of all tolerances of the shown runs, by id, in the order of their appearance."""
+        return {
+            tolerance.id: tolerance_title(tolerance)
             for entry in self.entries[-MAX_SHOWN:]
             for tolerance in entry.result.tolerances
-        ]
-        return list(dict.fromkeys(ids))
+        }
 
     def cell(self, entry: HistoryRun, tolerance_id: str) -> tuple[str, bool | None]:
         """What a run observed, with its mark, and whether the tolerance held."""
@@ -156,6 +161,7 @@ def render_history(lines: Sequence[RunLine]) -> str:
     environment.filters["seconds"] = seconds
     page = environment.from_string(asset("history.html.j2")).render(
         lines=lines,
+        count=count,
         style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
         marks=MARKS,
