@@ -12,7 +12,7 @@ from typing import Any
 
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.braintree.account import Account, inside, is_true, text
-from paychain.protocol.dialects.braintree.records import Keeping, KeptCard, SaleTransaction
+from paychain.protocol.dialects.braintree.records import Keeping, SaleTransaction, StoredCard
 from paychain.protocol.vendor_ids import encode
 
 CONTACT = ("company", "email", "fax", "first_name", "last_name", "phone", "website")
@@ -54,7 +54,7 @@ def keep(account: Account, sale: SaleTransaction) -> None:
     vault.customers.setdefault(owner, dict(wanted.said))
     token = new_id(account)
     vault.add(
-        KeptCard(
+        StoredCard(
             token=token,
             customer_id=owner,
             instrument=sale.request.instrument,
