@@ -33,6 +33,10 @@ from tests.support.tiers import thorough
 def test_what_init_writes_runs_as_the_workflow_says(
     tmp_path: Path, ci: str, place: str, steps: object
 ) -> None:
+    # Tests that the repository has, with plugins and modules that the workflow does not install.
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p not_installed_here\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_theirs.py").write_text("import not_installed_here\n")
     made = invoked(tmp_path, "init", "--ci", ci)
     assert made.exit_code == 0, made.stderr
     flow = yaml.safe_load((tmp_path / place).read_text())
