@@ -44,9 +44,9 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     if chain.rail is None:
         what = f"{name} has no clearing to send or get transfers"
         yield Problem(at, what, "add a link with role: clearing, and rail: sct-inst")
-    if name in chain.entries and not is_payers:
+    if not is_payers and (name in chain.entries or _is_forwarded_to(chain, name)):
         what = f"{name} makes no transfers, so nobody can pay there"
-        yield Problem(at, what, "add a call transfer: to the clearing, or another entry:")
+        yield Problem(at, what, "add a call transfer: to the clearing, or let payers pay elsewhere")
     if name in chain.reversed_by_callers:
         what = f"a link in front of {name} reverses payments, and a transfer cannot be undone"
         yield Problem(at, what, "remove on_unknown: reverse of its forward:")
@@ -67,6 +67,11 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     if holds.late == "dropped" and holds.spent:
         what = "nobody is debited for a late confirmation, whoever has spent the money"
         yield Problem((*at, "holds", "spent"), what, "remove it, or write late: honoured")
+
+
+def _is_forwarded_to(chain: Chain, name: str) -> bool:
+    forwards = (chain.calls_of(other).get("forward") for other in chain.links)
+    return any(call is not None and name in call.targets for call in forwards)
 
 
 def _targets(chain: Chain, name: str, role: str, hint: str) -> Iterator[Problem]:

@@ -115,7 +115,7 @@ ROLES: dict[str, RoleFacts] = {
     "oracle": RoleFacts(serves=("quote",), settings=("prices",)),
     "bank": RoleFacts(
         asks=("transfer",),
-        serves=("transfer",),
+        serves=("forward", "transfer"),
         settings=("declines", "holds", "rejected_credits"),
         settles="in",
     ),

@@ -36,6 +36,14 @@ def problems(*edits: tuple[str, str]) -> list[str]:
     return [f"{'.'.join(map(str, each.path))}: {each.what}" for each in found]
 
 
+def test_customers_pay_at_a_bank_that_makes_transfers() -> None:
+    what = "payee makes no transfers, so nobody can pay there"
+    assert problems(("entry: payer", "entry: payee")) == [f"links.payee: {what}"]
+    front = (FRONT[0], FRONT[1].replace("to: payer, on_unknown: reverse", "to: payee"))
+    assert problems(front) == [f"links.payee: {what}"]
+    assert problems((FRONT[0], FRONT[1].replace(", on_unknown: reverse", ""))) == []
+
+
 def test_a_transfer_goes_over_the_clearing_and_is_rejected_by_nobody_else() -> None:
     chain = declared()
     assert check_chain(chain) == []
