@@ -264,6 +264,7 @@ MISTAKES = [
             ("crypto-onramp-captures-first", "fee-spike", "legs_balance"),
             ("crypto-onramp-expired-quote", "expired-quotes", "quote_kept"),
             ("exchange-deposit-one-confirmation", "deep-reorg", "no_credit_before_final"),
+            ("exchange-deposit", "lying-nodes", "sequence_without_gaps"),
             ("exchange-deposit-quorum-of-one", "lying-nodes", "no_credit_without_transfer"),
             ("exchange-pauses-freed", "paused-withdrawals", "reservation_kept_until_dead"),
             ("stablecoin-payout-frees-early", "restored-balances", "reservation_kept_until_dead"),

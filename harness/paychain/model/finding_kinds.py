@@ -22,6 +22,8 @@ Kind = Literal[
     "credited_early",
     "captured_before_transfer",
     "split_quorum",
+    "one_node_believed",
+    "quorum_at_one_provider",
     "stale_price",
     "late_answer_dropped",
     "rejected_credit_kept",
@@ -60,6 +62,7 @@ Kind = Literal[
     "call_without_policy",
     "third_party_in_the_way",
     "authentication_not_portable",
+    "quorum_lost_with_provider",
     "shared_provider",
     "single_link",
     "single_provider",
@@ -150,6 +153,18 @@ KINDS: dict[Kind, KindFacts] = {
         "A node that lies is believed whenever it answers first, and money that never arrived is "
         "credited.",
         "ethers' FallbackProvider with two nodes: its default quorum is one (docs/crypto.md)",
+    ),
+    "one_node_believed": KindFacts(
+        "money",
+        "A node that lies is believed: transfers that were never made are reported as paid, and "
+        "deposits that never arrived are credited.",
+        "shown by: paychain run exchange-deposit lying-nodes",
+    ),
+    "quorum_at_one_provider": KindFacts(
+        "money",
+        "Whoever controls that provider controls the quorum: its nodes lie together, and nobody "
+        "contradicts them.",
+        "KelpDAO, 2026-04-18: two replaced nodes deceived a verifier (docs/crypto.md)",
     ),
     "stale_price": KindFacts(
         "money",
@@ -358,6 +373,12 @@ KINDS: dict[Kind, KindFacts] = {
         "Elsewhere the payment counts as not authenticated: it is soft-declined, or approved at "
         "the merchant's risk.",
         "docs/follow-ups.md: an authentication that is valid at one processor only",
+    ),
+    "quorum_lost_with_provider": KindFacts(
+        "availability",
+        "While that provider is away nothing is believed: no transfer counts as final, and no "
+        "deposit is credited.",
+        "AWS 2025-10-20 (aws.amazon.com/message/101925): many node providers failed together",
     ),
     "shared_provider": KindFacts(
         "availability",
