@@ -267,6 +267,7 @@ MISTAKES = [
             ("exchange-deposit", "lying-nodes", "sequence_without_gaps"),
             ("exchange-deposit-quorum-of-one", "lying-nodes", "no_credit_without_transfer"),
             ("exchange-pauses-freed", "paused-withdrawals", "reservation_kept_until_dead"),
+            ("stablecoin-payout-any-network", "wrong-network", "no_approval_without_money"),
             ("stablecoin-payout-frees-early", "restored-balances", "reservation_kept_until_dead"),
             ("stablecoin-payout-new-nonce", "doge-sent-again", "sent_once"),
             ("stablecoin-payout-replaced-anew", "fee-spike", "sent_once"),

@@ -3,70 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-# What a weakness costs: money that is charged twice or never arrives, money that is held for a
-# payment that failed, payments that fail.
-Cost = Literal["money", "orphaned", "availability"]
-Kind = Literal[
-    "failover_on_unknown",
-    "retry_without_key",
-    "queue_without_key",
-    "customer_retry_without_key",
-    "no_idempotency",
-    "trace_used_twice",
-    "webhook_not_deduplicated",
-    "captured_twice",
-    "signed_twice",
-    "freed_early",
-    "credited_early",
-    "captured_before_transfer",
-    "split_quorum",
-    "one_node_believed",
-    "quorum_at_one_provider",
-    "stale_price",
-    "late_answer_dropped",
-    "rejected_credit_kept",
-    "refunds_unchecked",
-    "capture_beyond_limit",
-    "captured_before_delivery",
-    "wrong_decimals",
-    "hold_expires_early",
-    "memory_outbox",
-    "webhook_not_sent",
-    "webhook_refused",
-    "webhook_given_up_early",
-    "charge_back_not_reported",
-    "queue_given_up_early",
-    "unlimited_fallback",
-    "closed_call_skipped",
-    "rest_not_released",
-    "tenders_not_compensated",
-    "reversal_behind_breaker",
-    "reversal_given_up_early",
-    "query_given_up_early",
-    "unknown_left_open",
-    "query_not_offered",
-    "timeout_inversion",
-    "deadline_too_short",
-    "rail_limit_missed",
-    "dialect_not_declared",
-    "breaker_cannot_open",
-    "fault_without_traffic",
-    "hedge_too_early",
-    "amplified_retries",
-    "retries_without_budget",
-    "checks_without_limit",
-    "query_too_early",
-    "lookups_used_up",
-    "call_without_policy",
-    "third_party_in_the_way",
-    "authentication_not_portable",
-    "quorum_lost_with_provider",
-    "shared_provider",
-    "single_link",
-    "single_provider",
-]
+from paychain.model.finding_names import Cost, Kind
+
+__all__ = ["KINDS", "Cost", "Kind", "KindFacts"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +70,12 @@ KINDS: dict[Kind, KindFacts] = {
         "The first transfer may be on its way, and with another nonce both are made; a transfer on "
         "a ledger cannot be undone.",
         "shown by: paychain run stablecoin-payout-new-nonce doge-sent-again",
+    ),
+    "network_not_checked": KindFacts(
+        "money",
+        "A node of another network takes the transfer and reports it as final there: the customer "
+        "sees a payment, and the payee has nothing.",
+        "shown by: paychain run stablecoin-payout-any-network wrong-network",
     ),
     "freed_early": KindFacts(
         "money",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from paychain.faults.kind import OutageKind
 from paychain.faults.kinds.crash import Crash
 from paychain.faults.kinds.lies import Lies
+from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
@@ -40,6 +41,8 @@ def possible_causes(
         in_time = set(_queues_in_time(chain, experiment)).difference(given_up)
         impossible = {("queue_given_up_early", at) for at in in_time}
     impossible |= {("webhook_given_up_early", at) for at in refused}
+    if not any(isinstance(fault.parameters, WrongNetwork) for fault in experiment.faults):
+        impossible |= {("network_not_checked", name) for name in chain.links}
     return [
         finding
         for finding in review

@@ -51,14 +51,16 @@ _FAILED: tuple[Kind, ...] = (
 _SLOW: tuple[Kind, ...] = ("hedge_too_early", "retries_without_budget", "amplified_retries")
 # What a node that lies makes of transfers and deposits; where none lied no cause (`causes`).
 _BELIEVED: tuple[Kind, ...] = ("one_node_believed", "quorum_at_one_provider")
+# What is reported as sent, and never reaches this network.
+_SENT_NOWHERE: tuple[Kind, ...] = (*_BELIEVED, "network_not_checked")
 # Which weaknesses of a declaration lead to a finding of a run, the likeliest first. A rule that is
 # not here is broken by what no declaration can bring about: a link that does not do what it says.
 CAUSES: dict[str, tuple[Kind, ...]] = {
     "no_double_charge": _EXECUTED_TWICE,
-    "no_orphaned_authorisation": (*_BELIEVED, *_LEFT_HELD),
+    "no_orphaned_authorisation": (*_SENT_NOWHERE, *_LEFT_HELD),
     "no_charge_after_a_decline": _LEFT_HELD,
     "unknowns_resolved": ("checks_without_limit", *_LEFT_HELD),
-    "no_approval_without_money": (*_BELIEVED, *_NEVER_COLLECTED),
+    "no_approval_without_money": (*_SENT_NOWHERE, *_NEVER_COLLECTED),
     "authorisations_settled": _NEVER_COLLECTED,
     "completed": _NEVER_COLLECTED,
     "money_conserved": (
@@ -93,10 +95,10 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
     ),
     "reservation_kept_until_dead": ("freed_early", "hold_expires_early"),
     "no_payout_without_funding": ("freed_early",),
-    "reported_once_and_right": (*_BELIEVED, "memory_outbox"),
-    "sequence_without_gaps": (*_BELIEVED, "memory_outbox"),
+    "reported_once_and_right": (*_SENT_NOWHERE, "memory_outbox"),
+    "sequence_without_gaps": (*_SENT_NOWHERE, "memory_outbox"),
     "legs_balance": (
-        *_BELIEVED,
+        *_SENT_NOWHERE,
         "captured_before_transfer",
         "hold_expires_early",
         "memory_outbox",

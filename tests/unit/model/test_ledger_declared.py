@@ -197,6 +197,7 @@ def test_there_is_one_ledger() -> None:
         ("lies: {}", "node", None),
         ("lies: {}", "base", "base is not a node"),
         ("drops: {}", "base", "base is not a node"),
+        ("wrong_network: {}", "base", "base is not a node"),
         ("no_finality: {}", "node", "node is not a ledger"),
     ],
 )

@@ -464,6 +464,7 @@ EXPECTED = {
     ],
     "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
+    "stablecoin-payout-any-network": ["network_not_checked wallet", *PAYOUT],
     "stablecoin-payout-replaced": PAYOUT,
     "stablecoin-payout-replaced-anew": ["signed_twice wallet", *PAYOUT],
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],

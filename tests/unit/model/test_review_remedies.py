@@ -477,6 +477,12 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "network_not_checked",
+        "wallet",
+        of_payouts("role: wallet\n", "role: wallet\n    checks_network: false\n"),
+        [],
+    ),
+    (
         "timeout_inversion",
         "payouts.transfer",
         of_payouts("{to: wallet, timeout: 12s", "{to: wallet, timeout: 9s"),

@@ -244,6 +244,23 @@ def test_who_believes_one_node_is_the_cause_only_where_that_node_lied(
         assert [each.at for each in found if each.cause == "one_node_believed"] == expected
 
 
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [("wrong_network: {}", ["network_not_checked"]), ("drops: {}", [])],
+)
+def test_a_network_that_is_not_checked_is_a_cause_only_where_a_node_was_of_another(
+    tmp_path: Path, fault: str, expected: list[str]
+) -> None:
+    stray = f"{{id: f, at: 1s, for: 2s, target: {{link: node-provider}}, {fault}}}"
+    (tmp_path / "e.yaml").write_text(experiment(stray))
+    chain = load_chain("stablecoin-payout-any-network")
+    story = load_experiment(str(tmp_path / "e.yaml"), chain.model)
+    causes = possible_causes(review(chain, story), story.model, chain.model)
+    rule = MoneyRule("legs_balance", "Legs balance", 3, 3_000, [])
+    found = rule_with_remedies(rule, causes, chain).remedies
+    assert [each.cause for each in found] == expected
+
+
 BREAKER = "breaker: {open_for: 9s}, fallback: [{to: other}, {queue: {pause: 9s}}]"
 OTHER = "  other: {role: processor, calls: {authorise: {to: issuer, on_unknown: reverse}}}\n"
 

@@ -46,6 +46,7 @@ _OF_CHAIN = (
     webhooks.webhook_not_deduplicated,
     follow_ups.captured_twice,
     ledgers.signed_twice,
+    ledgers.network_not_checked,
     ledgers.freed_early,
     ledgers.credited_early,
     ledgers.captured_before_transfer,

@@ -182,7 +182,7 @@ def _chosen(chain: Chain, look: _Look, first: Sequence[str], size: int) -> list[
     while others and len(nodes) < size:
         taken = {each for name in nodes for each in chain.links[name].depends_on}
 
-        def rank(name: str, taken: Collection[str] = frozenset(taken)) -> tuple[bool, bool]:
+        def rank(name: str, taken: frozenset[str] = frozenset(taken)) -> tuple[bool, bool]:
             providers = chain.links[name].depends_on
             return not taken.isdisjoint(providers), not providers
 
