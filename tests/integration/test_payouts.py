@@ -72,6 +72,7 @@ def judged(result: Result) -> Mapping[str, int]:
         (("stablecoin-payout-new-nonce", "doge-sent-again"), {"sent_once"}),
         (("stablecoin-payout-frees-early", "restored-balances"), {"reservation_kept_until_dead"}),
         (("stablecoin-payout", "deep-reorg"), set()),
+        (("stablecoin-payout", "wrong-network"), set()),
         # What breaks no rule takes as long again.
         *(
             pytest.param((chain, story), set(), marks=mark)
@@ -88,6 +89,15 @@ def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: se
     found = judged(in_virtual_time(pair, tmp_path))
     assert set(found) == rules
     assert all(count > 10 for count in found.values())
+
+
+@pytest.mark.slow
+def test_a_wallet_that_checks_no_network_pays_where_the_payee_gets_nothing(tmp_path: Path) -> None:
+    found = judged(in_virtual_time(("stablecoin-payout-any-network", "wrong-network"), tmp_path))
+    # The nonces that another network has used are missing here, and whatever follows them waits.
+    waiting = {"sequence_without_gaps", "no_orphaned_authorisation"}
+    assert set(found) == {"no_approval_without_money", "legs_balance", *waiting}
+    assert found["no_approval_without_money"] == found["legs_balance"] > 10
 
 
 @pytest.mark.slow

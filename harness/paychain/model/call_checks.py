@@ -69,15 +69,18 @@ def named_targets(call: Call, where: KeyPath) -> Iterator[tuple[str, KeyPath]]:
 def _alternatives(call: Call, where: KeyPath) -> Iterator[tuple[str, KeyPath]]:
     """Those of them that one call may name only once."""
     yield call.to, (*where, "to")
+    asked = call.quorum.others if call.quorum is not None else []
     for number, step in enumerate(call.fallback):
         if isinstance(step, Failover):
             for name, key in step.named():
-                yield name, (*where, "fallback", number, *key)
+                # What a quorum asks anyway is no second place to go to.
+                if name not in asked:
+                    yield name, (*where, "fallback", number, *key)
     for number, tender in enumerate(call.tenders):
         # The rest goes to the call's own target, which may be named once more.
         if tender.of is not None or tender.to != call.to:
             yield tender.to, (*where, "tenders", number, "to")
-    for number, name in enumerate(call.quorum.others if call.quorum is not None else ()):
+    for number, name in enumerate(asked):
         yield name, (*where, "quorum", "with", number)
 
 

@@ -230,6 +230,13 @@ class LedgerSettings(Declared):
         Replaces | None,
         Field(description="When a wallet offers a higher fee; default: never."),
     ] = None
+    checks_network: Annotated[
+        bool,
+        Field(
+            description="Whether a wallet signs its network's id with each transfer, and refuses "
+            "nodes of another network. Not to do so is a mistake, and can be declared."
+        ),
+    ] = True
     # ledger
     blocks: Annotated[Blocks | None, Field(description="How often it produces a block.")] = None
     final: Annotated[

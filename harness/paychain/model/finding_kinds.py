@@ -3,67 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-# What a weakness costs: money that is charged twice or never arrives, money that is held for a
-# payment that failed, payments that fail.
-Cost = Literal["money", "orphaned", "availability"]
-Kind = Literal[
-    "failover_on_unknown",
-    "retry_without_key",
-    "queue_without_key",
-    "customer_retry_without_key",
-    "no_idempotency",
-    "trace_used_twice",
-    "webhook_not_deduplicated",
-    "captured_twice",
-    "signed_twice",
-    "freed_early",
-    "credited_early",
-    "captured_before_transfer",
-    "split_quorum",
-    "stale_price",
-    "late_answer_dropped",
-    "rejected_credit_kept",
-    "refunds_unchecked",
-    "capture_beyond_limit",
-    "captured_before_delivery",
-    "wrong_decimals",
-    "hold_expires_early",
-    "memory_outbox",
-    "webhook_not_sent",
-    "webhook_refused",
-    "webhook_given_up_early",
-    "charge_back_not_reported",
-    "queue_given_up_early",
-    "unlimited_fallback",
-    "closed_call_skipped",
-    "rest_not_released",
-    "tenders_not_compensated",
-    "reversal_behind_breaker",
-    "reversal_given_up_early",
-    "query_given_up_early",
-    "unknown_left_open",
-    "query_not_offered",
-    "timeout_inversion",
-    "deadline_too_short",
-    "rail_limit_missed",
-    "dialect_not_declared",
-    "breaker_cannot_open",
-    "fault_without_traffic",
-    "hedge_too_early",
-    "amplified_retries",
-    "retries_without_budget",
-    "checks_without_limit",
-    "query_too_early",
-    "lookups_used_up",
-    "call_without_policy",
-    "third_party_in_the_way",
-    "authentication_not_portable",
-    "shared_provider",
-    "single_link",
-    "single_provider",
-]
+from paychain.model.finding_names import Cost, Kind
+
+__all__ = ["KINDS", "Cost", "Kind", "KindFacts"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +71,12 @@ KINDS: dict[Kind, KindFacts] = {
         "a ledger cannot be undone.",
         "shown by: paychain run stablecoin-payout-new-nonce doge-sent-again",
     ),
+    "network_not_checked": KindFacts(
+        "money",
+        "A node of another network takes the transfer and reports it as final there: the customer "
+        "sees a payment, and the payee has nothing.",
+        "shown by: paychain run stablecoin-payout-any-network wrong-network",
+    ),
     "freed_early": KindFacts(
         "money",
         "A transfer that was signed can still be mined: the same money is paid out, and is "
@@ -150,6 +99,18 @@ KINDS: dict[Kind, KindFacts] = {
         "A node that lies is believed whenever it answers first, and money that never arrived is "
         "credited.",
         "ethers' FallbackProvider with two nodes: its default quorum is one (docs/crypto.md)",
+    ),
+    "one_node_believed": KindFacts(
+        "money",
+        "A node that lies is believed: transfers that were never made are reported as paid, and "
+        "deposits that never arrived are credited.",
+        "shown by: paychain run exchange-deposit lying-nodes",
+    ),
+    "quorum_at_one_provider": KindFacts(
+        "money",
+        "Whoever controls that provider controls the quorum: its nodes lie together, and nobody "
+        "contradicts them.",
+        "KelpDAO, 2026-04-18: two replaced nodes deceived a verifier (docs/crypto.md)",
     ),
     "stale_price": KindFacts(
         "money",
@@ -358,6 +319,12 @@ KINDS: dict[Kind, KindFacts] = {
         "Elsewhere the payment counts as not authenticated: it is soft-declined, or approved at "
         "the merchant's risk.",
         "docs/follow-ups.md: an authentication that is valid at one processor only",
+    ),
+    "quorum_lost_with_provider": KindFacts(
+        "availability",
+        "While that provider is away nothing is believed: no transfer counts as final, and no "
+        "deposit is credited.",
+        "AWS 2025-10-20 (aws.amazon.com/message/101925): many node providers failed together",
     ),
     "shared_provider": KindFacts(
         "availability",

@@ -209,8 +209,10 @@ def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
     if quorum.agree > number:
         what = f"{quorum.agree} links must agree, but {number} are asked"
         yield Problem((*at, "quorum", "agree"), what, "name more links, or lower agree")
-    for key in ("fallback", "hedge", "prefer"):
-        if getattr(call, key):
+    # A fallback to links that are asked anyway is never needed, and no mistake.
+    others = {"fallback": call.steps, "hedge": call.hedge, "prefer": call.prefer}
+    for key, declared in others.items():
+        if declared:
             what = "a quorum calls all of its links at once"
             yield Problem((*at, key), what, "name the link in quorum: {with: …}")
 

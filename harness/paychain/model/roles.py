@@ -98,12 +98,12 @@ ROLES: dict[str, RoleFacts] = {
     "wallet": RoleFacts(
         asks=("transfer", "read"),
         serves=("transfer",),
-        settings=("declines", "nonces", "replaces"),
+        settings=("declines", "nonces", "replaces", "checks_network"),
         needs=("transfer", "read"),
     ),
     "depositor": RoleFacts(
         asks=("transfer", "read", "forward"),
-        settings=("nonces",),
+        settings=("nonces", "checks_network"),
         needs=("transfer", "read", "forward"),
     ),
     "node": RoleFacts(

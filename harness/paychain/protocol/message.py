@@ -21,7 +21,8 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
 
     `fee`: what its sender offers for it, in the smallest unit of the ledger. `to`: the account that
     it pays, of a deposit; "": the address that the payment is made to. `raw`: the bytes themselves
-    in hex digits, where a real client made them.
+    in hex digits, where a real client made them. `network`: the one whose id is signed with it; "":
+    it is valid on any.
     """
 
     sender: str
@@ -29,6 +30,7 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
     fee: int = 1
     to: str = ""
     raw: str = ""
+    network: str = ""
 
 
 class News(msgspec.Struct, frozen=True, gc=False):

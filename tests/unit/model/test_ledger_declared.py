@@ -197,6 +197,7 @@ def test_there_is_one_ledger() -> None:
         ("lies: {}", "node", None),
         ("lies: {}", "base", "base is not a node"),
         ("drops: {}", "base", "base is not a node"),
+        ("wrong_network: {}", "base", "base is not a node"),
         ("no_finality: {}", "node", "node is not a ledger"),
     ],
 )
@@ -274,6 +275,13 @@ def test_a_quorum_asks_all_of_its_links() -> None:
     assert call.targets == ["node", "other"]
     assert call.pick is not None
     assert (call.pick.of, call.pick.ask, call.pick.agree) == (("node", "other"), 2, 2)
+
+
+def test_a_fallback_to_what_a_quorum_asks_anyway_is_no_mistake() -> None:
+    text = QUORUM.replace("agree: 2}", "agree: 2}, fallback: [{to: other}]")
+    chain = Chain.model_validate(parse(text).value)
+    assert check_chain(chain) == []
+    assert chain.links["payouts"].calls["read"].steps == []
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,7 @@ CHECKOUT_PAGE = [
 ]
 # accepted in the file, all but what is unavoidable
 PAYOUT = [
+    "one_node_believed wallet.read",
     "amplified_retries base",
     "single_link payouts",
     "single_link wallet",
@@ -251,6 +252,7 @@ PAYOUT = [
     "single_provider hetzner-fsn1",
 ]
 DEPOSIT = [
+    "one_node_believed hot-wallet.read",
     "amplified_retries base",
     "single_link depositors",
     "single_link edge",
@@ -263,6 +265,7 @@ DEPOSIT = [
     "single_provider hetzner-fsn1",
 ]
 ONRAMP = [
+    "one_node_believed wallet.read",
     "amplified_retries base",
     "single_link edge",
     "single_link onramp",
@@ -407,16 +410,17 @@ EXPECTED = {
         ),
     ],
     "crypto-onramp": ONRAMP,
-    "crypto-onramp-stale-price": ["stale_price onramp", *ONRAMP],
-    "crypto-onramp-absurd-price": ["stale_price onramp", *ONRAMP],
+    "crypto-onramp-stale-price": [ONRAMP[0], "stale_price onramp", *ONRAMP[1:]],
+    "crypto-onramp-absurd-price": [ONRAMP[0], "stale_price onramp", *ONRAMP[1:]],
     "crypto-onramp-quotes": ONRAMP,
-    "crypto-onramp-expired-quote": ["stale_price onramp", *ONRAMP],
+    "crypto-onramp-expired-quote": [ONRAMP[0], "stale_price onramp", *ONRAMP[1:]],
     "crypto-onramp-captures-first": ["captured_before_transfer onramp", *ONRAMP],
     "crypto-onramp-new-nonce": [
         "signed_twice wallet",
+        "one_node_believed wallet.read",
         "unknown_left_open wallet.transfer",
         "call_without_policy wallet.transfer",
-        *ONRAMP[1:8],
+        *ONRAMP[2:9],
         "single_link node-provider",
         "single_link base",
         "single_provider cloudflare",
@@ -447,6 +451,8 @@ EXPECTED = {
         *STATUS_CHECKS[1:],
     ],
     "toncoin-payment": [
+        "one_node_believed shop.scan",
+        "one_node_believed shop.read",
         "amplified_retries ton",
         "single_link customers",
         "single_link edge",
@@ -458,11 +464,13 @@ EXPECTED = {
     ],
     "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
+    "stablecoin-payout-any-network": ["network_not_checked wallet", *PAYOUT],
     "stablecoin-payout-replaced": PAYOUT,
     "stablecoin-payout-replaced-anew": ["signed_twice wallet", *PAYOUT],
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
     "stablecoin-payout-new-nonce": [
         "signed_twice wallet",
+        "one_node_believed wallet.read",
         "unknown_left_open wallet.transfer",
         "call_without_policy wallet.transfer",
         "single_link payouts",
@@ -473,11 +481,16 @@ EXPECTED = {
         "single_provider hetzner-fsn1",
         "single_provider infura",
     ],
-    "depin-one": NODES_OF_ONE,
-    "depin-two": ["amplified_retries base", *(each for each in NODES_OF_ONE if "node" not in each)],
-    "depin-two-apart": MANY_NODES,
+    "depin-one": ["one_node_believed wallet.read", *NODES_OF_ONE],
+    "depin-two": [
+        "one_node_believed wallet.read",
+        "amplified_retries base",
+        *(each for each in NODES_OF_ONE if "node" not in each),
+    ],
+    "depin-two-apart": ["one_node_believed wallet.read", *MANY_NODES],
     "depin-many": MANY_NODES,
     "depin-many-gateway": [
+        "one_node_believed wallet.read",
         "timeout_inversion payouts.transfer",
         "amplified_retries base",
         "call_without_policy wallet.transfer",

@@ -72,3 +72,48 @@ def test_payments_that_prefer_another_link_do_not_need_the_usual_one(tmp_path: P
     assert found["link hot"] == f"without hot {preferring}"
     assert found["link node"] == "without node no payment succeeds"
     assert "link cold" not in found
+
+
+def test_a_wallet_that_asks_three_nodes_believes_no_single_one(tmp_path: Path) -> None:
+    assert [each for each in reviewed(tmp_path) if each.kind == "one_node_believed"] == []
+
+
+def wallets(hot: str, cold: str) -> str:
+    """The chain whose wallets read as this, with two more nodes; all but one have a provider."""
+    asks = "read: {to: node, timeout: 2s, quorum: {with: [second, third], agree: 2}}"
+    transfer = "transfer: {to: node, timeout: 2s, on_unknown: resend}"
+    text = WALLETS.replace(asks, f"read: {hot}").replace(
+        "  cold: *wallet\n",
+        f"  cold:\n    <<: *wallet\n    calls: {{{transfer}, read: {cold}}}\n",
+    )
+    providers = "providers: {x: {kind: cloud}, y: {kind: cloud}, z: {kind: cloud}}\n"
+    for old, new in (
+        ("entry: desk\n", f"{providers}entry: desk\n"),
+        ("  node:\n    role: node\n", "  node:\n    role: node\n    provider: x\n"),
+        ("second: {role: node,", "second: {role: node, provider: x,"),
+        (
+            "  base: {",
+            "  fourth: {role: node, provider: y, calls: *both}\n"
+            "  fifth: {role: node, provider: z, calls: *both}\n  base: {",
+        ),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text
+
+
+ALL = "{to: node, timeout: 2s, quorum: {with: [second, third, fourth, fifth], agree: 3}}"
+
+
+def test_the_ledger_itself_is_nobodys_word(tmp_path: Path) -> None:
+    kinds = [each.kind for each in reviewed(tmp_path, wallets("{to: base, timeout: 2s}", ALL))]
+    assert "one_node_believed" not in kinds
+
+
+def test_nodes_at_other_providers_are_asked_before_those_at_the_same_one(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, wallets("{to: node, timeout: 2s}", ALL))
+    (hot,) = (each for each in found if each.kind == "one_node_believed")
+    assert hot.at == "hot.read"
+    assert hot.remedy is not None
+    assert hot.remedy.key == "links.hot.calls.read.quorum"
+    assert hot.remedy.value == "{with: [fourth, fifth], agree: 2}"

@@ -144,6 +144,45 @@ links:
   node: {role: node, calls: {transfer: {to: base}, read: {to: base}, scan: {to: base}}}
   base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
 """
+
+
+def of_nodes(scan: str, **providers: str) -> list[Edit]:
+    """The chain with deposits: how the exchange scans, and more nodes with their providers."""
+    also = providers.pop("node", "")
+    nodes = "".join(
+        f"  {name}: {{<<: *node, provider: {provider}}}\n" for name, provider in providers.items()
+    )
+    known = "".join(f"  {each}: {{kind: cloud}}\n" for each in {*providers.values(), also} - {""})
+    # A node that nobody asks is a mistake: these are the customers'.
+    asked = f"quorum: {{with: [{', '.join(providers)}], agree: 1}}"
+    changed = [
+        (
+            "read: {to: node, timeout: 2s}\n      forward",
+            f"read: {{to: node, {asked}}}\n      forward",
+        ),
+        ("scan: {to: node, timeout: 2s}", f"scan: {scan}"),
+        ("entry: customers\n", f"providers:\n{known}entry: customers\n"),
+        ("  node: {role: node", "  node: &node {role: node" + (also and f", provider: {also}")),
+        ("  base: {role: ledger", f"{nodes}  base: {{role: ledger"),
+    ]
+    return [(SOUND, edited(DEPOSITS, changed))]
+
+
+def of_template(asks: str, zones: str = "{x: 100%}") -> list[Edit]:
+    """The chain with payouts over four nodes of a template."""
+    nodes = f"""\
+providers: {{x: {{kind: cloud}}, y: {{kind: cloud}}}}
+nodes:
+  count: 4
+  zones: {zones}
+  {asks}
+  calls: {{transfer: {{to: base, timeout: 1s}}, read: {{to: base, timeout: 1s}}}}
+"""
+    text = PAYOUTS.replace("{to: node, timeout: 2s", "{to: nodes, timeout: 2s")
+    changed = [("links:\n", f"{nodes}links:\n"), (PAYOUTS.splitlines()[-2] + "\n", "")]
+    return [(SOUND, edited(text, changed))]
+
+
 SALES = """\
 chain: shop
 currency: EUR
@@ -379,6 +418,68 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
                 ),
             )
         ],
+        [],
+    ),
+    # no other node is there; another; two others, one of which a fallback names
+    ("one_node_believed", "exchange.scan", [(SOUND, DEPOSITS)], []),
+    ("one_node_believed", "exchange.scan", of_nodes("{to: node, timeout: 2s}", a="x"), []),
+    (
+        "one_node_believed",
+        "exchange.scan",
+        of_nodes("{to: node, timeout: 2s, fallback: [{to: b}]}", a="x", b="y"),
+        [],
+    ),
+    (  # a hedge asks a second one as well, and believes whichever answers
+        "one_node_believed",
+        "exchange.scan",
+        of_nodes("{to: node, timeout: 2s, hedge: {after: 1s, to: a}}", a="x"),
+        [],
+    ),
+    ("one_node_believed", "wallet.read", of_template("ask: 3"), []),
+    ("one_node_believed", "wallet.read", of_template("ask: 1"), []),
+    (
+        "quorum_at_one_provider",
+        "exchange.scan",
+        of_nodes(
+            "{to: a, timeout: 2s, quorum: {with: [b, c], agree: 2}}", a="x", b="x", c="y", d="z"
+        ),
+        [],
+    ),
+    (  # all that could be asked are at the same one
+        "quorum_at_one_provider",
+        "exchange.scan",
+        of_nodes("{to: a, timeout: 2s, quorum: {with: [b], agree: 2}}", a="x", b="x", node="x"),
+        [],
+    ),
+    ("quorum_at_one_provider", "wallet.read", of_template("ask: 3\n  agree: 2"), []),
+    (
+        "quorum_lost_with_provider",
+        "exchange.scan",
+        of_nodes("{to: a, timeout: 2s, quorum: {with: [b, c], agree: 3}}", a="x", b="y", c="z"),
+        [],
+    ),
+    (  # two of four at one provider: a fifth has to be asked
+        "quorum_lost_with_provider",
+        "exchange.scan",
+        of_nodes(
+            "{to: a, timeout: 2s, quorum: {with: [b, c, d], agree: 3}}",
+            a="x",
+            b="x",
+            c="y",
+            d="z",
+        ),
+        [],
+    ),
+    (
+        "quorum_lost_with_provider",
+        "wallet.read",
+        of_template("ask: 4\n  agree: 4", zones="{x: 50%, y: 50%}"),
+        [],
+    ),
+    (
+        "network_not_checked",
+        "wallet",
+        of_payouts("role: wallet\n", "role: wallet\n    checks_network: false\n"),
         [],
     ),
     (

@@ -17,9 +17,10 @@ from paychain.model.review import review
 from paychain.payments.rules import RULES
 from paychain.runs.causes import possible_causes
 from paychain.runs.code_remedies import IN_CODE, remedies_in_code
-from paychain.runs.remedies import _CAUSES, rule_with_remedies, tolerance_with_remedies
+from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.result import result_of
 from paychain.runs.spec import Inputs
+from paychain.runs.weaknesses import CAUSES
 from tests.support.chains import checked, experiment, shop
 from tests.support.own_chains import own_shop
 from tests.support.paths import ROOT
@@ -219,6 +220,47 @@ def test_what_queues_gave_up_is_read_from_the_records() -> None:
         assert analyse(run.store(), chain, run.experiment(), run.facts()).given_up == expected
 
 
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("target: {link: node-provider}, lies: {}", ["hot-wallet.read"]),
+        ("target: {role: node}, lies: {}", ["hot-wallet.read"]),
+        ("target: {link: node-own}, lies: {}", ["hot-wallet.read"]),
+        # Asked by others, or away: the wallet was not deceived.
+        ("target: {link: node-public}, lies: {}", []),
+        ("target: {link: node-provider}, down: {}", []),
+    ],
+)
+def test_who_believes_one_node_is_the_cause_only_where_that_node_lied(
+    tmp_path: Path, fault: str, expected: list[str]
+) -> None:
+    (tmp_path / "e.yaml").write_text(experiment(f"{{id: f, at: 1s, for: 2s, {fault}}}"))
+    chain = load_chain("exchange-deposit")
+    lying = load_experiment(str(tmp_path / "e.yaml"), chain.model)
+    causes = possible_causes(review(chain, lying), lying.model, chain.model)
+    for name in ("sequence_without_gaps", "no_approval_without_money", "legs_balance"):
+        rule = MoneyRule(name, name, 3, 3_000, [])
+        found = rule_with_remedies(rule, causes, chain).remedies
+        assert [each.at for each in found if each.cause == "one_node_believed"] == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [("wrong_network: {}", ["network_not_checked"]), ("drops: {}", [])],
+)
+def test_a_network_that_is_not_checked_is_a_cause_only_where_a_node_was_of_another(
+    tmp_path: Path, fault: str, expected: list[str]
+) -> None:
+    stray = f"{{id: f, at: 1s, for: 2s, target: {{link: node-provider}}, {fault}}}"
+    (tmp_path / "e.yaml").write_text(experiment(stray))
+    chain = load_chain("stablecoin-payout-any-network")
+    story = load_experiment(str(tmp_path / "e.yaml"), chain.model)
+    causes = possible_causes(review(chain, story), story.model, chain.model)
+    rule = MoneyRule("legs_balance", "Legs balance", 3, 3_000, [])
+    found = rule_with_remedies(rule, causes, chain).remedies
+    assert [each.cause for each in found] == expected
+
+
 BREAKER = "breaker: {open_for: 9s}, fallback: [{to: other}, {queue: {pause: 9s}}]"
 OTHER = "  other: {role: processor, calls: {authorise: {to: issuer, on_unknown: reverse}}}\n"
 
@@ -282,7 +324,7 @@ def test_the_docs_list_every_rule_with_what_leads_to_it() -> None:
     for name, causes, code in rows:
         rule = name.strip("`")
         assert (code == "yes") == (rule in IN_CODE), rule
-        if rule in _CAUSES:
-            assert causes.split(" · ") == [f"`{kind}`" for kind in _CAUSES[rule]], rule
+        if rule in CAUSES:
+            assert causes.split(" · ") == [f"`{kind}`" for kind in CAUSES[rule]], rule
         else:
             assert causes.startswith("none: "), rule

@@ -9,11 +9,12 @@ from typing import Any
 
 from paychain.faults.kinds.drops import Drops
 from paychain.faults.kinds.lies import Lies
-from paychain.payments.codes import APPROVED
+from paychain.faults.kinds.wrong_network import WrongNetwork
+from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.instrument import published
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects import DIALECTS
-from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
+from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting, Signed
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import CallEnd
@@ -142,3 +143,27 @@ def test_a_node_drops_the_same_bytes_however_often_they_come_and_reads_what_is_t
     ledger.says = None
     role.heal(half)
     assert dropped() == []
+
+
+def test_a_node_of_another_network_refuses_who_checks_and_takes_from_who_does_not() -> None:
+    ledger = Ledger(said("t1", Sighting(50)))
+    role = node(ledger)
+    checked_here, anywhere = Signed("wallet", 0, network="base"), Signed("wallet", 0)
+    asked(role, "read", "t1", signed=anywhere)
+    role.apply(WrongNetwork())
+    assert role.apply(WrongNetwork()) == 0  # two faults that overlap
+    role.heal(WrongNetwork())
+    for operation in ("transfer", "read"):
+        assert asked(role, operation, "t1", signed=checked_here).code == ISSUER_INOPERATIVE
+    # An exchange signs nothing, and knows its network all the same.
+    assert asked(role, "scan", "s1", account="desk", above=9).code == ISSUER_INOPERATIVE
+    assert asked(role, "read", "t1").code == ISSUER_INOPERATIVE
+    # What that network never got is unknown there; what it got is final there.
+    assert asked(role, "read", "t1", signed=anywhere).sighting == Sighting(50)
+    ledger.says = None  # nothing is passed on
+    assert asked(role, "transfer", "t1", signed=anywhere).outcome is Outcome.APPROVED
+    final = Sighting(50, is_known=True, mined_at=1, is_final=True)
+    assert asked(role, "read", "t1", signed=anywhere).sighting == final
+    role.heal(WrongNetwork())
+    ledger.says = said("t1", Sighting(51))
+    assert asked(role, "read", "t1", signed=anywhere).sighting == Sighting(51)

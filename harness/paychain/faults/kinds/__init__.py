@@ -34,6 +34,7 @@ from paychain.faults.kinds.slow_close import SlowClose
 from paychain.faults.kinds.stale_answer import StaleAnswer
 from paychain.faults.kinds.stuck_pending import StuckPending
 from paychain.faults.kinds.wrong_answer import WrongAnswer
+from paychain.faults.kinds.wrong_network import WrongNetwork
 
 # In the order in which the board lists them: first on hops, then in links.
 KINDS: dict[str, type[FaultKind]] = {
@@ -68,4 +69,5 @@ KINDS: dict[str, type[FaultKind]] = {
     "drops": Drops,
     "price_jump": PriceJump,
     "lies": Lies,
+    "wrong_network": WrongNetwork,
 }

@@ -23,7 +23,12 @@ from paychain.model.review.finding import Weakness, name_of
 from paychain.model.review.remedy import Edit
 
 # Weaknesses of a mock's policies: what an own service does then, its own code says.
-_OF_MOCKS = ("call_without_policy", "third_party_in_the_way", "closed_call_skipped")
+_OF_MOCKS = (
+    "call_without_policy",
+    "third_party_in_the_way",
+    "closed_call_skipped",
+    "one_node_believed",
+)
 _DEPTH = 4  # keys of the path of a call: links, NAME, calls, OPERATION
 # Where a claim is missing: no wait, and every outcome cleared up. Neither leads to a finding.
 _SILENT: dict[str, object] = {

@@ -40,6 +40,20 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
             )
 
 
+def network_not_checked(chain: Chain) -> Iterator[Weakness]:
+    """Wallets whose transfers are valid on any network, and that take whichever a node has."""
+    for name, link in chain.links.items():
+        if not link.checks_network:
+            yield of_setting(
+                "network_not_checked",
+                name,
+                "checks_network",
+                what=f"{name} does not check which network a node belongs to",
+                hint="sign the network's id with each transfer, and refuse nodes of another one",
+                to=True,
+            )
+
+
 def freed_early(chain: Chain) -> Iterator[Weakness]:
     """Reservations that are freed while their transfer can still be made."""
     for name, link in chain.links.items():

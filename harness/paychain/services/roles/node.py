@@ -8,6 +8,7 @@ import msgspec
 
 from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds.drops import Drops
+from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
@@ -26,8 +27,13 @@ class Node(Role):
     _head: int = field(default=0, init=False)
     _made_ns: int = field(default=0, init=False)  # the head, as far as anybody asked
     _lying: int = field(default=0, init=False)  # faults that make it lie
+    _misplaced: int = field(default=0, init=False)  # faults that make it one of another network
     _drops: list[float] = field(default_factory=list, init=False)  # faults: share of the transfers
     _seen: BoundedDict[str, Sighting] = field(
+        default_factory=lambda: BoundedDict(MAX_SEEN), init=False
+    )
+    # References of what is mined on the other network.
+    _elsewhere: BoundedDict[str, None] = field(
         default_factory=lambda: BoundedDict(MAX_SEEN), init=False
     )
 
@@ -40,21 +46,49 @@ class Node(Role):
         return self.link.lies or self._lying > 0
 
     def apply(self, fault: StateFaultKind) -> int:
-        """Lie or drop transfers from now on; nothing that it was sent before is touched."""
-        if isinstance(fault, Drops):
-            self._drops.append(fault.share)
-        else:
-            self._lying += 1
+        """Lie, drop transfers or belong elsewhere; what it was sent before is not touched."""
+        match fault:
+            case Drops():
+                self._drops.append(fault.share)
+            case WrongNetwork():
+                self._misplaced += 1
+            case _:
+                self._lying += 1
         return 0
 
     def heal(self, fault: StateFaultKind) -> None:
         """Tell the truth or pass on again, unless another fault or the chain says otherwise."""
-        if not isinstance(fault, Drops):
-            self._lying = max(self._lying - 1, 0)
-        elif fault.share in self._drops:
-            self._drops.remove(fault.share)
+        match fault:
+            case Drops():
+                if fault.share in self._drops:
+                    self._drops.remove(fault.share)
+            case WrongNetwork():
+                self._misplaced = max(self._misplaced - 1, 0)
+            case _:
+                self._lying = max(self._lying - 1, 0)
+
+    def _of_other_network(self, request: PaymentRequest) -> Answer | None:
+        """What a node of another network says of a request; None from one of this network.
+
+        Whoever knows the id of its own network does not get beyond that.
+        """
+        if not self._misplaced:
+            return None
+        signed, reference = request.signed, request.reference
+        if signed is None or signed.network:
+            return self.decline(ISSUER_INOPERATIVE, reference)
+        seen = Sighting(self._head)
+        if reference in self._elsewhere:
+            seen = Sighting(self._head, is_known=True, mined_at=LIARS_BLOCK, is_final=True)
+        return Answer(Outcome.APPROVED, APPROVED, self.name, reference, sighting=seen)
 
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
+        other = self._of_other_network(request)
+        if other is not None and other.outcome is Outcome.APPROVED:
+            self._elsewhere[request.reference] = None
+            return self.approve(request)
+        if other is not None:
+            return other
         if self._lies or self._is_dropped(request):  # it keeps it to itself
             return self.approve(request)
         end = await self.calls["transfer"].execute(request, parent)
@@ -71,6 +105,8 @@ class Node(Role):
         return self.context.draw("drops", request.reference) < max(self._drops, default=0.0)
 
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
+        if (other := self._of_other_network(request)) is not None:
+            return other
         end = await self.calls["read"].execute(request, parent)
         answer = end.reply.answer
         if self._lies:
@@ -103,6 +139,8 @@ class Node(Role):
         While the ledger is away there is nothing new, up to the height that was asked for: other
         requests may have shown a later head, and not what is in its blocks.
         """
+        if (other := self._of_other_network(request)) is not None:
+            return other
         end = await self.calls["scan"].execute(request, parent)
         answer = end.reply.answer
         incoming: tuple[Incoming, ...] = ()

@@ -139,7 +139,8 @@ class Wallet(Role):
         if nonce is None:
             nonce = self._next_nonce
             self._next_nonce += 1
-        signed = Signed(self.name, nonce, fee=fee, to=self.account)
+        network = self.chain.network if self.link.checks_network else ""
+        signed = Signed(self.name, nonce, fee=fee, to=self.account, network=network)
         request = msgspec.structs.replace(transfer.request, reference=name, key=name, signed=signed)
         transfer.transactions.append(_Transaction(request, signed, self.context.now_ns()))
         self._decided(DecisionKind.SIGNED, request, name)

@@ -1,0 +1,29 @@
+"""`wrong_network`: a node belongs to another network than its callers believe."""
+
+from __future__ import annotations
+
+from paychain.faults.kind import Facts, Limitation, LinkTraits, StateFaultKind
+
+
+class WrongNetwork(StateFaultKind):
+    """The node is one of another network: what it takes is mined there, and the payee gets nothing.
+
+    Whoever checks the network's id, in what it signs and before it reads, is refused, and can go to
+    another node. A wallet with `checks_network: false` is told the truth about the wrong network:
+    its transfer is final there. Not searched: only such a wallet is deceived, and it always is.
+    """
+
+    facts = Facts(
+        meaning="belongs to another network, where transfers do not reach the payee",
+        switch=({},),
+        search=None,
+    )
+    roles = frozenset({"node"})
+    lasts = True
+
+    def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
+        """A node with the API of a real one answers from its copy of the chain's own ledger."""
+        if link.role in self.roles and link.dialect.is_vendors:
+            what = f"{name} answers from its copy of this chain's ledger"
+            return what, "name a node without a dialect"
+        return super().limitation(name, link)
