@@ -117,6 +117,27 @@ def test_an_intent_is_not_paid_with_a_card_that_paid_another_meanwhile() -> None
     on_stripe(scenario)
 
 
+def test_of_two_payments_at_once_a_card_makes_one() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        both = [links.pay(number, payment_method=card) for number in (1, 2)]
+        seen = await asyncio.gather(*both)
+        assert sorted(each.status for each in seen) == [200, 400]
+
+    assert len(on_stripe(scenario).booked()) == 2  # authorised and captured once
+
+
+def test_a_charge_that_never_reached_the_link_leaves_a_card_as_it_was() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        links.inject("http_error", status=503)
+        assert (await links.pay(1, payment_method=card)).status == 503
+        links.heal("http_error")
+        assert (await links.pay(2, payment_method=card))["status"] == "succeeded"
+
+    on_stripe(scenario)
+
+
 def test_an_intent_is_not_paid_with_a_card_that_was_detached_meanwhile() -> None:
     async def scenario(links: StripeLinks) -> None:
         card, customer = await new_card(links), await new_customer(links)

@@ -63,6 +63,9 @@ def confirmed(
         )
     account.intents.add_charge(intent, charge)
     intent.is_busy = True
+    # At once: another intent may be confirmed with the card while this one is charged.
+    if not method.customer:
+        method.used_by = method.used_by or intent.reference
 
     def free() -> None:
         intent.is_busy = False
@@ -81,11 +84,10 @@ def settle_card(account: Account, intent: Intent, charge: Charge) -> None:
     """What becomes of a charged card, as far as the outcome is known.
 
     It is kept for the payment's customer, where the payment says so (`setup_future_usage`); another
-    that has no customer is used. A declined charge leaves it as it was.
+    that has no customer is used. A charge that is declined, or never reached the link, leaves it as
+    it was.
     """
     answer, method = charge.answer, charge.method
-    if answer is None:
-        return
     entry = account.backend.entry(charge.reference)
     customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
     if customer and usage and entry is not None and entry.state in PAID:
@@ -94,10 +96,10 @@ def settle_card(account: Account, intent: Intent, charge: Charge) -> None:
         account.keep_method(method)
     elif not method.customer and method.used_by in ("", intent.reference):
         # The book is right where a fault has changed the answer.
-        is_declined = answer.outcome is Outcome.DECLINED
+        is_unused = answer is None or answer.outcome is Outcome.DECLINED
         if entry is not None:
-            is_declined = entry.state == "not_authorised"
-        method.used_by = "" if is_declined else intent.reference
+            is_unused = entry.state == "not_authorised"
+        method.used_by = "" if is_unused else intent.reference
 
 
 def _charged(
