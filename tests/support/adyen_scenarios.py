@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.sdk_results import FAILED, NOT_OFFERED, PASSED, Cell, Column, keep
 from tests.support.vendor_links import VendorLinks, payment
+from tests.support.vendor_shop import Scenarios
 
 MERCHANT = "ShopEU"
 DIALECT = f"{{adyen: {{merchant: {MERCHANT}, capture: manual}}}}"
@@ -134,20 +135,10 @@ class Shop:
         return sum(hop.payment == self.order for hop in self.links.hops())
 
 
-SCENARIOS: dict[str, Callable[[Shop], str]] = {}
+SCENARIOS = Scenarios()
 
 
-def _scenario(name: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
-    """Register a scenario under its name in the table."""
-
-    def registered(check: Callable[[Shop], str]) -> Callable[[Shop], str]:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
-
-
-@_scenario("authorise")
+@SCENARIOS.add("authorise")
 def authorise(shop: Shop) -> str:
     held = shop.pay()
     assert (held["resultCode"], held["merchantReference"]) == ("Authorised", shop.order)
@@ -161,7 +152,7 @@ def authorise(shop: Shop) -> str:
     return "Authorised; captured at once with captureDelayHours 0"
 
 
-@_scenario("decline")
+@SCENARIOS.add("decline")
 def decline(shop: Shop) -> str:
     for holder, result, reason, code in (
         ("DECLINED", "Refused", "Refused", "2"),
@@ -179,7 +170,7 @@ def decline(shop: Shop) -> str:
     return "HTTP 200 with resultCode Refused or Error; AUTHORISATION with success false"
 
 
-@_scenario("authentication")
+@SCENARIOS.add("authentication")
 def authentication(shop: Shop) -> str:
     asked = {
         "attemptAuthentication": "always",
@@ -206,7 +197,7 @@ def authentication(shop: Shop) -> str:
     return "IdentifyShopper, ChallengeShopper, Authorised; RedirectShopper, Authorised"
 
 
-@_scenario("capture in parts")
+@SCENARIOS.add("capture in parts")
 def capture_in_parts(shop: Shop) -> str:
     psp = shop.pay()["pspReference"]
     assert shop.outcome(shop.modify("capture", psp, 400), "CAPTURE")
@@ -216,7 +207,7 @@ def capture_in_parts(shop: Shop) -> str:
     return "received; CAPTURE per part; too much is received and fails by webhook"
 
 
-@_scenario("void")
+@SCENARIOS.add("void")
 def void(shop: Shop) -> str:
     psp = shop.pay()["pspReference"]
     assert shop.outcome(shop.modify("cancel", psp), "CANCELLATION")
@@ -235,7 +226,7 @@ def void(shop: Shop) -> str:
     return "CANCELLATION by pspReference, TECHNICAL_CANCEL by own reference"
 
 
-@_scenario("refund")
+@SCENARIOS.add("refund")
 def refund(shop: Shop) -> str:
     psp = shop.pay()["pspReference"]
     assert not shop.outcome(shop.modify("refund", psp, 100), "REFUND")
@@ -247,12 +238,12 @@ def refund(shop: Shop) -> str:
     return "REFUND; a reversal refunds the rest as CANCEL_OR_REFUND"
 
 
-@_scenario("query")
+@SCENARIOS.add("query")
 def query(shop: Shop) -> str:
     return "Checkout has no query: the same key, the webhook or /cancels clear an unknown outcome"
 
 
-@_scenario("repeat")
+@SCENARIOS.add("repeat")
 def repeat(shop: Shop) -> str:
     first = shop.pay(key=f"{shop.order}-1")
     assert shop.pay(key=f"{shop.order}-1") == first
@@ -264,7 +255,7 @@ def repeat(shop: Shop) -> str:
     return "the same pspReference"
 
 
-@_scenario("mismatch")
+@SCENARIOS.add("mismatch")
 def mismatch(shop: Shop) -> str:
     shop.pay(key=shop.order)
     with pytest.raises(Failed) as caught:
@@ -274,7 +265,7 @@ def mismatch(shop: Shop) -> str:
     return f"{caught.value.name} 422, errorCode 704"
 
 
-@_scenario("in flight")
+@SCENARIOS.add("in flight")
 def in_flight(shop: Shop) -> str:
     shop.links.inject("slow_answer", link="issuer", delay="500ms")
     first = threading.Thread(target=shop.pay, kwargs={"key": shop.order})
@@ -289,7 +280,7 @@ def in_flight(shop: Shop) -> str:
     return f"{caught.value.name} 409, errorCode 704, transient-error: true"
 
 
-@_scenario("http 503")
+@SCENARIOS.add("http 503")
 def http_503(shop: Shop) -> str:
     shop.links.inject("http_error", status=503)
     with pytest.raises(Failed) as caught:
@@ -314,7 +305,7 @@ def http_503(shop: Shop) -> str:
     return f"{caught.value.name}; sends {sent} times, without a key it holds the money each time"
 
 
-@_scenario("rate limit")
+@SCENARIOS.add("rate limit")
 def rate_limit(shop: Shop) -> str:
     shop.links.inject("rate_limit", rate="6/min")
     with pytest.raises(Failed) as caught:
@@ -324,7 +315,7 @@ def rate_limit(shop: Shop) -> str:
     return f"{caught.value.name} 429"
 
 
-@_scenario("cut connection")
+@SCENARIOS.add("cut connection")
 def cut_connection(shop: Shop) -> str:
     shop.links.cut_next()
     with pytest.raises(Failed) as caught:
@@ -336,7 +327,7 @@ def cut_connection(shop: Shop) -> str:
     return f"{caught.value.name}, not retried; the same key brings the stored answer"
 
 
-@_scenario("unknown parameter")
+@SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
     seen = []
     if shop.client.sends_anything:
@@ -358,7 +349,7 @@ def unknown_parameter(shop: Shop) -> str:
     return ", ".join([*seen, f"{missing.value.name} 130", f"{other.value.name} 901"])
 
 
-@_scenario("webhook")
+@SCENARIOS.add("webhook")
 def webhook(shop: Shop) -> str:
     paid = shop.pay()
     assert shop.outcome(paid, "AUTHORISATION")

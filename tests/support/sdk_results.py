@@ -38,12 +38,34 @@ FURTHER = {
     "stored card": "a card that is kept pays without its number, and no more once it is removed",
     "hosted page": "the customer pays on a page of the vendor's, which the shop then reads back",
     "catalogue": "products and prices, found by the shop's own names for them",
-    "lists": "the SDK reads a list of several pages to its end, and filters it",
-    "errors": "each status of an error as the SDK's own class, with the request's id",
+    "lists": "a list of several pages is read, to its end where an SDK has a pager; filters",
+    "errors": "each status of an error as the SDK's own class",
     "own retries": "what the SDK sends again by itself, and under which key",
     "headers": "what the SDK sends of itself: API version, user agent, telemetry, account",
     "webhook checks": "old, unsigned and wrongly signed webhooks, and a secret being changed",
 }
+# Which of those each vendor has: its tests fail where the scenario of one is missing.
+OFFERED = {
+    "adyen": ("stored card", "hosted page", "errors", "headers"),
+    "braintree": ("customer", "stored card", "lists", "errors", "headers"),
+    "checkout": ("customer", "stored card", "hosted page", "errors", "own retries", "headers"),
+    "paypal": ("stored card", "lists", "errors", "own retries", "headers"),
+    "square": (
+        "customer",
+        "stored card",
+        "hosted page",
+        "lists",
+        "errors",
+        "own retries",
+        "headers",
+    ),
+    "stripe": tuple(FURTHER),
+}
+
+
+def rows_of(vendor: str) -> tuple[str, ...]:
+    """What every SDK of a vendor is asked, in the order of the table."""
+    return (*SCENARIOS, *OFFERED[vendor])
 
 
 class Cell(msgspec.Struct, kw_only=True):

@@ -50,8 +50,9 @@ class StripeLinks:
         self.journal: list[Record] = []
         self.received: list[HttpRequest] = []
         self.webhook_status = 200
+        self._declared = checked(self.chain(self.dialect, **further))
         self.host = Host(
-            checked(chain_of(self.dialect, **further)),
+            self._declared,
             LINKS,
             seed=1,
             now_ns=lambda: int(asyncio.get_running_loop().time() * 1e9),
@@ -59,6 +60,11 @@ class StripeLinks:
             id_prefix=PREFIX,
         )
         self.shop = HttpServer(self._receive)
+
+    @staticmethod
+    def chain(dialect: str, **further: str) -> str:
+        """The chain of the links as YAML; `further` as of `chain_of`."""
+        return chain_of(dialect, **further)
 
     async def _receive(self, http: HttpRequest) -> HttpResponse:
         self.received.append(http)
@@ -74,7 +80,9 @@ class StripeLinks:
         hops = [f"{PSP}.{what}.issuer" for what in ("authorise", "void", "capture", "refund")]
         addresses = dict.fromkeys(hops, ("127.0.0.1", ports["issuer"]))
         addresses[f"issuer.dispute.{PSP}"] = ("127.0.0.1", ports[PSP])
-        self.host.connect({**addresses, f"{PSP}.notify.shop": ("127.0.0.1", ports["shop"])})
+        if self._declared.links[PSP].webhooks is not None:
+            addresses[f"{PSP}.notify.shop"] = ("127.0.0.1", ports["shop"])
+        self.host.connect(addresses)
         self.pool = HttpPool("127.0.0.1", ports[PSP])
 
     async def stop(self) -> None:

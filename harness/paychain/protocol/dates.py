@@ -1,6 +1,8 @@
-"""Dates as vendors write them, from seconds since 1970. No clock: dialects are pure."""
+"""Dates as vendors write them, to and from seconds since 1970. No clock: dialects are pure."""
 
 from __future__ import annotations
+
+from datetime import datetime, tzinfo
 
 _DAY_S = 86_400
 _TO_1970 = 719_468  # days from 0000-03-01
@@ -14,6 +16,20 @@ def iso_utc(seconds: int) -> str:
     minute, second = divmod(of_hour, 60)
     year, month, day = _civil(days)
     return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}+00:00"
+
+
+def seconds_of(text: str, zone: tzinfo | None = None) -> float:
+    """Seconds since 1970 of a time in ISO 8601. Raises ValueError.
+
+    `zone`: of a time without one. Otherwise such a time is none: the zone of our own machine means
+    nothing to who wrote it.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        if zone is None:
+            raise ValueError(f"{text} has no time zone")
+        moment = moment.replace(tzinfo=zone)
+    return moment.timestamp()
 
 
 def _civil(days: int) -> tuple[int, int, int]:

@@ -145,7 +145,11 @@ class ReportsSeveral(Protocol):
     """A vendor that reports one outcome of a request by several webhooks."""
 
     def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
-        """The vendor's own names of the events; empty where it reports nothing."""
+        """The vendor's own names of the events; empty where it reports nothing.
+
+        Called once for each outcome, whether or not the link has webhooks: an API that shows what
+        became of a request takes note of it here.
+        """
 
 
 @runtime_checkable

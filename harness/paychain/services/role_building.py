@@ -50,8 +50,8 @@ def build_role(
     reversal = authorise.reversal if authorise is not None else Reversal()
     webhooks = None
     sent = webhooks_of(link)
+    dialect, kinds = signing
     if sent is not None:
-        dialect, kinds = signing
         webhooks = WebhookSender(
             context,
             channels,
@@ -59,7 +59,6 @@ def build_role(
             sent,
             secrets=(webhook_secret(chain, name, context.seed), wrong_secret(link)),
             dialect=dialect,
-            kinds=kinds,
             scripts=scripts,
         )
     return BEHAVIOURS[link.role](
@@ -76,4 +75,5 @@ def build_role(
         follow_ups=FollowUpSender(context, channels, background, reversal),
         background=background,
         webhooks=webhooks,
+        kinds=kinds,
     )

@@ -10,6 +10,7 @@ from tests.support.adyen_drivers import Driver, java_driver
 from tests.support.adyen_everything import assert_every_answer_is_kept
 from tests.support.adyen_further import FURTHER
 from tests.support.adyen_scenarios import DIALECT, SCENARIOS, Shop, judge
+from tests.support.sdk_results import rows_of
 from tests.support.vendor_links import VendorLinks, vendor_links
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ def java(links: VendorLinks) -> Iterator[Driver]:
 ALL = {**SCENARIOS, **FURTHER}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", rows_of("adyen"))
 def test_the_java_library_of_adyen(name: str, links: VendorLinks, java: Driver) -> None:
     judge(name, ALL[name], Shop(links, java))
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.adyen_further import FURTHER
 from tests.support.adyen_scenarios import DIALECT, SCENARIOS, AdyenClient, Failed, Shop, judge
+from tests.support.sdk_results import rows_of
 from tests.support.vendor_links import VendorLinks, vendor_links
 
 Adyen = pytest.importorskip("Adyen")
@@ -88,7 +89,7 @@ def links() -> Iterator[VendorLinks]:
 ALL = {**SCENARIOS, **FURTHER}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", rows_of("adyen"))
 def test_the_python_library_of_adyen(name: str, links: VendorLinks) -> None:
     client: AdyenClient = PythonClient(links.url)
     judge(name, ALL[name], Shop(links, client))

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tests.support import sdk_results
 from tests.support.braintree_shop import Shop, braintree, code_of
 from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
 from tests.support.vendor_links import VendorLinks, vendor_links
@@ -322,7 +323,7 @@ def links() -> Iterator[VendorLinks]:
         yield running
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", sdk_results.SCENARIOS)
 def test_the_python_sdk_of_braintree(name: str, links: VendorLinks) -> None:
     cell = Cell(scenario=name, result=FAILED)
     sdk = f"braintree {braintree.version.Version}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import sdk_results
 from tests.support.paypal_shop import (
     CARD,
     WHOLE,
@@ -150,6 +151,12 @@ def query(shop: Shop) -> str:
     assert (found.status, found.purchase_units[0].custom_id) == ("COMPLETED", shop.order)
     capture = shop.payments.get_captured_payment({"capture_id": paid(found).captures[0].id}).body
     assert (capture.status, capture.invoice_id) == ("COMPLETED", f"inv-{shop.order}")
+    held = shop.authorised("7.00").id
+    shown = shop.payments.get_authorized_payment({"authorization_id": held}).body
+    assert (shown.id, shown.status) == (held, "CREATED")
+    refund_id = shop.refund(capture.id, "3.00").body.id
+    back = shop.payments.get_refund({"refund_id": refund_id}).body
+    assert (back.id, back.amount.value) == (refund_id, "3.00")
     unknown = {"id": "5O190127TN364715T"}
     assert issue_of(lambda: shop.orders.get_order(unknown), 404) == "INVALID_RESOURCE_ID"
     return "orders, authorizations, captures and refunds by id; none by the merchant's reference"
@@ -317,7 +324,7 @@ def links() -> Iterator[VendorLinks]:
         yield running
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", sdk_results.SCENARIOS)
 def test_the_python_sdk_of_paypal(name: str, links: VendorLinks) -> None:
     cell = Cell(scenario=name, result=FAILED)
     library = f"paypal-server-sdk {version('paypal-server-sdk')}"

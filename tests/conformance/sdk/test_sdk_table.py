@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.sdk.table import PAGE, page
-from tests.support.sdk_results import FAILED, columns
+from tests.support.sdk_results import FAILED, columns, rows_of
 
 
 def test_the_page_is_generated_from_the_recorded_results() -> None:
@@ -18,3 +18,9 @@ def test_no_recorded_scenario_failed() -> None:
         if cell.result == FAILED
     ]
     assert failed == []
+
+
+def test_every_sdk_was_asked_everything_and_nothing_else_is_recorded() -> None:
+    for column in columns():
+        asked = [cell.scenario for cell in column.cells]
+        assert asked == list(rows_of(column.vendor)), (column.vendor, column.language)

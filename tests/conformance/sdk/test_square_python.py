@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.sdk_results import rows_of
 from tests.support.square_further import FURTHER
 from tests.support.square_scenarios import DIALECT, SCENARIOS, VENDOR, Shop
 from tests.support.vendor_links import VendorLinks, vendor_links
@@ -112,7 +113,7 @@ def links() -> Iterator[VendorLinks]:
 ALL = {**SCENARIOS, **FURTHER}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", rows_of("square"))
 def test_the_python_sdk_of_square(
     name: str, links: VendorLinks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

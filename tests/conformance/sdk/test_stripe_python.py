@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from tests.support import sdk_results
 from tests.support.sdk_results import FAILED, PASSED, Cell, Column, keep
 from tests.support.stripe_shop import Shop, stripe
 from tests.support.vendor_links import VendorLinks, vendor_links
-from tests.support.vendor_shop import redirected
+from tests.support.vendor_shop import Scenarios, redirected
 
-SCENARIOS: dict[str, Any] = {}
-
-
-def scenario(name: str) -> Any:
-    """Register a scenario under its name in the table."""
-
-    def registered(check: Any) -> Any:
-        SCENARIOS[name] = check
-        return check
-
-    return registered
+SCENARIOS = Scenarios()
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +37,7 @@ def shop(links: VendorLinks) -> Iterator[Shop]:
     links.cut_next(0)
 
 
-@scenario("authorise")
+@SCENARIOS.add("authorise")
 def authorise(shop: Shop) -> str:
     sale = shop.pay(method="tok_mastercard_4444", expand=["latest_charge"])
     assert (sale.status, sale.amount_received) == ("succeeded", 1000)
@@ -63,7 +53,7 @@ def authorise(shop: Shop) -> str:
     return "succeeded; requires_capture; created, then confirmed"
 
 
-@scenario("decline")
+@SCENARIOS.add("decline")
 def decline(shop: Shop) -> str:
     for method, code, decline_code in (
         ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
@@ -84,7 +74,7 @@ def decline(shop: Shop) -> str:
     return "CardError 402 with decline_code; another card completes the intent"
 
 
-@scenario("authentication")
+@SCENARIOS.add("authentication")
 def authentication(shop: Shop) -> str:
     back = "https://shop.example/return"
     waits = shop.pay(method="pm_card_authenticationRequired", return_url=back)
@@ -104,7 +94,7 @@ def authentication(shop: Shop) -> str:
     return "requires_action; redirect_to_url completes it; off_session is a CardError"
 
 
-@scenario("capture in parts")
+@SCENARIOS.add("capture in parts")
 def capture_in_parts(shop: Shop) -> str:
     held = shop.pay(capture_method="manual")
     part = shop.intents.capture(held.id, {"amount_to_capture": 300, "final_capture": False})
@@ -127,7 +117,7 @@ def capture_in_parts(shop: Shop) -> str:
     return "final_capture false and true; the rest is released"
 
 
-@scenario("void")
+@SCENARIOS.add("void")
 def void(shop: Shop) -> str:
     held = shop.pay(capture_method="manual")
     canceled = shop.intents.cancel(held.id, {"cancellation_reason": "requested_by_customer"})
@@ -140,7 +130,7 @@ def void(shop: Shop) -> str:
     return "canceled; no capture afterwards"
 
 
-@scenario("refund")
+@SCENARIOS.add("refund")
 def refund(shop: Shop) -> str:
     sale = shop.pay()
     first = shop.refunds.create({"payment_intent": sale.id, "amount": 300})
@@ -159,7 +149,7 @@ def refund(shop: Shop) -> str:
     return "two refunds; the third is refused"
 
 
-@scenario("query")
+@SCENARIOS.add("query")
 def query(shop: Shop) -> str:
     sale = shop.pay()
     seen = shop.intents.retrieve(sale.id, {"expand": ["latest_charge.balance_transaction"]})
@@ -175,7 +165,7 @@ def query(shop: Shop) -> str:
     return "retrieve, expand, list, events; 404 resource_missing"
 
 
-@scenario("repeat")
+@SCENARIOS.add("repeat")
 def repeat(shop: Shop) -> str:
     first, again = shop.pay(key=shop.order), shop.pay(key=shop.order)
     assert first.id == again.id
@@ -203,7 +193,7 @@ def repeat(shop: Shop) -> str:
     return "the same objects, Idempotent-Replayed and Original-Request"
 
 
-@scenario("mismatch")
+@SCENARIOS.add("mismatch")
 def mismatch(shop: Shop) -> str:
     sale = shop.pay(key=shop.order)
     with pytest.raises(stripe.IdempotencyError) as caught:
@@ -216,7 +206,7 @@ def mismatch(shop: Shop) -> str:
     return "IdempotencyError 400, on another path too"
 
 
-@scenario("in flight")
+@SCENARIOS.add("in flight")
 def in_flight(shop: Shop) -> str:
     shop.links.inject("slow_answer", link="issuer", delay="500ms")
     first = threading.Thread(target=shop.pay, kwargs={"key": shop.order})
@@ -231,7 +221,7 @@ def in_flight(shop: Shop) -> str:
     return "409 idempotency_key_in_use"
 
 
-@scenario("http 503")
+@SCENARIOS.add("http 503")
 def http_503(shop: Shop) -> str:
     shop.links.inject("http_error", status=503)
     with pytest.raises(stripe.APIError) as caught:
@@ -246,7 +236,7 @@ def http_503(shop: Shop) -> str:
     return "APIError; StripeClient tries once, with max_network_retries 2 three times"
 
 
-@scenario("rate limit")
+@SCENARIOS.add("rate limit")
 def rate_limit(shop: Shop) -> str:
     shop.links.inject("rate_limit", rate="1/s")
     with pytest.raises(stripe.RateLimitError) as caught:
@@ -256,7 +246,7 @@ def rate_limit(shop: Shop) -> str:
     return "RateLimitError"
 
 
-@scenario("cut connection")
+@SCENARIOS.add("cut connection")
 def cut_connection(shop: Shop) -> str:
     shop.links.cut_next()
     with pytest.raises(stripe.APIConnectionError):
@@ -269,7 +259,7 @@ def cut_connection(shop: Shop) -> str:
     return "APIConnectionError; with retries the same key brings the stored answer"
 
 
-@scenario("unknown parameter")
+@SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         shop.pay(colour="red")
@@ -285,7 +275,7 @@ def unknown_parameter(shop: Shop) -> str:
     return "parameter_unknown, parameter_missing, AuthenticationError"
 
 
-@scenario("webhook")
+@SCENARIOS.add("webhook")
 def webhook(shop: Shop) -> str:
     before = len(shop.links.received)
     sale = shop.pay()
@@ -307,7 +297,7 @@ def webhook(shop: Shop) -> str:
     return "construct_event; another body or secret is refused"
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", sdk_results.SCENARIOS)
 def test_the_sdk_of_python(name: str, shop: Shop) -> None:
     cell = Cell(scenario=name, result=FAILED)
     sdk = f"stripe {stripe.VERSION}"

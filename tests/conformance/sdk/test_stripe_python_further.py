@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.sdk_results import FAILED, FURTHER, PASSED, Cell, Column, keep
+from tests.support.sdk_results import FAILED, OFFERED, PASSED, Cell, Column, keep
 from tests.support.stripe_shop import Shop, stripe
 from tests.support.vendor_links import VendorLinks, vendor_links
 from tests.support.vendor_shop import Scenarios, redirected
@@ -267,7 +267,7 @@ def shop(links: VendorLinks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         links.heal(kind)
 
 
-@pytest.mark.parametrize("name", FURTHER)
+@pytest.mark.parametrize("name", OFFERED["stripe"])
 def test_the_sdk_of_python_beyond_a_payment(name: str, shop: Shop) -> None:
     cell = Cell(scenario=name, result=FAILED)
     sdk = f"stripe {stripe.VERSION}"

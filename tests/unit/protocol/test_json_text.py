@@ -19,8 +19,10 @@ DEEP = b'{"outcome":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 OWN = re.compile(r"msgspec\.json\.decode\(|_decoder\.decode\(")
 
 
-@pytest.mark.parametrize("text", [DEEP, b"", b"{", b"NaN", b"\xff", b"9" * 5_000, b'"\\ud800"'])
-def test_what_is_no_json_is_one_kind_of_error(text: bytes) -> None:
+@pytest.mark.parametrize(
+    "text", [DEEP, b"", b"{", b"NaN", b"\xff", b"9" * 5_000, b'"\\ud800"', '"\ud800"']
+)
+def test_what_is_no_json_is_one_kind_of_error(text: bytes | str) -> None:
     with pytest.raises(msgspec.MsgspecError):
         decoded(text)
 
@@ -45,3 +47,16 @@ def test_deep_nesting_does_not_end_a_process_whose_recursion_limit_was_raised() 
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.stdout.split("\n") == ["it is nested too deeply", "2000", ""], ran.stderr
+
+
+@pytest.mark.parametrize("inside", ["a", "\\\\n"])
+def test_the_guard_takes_no_more_memory_than_the_text(inside: str) -> None:
+    code = (
+        "import tracemalloc\n"
+        "from paychain.protocol.json_text import _nesting\n"
+        f"text = b'[\"' + b'{inside}' * 500_000 + b'\", ' + b'[' * 600\n"
+        "tracemalloc.start()\n"
+        "print(_nesting(text), tracemalloc.get_traced_memory()[1] < 2 * len(text))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "601 True\n", ran.stderr

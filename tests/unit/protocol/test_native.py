@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult, Outcome, Proof
@@ -10,9 +12,11 @@ from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.dialects.native import MAX_RETRY_AFTER_S, decode_answer, encode
 from paychain.protocol.message import Answer, Error, ErrorKind, Event, PaymentRequest
 from paychain.wire.http import HttpRequest, HttpResponse
+from tests.support.laws import examples
 
 NATIVE = DIALECTS["paychain"]
 REQUEST = PaymentRequest("p1", 100, "EUR", TEST_CARDS[0], "shop", reference="p1-1", key="k1")
+MANY = "9" * 20  # digits that no date has
 APPROVAL = Answer(Outcome.APPROVED, "00", "issuer", "p1-1", 100)
 
 
@@ -63,6 +67,10 @@ def test_retry_after_is_read_in_seconds(header: str, seconds: float) -> None:
         ("Sun, 06 Nov 1994 08:49:39 GMT", "", 0.0),
         ("Sun, 06 Nov 1994 08:49:39 GMT", "today", 0.0),
         ("tomorrow", "Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        (f"Sun, 06 Nov 1994 08:49:{MANY} GMT", "Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        (f"Sun, 06 Nov {MANY} 08:49:39 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        (f"Sun, 06 Nov 1994 08:49:39 +{MANY}", "Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        ("Sun, 06 Nov 1994 08:49:39 GMT", f"Sun, 06 Nov 1994 08:49:{MANY} GMT", 0.0),
     ],
 )
 def test_a_date_to_retry_after_is_read_by_the_callees_clock(
@@ -79,6 +87,37 @@ def test_a_long_retry_after_is_read_as_long(header: str, seconds: float) -> None
     # How long is too long for a payment, its caller decides.
     reply = NATIVE.classify(HttpResponse(429, b"", {"retry-after": header}))
     assert reply.retry_after_s == seconds
+
+
+_part = st.sampled_from(
+    [
+        "Sun,",
+        "06",
+        "Nov",
+        "1994",
+        "08:49:37",
+        "GMT",
+        "+0000",
+        "-",
+        ".",
+        ":",
+        "(",
+        '"',
+        "\\",
+        "²",
+        MANY,
+    ]
+)
+_header = st.one_of(st.text(), st.lists(_part | st.integers().map(str)).map(" ".join))
+
+
+@given(until=_header, date=_header)
+@example(until=f"Sun, 06 Nov 1994 08:49:{MANY} GMT", date="Sun, 06 Nov 1994 08:49:37 GMT")
+@examples(400)
+def test_any_headers_are_read_as_some_time_to_wait(until: str, date: str) -> None:
+    headers = {"retry-after": until, "date": date}
+    reply = NATIVE.classify(HttpResponse(503, b"", headers))
+    assert 0.0 <= reply.retry_after_s <= MAX_RETRY_AFTER_S
 
 
 @pytest.mark.parametrize("kind", ErrorKind)

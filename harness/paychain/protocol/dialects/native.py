@@ -177,7 +177,8 @@ def _signature(event: Event, secret: str) -> str:
 def _retry_after_s(response: HttpResponse) -> float:
     """Seconds of a Retry-After header (RFC 9110 §10.2.3), 0 when there is none.
 
-    A date is as far away as the callee's own clock says (Date): ours may be simulated.
+    A date is as far away as the callee's own clock says (Date): ours may be simulated. Numbers in
+    it may be larger than a date can be.
     """
     text = response.headers.get(RETRY_AFTER, "")
     if text.isascii() and text.isdigit():
@@ -186,6 +187,6 @@ def _retry_after_s(response: HttpResponse) -> float:
     try:
         until = parsedate_to_datetime(text)
         left_s = (until - parsedate_to_datetime(response.headers["date"])).total_seconds()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return 0.0
     return min(max(left_s, 0.0), float(MAX_RETRY_AFTER_S))

@@ -30,7 +30,7 @@ from paychain.services.state.background import Background
 from paychain.services.state.book import AuthorisationState, Book
 from paychain.services.state.followup import FollowUpSender
 from paychain.services.state.kept import Retention
-from paychain.services.state.webhooks import WebhookSender
+from paychain.services.state.webhooks import Kinds, WebhookSender
 
 Work = Callable[[PaymentRequest, str], Awaitable[AnswerOrError]]
 
@@ -52,6 +52,7 @@ class Role:
     follow_ups: FollowUpSender
     background: Background
     webhooks: WebhookSender | None
+    kinds: Kinds  # what the link calls its events about one thing that became of a request
     retention: Retention = field(init=False)
     book: Book = field(init=False)
     once: ClassVar[frozenset[str]] = frozenset()  # operations that idempotency keys cover
@@ -100,9 +101,11 @@ class Role:
         """A merchant refunds a payment manually; without effect on a link without merchants."""
 
     def send_webhook(self, event: str, request: PaymentRequest) -> None:
-        """Send a webhook where the link has any."""
+        """Send a webhook where the link has any; its API learns of the event without one, too."""
+        names = self.kinds(event, request)
         if self.webhooks is not None:
-            self.webhooks.send(event, request)
+            for name in names:
+                self.webhooks.send(name, request)
 
     def declines(self, request: PaymentRequest) -> str | None:
         """The business code this link declines the payment with, None when it does not."""

@@ -77,12 +77,10 @@ class WebhookSender:
         *,
         secrets: tuple[str, str],
         dialect: Signs,
-        kinds: Kinds,
         scripts: PaymentScripts,
     ) -> None:
         """`secrets`: the one that is shared with the receiver, and a wrong one.
 
-        `kinds`: what the sender calls its events about one thing that became of a request.
         `scripts`: what happens to the events of single payments.
         """
         self._context = context
@@ -90,7 +88,6 @@ class WebhookSender:
         self._declared = declared
         self._secret, self._wrong_secret = secrets
         self._dialect = dialect
-        self._kinds = kinds
         self._scripts = scripts
         repeat = Reversal.model_construct(
             timeout=declared.timeout,
@@ -101,22 +98,21 @@ class WebhookSender:
         self._follow_ups = FollowUpSender(context, channels, background, repeat)
 
     def send(self, kind: str, request: PaymentRequest) -> None:
-        """Report in the background an outcome of `request`: authorised, captured, …"""
-        for name in self._kinds(kind, request):
-            event = Event.of(request, name, self._context.now_ns())
-            fate = self._scripts.fate_of(self._context, event, self._declared.to)
-            # A webhook that a script drops is not due: the sender is not to blame for it.
-            is_due = not fate.is_dropped
-            self._context.decided(
-                DecisionKind.FOLLOW_UP_DUE if is_due else DecisionKind.FOLLOW_UP_CANCELLED,
-                "notify",
-                self._declared.to,
-                payment=event.payment,
-                attempt=event.attempt,
-                detail=_name(event),
-            )
-            if is_due:
-                self._background.start(self._deliver(event, fate))
+        """Report in the background an outcome of `request`, as the sender calls it."""
+        event = Event.of(request, kind, self._context.now_ns())
+        fate = self._scripts.fate_of(self._context, event, self._declared.to)
+        # A webhook that a script drops is not due: the sender is not to blame for it.
+        is_due = not fate.is_dropped
+        self._context.decided(
+            DecisionKind.FOLLOW_UP_DUE if is_due else DecisionKind.FOLLOW_UP_CANCELLED,
+            "notify",
+            self._declared.to,
+            payment=event.payment,
+            attempt=event.attempt,
+            detail=_name(event),
+        )
+        if is_due:
+            self._background.start(self._deliver(event, fate))
 
     async def _deliver(self, event: Event, fate: WebhookFate) -> None:
         delay = self._declared.delay

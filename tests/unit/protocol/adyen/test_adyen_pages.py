@@ -49,6 +49,17 @@ def test_a_shopper_pays_a_session_on_its_page_and_comes_back() -> None:
     assert links.events() == [("AUTHORISATION", "true")]
 
 
+def test_a_session_ends_at_a_time_that_has_a_zone() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        body = {name: value for name, value in wanted().items() if value is not None}
+        refused = await links.post("/sessions", {**body, "expiresAt": "2099-11-28T18:00:00"})
+        assert (refused.status, refused.body["errorCode"]) == (400, "702")
+        session = await made(links, expiresAt="2099-11-28T18:00:00+01:00")
+        assert session["expiresAt"] == "2099-11-28T17:00:00+00:00"
+
+    on_adyen(scenario)
+
+
 def test_what_a_page_shows_is_read_as_the_payment_that_it_is() -> None:
     async def scenario(links: AdyenLinks) -> None:
         session = await made(links)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import pytest
 
 from paychain.protocol.dialects.braintree.documents import read, write
 from tests.support.vendor_links import payment
@@ -106,6 +109,48 @@ def test_a_sale_keeps_its_card_for_the_customer_that_it_names_or_makes() -> None
     assert [move[0] for move in on_vault(scenario).booked()] == ["authorised"] * 3
 
 
+def test_a_card_is_kept_without_the_decline_of_the_amount_that_it_came_with() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        always = {"options": {"store_in_vault": True}, "customer": {"id": "ada"}}
+        status, _ = await links.sale(1, amount="2000.00", payment_method_nonce=VALID, **always)
+        assert status == 422
+        status, sale = await links.sale(2, amount="10.00", customer_id="ada")
+        assert (status, sale["status"]) == (201, "authorized")
+        # What the card itself is declined with stays with it.
+        other = {**always, "customer": {"id": "bob"}}
+        await links.sale(3, amount="2001.00", payment_method_nonce=DECLINED, **other)
+        status, found = await links.sale(4, amount="10.00", customer_id="bob")
+        assert (status, found["transaction"]["processor_response_code"]) == (422, "2000")
+
+    on_vendor(VaultLinks, scenario, "{braintree: {test_amounts: simulate}}")
+
+
+def test_a_sale_makes_no_customer_whose_id_is_refused_elsewhere() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        on_success = {"options": {"store_in_vault_on_success": True}}
+        for name in ("a b", "x" * 37, "a/b"):
+            named = {"customer": {"id": name}, **on_success}
+            status, found = await links.sale(1, payment_method_nonce=VALID, **named)
+            assert (status, codes(found)) == (422, {"91610"})
+            _, found = await links.send("POST", "customers", "customer", id=name)
+            assert codes(found) == {"91610"}
+
+    assert on_vault(scenario).booked() == []
+
+
+def test_a_sale_for_a_known_customer_adds_a_card_and_leaves_what_is_known() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        await links.send("POST", "customers", "customer", id="ada", first_name="Ada")
+        named = {"customer": {"id": "ada", "first_name": "Eve"}}
+        on_success = {"options": {"store_in_vault_on_success": True}}
+        _, sale = await links.sale(1, payment_method_nonce=VALID, **named, **on_success)
+        _, seen = await links.send("GET", "customers/ada")
+        assert seen["first_name"] == "Ada"
+        assert [card["token"] for card in seen["credit_cards"]] == [sale["credit_card"]["token"]]
+
+    on_vault(scenario)
+
+
 def test_what_cannot_be_kept_is_refused_with_its_code() -> None:
     async def scenario(links: VaultLinks) -> None:
         assert (await links.send("POST", "customers", "customer", id="ada"))[0] == 201
@@ -141,3 +186,21 @@ def test_a_card_that_is_declined_is_kept_unless_it_is_to_be_verified() -> None:
         assert (status, found["transaction"]["status"]) == (422, "processor_declined")
 
     assert on_vault(scenario).booked() == []
+
+
+def test_a_search_reads_a_time_without_a_zone_as_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "XYZ-7")
+    time.tzset()
+
+    async def scenario(links: VaultLinks) -> None:
+        _, sale = await links.sale(1, payment_method_nonce=VALID)
+        made = sale["created_at"].removesuffix("Z")
+        path = "transactions/advanced_search_ids"
+        _, found = await links.send("POST", path, "search", created_at={"is": made})
+        assert found["ids"] == [sale["id"]]
+
+    try:
+        on_vault(scenario)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

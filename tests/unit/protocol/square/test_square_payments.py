@@ -271,3 +271,15 @@ def test_an_own_header_with_the_payments_id_is_enough_to_attribute_it() -> None:
 
     links = on_vendor(JsonLinks("square"), scenario)
     assert {hop.payment for hop in links.journal if isinstance(hop, HopRecord)} == {payment(1)}
+
+
+def test_a_list_is_not_asked_for_by_times_without_a_zone() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        await links.post("/v2/payments", asked())
+        for path in ("/v2/payments", "/v2/refunds"):
+            for name in ("begin_time", "end_time"):
+                refused = await links.get(f"{path}?{name}=2026-11-28T18:00:00")
+                assert (refused.status, refused["errors"][0]["code"]) == (400, "INVALID_TIME")
+                assert (await links.get(f"{path}?{name}=2026-11-28T18:00:00Z")).status == 200
+
+    on_vendor(JsonLinks("square"), scenario)

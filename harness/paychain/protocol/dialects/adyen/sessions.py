@@ -5,11 +5,10 @@ POST ─▶ url ─ the shopper visits it (pages.py) ─▶ an authorisation ─
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Any
 
-from paychain.protocol.dates import iso_utc
+from paychain.protocol.dates import iso_utc, seconds_of
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.checkout import about_nothing
@@ -138,7 +137,7 @@ def _time(value: Any) -> int:
     if value is None:
         return 0
     try:
-        return int(datetime.fromisoformat(str(value)).timestamp())
+        return int(seconds_of(str(value)))
     except ValueError:
         raise Invalid("wrong_type", fields="expiresAt") from None
 

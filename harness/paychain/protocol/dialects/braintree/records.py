@@ -44,10 +44,14 @@ class SettlementOrRefund:
 
 @dataclass(slots=True, kw_only=True, frozen=True)
 class Keeping:
-    """For whom a sale keeps its card: an id, "" for a new customer, of whom `said` is said."""
+    """For whom a sale keeps its card: an id, "" for a new customer, of whom `said` is said.
+
+    `steer`: the processor response that the card triggers, whatever the amount.
+    """
 
     customer_id: str
     said: dict[str, str]
+    steer: str
     even_if_declined: bool
 
 

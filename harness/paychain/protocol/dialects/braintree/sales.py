@@ -185,6 +185,7 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
     is_authenticated = is_authenticated or bool(inside(given, "three_d_secure_pass_thru"))
     if is_true(inside(options, "three_d_secure").get("required")) and not is_authenticated:
         rejection = rejection or "three_d_secure"
+    of_card = steer
     if account.test_amounts == SIMULATE:
         steer, rejection = _by_amount(given, steer, rejection)
     is_sale = is_true(options.get("submit_for_settlement"))
@@ -207,7 +208,7 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
         rejection=rejection,
         steer=steer,
         shown=_shown_of(given, card, kept.customer_id if kept else text(given, "customer_id")),
-        keeps=keeping.asked(given) if kept is None else None,
+        keeps=keeping.asked(given, of_card) if kept is None else None,
         settlements=[
             SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
         ]

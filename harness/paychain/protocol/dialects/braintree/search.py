@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
 from paychain.payments.money import decimal_of
+from paychain.protocol.dates import seconds_of
 from paychain.protocol.dialects.braintree.account import Account, inside
 from paychain.protocol.dialects.braintree.documents import Rows, read
 from paychain.protocol.dialects.braintree.errors import NotFound, document
@@ -123,9 +124,8 @@ def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
 
 def _is_in_time(created_s: int, term: dict[str, Any]) -> bool:
     try:
-        bounds = {
-            how: datetime.fromisoformat(str(wanted)).timestamp() for how, wanted in term.items()
-        }
+        # The SDKs write every time in UTC.
+        bounds = {how: seconds_of(str(wanted), UTC) for how, wanted in term.items()}
     except ValueError:
         return False
     least, most = bounds.get("min", created_s), bounds.get("max", created_s)

@@ -7,7 +7,6 @@ Sources: the gateways, models and error codes of `braintree` (python 4.48.0).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,7 +20,13 @@ from paychain.protocol.dialects.braintree.errors import (
     plain,
     validation_error,
 )
-from paychain.protocol.dialects.braintree.keeping import CONTACT, contact_fields, new_id
+from paychain.protocol.dialects.braintree.keeping import (
+    CONTACT,
+    NAME,
+    contact_fields,
+    customer_id_of,
+    new_id,
+)
 from paychain.protocol.dialects.braintree.objects import card_type
 from paychain.protocol.dialects.braintree.records import StoredCard
 from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
@@ -32,7 +37,6 @@ from paychain.wire.http import HttpResponse
 
 # How the SDKs' gateways for payment methods and for credit cards name the same card.
 _CARD = ("payment_method", "credit_card")
-_NAME = re.compile(r"[\w-]{1,36}")
 _USED = frozenset(
     {
         "cardholder_name",
@@ -54,9 +58,7 @@ _USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "
 
 async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account, "customer")
-    vault, name = account.vault, text(given, "id") or new_id(account)
-    if _NAME.fullmatch(name) is None:
-        raise Invalid("customer_id_invalid")
+    vault, name = account.vault, customer_id_of(given) or new_id(account)
     if name in vault.customers:
         raise Invalid("customer_id_in_use")
     card = given if given.get("payment_method_nonce") else inside(given, "credit_card")
@@ -181,7 +183,7 @@ def _given(call: VendorCall, account: Account, *names: str) -> dict[str, Any]:
 def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> StoredCard:
     """The card that a request asks to store. Raises Invalid."""
     options, token = inside(given, "options"), text(given, "token") or new_id(account)
-    if _NAME.fullmatch(token) is None:
+    if NAME.fullmatch(token) is None:
         raise Invalid("kept_token_invalid")
     if token in account.vault.cards:
         raise Invalid("kept_token_in_use")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from math import inf
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ import msgspec
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.instrument import Instrument
+from paychain.protocol.dates import seconds_of
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.tables import fields, tokens
 from paychain.protocol.json_text import decoded
@@ -61,7 +61,7 @@ def _time_s(query: Mapping[str, str], name: str, otherwise_s: float) -> float:
     if not query.get(name):
         return otherwise_s
     try:
-        return datetime.fromisoformat(query[name]).timestamp()
+        return seconds_of(query[name])
     except ValueError:
         raise Invalid("time", field=name) from None
 

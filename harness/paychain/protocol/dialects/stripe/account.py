@@ -14,7 +14,7 @@ from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque, read
 from paychain.protocol.dialects.stripe.objects import Objects
 from paychain.protocol.dialects.stripe.parameters import ApiRoute, mapping, text
-from paychain.protocol.dialects.stripe.records import CheckoutSession, Intents, Setup
+from paychain.protocol.dialects.stripe.records import CheckoutSession, Intent, Intents, Setup
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
@@ -185,20 +185,30 @@ class Account:
         methods = [*(charge.method for charge in intent.charges), intent.method]
         return next((method for method in methods if method and method.id == name), None)
 
-    def method_asked(self, name: str, made_id: str, intent: str = "") -> Method:
+    def method_asked(self, name: str, made_id: str, intent: Intent | None = None) -> Method:
         """The method that a parameter names: an id, a test card's name or a token of ours.
 
-        `intent`: the reference of the intent that it is to pay. Raises Invalid for any other text,
-        and for a method that may not be used again.
+        `intent`: the one that it is to pay. Raises Invalid for any other text, and for a method
+        that may not be used again.
         """
         known = self.method(name) or named(name, made_id, self.backend.now_s())
         if known is None:
             refusal = missing("PaymentMethod", name, "payment_method")
             refusal.status = 400
             raise refusal
-        if known.used_by not in ("", intent):
-            raise invalid(USED)
+        self.check_usable(known, intent)
         return known
+
+    def check_usable(self, method: Method, intent: Intent | None = None) -> None:
+        """Raises Invalid for a method that may not be used again, except by the intent it paid."""
+        if not method.used_by or (intent is not None and method.used_by == intent.reference):
+            return
+        # A link that knows no keys executes a repeat as it did the first request.
+        if intent is not None and intent.key and not self.backend.knows_keys:
+            user = self.intents.of(method.used_by)
+            if user is not None and user.key == intent.key:
+                return
+        raise invalid(USED)
 
     def customer_asked(self, given: dict[str, Any]) -> str | None:
         """The customer that a parameter names, None for none. Raises Invalid for an unknown."""

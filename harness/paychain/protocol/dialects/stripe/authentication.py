@@ -61,8 +61,7 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
     if returned.has_failed:
         plan = _failed(account, intent)
     else:
-        intent.is_authenticated = True
-        plan = confirmed(account, asked, intent)
+        plan = confirmed(account, asked, intent, is_customer_back=True)
     plan.undo = before()
     return plan, returned
 

@@ -40,7 +40,8 @@ class TestCard(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 class Method(msgspec.Struct, kw_only=True, gc=False):
     """A payment method. `card` is what is charged; `last4` and `brand` are what is shown.
 
-    A method that is no customer's pays once. `used_by`: the intent that it paid, or DETACHED.
+    A method that is no customer's pays once. `used_by`: the intent that it paid, or DETACHED; ""
+    while it has a customer.
     """
 
     id: str
@@ -61,6 +62,10 @@ class Method(msgspec.Struct, kw_only=True, gc=False):
     used_by: str = ""
     billing: dict[str, Any] = {}
     metadata: dict[str, str] = {}
+
+    def give_to(self, customer: str) -> None:
+        """Attach it to a customer, for whom it pays any number of intents."""
+        self.customer, self.used_by = customer, ""
 
     def detach(self) -> None:
         """Take it away from its customer: nobody can use it any more."""

@@ -28,11 +28,19 @@ from paychain.protocol.vendor import Evidence
 from paychain.protocol.vendor_pages import PAID
 
 
-def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
-    """Charge an intent's card, or let its customer authenticate first."""
+def confirmed(
+    account: Account, asked: RoutedRequest, intent: Intent, *, is_customer_back: bool = False
+) -> Plan:
+    """Charge an intent's card, or let its customer authenticate first.
+
+    `is_customer_back`: from authenticating. Raises Invalid, before any change, for a card that may
+    not be used again: it may have paid another intent since this one has it, or be detached.
+    """
     method = intent.method
     assert method is not None  # checked before
+    account.check_usable(method, intent)
     given = asked.given
+    intent.is_authenticated = intent.is_authenticated or is_customer_back
     off_session = given.get("off_session", "false")
     intent.is_off_session = intent.is_off_session or off_session not in ("false", "0", "")
     declines_instead = intent.is_off_session or boolean(given, "error_on_requires_action")
@@ -55,12 +63,13 @@ def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
         )
     account.intents.add_charge(intent, charge)
     intent.is_busy = True
+    # At once: another intent may be confirmed with the card while this one is charged.
+    if not method.customer:
+        method.used_by = method.used_by or intent.reference
 
     def free() -> None:
         intent.is_busy = False
-        _save(account, intent, charge)
-        if charge.answer is not None and not method.customer:
-            method.used_by = intent.reference
+        settle_card(account, intent, charge)
 
     return Plan(
         operation="authorise",
@@ -71,15 +80,26 @@ def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
     )
 
 
-def _save(account: Account, intent: Intent, charge: Charge) -> None:
-    """Keep the card of a payment for its customer, where the payment says so (`setup_…`)."""
-    customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
+def settle_card(account: Account, intent: Intent, charge: Charge) -> None:
+    """What becomes of a charged card, as far as the outcome is known.
+
+    It is kept for the payment's customer, where the payment says so (`setup_future_usage`); another
+    that has no customer is used. A charge that is declined, or never reached the link, leaves it as
+    it was.
+    """
+    answer, method = charge.answer, charge.method
     entry = account.backend.entry(charge.reference)
-    if not (customer and usage) or entry is None or entry.state not in PAID:
-        return
-    charge.method.customer = customer
-    charge.method.is_set_up = charge.method.is_set_up or usage == "off_session"
-    account.keep_method(charge.method)
+    customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
+    if customer and usage and entry is not None and entry.state in PAID:
+        method.give_to(customer)
+        method.is_set_up = method.is_set_up or usage == "off_session"
+        account.keep_method(method)
+    elif not method.customer and method.used_by in ("", intent.reference):
+        # The book is right where a fault has changed the answer.
+        is_unused = answer is None or answer.outcome is Outcome.DECLINED
+        if entry is not None:
+            is_unused = entry.state == "not_authorised"
+        method.used_by = "" if is_unused else intent.reference
 
 
 def _charged(

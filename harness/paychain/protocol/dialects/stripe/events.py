@@ -13,6 +13,7 @@ import msgspec
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.stripe import disputes, session_objects, sessions, setups
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
+from paychain.protocol.dialects.stripe.confirming import settle_card
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import missing
 from paychain.protocol.dialects.stripe.ids import opaque
@@ -42,14 +43,19 @@ class Events:
         self._snapshots: BoundedDict[str, bytes] = BoundedDict(MAX_SNAPSHOTS)
 
     def note(self, kind: str, request: PaymentRequest) -> None:
-        """Note that a capture or refund is done: the book cannot tell which if others were lost.
+        """Note an outcome: an answer may have been unknown, and may not have arrived.
 
-        A refund that has failed behind the link stays in its book.
+        Of a capture or refund that is done: the book cannot tell which if others were lost. A
+        refund that has failed behind the link stays in its book.
         """
         found = self._account.intents.charge_of(request.reference)
-        if found is None or kind not in ("captured", "refunded", "refund_failed"):
+        if found is None:
             return
         charge = found[1]
+        if kind in ("authorised", "captured", "declined"):
+            settle_card(self._account, *found)
+        if kind not in ("captured", "refunded", "refund_failed"):
+            return
         if kind == "refund_failed":
             for part in charge.refunds:
                 if part.item == request.item:

@@ -79,6 +79,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
         amount_minor=amount_minor,
         currency=currency,
         created_s=account.backend.now_s(),
+        key=asked.key,
     )
     write(account, draft, given)
     if confirms:
@@ -176,11 +177,15 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
         )
     before = account.intents.before(intent)
     write(account, intent, asked.given)
-    _check_method(account, intent)
     # To confirm an intent that waits for the customer means that the customer is back.
-    if status == REQUIRES_ACTION and not asked.given.get("payment_method"):
-        intent.is_authenticated = True
-    plan = confirmed(account, asked, intent)
+    is_back = status == REQUIRES_ACTION and not asked.given.get("payment_method")
+    try:
+        _check_method(account, intent)
+        plan = confirmed(account, asked, intent, is_customer_back=is_back)
+    except Invalid:
+        take_back = before()
+        take_back()
+        raise
     plan.undo = before()
     return plan
 
@@ -281,8 +286,9 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
         intent.currency = currency or intent.currency
         intent.return_url = return_url or intent.return_url
         if method is not None:
-            # Another card has to be authenticated separately.
-            intent.method, intent.waits, intent.is_authenticated = method, False, False
+            # Another card has to be authenticated separately, and so has the same one again.
+            intent.method, intent.is_method_new = method, True
+            intent.waits = intent.is_authenticated = False
 
     return write_all
 
@@ -292,9 +298,7 @@ def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method |
     made_id = method_id(intent) if intent.reference != "-" else ""
     name = text(given, "payment_method")
     if name:
-        method = account.method_asked(name, made_id, intent.reference)
-        # The same card may be charged again: that is another attempt.
-        return replace(method) if method is intent.method else method
+        return account.method_asked(name, made_id, intent)
     if given.get("payment_method_data"):
         data = mapping(given, "payment_method_data")
         return of_parameters(data, made_id, account.backend.now_s())

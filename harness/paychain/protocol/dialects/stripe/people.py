@@ -80,7 +80,7 @@ def attach(account: Account, asked: RoutedRequest) -> Plan:
     account.keep_method(method)
     return account.looked_up(
         lambda: account.objects.method(method),
-        change=partial(setattr, method, "customer", customer),
+        change=lambda: method.give_to(customer),
     )
 
 
@@ -159,7 +159,7 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
     def add() -> None:
         account.customers[shown["id"]] = shown
         if method is not None:
-            method.customer = shown["id"]
+            method.give_to(shown["id"])
             account.keep_method(method)
 
     return account.looked_up(lambda: dict(shown), change=add)

@@ -84,9 +84,14 @@ class Charge:
 
 @dataclass(slots=True, kw_only=True)
 class Intent:
-    """A payment intent. `fields`: the merchant's own values, as they are shown."""
+    """A payment intent. `fields`: the merchant's own values, as they are shown.
+
+    `key`: that of the request which created it. `is_method_new`: its method was set after its last
+    charge.
+    """
 
     reference: str  # from which its id is made: its first charge's, unless that has one of its own
+    key: str = ""
     first_reference: str = ""
     is_stranger: bool = False  # nothing has shown yet which payment it belongs to
     payment: str
@@ -98,6 +103,7 @@ class Intent:
     is_off_session: bool = False
     return_url: str = ""
     method: Method | None = None
+    is_method_new: bool = False
     charges: list[Charge] = field(default_factory=list)
     waits: bool = False  # for the customer to authenticate
     is_authenticated: bool = False
@@ -141,7 +147,7 @@ class Intent:
     def usable_method(self, entry: BookEntry | None) -> Method | None:
         """Its payment method, unless that was declined."""
         charge = self.charge
-        if charge is None or charge.method is not self.method or self.waits:
+        if charge is None or self.is_method_new or self.waits:
             return self.method
         # A charge that never reached the link leaves the method usable.
         return None if charge.answer is not None or entry is not None else self.method
@@ -221,6 +227,7 @@ class Intents:
     def add_charge(self, intent: Intent, charge: Charge) -> None:
         """A charge of an intent, before it is made."""
         intent.charges.append(charge)
+        intent.is_method_new = False
         self._by_charge[charge.reference] = intent
 
     def before(self, intent: Intent) -> Callable[[], Callable[[], None]]:

@@ -65,6 +65,7 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
     before = account.intents.before(intent)
     intent.return_url = _address(session, session.success_url)
     intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
+    intent.is_method_new = True
     intent.waits = intent.is_authenticated = False
     plan = (first_confirmed if is_first else confirmed)(account, asked, intent)
     plan.undo = before()

@@ -62,7 +62,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     change.undos.append(lambda: account.setups.pop(name, None))
     _write(change, given)
     if boolean(given, "confirm"):
-        _check_method(setup)
+        _check_method(account, setup)
     account.setups[name] = setup
     change.report("created")
     if boolean(given, "confirm"):
@@ -100,7 +100,11 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
     change = _Change(account, setup)
     is_return = setup.waits and not asked.given.get("payment_method")
     _write(change, asked.given)
-    _check_method(setup)
+    try:
+        _check_method(account, setup)
+    except Invalid:
+        change.take_back()
+        raise
     _confirm(change, is_authenticated=is_return)
     return change.plan()
 
@@ -193,6 +197,11 @@ class _Change:
         request = setup.request if setup.request.payment else None
         return self.account.looked_up(self._show, request, change=self._make, undo=self._undo)
 
+    def take_back(self) -> None:
+        """Revert what the request has written: it is refused."""
+        self.undos.append(self._before.written())
+        self._undo()
+
     def _show(self) -> Shown:
         if self.refusal is not None:
             raise self.refusal
@@ -226,8 +235,9 @@ def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
         change.report(REQUIRES_ACTION)
         return
     setup.waits, setup.is_done, setup.error = False, True, None
-    of_card = Before(method, "customer", "is_set_up")
-    method.customer = setup.customer or method.customer
+    of_card = Before(method, "customer", "used_by", "is_set_up")
+    if setup.customer:
+        method.give_to(setup.customer)
     method.is_set_up = True
     change.undos.append(of_card.written())
     change.report("succeeded")
@@ -251,13 +261,14 @@ def _found(account: Account, asked: RoutedRequest) -> Setup:
     return setup
 
 
-def _check_method(setup: Setup) -> None:
-    """Raises Invalid if the intent has no card."""
+def _check_method(account: Account, setup: Setup) -> None:
+    """Raises Invalid if the intent has no card, or one that may not be used again."""
     if setup.method is None:
         raise _unexpected(
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
             "SetupIntent with a payment method and then confirm it again.",
         )
+    account.check_usable(setup.method)
 
 
 def _unexpected(message: str) -> Invalid:

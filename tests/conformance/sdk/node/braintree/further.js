@@ -58,7 +58,7 @@ const scenarios = {
   },
   lists: async () => {
     const made = [];
-    for (let sales = 0; sales < 3; sales += 1) made.push((await paid()).id);
+    for (let sales = 0; sales < 51; sales += 1) made.push((await paid()).id);
     const ids = await search((term) => term.orderId().is(current.order));
     assert.deepEqual(ids.sort(), made.sort());
     const wanted = { paymentMethodNonce: "fake-valid-nonce" };
@@ -69,12 +69,13 @@ const scenarios = {
       term.orderId().is(current.order);
       term.createdAt().min(new Date(Date.now() - 60_000));
     };
-    assert.equal((await search(recent)).length, 4);
+    assert.equal((await search(recent)).length, 52);
     const later = (term) => term.createdAt().min(new Date(Date.now() + 60_000));
     assert.deepEqual(await search(later), []);
     const unserved = await failing(() => search((term) => term.billingCompany().is("x")));
     assert.equal(unserved.type, "notFoundError");
     made.push(sale.id);
+    // A page has 50.
     const read = await new Promise((done, fail) => {
       const all = [];
       const stream = vault().transaction.search((term) => term.orderId().is(current.order));

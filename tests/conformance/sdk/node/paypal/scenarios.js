@@ -80,6 +80,12 @@ const scenarios = {
     const captureId = paid(found).captures[0].id;
     const { result: seen } = await payments.getCapturedPayment({ captureId });
     assert.deepEqual([seen.status, seen.invoiceId], ["COMPLETED", `inv-${current.order}`]);
+    const authorizationId = (await authorised()).id;
+    const held = (await payments.getAuthorizedPayment({ authorizationId })).result;
+    assert.deepEqual([held.id, held.status], [authorizationId, "CREATED"]);
+    const refundId = (await refund(captureId, "3.00")).result.id;
+    const back = (await payments.getRefund({ refundId })).result;
+    assert.deepEqual([back.id, back.amount.value], [refundId, "3.00"]);
     const unknown = () => orders.getOrder({ id: "5O190127TN364715T" });
     assert.equal(await issue(unknown, 404), "INVALID_RESOURCE_ID");
     return "orders, authorizations, captures and refunds by id; none by the merchant's reference";

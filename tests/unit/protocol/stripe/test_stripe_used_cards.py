@@ -1,0 +1,204 @@
+"""Stripe's cards that belong to no customer: what uses them, and what does not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from paychain.wire.http import WireError
+from tests.support.stripe_links import Shown, StripeLinks, on_stripe
+from tests.support.vendor_links import chain_of, payment
+
+USED = "may not be used again"
+WEBHOOKS = "    webhooks: {to: shop, delay: {median: 1ms, p99: 2ms}}\n"
+SAVES = {"setup_future_usage": "off_session"}
+
+
+async def new_card(links: StripeLinks) -> str:
+    made = await links.post("payment_methods", {"type": "card", "card[token]": "tok_visa"})
+    return str(made["id"])
+
+
+async def new_customer(links: StripeLinks) -> str:
+    return str((await links.post("customers"))["id"])
+
+
+async def declined(links: StripeLinks, number: int, **more: Any) -> Shown:
+    """A payment that the issuer declines."""
+    links.inject("decline", link="issuer", code="51")
+    refused = await links.pay(number, **more)
+    links.heal("decline")
+    assert refused.status == 402
+    return refused
+
+
+async def confirmed(links: StripeLinks, intent: Any, **fields: str) -> Shown:
+    return await links.post(f"payment_intents/{intent}/confirm", fields)
+
+
+class WithoutWebhooks(StripeLinks):
+    """The same links, none of which sends webhooks."""
+
+    @staticmethod
+    def chain(dialect: str, **further: str) -> str:
+        whole = chain_of(dialect, **further)
+        assert WEBHOOKS in whole
+        return whole.replace(WEBHOOKS, "").replace("    receives: {path: /webhooks/psp}\n", "")
+
+
+def test_a_declined_charge_leaves_a_card_as_it_was() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        await declined(links, 1, payment_method=card)
+        assert (await links.pay(2, payment_method=card))["status"] == "succeeded"
+        kept = await new_card(links)
+        await declined(links, 3, payment_method=kept)
+        attached = {"customer": await new_customer(links)}
+        assert (await links.post(f"payment_methods/{kept}/attach", attached)).status == 200
+        assert (await links.pay(4, payment_method=kept, **attached))["status"] == "succeeded"
+
+    on_stripe(scenario)
+
+
+def test_a_card_that_pays_its_intent_the_second_time_pays_no_other() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        refused = await declined(links, 1, payment_method=card)
+        intent = refused.error["payment_intent"]["id"]
+        assert (await confirmed(links, intent, payment_method=card))["status"] == "succeeded"
+        assert USED in (await links.pay(2, payment_method=card)).error["message"]
+
+    assert len(on_stripe(scenario).booked()) == 2  # authorised and captured once
+
+
+@pytest.mark.parametrize("links_of", [StripeLinks, WithoutWebhooks])
+@pytest.mark.parametrize("first", ["declined", "processing"])
+def test_a_card_is_kept_whatever_its_first_answer_was(
+    first: str, links_of: type[StripeLinks]
+) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        of_customer = {"payment_method": card, "customer": customer}
+        if first == "declined":
+            refused = await declined(links, 1, **of_customer, **SAVES)
+            intent = refused.error["payment_intent"]["id"]
+            assert (await confirmed(links, intent, payment_method=card))["status"] == "succeeded"
+        else:
+            links.inject("stuck_pending")
+            pending = await links.pay(1, **of_customer, **SAVES)
+            links.heal("stuck_pending")
+            assert pending["status"] == "processing"
+            await asyncio.sleep(2.0)
+            shown = await links.get(f"payment_intents/{pending['id']}")
+            assert shown["status"] == "succeeded"
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == customer
+        later = await links.pay(2, off_session="true", **of_customer)
+        assert (later.status, later.body.get("status")) == (200, "succeeded")
+
+    on_stripe(scenario, links_of=links_of)
+
+
+def test_an_intent_is_not_paid_with_a_card_that_paid_another_meanwhile() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        first = await links.pay(1, payment_method=card, confirm="false")
+        second = await links.pay(2, payment_method=card, confirm="false")
+        assert (await confirmed(links, first["id"]))["status"] == "succeeded"
+        refused = await confirmed(links, second["id"], receipt_email="a@b.example")
+        assert USED in refused.error["message"]
+        # Nothing of the refused request stays, and another card pays.
+        shown = await links.get(f"payment_intents/{second['id']}")
+        assert (shown["status"], shown["receipt_email"]) == ("requires_confirmation", None)
+        paid = await confirmed(links, second["id"], payment_method="pm_card_visa")
+        assert paid["status"] == "succeeded"
+
+    on_stripe(scenario)
+
+
+def test_of_two_payments_at_once_a_card_makes_one() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        both = [links.pay(number, payment_method=card) for number in (1, 2)]
+        seen = await asyncio.gather(*both)
+        assert sorted(each.status for each in seen) == [200, 400]
+
+    assert len(on_stripe(scenario).booked()) == 2  # authorised and captured once
+
+
+def test_a_charge_that_never_reached_the_link_leaves_a_card_as_it_was() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        links.inject("http_error", status=503)
+        assert (await links.pay(1, payment_method=card)).status == 503
+        links.heal("http_error")
+        assert (await links.pay(2, payment_method=card))["status"] == "succeeded"
+
+    on_stripe(scenario)
+
+
+def test_an_intent_is_not_paid_with_a_card_that_was_detached_meanwhile() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        await links.post(f"payment_methods/{card}/attach", {"customer": customer})
+        saved = {"payment_method": card, "customer": customer}
+        made = await links.pay(1, confirm="false", **saved)
+        setup = await links.post("setup_intents", saved)
+        assert (await links.post(f"payment_methods/{card}/detach")).status == 200
+        for path in (f"payment_intents/{made['id']}", f"setup_intents/{setup['id']}"):
+            refused = await links.post(f"{path}/confirm")
+            assert (refused.status, USED in refused.error["message"]) == (400, True)
+
+    assert on_stripe(scenario).booked() == []
+
+
+def test_an_authenticated_payment_is_refused_once_its_card_has_paid_another() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post(
+            "payment_methods", {"type": "card", "card[number]": "4000002760003184"}
+        )
+        back = "http://shop.example/back"
+        waiting = [
+            await links.pay(number, payment_method=made["id"], return_url=back) for number in (1, 2)
+        ]
+        for intent, status in zip(waiting, (303, 400), strict=True):
+            url = intent["next_action"]["redirect_to_url"]["url"]
+            path = "/" + url.partition("//")[2].partition("/")[2]
+            seen = await links.pool.request("GET", path, b"", headers={}, timeout_s=5.0)
+            assert seen.status == status
+
+    assert len(on_stripe(scenario).booked()) == 2
+
+
+@pytest.mark.parametrize("psp", ["idempotency: none", ""])
+def test_a_link_without_keys_executes_a_repeat_with_a_card_that_is_used(psp: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        links.inject("lost_answer")
+        with pytest.raises(WireError):
+            await links.pay(1, key="k", payment_method=card, timeout_s=1.0)
+        links.heal("lost_answer")
+        again = await links.pay(1, key="k", payment_method=card)
+        assert (again.status, again["status"]) == (200, "succeeded")
+        for key in ("another", ""):
+            refused = await links.pay(1, key=key, payment_method=card)
+            assert (refused.status, USED in refused.error["message"]) == (400, True)
+
+    authorised = [move for move in on_stripe(scenario, psp=psp).booked() if move[0] == "authorised"]
+    assert {reference.partition("~")[0] for _, reference, _ in authorised} == {f"{payment(1)}-1"}
+    assert len(authorised) == (2 if psp else 1)
+
+
+def test_a_refund_that_fails_later_is_seen_without_webhooks() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        paid = await links.pay(1)
+        links.inject("decline", link="issuer", code="57")
+        made = await links.post("refunds", {"payment_intent": paid["id"], "amount": "100"})
+        await asyncio.sleep(1.0)
+        assert (await links.get(f"refunds/{made['id']}"))["status"] == "failed"
+        listed = (await links.get("events", {"type": "refund.failed"}))["data"]
+        assert [each["data"]["object"]["status"] for each in listed] == ["failed"]
+
+    links = on_stripe(scenario, links_of=WithoutWebhooks)
+    assert links.received == []
