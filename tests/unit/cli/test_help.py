@@ -79,3 +79,10 @@ def test_an_option_has_the_same_help_in_every_command(option: str) -> None:
     ]
     assert len(helps) > 1
     assert len(set(helps)) == 1, helps
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_may_be_omitted_is_in_one_pair_of_brackets(name: str) -> None:
+    usage = " ".join(ALL[name].collect_usage_pieces(typer.Context(ALL[name])))
+    assert "[[" not in usage
+    assert "]]" not in usage
