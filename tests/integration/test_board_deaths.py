@@ -24,9 +24,7 @@ pytestmark = [needs_proc, pytest.mark.slow]
         thorough(("load process", "locust")),
     ],
 )
-def test_what_was_paid_until_a_process_died_is_kept(
-    victim: str, mark: str, tmp_path: Path
-) -> None:
+def test_what_was_paid_until_a_process_died_is_kept(victim: str, mark: str, tmp_path: Path) -> None:
     with board(tmp_path, exit_code=3) as shown:
         assert shown.do(do="rate", rate=20).ok
         payments_are_under_way(tmp_path, at_least=10, out="reports")
