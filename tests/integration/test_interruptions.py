@@ -15,7 +15,7 @@ from tests.support.cli import running
 from tests.support.processes import alive, child_of, children_of, needs_proc
 from tests.support.runs import declare, payments_are_under_way, run_in
 from tests.support.tiers import thorough
-from tests.support.waiting import wait_until
+from tests.support.waiting import let_pass, wait_until
 
 # Customers give up after 0.8 s while the issuer still works for 3 s: the drain lasts that long.
 CHAIN = corner_shop(
@@ -115,3 +115,24 @@ def test_a_run_that_is_cut_short_is_inconclusive_and_leaves_nothing(
             assert not ports_open(text)
         elif text:
             assert not any(ports_open(f":{port}") for port in json.loads(text)["ports"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, thorough(signal.SIGINT)])
+@pytest.mark.parametrize("mode", ["--virtual", thorough("--workers=2")])
+def test_the_planning_of_a_huge_load_can_be_ended(
+    how: signal.Signals, mode: str, tmp_path: Path
+) -> None:
+    huge = EXPERIMENT.replace("20/s", "5000/s").replace("after: 1s", "after: 3000s")
+    assert huge.count("000") == 2
+    declare(tmp_path, shop=CHAIN, huge=huge)
+    with running(tmp_path, "run", "shop.yaml", "huge.yaml", "--out", "runs", mode) as run:
+        run.wait_for("s of load")
+        let_pass(1.0)  # into the planning, which takes many times as long
+        run.send(how)
+        cut_at = time.monotonic()
+        assert run.exit_code() == 130, run.output
+    assert time.monotonic() - cut_at < 15  # the report is rendered, too
+    result = json.loads((run_in(tmp_path) / "result.json").read_text())
+    assert result["verdict"] == "inconclusive"
+    assert "interrupted" in result["reasons"][0]

@@ -61,8 +61,8 @@ class Board:
 
 
 @contextmanager
-def board(folder: Path, *words: str) -> Iterator[Board]:
-    """Start it, and end it as Ctrl-C does."""
+def board(folder: Path, *words: str, exit_code: int = 0) -> Iterator[Board]:
+    """Start it, and end it as Ctrl-C does, unless it has ended; with that exit code."""
     declare(folder, **{"corner-shop": CHAIN})
     with running(folder, *LOAD, "--port", "0", *words) as process:
         process.wait_for("Ctrl-C", STARTED_WITHIN_S)
@@ -76,4 +76,4 @@ def board(folder: Path, *words: str) -> Iterator[Board]:
             yield made
         finally:
             process.send(signal.SIGINT)
-            assert process.exit_code() == 0, process.output
+            assert process.exit_code() == exit_code, process.output

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OptionalExperiment = Annotated[
     str | None,
     typer.Argument(
-        metavar="[EXPERIMENT]",
+        metavar="EXPERIMENT",
         help="experiment, by name or path; without it the live board runs in its place",
         autocompletion=names.experiments,
     ),

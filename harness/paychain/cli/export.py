@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from paychain.analysis.store.store import RunStore
     from paychain.report.result import Result
 
+_COLLECTORS = ("http://", "https://")  # how the URL of a collector begins
 SEND_S = 30.0  # one request to a collector
 
 
@@ -49,6 +50,8 @@ def export(
 
     if otlp is None and parquet is None:
         raise UserError("nothing to write", hint="give --otlp FILE|URL or --parquet DIR")
+    if otlp is not None:
+        _refuse_other_scheme(otlp)
     result = read(run)
     path = run / STORE_NAME
     if not path.is_file():
@@ -65,11 +68,23 @@ def export(
         store.close()
 
 
+def _refuse_other_scheme(otlp: str) -> None:
+    """Raise UserError for a URL that is no collector's: it would be the name of a file."""
+    from paychain.payments.errors import UserError
+
+    scheme, separator, _ = otlp.partition("://")
+    if separator and "/" not in scheme and f"{scheme.lower()}://" not in _COLLECTORS:
+        raise UserError(
+            f"cannot send to {otlp}: '{scheme}' is neither http nor https",
+            hint="name a file, or the URL of a collector such as http://127.0.0.1:4318",
+        )
+
+
 def _write_traces(result: Result, name: str, store: RunStore, otlp: str) -> None:
     from paychain.report.export.otlp import OtlpWriter
 
     writer = OtlpWriter(name, result.chain.name, result.started_at)
-    if otlp.startswith(("http://", "https://")):
+    if otlp.lower().startswith(_COLLECTORS):
         sent = _send(otlp, writer.requests(store))
         say(f"sent {sent:,} spans to {otlp}")
     else:

@@ -24,7 +24,7 @@ def print_version() -> None:
 def print_help(
     context: typer.Context,
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[COMMAND]...", help="default: all of them")
+        list[str] | None, typer.Argument(metavar="COMMAND", help="default: all of them")
     ] = None,
 ) -> None:
     """Print the help of a command, as COMMAND --help does.

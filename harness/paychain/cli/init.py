@@ -64,6 +64,7 @@ _MOCKS = _Starter(
     next_steps=(
         "paychain check {chain} {experiment}",
         "paychain run {chain} {experiment}",
+        "paychain explore {chain}",
         "pytest chaos",
     ),
 )
@@ -86,7 +87,9 @@ _OWN = _Starter(
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="folder of your repository")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="folder of your repository")
+    ] = Path(),
     ci: Annotated[Ci, typer.Option(help="CI system to write a workflow for")] = Ci.GITHUB,
     service: Annotated[
         str | None,

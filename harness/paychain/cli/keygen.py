@@ -12,7 +12,10 @@ from paychain.cli.say import say
 
 def keygen(
     name: Annotated[
-        Path, typer.Argument(help="file for the private key; the public key goes to NAME.pub")
+        Path,
+        typer.Argument(
+            metavar="NAME", help="file for the private key; the public key goes to NAME.pub"
+        ),
     ],
 ) -> None:
     """Create an Ed25519 key pair. Publish the public key separately from the runs it signs.

@@ -39,7 +39,7 @@ class ListedFile:
 
 def list_(
     what: Annotated[
-        ListedKind | None, typer.Argument(metavar="[chains|experiments]", help="default: both")
+        ListedKind | None, typer.Argument(metavar="chains|experiments", help="default: both")
     ] = None,
     format: Annotated[
         ListFormat, typer.Option("--format", help="how to print them")

@@ -174,7 +174,13 @@ def _print_cell(cell: Cell, done: int, total: int) -> None:
 
 
 def _print(matrix: Matrix, folder: Path, format: ReportFormat, *, is_quiet: bool) -> None:
-    from paychain.report.html.matrix import FILE_NAME, broken_cells, terminal_lines
+    from paychain.report.html.matrix import (
+        FILE_NAME,
+        broken_cells,
+        counts_line,
+        inconclusive_lines,
+        terminal_lines,
+    )
 
     match format:
         case ReportFormat.JSON:
@@ -182,10 +188,9 @@ def _print(matrix: Matrix, folder: Path, format: ReportFormat, *, is_quiet: bool
         case ReportFormat.GITHUB:
             print("\n".join(broken_cells(matrix)))
         case ReportFormat.TEXT:
-            lines = terminal_lines(matrix)
+            say(*([counts_line(matrix)] if is_quiet else terminal_lines(matrix)))
             if is_quiet:
-                lines = [line for line in lines if " held " in line][:1]
-            say(*lines)
+                say(*inconclusive_lines(matrix), is_error=True)
             say(f"report: {folder / 'matrix.html'}")
 
 

@@ -98,6 +98,7 @@ def print_run(
     from paychain.report.result import FILE_NAME
     from paychain.report.text.comparison import comparison_lines
     from paychain.report.text.terminal import show
+    from paychain.report.text.wording import headline
 
     if format is ReportFormat.JSON:
         print((folder / FILE_NAME).read_text("utf-8"), end="")
@@ -107,6 +108,9 @@ def print_run(
         print("\n".join(lines + (regressions(comparison) if comparison is not None else [])))
         return
     show(result, Console(), is_quiet=is_quiet)
+    if is_quiet and result.verdict == "inconclusive":
+        # The verdict alone says nothing about the chain, and its cause may be for the user to mend.
+        say(headline(result), is_error=True)
     if comparison is not None:
         say(*comparison_lines(comparison))
     say(f"report: {folder / 'report.html'}")

@@ -6,7 +6,8 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -87,12 +88,23 @@ def fetch(wanted: Release, kind: str, mirror: str, into: Path) -> Path:
             hint="remove it, or give another place with --into",
         )
     url = f"{mirror.rstrip('/')}/v{wanted.version}/{PROGRAM}-{kind}"
+    missing = [folder for folder in (into, *into.parents) if not os.path.lexists(folder)]
     try:
         into.mkdir(parents=True, exist_ok=True)
         _install(url, digest, target)
     except OSError as error:
         raise UserError(f"cannot write to {into}: {error.strerror}") from error
+    finally:
+        if not target.exists():
+            _remove_empty(missing)
     return target
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, innermost first, up to one that somebody else has used meanwhile."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _install(url: str, digest: str, target: Path) -> None:

@@ -44,7 +44,7 @@ def test_findings_are_counted_by_cost_and_what_no_chain_can_lose_is_one_line(
 ) -> None:
     output = check(shop(tmp_path)).output
     assert "review: 2 findings (1 can leave money held, 1 can fail payments)\n" in output
-    assert "every chain has such points of failure, and this one's are: gateway, issuer" in output
+    assert "every chain has single points of failure, and this one's are: gateway, issuer" in output
     remedy = (
         f"remedy: {tmp_path}/shop.yaml:6: set links.gateway.calls.authorise.on_unknown: reverse"
     )

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from paychain.cli.main import app
 
@@ -79,3 +80,23 @@ def test_an_option_has_the_same_help_in_every_command(option: str) -> None:
     ]
     assert len(helps) > 1
     assert len(set(helps)) == 1, helps
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_usage_of_a_command_is_written_as_usual(name: str) -> None:
+    words = name.split()[1:]
+    shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"}).output
+    (usage,) = [line.split() for line in shown.splitlines() if line.strip().startswith("Usage:")]
+    arguments = usage[2 + len(words) + 1 :]
+    argument = re.compile(r"(\[([A-Z]+|[a-z|]+\|[a-z]+)\]|[A-Z]+)(\.\.\.)?")
+    assert "[OPTIONS]" in usage
+    assert all(argument.fullmatch(each) for each in arguments), usage
+
+
+def test_a_paragraph_is_as_wide_as_the_terminal_and_an_example_has_its_own_line() -> None:
+    shown = CliRunner().invoke(app, ["learn", "--help"], env={"COLUMNS": "200"}).output
+    assert "compares the service's timeout, retries, failover" in shown
+    shown = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200"}).output
+    lines = [line.strip() for line in shown.splitlines()]
+    before = lines.index("An outage of a provider that has another name in the chain:")
+    assert lines[before + 1].startswith("paychain run shop.yaml aws-us-east-1")

@@ -69,7 +69,7 @@ def test_the_largest_quantities_are_read() -> None:
         (f"explore shop.yaml --jobs {MAX_JOBS + 1}", "are too many for one machine"),
         (f"matrix shop.yaml --jobs {MAX_JOBS + 1}", "the number must be less than or equal to"),
         ("matrix shop.yaml --jobs many", "write a whole number"),
-        ("list nothing", "Invalid value for '[chains|experiments]': 'nothing' is not one of"),
+        ("list nothing", "Invalid value for 'chains|experiments': 'nothing' is not one of"),
         ("merge nothing", "no such file or folder: nothing"),
         ("matrix shop.yaml --fault down --resume used", "used has files, but no matrix"),
         ("init --dialect adyen", "--dialect is whose API your own service calls; add --service"),

@@ -101,6 +101,35 @@ def test_an_order_in_another_currency_is_not_paid_where_the_books_say_the_curren
     assert answered(200, body, paid=paid).is_paid == (currency == ORDER.currency)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"state": "paid", "sum": {"charged": 1250, "currency": "USD"}}',
+        '{"state": "paid", "sum": {"charged": 1250}, "currency": "usd"}',
+        '{"state": "paid", "sum": {"charged": 1250}, "currency_code": "USD"}',
+        '{"state": "paid", "sum": {"charged": 1250, "currencyIso": "USD"}, "currency": "EUR"}',
+        '{"state": "paid", "sum": {"charged": 1250, "Ccy": "USD"}}',
+    ],
+)
+def test_an_amount_in_another_currency_is_not_the_orders(body: str) -> None:
+    entry = answered(200, body)
+    assert entry.amount_minor == 0
+    assert "'sum.charged' is in USD, the payment in EUR" in entry.problem
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"state": "paid", "sum": {"charged": 1250, "currency": "eur"}, "currency": "USD"}',
+        '{"state": "paid", "sum": {"charged": 1250}, "currency": {"code": "USD"}}',
+        '{"state": "paid", "sum": {"charged": 1250}, "refund": {"currency": "USD"}}',
+        '{"state": "paid", "sum": {"charged": 1250}, "currency": null}',
+    ],
+)
+def test_a_currency_elsewhere_says_nothing_of_the_amount(body: str) -> None:
+    assert answered(200, body) == OrderInBooks(True, 1_250)
+
+
 def test_without_an_amount_only_the_state_is_known() -> None:
     assert answered(200, '{"state": "paid"}', amount=None) == OrderInBooks(True, 0)
 

@@ -120,6 +120,14 @@ def test_an_export_of_nothing_and_into_a_file_are_mistakes(folder: Path) -> None
     assert "taken" in into_a_file.stderr
 
 
+def test_a_url_of_another_scheme_is_no_file_name(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    done = invoked(folder, "export", str(run_in(folder)), "--otlp", "ftp://collector")
+    assert done.exit_code == 2
+    assert "'ftp' is neither http nor https" in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_every_record_of_the_run_is_in_its_traces(folder: Path) -> None:
     run = run_in(folder)
     said = invoked(folder, "export", str(run), "--otlp", "traces.jsonl")

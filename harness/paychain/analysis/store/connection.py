@@ -69,6 +69,9 @@ def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection
         ((found,),) = connection.execute("PRAGMA user_version")
     except sqlite3.Error as error:
         raise UserError(f"{path} cannot be read: {error}") from error
+    if not found:  # the process of the run ended before it had written any
+        connection.close()
+        raise UserError(f"{path} holds no run: it did not begin", hint="run it again")
     if found != version:
         connection.close()
         what = f"{path} has format {found}, this paychain reads format {version}"

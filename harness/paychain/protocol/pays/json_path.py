@@ -13,6 +13,11 @@ import msgspec
 _STEP = re.compile(
     r"\.?(?P<name>[A-Za-z_][\w-]*)|\.?\[(?P<index>\d{1,6})\]|\['(?P<quoted>[^']+)'\]"
 )
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_SEPARATORS = re.compile(r"[^A-Za-z]")
+# Names of a field with the code of a currency, without separators: PayPal, Adyen, Braintree,
+# ISO 20022 and Open Banking write them so.
+_CURRENCY_NAMES = frozenset({"currency", "currencycode", "currencyiso", "currencyisocode", "ccy"})
 Path = tuple[str | int, ...]
 _REPEATED = object()  # in place of a value that an object has twice
 
@@ -49,6 +54,23 @@ def find(value: Any, path: Path) -> Any:
         else:
             return None
     return value
+
+
+def currency_beside(value: Any, path: Path) -> str:
+    """The currency that an answer shows for the amount at a path, "" when it shows none.
+
+    It is the one of the innermost object around the amount that has any, under a usual name:
+    `currency`, `currency_code`, `currencyIso`.
+    """
+    for depth in reversed(range(len(path))):
+        around = find(value, path[:depth])
+        if not isinstance(around, dict):
+            continue
+        for name, code in around.items():
+            is_code = isinstance(code, str) and _CURRENCY.fullmatch(code)
+            if is_code and _SEPARATORS.sub("", name).lower() in _CURRENCY_NAMES:
+                return str(code)
+    return ""
 
 
 def is_repeated(body: bytes, path: Path) -> bool:

@@ -12,7 +12,7 @@ from paychain.payments.money import minor_of, to_minor
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Answer
-from paychain.protocol.pays.json_path import find, is_repeated, parse_path, text_of
+from paychain.protocol.pays.json_path import currency_beside, find, is_repeated, parse_path, text_of
 from paychain.protocol.pays.placeholders import fill
 from paychain.protocol.pays.requests import Values
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
@@ -232,15 +232,22 @@ def _amount(pattern: AnswerPattern, response: HttpResponse, values: Values) -> t
     """The approved amount in minor units, 0 with the reason when the answer does not have it."""
     if not pattern.amount:
         return values.request.amount_minor, ""
-    found = find(json_of(response), parse_path(pattern.amount))
+    body, path, currency = json_of(response), parse_path(pattern.amount), values.request.currency
+    found = find(body, path)
     if found is None:
         return 0, f"approved answers have no amount at '{pattern.amount}': {quoted(response)}"
     text = text_of(found)
     try:
         is_minor = pattern.unit == "minor"
-        amount_minor = minor_of(text) if is_minor else to_minor(text, values.request.currency)
+        amount_minor = minor_of(text) if is_minor else to_minor(text, currency)
     except ValueError as error:
         return 0, f"the amount at '{pattern.amount}' cannot be read: {error}"
     if amount_minor <= 0:
         return 0, f"the amount at '{pattern.amount}' is not above 0: {text}"
+    shown = currency_beside(body, path)
+    if shown and shown.upper() != currency.upper():
+        return 0, (
+            f"the amount at '{pattern.amount}' is in {shown.upper()}, the payment in {currency}, "
+            "so they cannot be compared"
+        )
     return amount_minor, ""

@@ -247,6 +247,22 @@ def render(matrix: Matrix) -> str:
     return plain(page)
 
 
+def counts_line(matrix: Matrix) -> str:
+    """How many cells have each state."""
+    return ", ".join(f"{MARKS[state]} {state} {count}" for state, count in matrix.counts().items())
+
+
+def inconclusive_lines(matrix: Matrix) -> list[str]:
+    """Why runs have no verdict: the harness or its machine failed there, not the chain."""
+    cells = [cell for cell in matrix.cells if cell.state == "not run" and cell.run]
+    lines = [
+        f"{MARKS[cell.state]} {cell.link} × {cell.fault}: {cell.text}"
+        for cell in cells[:MAX_LISTED]
+    ]
+    more = len(cells) - MAX_LISTED
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
 def terminal_lines(matrix: Matrix) -> list[str]:
     """The matrix for a terminal: a row per link, a mark per fault."""
     width = max(map(len, matrix.links), default=0)
@@ -261,9 +277,7 @@ def terminal_lines(matrix: Matrix) -> list[str]:
         f"{number:>2} {name}: {title}"
         for number, (name, title) in enumerate(matrix.faults.items(), start=1)
     ]
-    lines.append(
-        ", ".join(f"{MARKS[state]} {state} {count}" for state, count in matrix.counts().items())
-    )
+    lines.append(counts_line(matrix))
     worst = [cell for state in WORST_FIRST[:2] for cell in matrix.cells if cell.state == state]
     lines += [
         f"{MARKS[cell.state]} {cell.link} × {cell.fault}: {cell.text}"
@@ -276,4 +290,4 @@ def terminal_lines(matrix: Matrix) -> list[str]:
         more = f" and {len(missed) - MAX_LISTED} more" if len(missed) > MAX_LISTED else ""
         listed = ", ".join(missed[:MAX_LISTED]) + more
         lines.append(f"{MARKS['not tried']} not tried, the fault affected no traffic: {listed}")
-    return lines
+    return [*lines, *inconclusive_lines(matrix)]

@@ -46,7 +46,7 @@ def finding_lines(findings: Sequence[ReviewFinding]) -> list[str]:
         explained.add(finding.kind)
     unavoidable = [finding.at for finding in findings if finding.unavoidable]
     if unavoidable:
-        what = "every chain has such points of failure, and this one's are"
+        what = "every chain has single points of failure, and this one's are"
         lines.append(f"{what}: {', '.join(dict.fromkeys(unavoidable))}")
     return lines
 
