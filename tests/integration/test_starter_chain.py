@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import invoked
+from tests.support.laws import rounds
+from tests.support.tiers import thorough
 
 STARTERS = resources.files("paychain.cli") / "starter"
 CHAIN, EXPERIMENT = "chains/shop.yaml", "chaos/processor-outage.yaml"
@@ -36,10 +38,12 @@ def test_starters_name_nothing_that_a_wheel_does_not_contain() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.law
 def test_a_search_finds_nothing_in_it(written: Path) -> None:
-    done = invoked(written, "explore", CHAIN, "--budget", "300")
+    schedules = rounds(480)
+    done = invoked(written, "explore", CHAIN, "--budget", str(schedules))
     assert done.exit_code == 0, done.stdout
-    assert "nothing found in 300 schedules" in done.stdout
+    assert f"nothing found in {schedules} schedules" in done.stdout
 
 
 def no_retry(text: str) -> str:
@@ -59,11 +63,13 @@ def no_outbox(text: str) -> str:
     ("without", "rule", "words"),
     [
         (no_retry, "no_orphaned_authorisation", "--budget 40"),
-        (no_reversal, "no_double_charge", "--budget 40"),
-        (
-            no_outbox,
-            "unknowns_resolved",
-            "--budget 100 --payments 3 --kind crash --kind http_error",
+        thorough((no_reversal, "no_double_charge", "--budget 40")),
+        thorough(
+            (
+                no_outbox,
+                "unknowns_resolved",
+                "--budget 100 --payments 3 --kind crash --kind http_error",
+            )
         ),
     ],
 )
