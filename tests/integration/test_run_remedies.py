@@ -125,6 +125,21 @@ def test_a_forward_to_another_processor_is_remedied_by_a_reversal(
     assert all(found.passed for found in played(tmp_path).money.rules)
 
 
+def test_prices_outside_their_bounds_are_remedied_by_checking_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    jump = available("experiment")["absurd-price"].read_text()
+    onramp = available("chain")["crypto-onramp-absurd-price"].read_text()
+    declare(tmp_path, shop=onramp, quick=jump)
+    (broken,) = (found for found in played(tmp_path).money.rules if found.passed is False)
+    (remedy,) = broken.remedies
+    assert broken.rule == "price_within_bounds"
+    assert str(remedy).endswith("set links.onramp.price.checked: true")
+    follow(remedy, Path(remedy.file))
+    assert all(found.passed is not False for found in played(tmp_path).money.rules)
+
+
 def test_wrong_decimals_are_remedied_where_they_are_declared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

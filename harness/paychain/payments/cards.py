@@ -81,7 +81,7 @@ _BEFORE = "|".join(
 
 
 @cache  # made when it is asked for: every process of a run imports this, few look for a number
-def written(card: Card) -> re.Pattern[str]:
+def pattern_of(card: Card) -> re.Pattern[str]:
     """The number of a card as people and programs write it, its digits encoded or in groups."""
     return re.compile(
         f"(?:{_BEFORE})"
@@ -94,5 +94,5 @@ def written(card: Card) -> re.Pattern[str]:
 def masked(text: str) -> str:
     """A text in which every number of a test card is masked."""
     for card in TEST_CARDS:
-        text = written(card).sub(card.masked, text)
+        text = pattern_of(card).sub(card.masked, text)
     return text

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from paychain.faults.kind import OutageKind
-from paychain.faults.kinds.crash import Crash
 from paychain.faults.kinds.lies import Lies
+from paychain.faults.kinds.wrong_answer import WrongAnswer
 from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.finding_kinds import Kind
 from paychain.model.operations import LOOKS
-from paychain.model.places import affected_links
+from paychain.model.places import links_of
 from paychain.model.review import ReviewFinding
 from paychain.model.review.calls import declared_calls
 
 # Weaknesses that cost nothing as long as every node tells the truth.
 _OF_LIES: frozenset[Kind] = frozenset({"one_node_believed", "quorum_at_one_provider"})
+_FALSELY_APPROVED = frozenset({"no_approval_without_money", "paid_orders_have_money"})
 
 
 def possible_causes(
@@ -64,15 +65,13 @@ def _queues_in_time(chain: Chain, experiment: Experiment) -> Iterator[str]:
 def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
     """The links that an experiment crashes so that they lose what they have in memory.
 
-    Not those that lose what they have on disk as well: no key of the chain would help these.
+    A crash that loses what is on disk as well is not among them: no key of the chain helps then.
     """
-    lost: dict[bool, set[str]] = {True: set(), False: set()}
+    crashed: set[str] = set()
     for fault in experiment.faults:
-        if isinstance(fault.parameters, OutageKind):
-            forgets = isinstance(fault.parameters, Crash) and fault.parameters.forgets
-            for target in fault.every_target:
-                lost[forgets].update(affected_links(chain, target))
-    return frozenset(lost[False] - lost[True])
+        if isinstance(fault.parameters, OutageKind) and not fault.parameters.forgets:
+            crashed.update(links_of(chain, fault))
+    return frozenset(crashed)
 
 
 def lying_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
@@ -80,8 +79,7 @@ def lying_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
     found = {name for name, link in chain.links.items() if link.lies}
     for fault in experiment.faults:
         if isinstance(fault.parameters, Lies):
-            for target in fault.every_target:
-                found.update(affected_links(chain, target))
+            found.update(links_of(chain, fault))
     return frozenset(found)
 
 
@@ -92,3 +90,15 @@ def _deceived(chain: Chain, lying: Collection[str]) -> Iterator[str]:
         asked, agree = (declared.call.targets, 1) if pick is None else (pick.of, pick.agree)
         if declared.operation in LOOKS and len(set(asked).intersection(lying)) >= agree:
             yield declared.subject
+
+
+def rules_of_false_approvals(experiment: Experiment) -> frozenset[str]:
+    """The money rules that an injected false approval breaks, whatever an own service's code does.
+
+    A provider that reports an approval without having one leaves nothing to ask for.
+    """
+    scripted = (step for script in experiment.scripts for step in script.steps)
+    faults: list[object] = [fault.parameters for fault in experiment.faults]
+    faults += [step.fault for step in scripted if step.subject == "link"]
+    false = (isinstance(each, WrongAnswer) and each.says == "approved" for each in faults)
+    return _FALSELY_APPROVED if any(false) else frozenset()

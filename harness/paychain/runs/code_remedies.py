@@ -61,7 +61,10 @@ IN_CODE: dict[str, str] = {
 
 
 def remedies_in_code(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
-    """What each own service that takes payments should do; [] without any, or for other rules."""
+    """What each own service that takes payments should do; [] without any, or for other rules.
+
+    Beside the payments, such as one that screens them, no code moves money.
+    """
     sentence = IN_CODE.get(rule)
     if sentence is None:
         return []
@@ -71,5 +74,5 @@ def remedies_in_code(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
         msgspec.structs.replace(
             remedy_in(chain, Edit(("links", name, "service"), sentence, "code")), of=rule, at=name
         )
-        for name in taking or own
+        for name in taking
     ]

@@ -68,10 +68,12 @@ def rule_with_remedies(
     review: Sequence[ReviewFinding],
     chain: Loaded[Chain],
     crashed: Collection[str] = (),
+    not_of_code: Collection[str] = (),
 ) -> MoneyRule:
     """A broken money rule with what to change; a kept one as it is.
 
-    `crashed`: the links that the experiment crashed.
+    `crashed`: the links that the experiment crashed. `not_of_code`: the rules that it breaks
+    whatever the code of an own service does.
     """
     if rule.passed is not False:
         return rule
@@ -89,7 +91,8 @@ def rule_with_remedies(
         # What is declined when it is delivered has no money either, however long that is tried.
         queues = _without_queues(rule.rule, chain)[:MAX_REMEDIES]
         remedies = [*remedies[: MAX_REMEDIES - len(queues)], *queues]
-    remedies = remedies or remedies_in_code(rule.rule, chain)
+    if not remedies and rule.rule not in not_of_code:
+        remedies = remedies_in_code(rule.rule, chain)
     return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
 
 
@@ -126,12 +129,9 @@ def _reversals_on_disk(rule: str, chain: Loaded[Chain], crashed: Collection[str]
     }
     found = []
     for name in sorted(reversing.intersection(crashed)):
-        link = chain.model.links[name]
-        if link.outbox == "disk" and not link.isolate:
+        if chain.model.links[name].outbox == "disk":
             continue
         on_disk = Edit(("links", name, "outbox"), "disk")
-        if link.isolate:
-            on_disk = Edit(("links", name, "isolate"), action="remove")
         found.append(_of_run(remedy_in(chain, on_disk), rule, name))
     return found
 

@@ -37,7 +37,7 @@ from paychain.report.result import (
     LoadFacts,
     Result,
 )
-from paychain.runs.causes import crashed_links, possible_causes
+from paychain.runs.causes import crashed_links, possible_causes, rules_of_false_approvals
 from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.spec import Inputs
 
@@ -49,8 +49,9 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     causes = possible_causes(found, experiment, inputs.chain.model, analysis.given_up)
     money: MoneyMeasure = analysis.measured["money"]
     crashed = crashed_links(inputs.chain.model, experiment)
+    not_of_code = rules_of_false_approvals(experiment)
     with_remedies = [
-        rule_with_remedies(rule, causes, inputs.chain, crashed) for rule in money.rules
+        rule_with_remedies(rule, causes, inputs.chain, crashed, not_of_code) for rule in money.rules
     ]
     result = Result(
         run_id=run_id,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paychain.analysis.money import leaks
-from paychain.payments.cards import TEST_CARDS, masked, written
+from paychain.payments.cards import TEST_CARDS, masked, pattern_of
 
 VISA = TEST_CARDS[0].number
 ESCAPES = ["%22", "%20", "%28", "%c2%a0", "%2522", r"\x22", r"\u0022", r"\u00a0", r"\\u0022"]
@@ -97,7 +97,7 @@ def test_reads_and_the_search_for_bare_digits_hide_no_number(
         ]
         log = "".join([*draw.choices(around, k=3), *digits, *draw.choices(around, k=2)])
         monkeypatch.setattr(leaks, "READ_BYTES", draw.choice([16, 50, 250_000]))
-        expected = [card.masked for card in TEST_CARDS if written(card).search(log)]
+        expected = [card.masked for card in TEST_CARDS if pattern_of(card).search(log)]
         assert [text.rpartition(" ")[2] for text in texts(tmp_path, log)] == expected, log
         found += len(expected)
     assert 30 < found < 140

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from paychain.analysis.measures.hits import fault_hits
+from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import Decision, DecisionKind, FaultSwitch
+from tests.support.chains import checked, shop
 from tests.support.recorded import CHAIN, Recorded, ns
 
 
-def hits(run: Recorded, kind: dict[str, Any], on_s: float, off_s: float) -> int | None:
-    """Of an outage of processor-b between two moments."""
+def switch(run: Recorded, fault: str, on_s: float, off_s: float) -> None:
     for action, at_s in (("applied", on_s), ("healed", off_s)):
         run.records.append(
             FaultSwitch(
-                fault="gone",
+                fault=fault,
                 action=action,
                 planned_ns=ns(at_s),
                 effective_ns=ns(at_s),
@@ -26,16 +28,28 @@ def hits(run: Recorded, kind: dict[str, Any], on_s: float, off_s: float) -> int 
                 error="",
             )
         )
-    fault = {"id": "gone", "at": "0s", "for": "1s", "target": {"link": "processor-b"}, **kind}
+
+
+def hits(
+    run: Recorded,
+    kind: dict[str, Any],
+    on_s: float,
+    off_s: float,
+    chain: Chain = CHAIN,
+    earlier: Sequence[dict[str, Any]] = (),
+) -> int | None:
+    """Of an outage of processor-b between two moments."""
+    switch(run, "gone", on_s, off_s)
+    fault = {"id": "gone", "at": "10s", "for": "1s", "target": {"link": "processor-b"}, **kind}
     experiment = Experiment.model_validate(
         {
             "experiment": "outage",
             "load": {"arrivals": "1/s", "before": "1s", "after": "1s"},
-            "faults": [fault],
+            "faults": [*earlier, fault],
         }
     )
     # As the link counts: it was stopped once.
-    return fault_hits(run.store(), CHAIN, experiment, {"gone": 1})["gone"]
+    return fault_hits(run.store(), chain, experiment, {"gone": 1})["gone"]
 
 
 def served(*, by_b_at_s: float) -> Recorded:
@@ -111,8 +125,52 @@ def decided(kind: DecisionKind, detail: str, at_s: float) -> Decision:
             ],
             0,
         ),
-        ([(DecisionKind.REVERSAL_SENT, "")], 1),
-        ([(DecisionKind.REVERSAL_SENT, ""), (DecisionKind.REVERSAL_ABANDONED, "after 3 tries")], 0),
+        # One capture that two triggers send: each sending is work until it has ended.
+        (
+            [
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1~webhook"),
+                (DecisionKind.FOLLOW_UP_ACKNOWLEDGED, "p1-1 c1~webhook after 1 try"),
+            ],
+            0,
+        ),
+        (
+            [
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1"),
+                (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1~webhook"),
+                (DecisionKind.FOLLOW_UP_ACKNOWLEDGED, "p1-1 c1~webhook after 1 try"),
+            ],
+            1,
+        ),
+        ([(DecisionKind.REVERSAL_SENT, "p1-1")], 1),
+        # Each attempt is reversed by itself.
+        (
+            [
+                (DecisionKind.REVERSAL_SENT, "p1-1"),
+                (DecisionKind.REVERSAL_SENT, "p1-1.2"),
+                (DecisionKind.REVERSAL_ACKNOWLEDGED, "p1-1 after 1 try"),
+            ],
+            1,
+        ),
+        (
+            [
+                (DecisionKind.REVERSAL_SENT, "p1-1"),
+                (DecisionKind.REVERSAL_ABANDONED, "p1-1 after 3 tries"),
+            ],
+            0,
+        ),
+        # A cancel is due as a follow-up is, and carried out as any reversal.
+        ([(DecisionKind.FOLLOW_UP_DUE, "p1-1")], 1),
+        ([(DecisionKind.FOLLOW_UP_DUE, "p1-1"), (DecisionKind.REVERSAL_SENT, "p1-1")], 1),
+        (
+            [
+                (DecisionKind.FOLLOW_UP_DUE, "p1-1"),
+                (DecisionKind.REVERSAL_SENT, "p1-1"),
+                (DecisionKind.REVERSAL_ACKNOWLEDGED, "p1-1 after 1 try"),
+            ],
+            0,
+        ),
         ([(DecisionKind.QUEUE, "refused")], 1),
         ([(DecisionKind.QUEUE, "refused"), (DecisionKind.QUEUE_DELIVERED, "00")], 0),
     ],
@@ -126,3 +184,23 @@ def test_a_link_that_is_gone_cannot_deliver_what_it_has_yet_to_deliver(
         run.records.append(decided(decision, detail, 8 + number / 10))
     run.records.append(decided(DecisionKind.FOLLOW_UP_DUE, "p1-1 r1", 13))  # not there by then
     assert hits(run, {kind: {}}, 10, 12) == expected
+
+
+@pytest.mark.parametrize(
+    ("outbox", "due_at_s", "expected"),
+    [
+        ("memory", 3, 0),  # the first crash has lost it
+        ("disk", 3, 1),
+        ("memory", 8, 1),
+    ],
+)
+@pytest.mark.parametrize("kind", ["crash", "freeze"])
+def test_what_an_earlier_crash_has_lost_is_not_there_to_deliver(
+    kind: str, outbox: str, due_at_s: float, expected: int
+) -> None:
+    run = served(by_b_at_s=2)
+    run.records.append(decided(DecisionKind.FOLLOW_UP_DUE, "p1-1 c1", due_at_s))
+    chain = checked(shop(processor={"outbox": outbox}))
+    first = {"id": "first", "at": "4s", "for": "1s", "target": {"link": "processor-b"}}
+    switch(run, "first", 4, 5)
+    assert hits(run, {kind: {}}, 10, 12, chain, [{**first, "crash": {}}]) == expected

@@ -15,7 +15,7 @@ from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResul
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
 from paychain.payments.rules import RULES
-from paychain.runs.causes import possible_causes
+from paychain.runs.causes import crashed_links, possible_causes
 from paychain.runs.code_remedies import IN_CODE, remedies_in_code
 from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.result import result_of
@@ -311,6 +311,72 @@ def test_a_rule_that_code_breaks_names_the_service_and_what_it_should_do(
     # Mocks have no code of a user: there is nothing to change in it.
     (tmp_path / "mocks.yaml").write_text(MOCKS)
     assert rule_with_remedies(rule, [], load_chain(str(tmp_path / "mocks.yaml"))).remedies == []
+
+
+def test_a_service_that_takes_no_payments_is_not_blamed_for_their_money(tmp_path: Path) -> None:
+    own = {"command": "python3 risk.py", "ready": {"http": "/health"}}
+    text = shop(
+        gateway={"calls": {"serve": {"to": "risk", "timeout": "1s"}}},
+        links={"risk": {"role": "service", "service": own}},
+    )
+    (tmp_path / "c.yaml").write_text(text)
+    chain = load_chain(str(tmp_path / "c.yaml"))
+    assert list(chain.model.own_services()) == ["risk"]
+    assert [remedy for name in IN_CODE for remedy in remedies_in_code(name, chain)] == []
+
+
+STEP = {"link": "processor-a", "wrong_answer": {"says": "approved"}}
+
+
+@pytest.mark.parametrize(
+    ("injected", "is_blamed"),
+    [
+        ({"wrong_answer": {"says": "approved"}}, False),
+        ({"wrong_answer": {"says": "declined"}}, True),
+        ({"lost_answer": {}}, True),
+        (None, False),  # by a script
+    ],
+    ids=["approved", "declined", "lost", "scripted"],
+)
+@pytest.mark.parametrize("name", ["no_approval_without_money", "paid_orders_have_money"])
+def test_code_that_believes_a_false_approval_is_not_to_blame(
+    tmp_path: Path, name: str, injected: dict[str, Any] | None, is_blamed: bool
+) -> None:
+    (tmp_path / "shop.yaml").write_text(
+        own_shop(call={"to": "processor-a", "fallback": [{"to": "processor-b"}]})
+    )
+    chain = load_chain(str(tmp_path / "shop.yaml"))
+    target = {"at": "0s", "for": "1s", "target": {"link": "processor-a"}}
+    faults = [] if injected is None else [json.dumps({**target, **injected})]
+    text = experiment(*faults)
+    if injected is None:
+        text += f"scripts: {json.dumps([{'payments': {'share': '100%'}, 'steps': [STEP]}])}\n"
+    (tmp_path / "e.yaml").write_text(text)
+    inputs = Inputs(chain, load_experiment(str(tmp_path / "e.yaml"), chain.model))
+    run = Recorded()
+    run.pay(0)
+    # The shop's hops are not recorded here, so the run is analysed as one of mocks.
+    analysis = analyse(run.store(), checked(shop()), inputs.experiment.model, run.facts())
+    money = msgspec.structs.replace(
+        analysis.measured["money"], rules=[MoneyRule(name, RULES[name].title, 3, 3_000, [])]
+    )
+    broken = replace(analysis, measured={**analysis.measured, "money": money})
+    (rule,) = result_of(inputs, run.facts(), broken, run_id="r").money.rules
+    assert [each.action for each in rule.remedies] == ["code"] * is_blamed
+
+
+@pytest.mark.parametrize("kinds", [["false"], ["true"], ["true", "false"], ["false", "true"]])
+def test_a_link_that_one_fault_crashes_plainly_has_lost_its_memory_only(
+    tmp_path: Path, kinds: list[str]
+) -> None:
+    chain = checked(shop())
+    crashes = [
+        f"{{at: {number}s, for: 500ms, target: {{link: gateway}}, crash: {{forgets: {forgets}}}}}"
+        for number, forgets in enumerate(kinds)
+    ]
+    (tmp_path / "e.yaml").write_text(experiment(*crashes))
+    outage = load_experiment(str(tmp_path / "e.yaml"), chain).model
+    assert crashed_links(chain, outage) == ({"gateway"} if "false" in kinds else set())
 
 
 def test_the_docs_list_every_rule_with_what_leads_to_it() -> None:

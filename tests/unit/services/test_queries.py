@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -11,7 +13,7 @@ from paychain.model.policy import Query
 from paychain.payments.journal import Decision, DecisionKind, PaymentRecord
 from paychain.payments.outcome import Outcome
 from paychain.services.in_link_faults import ActiveFault
-from tests.support.chains import corner_shop
+from tests.support.chains import corner_shop, shop
 from tests.support.virtual_links import VirtualLinks, on_links
 
 DEADLINE_S = 0.5  # an instant payment's 40 s, 1:80
@@ -104,3 +106,42 @@ def test_the_longest_query_is_known_before_any_run() -> None:
     # three tries of 1 s with two pauses of 250 ms
     assert Query().longest_s(1.0) == pytest.approx(3.5)
     assert Query.model_validate({"within": "2s"}).longest_s(1.0) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "query", "asked_at_ms"),
+    [
+        # Unknown at 400 ms, and the request has had its time again at 800 ms.
+        ({"fallback": [{"to": "processor-b"}]}, {"within": "2s"}, [400, 600, 800]),
+        ({"fallback": [{"to": "processor-b"}]}, {"attempts": 2}, [400, 600]),
+        # Without a fallback nobody waits for what comes next.
+        ({}, {"within": "900ms"}, [400, 600, 800, 1000, 1200]),
+    ],
+)
+def test_not_found_is_doubted_for_one_more_timeout_where_a_fallback_waits(
+    call: dict[str, Any], query: dict[str, Any], asked_at_ms: list[int]
+) -> None:
+    text = shop(
+        answers_at_once=True,
+        processors=["processor-a", "processor-b"] if call else ["processor-a"],
+        deadline="1s",
+        timeout="400ms",
+        on_unknown="query",
+        authorise={**call, "query": {"pause": "200ms", **query}},
+    )
+
+    async def work(links: VirtualLinks) -> None:
+        # The request never begins while anybody asks for it.
+        late = ActiveFault(
+            id="f",
+            parameters=LateAnswer(delay="9s"),
+            spots=(InLinkPlace("processor-a", operation="authorise"),),
+        )
+        links.host.faults.apply(late)
+        await links.pay(timeout_s=1.0)
+        await links.drain()
+
+    links, _ = on_links(text, work)
+    assert queries_at_ms(links) == asked_at_ms
+    outcome = Outcome.APPROVED if call else Outcome.UNKNOWN
+    assert links.of(PaymentRecord)[0].outcome is outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,10 +11,10 @@ from paychain.analysis.store.calls import (
     calls_during,
     calls_to,
     has_call,
-    has_work_left,
     refusals,
 )
 from paychain.analysis.store.store import RunStore
+from paychain.analysis.store.work_left import has_work_left
 from paychain.faults.kind import FreezeKind, HopFaultKind, OutageKind, StateFaultKind
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -63,18 +64,21 @@ def fault_hits(
     """
     on_hops = hop_hits(store, experiment)
     switches = by_fault(switch for switch in store.rows(FaultSwitch) if not switch.error)
+    outages = _Outages(chain, experiment, switches)
     hits: dict[str, int | None] = {}
     for fault in experiment.faults:
         windows = windows_of(switches[fault.id])
         if isinstance(fault.parameters, OutageKind):
             links = links_of(chain, fault)
-            hits[fault.id] = _outage_hits(store, links, windows, fault.parameters.forgets)
+            hits[fault.id] = _outage_hits(
+                store, links, windows, outages, forgets=fault.parameters.forgets
+            )
         elif isinstance(fault.parameters, FreezeKind) or (
             isinstance(fault.parameters, StateFaultKind) and fault.parameters.lasts
         ):
             affected = [(link, *window) for link in links_of(chain, fault) for window in windows]
             hits[fault.id] = sum(calls_during(store, *during) for during in affected) or int(
-                any(has_work_left(store, link, since_ns) for link, since_ns, _ in affected)
+                any(outages.found_work(store, link, since_ns) for link, since_ns, _ in affected)
             )
         elif fault.acts_in_link:
             hits[fault.id] = in_links.get(fault.id, 0) if in_links is not None else None
@@ -102,8 +106,38 @@ def _checked(
     return counted if has_call(store, calls, since_ns, until_ns) else 0
 
 
+class _Outages:
+    """When links died, and so lost the work that they had only in memory.
+
+    An own service knows what its code has stored, so nothing of its work counts as lost.
+    """
+
+    def __init__(
+        self, chain: Chain, experiment: Experiment, switches: Mapping[str, Sequence[FaultSwitch]]
+    ) -> None:
+        self._began_ns: defaultdict[str, list[int]] = defaultdict(list)
+        for fault in experiment.faults:
+            if not isinstance(fault.parameters, OutageKind):
+                continue
+            for name in links_of(chain, fault):
+                link = chain.links[name]
+                if link.outbox == "memory" and link.service is None:
+                    began_ns = (start for start, _ in windows_of(switches.get(fault.id, ())))
+                    self._began_ns[name] += began_ns
+
+    def found_work(self, store: RunStore, link: str, at_ns: int) -> bool:
+        """Whether what happened to a link at a time found it with something to deliver."""
+        before = (began_ns for began_ns in self._began_ns[link] if began_ns < at_ns)
+        return has_work_left(store, link, at_ns, max(before, default=0))
+
+
 def _outage_hits(
-    store: RunStore, links: Iterable[str], windows: Iterable[Window], forgets: bool
+    store: RunStore,
+    links: Iterable[str],
+    windows: Iterable[Window],
+    outages: _Outages,
+    *,
+    forgets: bool,
 ) -> int:
     """Calls to a link that failed while its process was gone.
 
@@ -116,7 +150,7 @@ def _outage_hits(
             failed, before = calls_to(store, link, since_ns, until_ns)
             met += failed
             was_used |= forgets and before > 0
-            was_used |= not met and has_work_left(store, link, since_ns)
+            was_used |= not met and outages.found_work(store, link, since_ns)
     return met or int(was_used)
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
-from paychain.payments.cards import TEST_CARDS, Card, written
+from paychain.payments.cards import TEST_CARDS, Card, pattern_of
 
 RULE = "no_card_number_in_a_file"
 READ_BYTES = 250_000  # of a file at once: they stay in the processor's cache for all cards
@@ -42,7 +42,7 @@ def files_in(folder: Path) -> list[Path]:
 @cache
 def _in_logs(card: Card) -> re.Pattern[bytes]:
     """The number of a card as logs may have it."""
-    return re.compile(written(card).pattern.encode(), re.IGNORECASE)
+    return re.compile(pattern_of(card).pattern.encode(), re.IGNORECASE)
 
 
 def _opened(path: Path) -> BinaryIO:

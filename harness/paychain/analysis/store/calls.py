@@ -7,28 +7,9 @@ from typing import NamedTuple
 
 from paychain.analysis.store.fallback_uses import WORKED
 from paychain.analysis.store.store import RunStore
-from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
 
 _NAME = "caller || '.' || operation || '.' || callee"
-# What a link has yet to do from such a decision on, and the decisions that end it.
-_BEGIN = (
-    DecisionKind.FOLLOW_UP_DUE,
-    DecisionKind.FOLLOW_UP_SENT,
-    DecisionKind.REVERSAL_SENT,
-    DecisionKind.QUEUE,
-)
-_END = (
-    DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
-    DecisionKind.FOLLOW_UP_REFUSED,
-    DecisionKind.FOLLOW_UP_ABANDONED,
-    DecisionKind.FOLLOW_UP_CANCELLED,
-    DecisionKind.REVERSAL_ACKNOWLEDGED,
-    DecisionKind.REVERSAL_ABANDONED,
-    DecisionKind.QUEUE_DELIVERED,
-    DecisionKind.QUEUE_EXPIRED,
-    DecisionKind.QUEUE_CANCELLED,
-)
 
 
 class FailedCall(NamedTuple):
@@ -77,26 +58,6 @@ def calls_to(store: RunStore, link: str, since_ns: int, until_ns: float) -> tupl
         (since_ns, until_ns, since_ns, link, HopResult.NOT_TRIED.value),
     )
     return failed, before
-
-
-def has_work_left(store: RunStore, link: str, at_ns: int) -> bool:
-    """Whether a link had something to deliver at a time: captures, webhooks, reversals, a queue."""
-    marks = ", ".join("?" * len(_BEGIN + _END))
-    left: set[tuple[str, ...]] = set()
-    for kind, payment, attempt, operation, target, detail in store.select(
-        "SELECT kind, payment, attempt, operation, target, detail FROM decision "
-        f"WHERE link = ? AND at_ns < ? AND kind IN ({marks}) ORDER BY at_ns",
-        (link, at_ns, *(kind.value for kind in _BEGIN + _END)),
-    ):
-        group = kind.partition("_")[0]
-        # A follow-up is named by its detail (`NAME after N tries`), all else by its attempt.
-        name = detail.partition(" after ")[0] if group == "follow" else f"{attempt} {target}"
-        work = (group, payment, operation, name)
-        if kind in _BEGIN:
-            left.add(work)
-        else:
-            left.discard(work)
-    return bool(left)
 
 
 def calls_during(store: RunStore, link: str, since_ns: int, until_ns: float) -> int:

@@ -9,7 +9,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.policy import Call
-from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.finding import Weakness, accept, of_setting
 from paychain.model.review.remedy import Edit, duration_text
 from paychain.payments.rails import RailLimits
 
@@ -19,14 +19,14 @@ def late_answer_dropped(chain: Chain) -> Iterator[Weakness]:
     for name, link in chain.links.items():
         if link.holds.late != "dropped":
             continue
-        key: KeyPath = ("links", name, "holds", "late")
-        yield Weakness(
-            kind="late_answer_dropped",
-            path=key,
-            subject=f"link {name}",
+        yield of_setting(
+            "late_answer_dropped",
+            name,
+            "holds",
+            "late",
             what=f"{name} debits nobody for a transfer that is confirmed after its hold has ended",
             hint="debit the payer without a hold, or an account of the bank's own",
-            remedy=Edit(key, "honoured"),
+            to="honoured",
         )
 
 
@@ -35,14 +35,13 @@ def rejected_credit_kept(chain: Chain) -> Iterator[Weakness]:
     for name, link in chain.links.items():
         if link.rejected_credits != "kept":
             continue
-        key: KeyPath = ("links", name, "rejected_credits")
-        yield Weakness(
-            kind="rejected_credit_kept",
-            path=key,
-            subject=f"link {name}",
+        yield of_setting(
+            "rejected_credit_kept",
+            name,
+            "rejected_credits",
             what=f"{name} keeps the credit of a transfer that the clearing has rejected",
             hint="take the credit back when the rejection comes",
-            remedy=Edit(key, "taken_back"),
+            to="taken_back",
         )
 
 

@@ -219,12 +219,15 @@ def stale_price(chain: Chain) -> Iterator[Weakness]:
             continue
         key = ("links", name, "price", "checked")
         what = "a price is" if link.price.holds_for is None else "a price and a quote are"
+        hint = "compare its publication time with the clock, and refuse expired prices"
+        if link.price.bounds is not None:
+            hint += " and those outside the bounds"
         yield Weakness(
             kind="stale_price",
             path=key,
             subject=f"link {name}",
             what=f"{name} does not check how old {what}"
             + (", nor its bounds" if link.price.bounds is not None else ""),
-            hint="compare its publication time with the clock, and refuse expired prices",
+            hint=hint,
             remedy=Edit(key, value=True),
         )

@@ -102,7 +102,7 @@ def follow_ups(decisions: Iterable[Decision]) -> list[FollowUp]:
             continue
         # The detail of an end reads `NAME after N tries`: its beginning names what was sent.
         sent_name = decision.detail.partition(" after ")[0]
-        name = _without_repeat(sent_name)
+        name = without_repeat(sent_name)
         key = (decision.link, decision.operation, name)
         before = found.get(key)
         # A reversal is a follow-up only where it carries out a cancel that was due.
@@ -128,7 +128,7 @@ def follow_ups(decisions: Iterable[Decision]) -> list[FollowUp]:
     return list(found.values())
 
 
-def _without_repeat(name: str) -> str:
+def without_repeat(name: str) -> str:
     """`p1-1 c1` for `p1-1 c1~webhook`; a reference may have a mark of its own."""
     reference, space, item = name.partition(" ")
     return f"{reference}{space}{item.partition(REPEAT)[0]}"

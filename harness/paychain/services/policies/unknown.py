@@ -35,11 +35,24 @@ def outcome_of_original(request: PaymentRequest, reply: Reply) -> Reply:
     return Reply(HopResult.UNKNOWN, reply.code)
 
 
+def not_found_doubted_s(declared: Call) -> float:
+    """Seconds from an unknown outcome on in which "not found" may mean "not yet".
+
+    A request may begin after the query for it. Where the call has no fallback nothing is gained by
+    believing that nothing was done, so only the last answer counts. A fallback has to come while
+    the customer still waits: so once the request has had its timeout a second time, it is over.
+    """
+    has_fallback = bool(declared.fallback or declared.prefer)
+    return declared.timeout if has_fallback else float("inf")
+
+
 async def query(route: Route, declared: Call, request: PaymentRequest, parent: str) -> Reply | None:
     """The target's own word on a request, None when it gave none in the declared tries or time."""
     tries, timeout_s = declared.query, declared.query.timeout or declared.timeout
     clock = asyncio.get_running_loop()
-    until_s = clock.time() + tries.within if tries.within is not None else float("inf")
+    began_s = clock.time()
+    until_s = began_s + tries.within if tries.within is not None else float("inf")
+    doubted_until_s = began_s + not_found_doubted_s(declared)
     if tries.first_after:
         await asyncio.sleep(tries.first_after)
 
@@ -51,13 +64,11 @@ async def query(route: Route, declared: Call, request: PaymentRequest, parent: s
         is_last = tries.most_tries is not None and number >= tries.most_tries
         return None if is_last or clock.time() + tries.pause > until_s else tries.pause
 
-    # A request that is not known yet may still be on its way: only the last answer can say that
-    # nothing was done.
-    delivered = await deliver(
-        send,
-        is_final=lambda reply: reply.result.worked and reply.code != NOT_FOUND,
-        pause_s=pause_s,
-    )
+    def is_final(reply: Reply) -> bool:
+        is_doubted = reply.code == NOT_FOUND and clock.time() < doubted_until_s
+        return reply.result.worked and not is_doubted
+
+    delivered = await deliver(send, is_final=is_final, pause_s=pause_s)
     return delivered.reply if delivered.reply.result.worked else None
 
 
