@@ -112,6 +112,33 @@ def test_what_the_clearing_does_not_know_when_it_is_queried_it_rejects_afterward
     assert kinds["credited"] == kinds["spent"] == kinds["reserved"] - rejected
 
 
+@pytest.mark.parametrize(
+    ("asks", "lost"),
+    [
+        ("on_unknown: query", "lost_answer: {}"),
+        ("on_unknown: query", "http_error: {status: 502, after_work: true}"),
+        ("on_unknown: give_up", "lost_answer: {}"),
+    ],
+)
+def test_an_outage_after_a_lost_answer_is_no_rejection(
+    tmp_path: Path, asks: str, lost: str
+) -> None:
+    # The bank has stopped to query when the clearing is back: 60 s after its first query.
+    chain = CHAIN.replace("on_unknown: query", asks)
+    outage = (
+        "experiment: mine\ntolerances: {}\n"
+        "load: {arrivals: 3/s, warm_up: 0s, before: 1s, after: 30s}\nfaults:\n"
+        f"  - {{id: l, at: 0s, for: 3s, target: {{link: clearing}}, {lost}}}\n"
+        "  - {id: d, at: 3s, for: 100s, target: {link: clearing}, down: {}}\n"
+    )
+    assert judged(run_virtually(tmp_path, chain, outage)) == {}
+    kinds = booked(tmp_path)
+    assert kinds["expired"] > 5
+    # Those of the outage alone were never sent.
+    assert kinds["freed"] > 100
+    assert kinds["spent"] + kinds["covered"] == kinds["credited"]
+
+
 def test_a_bank_that_executes_repeats_transfers_once_for_each(tmp_path: Path) -> None:
     anew = CHAIN.replace("    role: bank\n", "    role: bank\n    idempotency: none\n", 1).replace(
         "settles_within", "customer: {retry: {after: 4s}}\nsettles_within"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from paychain.explore.minimise import size
 from paychain.explore.result import OnProgress, SearchResult, SmallestOutage
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
@@ -121,11 +122,12 @@ def merged(results: Iterable[SearchResult]) -> SearchResult:
     return whole
 
 
-def preference(outage: SmallestOutage) -> tuple[int, bool, int, str]:
-    """Orders outages, the preferred first: few windows, then known limits, then short faults.
+def preference(outage: SmallestOutage) -> tuple[int, int, int, int, int, str]:
+    """Orders outages, the preferred first: by `size`, as one search does.
 
-    A fault that comes once has one window.
+    Of outages that differ in nothing but how long they last, one with known limits comes first: the
+    search for the other one was stopped before.
     """
-    windows = sum(fault.times for fault in outage.schedule)
-    duration_ms = sum(fault.duration_ms for fault in outage.schedule)
-    return windows, not outage.limits, duration_ms, str(outage.schedule)
+    faults, returns, ranks, lasts_ms = size(outage.schedule)
+    is_unfinished = not outage.limits
+    return faults, returns, ranks, int(is_unfinished), lasts_ms, str(outage.schedule)

@@ -28,7 +28,7 @@ class PartFinding(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest outage of one rule that a part found. `size`: the smallest of all counts."""
 
     rule: str
-    size: tuple[int, bool, int, str]
+    size: tuple[int, int, int, int, int, str]
     lines: list[str]
     file: str  # name of the experiment file that replays it
     text: str  # and what is in it

@@ -9,6 +9,10 @@ from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.payments.rails import account_rails
 
+# What may follow a transfer without an answer, by the role that sent it, the usual way first. To
+# give up is a weakness, which the review reports.
+_ON_UNKNOWN = {"bank": ("query", "give_up"), "clearing": ("reverse", "give_up")}
+
 
 def check_accounts(chain: Chain) -> Iterator[Problem]:
     """One clearing on a rail of the chain's currency, between banks of payers and of payees."""
@@ -21,6 +25,8 @@ def check_accounts(chain: Chain) -> Iterator[Problem]:
     for name, link in chain.links.items():
         if link.role == "bank":
             yield from _bank(chain, name, link)
+        if link.role in _ON_UNKNOWN and "transfer" in link.calls:
+            yield from _on_unknown(name, link)
 
 
 def _clearing(chain: Chain, name: str) -> Iterator[Problem]:
@@ -67,6 +73,20 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     if holds.late == "dropped" and holds.spent:
         what = "nobody is debited for a late confirmation, whoever has spent the money"
         yield Problem((*at, "holds", "spent"), what, "remove it, or write late: honoured")
+
+
+def _on_unknown(name: str, link: Link) -> Iterator[Problem]:
+    """A bank believes the clearing, which rejects by itself what has no answer."""
+    declared, allowed = link.calls["transfer"].on_unknown, _ON_UNKNOWN[link.role]
+    if declared in allowed:
+        return
+    if declared == "reverse":
+        what = "a transfer cannot be reversed"
+    elif link.role == "bank":
+        what = "a transfer that is sent again may be made after the time for it is over"
+    else:
+        what = f"{name} rejects what has no answer, and {declared} leaves the credit with the payee"
+    yield Problem(("links", name, "calls", "transfer", "on_unknown"), what, f"write {allowed[0]}")
 
 
 def _is_forwarded_to(chain: Chain, name: str) -> bool:

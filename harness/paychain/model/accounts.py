@@ -11,6 +11,7 @@ from pydantic import Field
 
 from paychain.declaration.quantity import Share, Span
 from paychain.declaration.schema import Declared
+from paychain.payments.rails import RailLimits
 
 
 class AccountHold(Declared):
@@ -36,6 +37,10 @@ class AccountHold(Declared):
             "transfer from an account of its own."
         ),
     ] = 0.0
+
+    def lasts_s(self, rail: RailLimits) -> float:
+        """For how long money is held without an outcome."""
+        return rail.hold_ends if self.ends_after is None else self.ends_after
 
 
 class AccountSettings(Declared):

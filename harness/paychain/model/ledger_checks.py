@@ -155,9 +155,8 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
         yield Problem(at, what, "add credits: {after: 12} to an exchange")
     for operation, call in link.calls.items():
         yield from _quorum(call, operation, (*at, "calls", operation))
-        # A clearing's own rejection is what takes a transfer back.
-        is_cleared = link.role == "clearing"
-        if operation in TRANSFERS and call.on_unknown == "reverse" and not is_cleared:
+        is_on_ledger = link.role not in ("bank", "clearing")
+        if operation in TRANSFERS and call.on_unknown == "reverse" and is_on_ledger:
             what = "a transfer cannot be reversed"
             where: KeyPath = (*at, "calls", operation, "on_unknown")
             yield Problem(where, what, "write resend: the same bytes again, or query")

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 from dataclasses import replace
+from itertools import combinations
 from multiprocessing import Pipe
 from pathlib import Path
 from threading import Thread
@@ -35,6 +36,7 @@ from paychain.explore.minimise import (
 )
 from paychain.explore.result import SearchResult
 from paychain.explore.schedules import (
+    SEARCHED,
     FaultChoice,
     Schedule,
     ScheduledFault,
@@ -521,6 +523,25 @@ def test_a_finding_whose_limits_are_known_counts_more_than_one_cut_short(
         [SearchResult(found={known.rule: known}), SearchResult(found={known.rule: shorter})]
     )
     assert whole.found[known.rule] is known
+
+
+def test_merged_parts_prefer_what_one_search_prefers(searched: SearchResult) -> None:
+    (known,) = searched.found.values()
+    simplest, *_, least_simple = (
+        FaultChoice(kind, ("link", "issuer"), has_magnitude=False) for kind in SEARCHED
+    )
+    schedules: list[Schedule] = [
+        (ScheduledFault(simplest, 0, 50, 0),),
+        (ScheduledFault(simplest, 0, 900, 0),),
+        (ScheduledFault(least_simple, 0, 20, 0),),
+        (ScheduledFault(least_simple, 0, 20, 0, times=3, every_ms=200),),
+        (ScheduledFault(simplest, 0, 1, 0), ScheduledFault(simplest, 50, 1, 0)),
+    ]
+    assert schedules == sorted(schedules, key=size)
+    found = [replace(known, schedule=schedule) for schedule in schedules]
+    for smaller, larger in combinations(found, 2):
+        parts = [SearchResult(found={known.rule: each}) for each in (larger, smaller)]
+        assert merged(parts).found == merged(parts[::-1]).found == {known.rule: smaller}
 
 
 def test_a_job_goes_only_when_its_last_word_was_heard() -> None:

@@ -29,7 +29,7 @@ def part(number: int, *found: PartFinding, budget: str = "100") -> ExplorePart:
 
 def outage(faults: int, rule: str = "no_double_charge", file: str = "shop.yaml") -> PartFinding:
     text = f"{faults} faults"
-    return PartFinding(rule=rule, size=(faults, False, 5, ""), lines=[text], file=file, text=text)
+    return PartFinding(rule=rule, size=(faults, 0, 0, 0, 5, ""), lines=[text], file=file, text=text)
 
 
 def written(folder: Path, *parts: ExplorePart) -> list[Path]:

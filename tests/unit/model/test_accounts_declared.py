@@ -88,6 +88,19 @@ def test_a_transfer_goes_over_the_clearing_and_is_rejected_by_nobody_else() -> N
             "a transfer cannot be reversed",
         ),
         (
+            [("on_unknown: query", "on_unknown: resend")],
+            "links.payer.calls.transfer.on_unknown",
+            "a transfer that is sent again may be made after the time for it is over",
+        ),
+        *(
+            (
+                [("on_unknown: reverse", f"on_unknown: {kept}")],
+                "links.csm.calls.transfer.on_unknown",
+                f"csm rejects what has no answer, and {kept} leaves the credit with the payee",
+            )
+            for kept in ("query", "resend")
+        ),
+        (
             [("on_unknown: query", "on_unknown: query, fallback: [{decline: '91'}]")],
             "links.payer.calls.transfer.fallback",
             "nothing can stand for the clearing's or the payee's bank's word",
@@ -142,6 +155,29 @@ def test_a_mistake_is_named_with_its_place(
     edits: list[tuple[str, str]], where: str, what: str
 ) -> None:
     assert f"{where}: {what}" in problems(*edits)
+
+
+@pytest.mark.parametrize(
+    ("edit", "hint"),
+    [
+        (("on_unknown: query", "on_unknown: reverse"), "write query"),
+        (("on_unknown: query", "on_unknown: resend"), "write query"),
+        (("on_unknown: reverse", "on_unknown: query"), "write reverse"),
+    ],
+)
+def test_the_hint_names_the_way_out_that_the_role_has(edit: tuple[str, str], hint: str) -> None:
+    (found,) = check_chain(declared(edit))
+    assert found.hint == hint
+
+
+def test_the_review_reports_what_is_given_up() -> None:
+    assert problems(("on_unknown: query", "on_unknown: give_up")) == []
+    assert problems(("on_unknown: reverse", "on_unknown: give_up")) == []
+
+
+def test_a_bank_of_payers_takes_no_transfers() -> None:
+    found = problems(("{to: payee,", "{to: payer,"), ("  payee: {role: bank}\n", ""))
+    assert found == ["links.csm: the calls form a cycle: payer → csm → payer"]
 
 
 def test_a_bank_needs_a_clearing() -> None:

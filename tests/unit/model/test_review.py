@@ -282,7 +282,6 @@ ONRAMP = [
 LOOKUPS = ["third_party_in_the_way bank.serve", "single_link bank", "single_link directory"]
 LOOKUPS += ["single_link spi", "single_link payer-account", "single_provider bcb"]
 TRANSFER = [
-    "deadline_too_short customer",
     "single_link payer-bank",
     "single_link clearing",
     "single_link payee-bank",

@@ -228,6 +228,9 @@ links:
 """
 
 
+SLOW_CLEARING = "rail: sct-inst\n    answers_in: {median: 1s, p99: 3s}"
+
+
 def of_transfers(old: str, new: str) -> list[Edit]:
     return of_chain(TRANSFERS, old, new)
 
@@ -510,6 +513,17 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             ("payer", "ends_after: 10s", "ends_after: 8s"),
             ("payer", "ends_after: 10s", "ends_after: 11s"),
             ("payee", "p99: 5s", "p99: 6s"),
+        )
+    ),
+    *(
+        ("timeout_inversion", "payer.transfer", of_transfers(old, new), [])
+        for old, new in (
+            ("timeout: 9s", "timeout: 5s"),
+            # The rail permits the payer's bank no longer timeout: the clearing is to be quicker.
+            ("timeout: 7s, ", "timeout: 7s, retry: {on: [timeout]}, "),
+            ("timeout: 7s, ", "timeout: 7s, retry: {on: [refused, timeout]}, "),
+            ("timeout: 7s, ", "timeout: 9s, "),
+            ("rail: sct-inst", SLOW_CLEARING),
         )
     ),
     ("query_too_early", "payer.transfer", of_transfers("first_after: 1s, ", ""), []),
@@ -1296,6 +1310,46 @@ def test_a_finding_is_found_and_its_remedy_makes_it_go_away(
     follow(finding.remedy, Path(finding.remedy.file))
     after = [each for each in reviewed(folder) if (each.kind, each.at) == (kind, at)]
     assert [each for each in after if each.is_open] == [], after
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("timeout: 7s, ", "timeout: 7s, retry: {on: [refused, reset, timeout]}, ")],
+        [("timeout: 7s, ", "timeout: 12s, retry: {attempts: 4, on: [timeout]}, ")],
+        [("timeout: 9s", "timeout: 3s"), ("timeout: 7s, ", "timeout: 2s, ")],
+        [("timeout: 9s", "timeout: 29s"), ("rail: sct-inst", SLOW_CLEARING)],
+        [("rail: sct-inst", SLOW_CLEARING.replace("3s", "5s"))],  # slower than any rail permits
+    ],
+    ids=lambda edits: edits[0][1],
+)
+def test_remedies_of_times_do_not_undo_each_other(tmp_path: Path, edits: list[Edit]) -> None:
+    folder = written(tmp_path, [(SOUND, edited(TRANSFERS, edits))])
+    kinds = ("rail_limit_missed", "timeout_inversion")
+    followed: list[str] = []
+    while found := [each for each in reviewed(folder) if each.is_open and each.kind in kinds]:
+        remedy = found[0].remedy
+        assert remedy is not None
+        assert remedy.key not in followed, [*followed, remedy.key]
+        followed.append(remedy.key)
+        follow(remedy, Path(remedy.file))
+    assert followed
+
+
+def test_a_payers_bank_answers_when_its_hold_ends(tmp_path: Path) -> None:
+    front = (
+        "entry: payer\nlinks:\n",
+        "entry: app\nlinks:\n  app: {role: edge, forwards_to: payer}\n",
+    )
+    asks_on = ("{first_after: 1s, attempts: 1}", "{first_after: 1s, within: 1h, pause: 1m}")
+    sound = edited(TRANSFERS, [front, asks_on])
+    for text, is_late in (
+        (sound, False),
+        (edited(sound, [("deadline: 12s", "deadline: 8s")]), True),
+    ):
+        kinds = {finding.kind for finding in reviewed(written(tmp_path, [(SOUND, text)]))}
+        assert ("deadline_too_short" in kinds) == is_late
+        assert ("timeout_inversion" in kinds) == is_late
 
 
 def test_every_kind_has_a_case() -> None:

@@ -57,7 +57,7 @@ def write_live_part(
     return keep_part(part, folder)
 
 
-def preference(found: FoundScript) -> tuple[int, bool, int, str]:
+def preference(found: FoundScript) -> tuple[int, int, int, int, int, str]:
     """Orders what parts found, the preferred first: fewer steps, then certain, then simpler ones.
 
     What needs no outage is preferred to what does.
@@ -65,7 +65,7 @@ def preference(found: FoundScript) -> tuple[int, bool, int, str]:
     steps, ranks, numbers, ms = size(found.steps)
     steps += _THROUGH_OUTAGE if found.outage is not None else 0
     is_certain = found.is_minimal and bool(found.reproduced)
-    return steps, not is_certain, (ranks * 1_000 + numbers) * 1_000_000 + ms, found.words
+    return steps, int(not is_certain), ranks, numbers, ms, found.words
 
 
 def tried(merged: Merged) -> LiveResult:

@@ -10,6 +10,7 @@ from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.policy import Call
 from paychain.model.review.finding import Weakness, accept, of_setting
+from paychain.model.review.paths import longest_work_s
 from paychain.model.review.remedy import Edit, duration_text
 from paychain.payments.rails import RailLimits
 
@@ -79,6 +80,37 @@ def query_too_early(chain: Chain) -> Iterator[Weakness]:
             hint="wait until the time for the outcome is over",
             remedy=Edit(key, duration_text(rail.hold_ends - call.timeout)),
         )
+
+
+def answer_in_time(chain: Chain, clearing: str, limit_s: float) -> Edit | None:
+    """How a clearing answers within a limit, or closer to it; None if its call gets no shorter.
+
+    Its timeout is never less than what the rail gives the payee's bank.
+    """
+    rail, call = chain.rail, chain.links[clearing].calls.get("transfer")
+    if rail is None or call is None:
+        return None
+    at: KeyPath = ("links", clearing, "calls", "transfer")
+    changes: list[tuple[Edit, Call]] = []
+    if call.retry is not None and "timeout" in call.retry.on:
+        others = [failure for failure in call.retry.on if failure != "timeout"]
+        once = call.retry.model_copy(update={"on": others})
+        edit = (
+            Edit((*at, "retry", "on"), others) if others else Edit((*at, "retry"), action="remove")
+        )
+        changes.append((edit, call.model_copy(update={"retry": once})))
+    for timeout_s in (rail.clearing_rejects, rail.payee_answers):
+        if call.timeout > timeout_s:
+            edit = Edit((*at, "timeout"), duration_text(timeout_s))
+            changes.append((edit, call.model_copy(update={"timeout": timeout_s})))
+
+    def beyond_s(changed: Call) -> float:
+        link = chain.links[clearing].model_copy(update={"calls": {"transfer": changed}})
+        other = chain.model_copy(update={"links": {**chain.links, clearing: link}})
+        return max(longest_work_s(other, clearing) - limit_s, 0.0)
+
+    # The first of those that are enough; if none is, the one that brings most.
+    return min(changes, key=lambda change: beyond_s(change[1]), default=(None, call))[0]
 
 
 def _transfers(chain: Chain, role: str) -> Iterator[tuple[str, Call]]:

@@ -45,10 +45,23 @@ def longest_work_s(
     """
     known = {} if known is None else known
     return chain.links[link].answers_in.p99 + sum(
-        longest_call_s(chain, operation, call, known)
+        longest_wait_s(chain, link, operation, call, known)
         for operation, call in calls_in_payment(chain, link).items()
         if not (has_deadline and call.propagate_deadline)
     )
+
+
+def longest_wait_s(
+    chain: Chain, link: str, operation: str, call: Call, known: Known | None = None
+) -> float:
+    """Seconds that the payment waits for a call of a link.
+
+    A bank answers that a transfer is pending once the hold has ended, and its call goes on.
+    """
+    call_s = longest_call_s(chain, operation, call, known)
+    if chain.rail is None or chain.links[link].role != "bank":
+        return call_s
+    return min(call_s, chain.links[link].holds.lasts_s(chain.rail))
 
 
 def longest_call_s(chain: Chain, operation: str, call: Call, known: Known | None = None) -> float:

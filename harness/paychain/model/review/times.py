@@ -15,11 +15,12 @@ from paychain.model.ledger_checks import finality_s, transfer_s
 from paychain.model.named_calls import operation_of
 from paychain.model.operations import TRANSFERS
 from paychain.model.policy import Budget, Call
+from paychain.model.review.accounts import answer_in_time
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.paths import (
     calls_in_payment,
-    longest_call_s,
+    longest_wait_s,
     longest_work_s,
     typical_work_s,
 )
@@ -47,23 +48,39 @@ def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
             if call.timeout >= works_s[target]:
                 continue
             where, needs = f"{link}.{operation}", _s(works_s[target])
+            longer = (
+                "" if _is_too_long(chain, operation, works_s[target]) else f"set it above {needs}, "
+            )
             yield Weakness(
                 kind="timeout_inversion",
                 path=_key(chain, link, operation, "timeout"),
                 subject=where,
                 what=f"{where} waits {_s(call.timeout)}, but {target} may take {needs} before it "
                 f"{end}",
-                hint=f"set it above {needs}, shorten the timeouts of {target}, or set "
-                "propagate_deadline: true",
+                hint=f"{longer}shorten the timeouts of {target}, or set propagate_deadline: true",
                 remedy=_enough_time(chain, link, operation, works_s[target]),
             )
 
 
 def _enough_time(chain: Chain, link: str, operation: str, needs_s: float) -> Edit:
-    """A timeout that is long enough; `forwards_to` waits as long as the customer does."""
+    """A timeout that is long enough; `forwards_to` waits as long as the customer does.
+
+    Where the rail permits no timeout that long, the clearing has to answer earlier.
+    """
+    if chain.rail is not None and _is_too_long(chain, operation, needs_s):
+        clearing = chain.links[link].calls[operation].to
+        return answer_in_time(chain, clearing, chain.rail.payer_learns) or accept(
+            "timeout_inversion", f"{link}.{operation}"
+        )
     if operation in chain.links[link].calls:
         return Edit(_key(chain, link, operation, "timeout"), duration_text(needs_s))
     return Edit(("deadline",), duration_text(needs_s))
+
+
+def _is_too_long(chain: Chain, operation: str, timeout_s: float) -> bool:
+    """Whether a payer's bank that waits so long would learn the outcome later than it has to."""
+    rail = chain.rail
+    return rail is not None and operation in TRANSFERS and timeout_s > rail.payer_learns
 
 
 def deadline_too_short(chain: Chain) -> Iterator[Weakness]:
@@ -87,7 +104,7 @@ def deadline_too_short(chain: Chain) -> Iterator[Weakness]:
     if needs_s <= chain.deadline:
         return
     longest = max(
-        (longest_call_s(chain, operation, call), f"{link}.{operation}")
+        (longest_wait_s(chain, link, operation, call), f"{link}.{operation}")
         for link in chain.links
         for operation, call in calls_in_payment(chain, link).items()
         if operation != "forward"

@@ -16,7 +16,7 @@ from paychain.payments.journal import Verb
 from paychain.payments.packaged import packaged_yaml
 from paychain.payments.rails.rail import Rail
 
-ACCOUNT = Rail(name="account", makes={"transfer": Verb.MOVE}, on_unknown=("query", "resend"))
+ACCOUNT = Rail(name="account", makes={"transfer": Verb.MOVE}, on_unknown=("query",))
 
 
 class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

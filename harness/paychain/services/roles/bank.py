@@ -1,4 +1,4 @@
-"""Bank: of payers, who are debited, or of payees, who are credited.
+"""Bank: of payers, who are debited, or of payees, who are credited; never of both.
 
     payer    held ─┬─ confirmed ──▶ debited
                    ├─ rejected ──▶ freed
@@ -44,6 +44,7 @@ class _Outgoing:
     request: PaymentRequest
     number: int = 1  # of the payment, where repeats are executed
     is_held: bool = True
+    may_be_made: bool = False  # a round of calls ended without an outcome
     known: Outcome | None = None
     code: str = ""
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,7 +60,7 @@ class _Incoming:
 
 @dataclass
 class Bank(Role):
-    """Keeps the accounts of payers, of payees, or of both."""
+    """Keeps the accounts of payers, if it has a call `transfer`, or of payees."""
 
     once = frozenset({"pay", "forward", "transfer"})
     _outgoing: Retained[_Outgoing] = field(init=False)  # by payment
@@ -71,14 +72,10 @@ class Bank(Role):
         self._incoming = Retained(self.retention)
 
     def operations(self) -> dict[str, Work]:
-        """Transfers of payers, transfers to payees, and rejections of those."""
-        payers: dict[str, Work] = {"pay": self._pay, "forward": self._pay}
-        payees: dict[str, Work] = {
-            "transfer": self._credit,
-            "void": self._take_back,
-            "query": self.query,
-        }
-        return {**payers, **payees} if "transfer" in self.link.calls else payees
+        """Transfers of payers; or transfers to payees, and rejections of those."""
+        if "transfer" in self.link.calls:
+            return {"pay": self._pay, "forward": self._pay}
+        return {"transfer": self._credit, "void": self._take_back, "query": self.query}
 
     # The payer's side.
 
@@ -111,11 +108,9 @@ class Bank(Role):
     @property
     def _ends_after_s(self) -> float:
         """For how long money is held without an outcome."""
-        declared, rail = self.link.holds.ends_after, self.chain.rail
-        if declared is not None:
-            return declared
+        rail = self.chain.rail
         assert rail is not None  # the checks ask for a clearing
-        return rail.hold_ends
+        return self.link.holds.lasts_s(rail)
 
     def _end_hold(self, transfer: _Outgoing) -> None:
         """Give the payer the money back although the transfer may still be made."""
@@ -128,6 +123,7 @@ class Bank(Role):
         """Send a transfer, and query it until the clearing's word is known."""
         began_ns = self.context.now_ns()
         while (answer := self._final(await self._sent(transfer, parent), transfer)) is None:
+            transfer.may_be_made = True
             taken_s = (self.context.now_ns() - began_ns) / 1e9
             if taken_s > GIVE_UP_S:
                 return
@@ -157,8 +153,13 @@ class Bank(Role):
         match end.ending:
             case CallEnding.UNRESOLVED | CallEnding.DECIDES_ALONE:
                 return None
-            # It was never sent, or the clearing does not know it, and will reject it.
-            case CallEnding.FAILED if answer is None or end.reply.result.leaves_unknown:
+            # The clearing does not know it, and will reject it.
+            case CallEnding.FAILED if end.reply.result.leaves_unknown:
+                return self.decline(ISSUER_INOPERATIVE, request.reference)
+            # Nothing was sent. Of an earlier round that may have made the transfer it says nothing.
+            case CallEnding.FAILED if answer is None:
+                if transfer.may_be_made:
+                    return None
                 return self.decline(ISSUER_INOPERATIVE, request.reference)
             case _:
                 return answer if is_about(answer, request) else None
