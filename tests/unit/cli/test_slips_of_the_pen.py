@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
         (
             "20/s, before: 5s",
             "90000/s, before: 1h",
-            "the load is about 325,080,000 payments, and at most 20,000,000 are kept",
+            "the load makes about 325,080,000 payments; at most 20,000,000 are allowed",
         ),
     ],
 )
@@ -73,7 +73,7 @@ def test_the_largest_quantities_are_read() -> None:
         ("merge nothing", "no such file or folder: nothing"),
         ("matrix shop.yaml --fault down --resume used", "used has files, but no matrix"),
         ("init --dialect adyen", "--dialect is whose API your own service calls; add --service"),
-        ("check /dev/null", "/dev/null is no regular file"),
+        ("check /dev/null", "/dev/null is not a regular file"),
         ("load shop.yaml --host no.such.host.invalid", "give an address of this machine"),
         ("explore shop.yaml --cluster tcp://[", "is not an address; give the scheduler's address"),
         ("probe http://h/ --dialect stripe --secret a --currency XXX", "unknown currency 'XXX'"),
