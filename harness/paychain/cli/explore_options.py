@@ -118,7 +118,7 @@ def listed(parameters: Sequence[str]) -> str:
 
 def budget_of(text: str) -> tuple[float, int | None]:
     """Seconds and the number of schedules that `--budget` allows. Raises UserError."""
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float("inf"), int(text)
     return duration_of("--budget", text, hint="or a number of schedules, e.g. 5000"), None
 
