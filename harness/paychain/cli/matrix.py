@@ -151,12 +151,18 @@ def _new_folder(out: Path, chain: str, part: Part) -> Path:
 
 def _refuse_other_folder(folder: Path) -> None:
     """Raise UserError for a folder of something else, whose files a matrix could overwrite."""
+    from paychain.report.html.matrix import FILE_NAME
     from paychain.report.result import FILE_NAME as RESULT
     from paychain.runs.cells import CELLS
 
     if (folder / RESULT).exists():
         raise UserError(
             f"{folder} is a run", hint="name the folder that an interrupted matrix printed"
+        )
+    if (folder / FILE_NAME).exists() and not (folder / CELLS).is_dir():
+        raise UserError(
+            f"{folder} is a merged matrix, which cannot be continued",
+            hint="continue its parts, and merge them again",
         )
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CELLS).is_dir():
         raise UserError(f"{folder} has files, but no matrix", hint="name an empty folder")
