@@ -57,7 +57,10 @@ Resume = Annotated[
     Path | None, typer.Option(help="folder of a matrix to continue; created if it does not exist")
 ]
 MatrixFolder = Annotated[Path, typer.Option(help="folder for the matrix")]
-Jobs = Annotated[int, typer.Option(min=0, max=MAX_JOBS, help="cells at once; 0: one per core")]
+Jobs = Annotated[
+    int,
+    typer.Option(min=0, max=MAX_JOBS, help=f"cells at once, at most {MAX_JOBS}; 0: one per core"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print only the counts")]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")]
 
