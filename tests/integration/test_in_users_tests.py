@@ -14,6 +14,12 @@ from tests.support.cli import invoked, paychain, python
 from tests.support.runs import declare
 from tests.support.tiers import thorough
 
+THEIR_SETTINGS = """\
+[pytest]
+addopts = -p not_installed_here
+required_plugins = pytest-not-installed-here
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.long(30)
@@ -34,7 +40,8 @@ def test_what_init_writes_runs_as_the_workflow_says(
     tmp_path: Path, ci: str, place: str, steps: object
 ) -> None:
     # Tests that the repository has, with plugins and modules that the workflow does not install.
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p not_installed_here\n")
+    (tmp_path / "pytest.ini").write_text(THEIR_SETTINGS)
+    (tmp_path / "conftest.py").write_text("import not_installed_here\n")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_theirs.py").write_text("import not_installed_here\n")
     made = invoked(tmp_path, "init", "--ci", ci)

@@ -15,7 +15,7 @@ import pytest
 
 from paychain.analysis.store.spool import SpoolReader
 from paychain.environment.load_process import LoadProcess
-from paychain.load.traffic.arrivals import arrivals
+from paychain.load.traffic.arrivals import Purchases, arrivals
 from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import load_plan
@@ -42,9 +42,9 @@ MOSTLY_ASYNCIO = [pytest.param("locust", marks=pytest.mark.slow), "asyncio"]
 ASYNCIO = [thorough("locust"), "asyncio"]
 
 
-def plan_of(pays: str, folder: Path, **chain: Any) -> LoadPlan:
+def plan_of(pays: str, folder: Path, *, load: Any = LOAD, **chain: Any) -> LoadPlan:
     declared = chain_of(pays, **chain)
-    experiment = Experiment.model_validate({"experiment": "x", "load": LOAD})
+    experiment = Experiment.model_validate({"experiment": "x", "load": load})
     plan = load_plan(declared, experiment, 1, epoch_ns=time.monotonic_ns())
     (entry,) = plan.entries
     assert entry.pays is not None
@@ -220,6 +220,45 @@ def test_a_class_that_fails_does_not_look_like_a_failed_chain(driver: str, tmp_p
     (problem,) = problems
     assert f"{tmp_path}/adapters.py:5: Shop.pay failed: KeyError: 'nr'" in problem
     assert f"({len(payments(records))} times)" in problem
+
+
+OWN_REPLY = """
+from paychain.protocol.reply import Reply
+
+class Shop:
+    async def pay(self, payment, http):
+        return Reply("approved")
+"""
+
+
+@pytest.mark.parametrize("driver", MOSTLY_ASYNCIO)
+def test_what_ends_a_customer_unexpectedly_is_a_problem_in_every_driver(
+    driver: str, tmp_path: Path
+) -> None:
+    """A reply of the class's own making, which nothing but its user's imagination checks."""
+    (tmp_path / "adapters.py").write_text(OWN_REPLY)
+    with paid_shop(carts) as shop:
+        plan = plan_of("by: adapters.py:Shop", tmp_path)
+        records, problems = paid_by(driver, plan, shop, tmp_path)
+    (problem,) = problems
+    unexpected = "a customer ended with an error that nobody expected: AttributeError: "
+    assert problem.startswith(unexpected)
+    assert problem.endswith(" times)")
+    assert payments(records) == []
+
+
+def test_so_it_is_for_users_who_pay_again_and_again(tmp_path: Path) -> None:
+    (tmp_path / "adapters.py").write_text(OWN_REPLY)
+    load = {"users": 3, "think_time": "10ms", "before": "1s", "after": "0s"}
+    plan = plan_of("by: adapters.py:Shop", tmp_path, load=load)
+
+    async def use() -> list[str]:
+        customers = Customers({"shop-api": ("127.0.0.1", 1)}, RealClock(plan.epoch_ns), [])
+        await customers.use(plan, Purchases(plan))
+        return customers.problems
+
+    (problem,) = asyncio.run(use())
+    assert problem.endswith(" (3 times)")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tests.support.chains import shop
 from tests.support.fetched import CACHE
 from tests.support.laws import IS_THOROUGH
 from tests.support.paths import SOURCES
-from tests.support.runs import declare
+from tests.support.runs import declare, result_of
 from tests.support.tiers import only
 
 VENVS = CACHE / "pythons"  # one environment per Python, made once
@@ -167,3 +168,26 @@ def test_every_supported_python_leaves_the_same_bytes(
 ) -> None:
     here = trace(files, tmp_path, hash_seed="random")
     assert trace(files, tmp_path, hash_seed="random", python=python_of(version)) == here
+
+
+@pytest.mark.slow
+@pytest.mark.law
+def test_results_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    """The pair has calls of unknown outcome that are equally frequent."""
+    results = []
+    for hash_seed in ("0", "1", "2"):
+        out = tmp_path / hash_seed
+        words = ["run", "card-single-provider", "aws-us-east-1-2025-10-20", "--seed", "1"]
+        words += ["--virtual", "--exit-zero", "--out", str(out)]
+        done = subprocess.run(
+            [sys.executable, "-m", "paychain.cli", *words],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(SOURCES)},
+            timeout=100,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        results.append(result_of(tmp_path, hash_seed))
+    first, *others = [json.dumps(result["money"]) for result in results]
+    assert others == [first, first]

@@ -183,6 +183,7 @@ def test_whatever_a_service_answers_leads_to_a_request_that_can_be_sent_or_to_an
     for status, body, location in answers:
         if not isinstance(step, Send):
             break
+        assert step.http.target.startswith("/")
         request_head(step.http.method, step.http.target, "shop", 0, step.http.headers)
         step = exchange.receive(HttpResponse(status, body, {"location": location}), step.at_ns)
     for problem in doubts.problems():

@@ -56,10 +56,7 @@ class RequestGuard:
 
     def _is_ours(self, host: str) -> bool:
         """Whether a host is this board. Addresses are: only a name can be pointed elsewhere."""
-        try:
-            name = (split_address(f"//{host}").hostname or "").lower()
-        except ValueError:
-            return False
+        name = (split_address(f"//{host}").hostname or "").lower()
         if name in ("localhost", self.host.lower()):
             return True
         try:

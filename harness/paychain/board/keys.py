@@ -45,7 +45,7 @@ class Keys:
         self._active = {(fault.target, fault.name, fault.kind): fault.id for fault in state.on}
         if self.toggle is not None:
             return self._edit(key)
-        if key.isdigit() or (key == ENTER and self._digits):
+        if key.isdecimal() or (key == ENTER and self._digits):
             return self._number(key)
         self._digits = ""
         if key in (ESCAPE, BACKSPACE):

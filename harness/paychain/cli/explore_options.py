@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli import names
+from paychain.cli.options import MAX_JOBS
 from paychain.payments.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ Jobs = Annotated[
     typer.Option(
         min=1,
         max=10_000,
-        help="searches at once, each with its own seed; default: 1, or with --cluster one for "
-        "each thread of its workers",
+        help=f"searches at once, each with its own seed: at most {MAX_JOBS}, or 10000 with "
+        "--cluster; default: 1, or with --cluster one for each thread of its workers",
     ),
 ]
 Confirm = Annotated[bool, typer.Option("--confirm", help="replay each finding on real processes")]
@@ -118,7 +119,7 @@ def listed(parameters: Sequence[str]) -> str:
 
 def budget_of(text: str) -> tuple[float, int | None]:
     """Seconds and the number of schedules that `--budget` allows. Raises UserError."""
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float("inf"), int(text)
     return duration_of("--budget", text, hint="or a number of schedules, e.g. 5000"), None
 

@@ -57,7 +57,10 @@ Resume = Annotated[
     Path | None, typer.Option(help="folder of a matrix to continue; created if it does not exist")
 ]
 MatrixFolder = Annotated[Path, typer.Option(help="folder for the matrix")]
-Jobs = Annotated[int, typer.Option(min=0, max=MAX_JOBS, help="cells at once; 0: one per core")]
+Jobs = Annotated[
+    int,
+    typer.Option(min=0, max=MAX_JOBS, help=f"cells at once, at most {MAX_JOBS}; 0: one per core"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print only the counts")]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")]
 
@@ -151,12 +154,18 @@ def _new_folder(out: Path, chain: str, part: Part) -> Path:
 
 def _refuse_other_folder(folder: Path) -> None:
     """Raise UserError for a folder of something else, whose files a matrix could overwrite."""
+    from paychain.report.html.matrix import FILE_NAME
     from paychain.report.result import FILE_NAME as RESULT
     from paychain.runs.cells import CELLS
 
     if (folder / RESULT).exists():
         raise UserError(
             f"{folder} is a run", hint="name the folder that an interrupted matrix printed"
+        )
+    if (folder / FILE_NAME).exists() and not (folder / CELLS).is_dir():
+        raise UserError(
+            f"{folder} is a merged matrix, which cannot be continued",
+            hint="continue its parts, and merge them again",
         )
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CELLS).is_dir():
         raise UserError(f"{folder} has files, but no matrix", hint="name an empty folder")

@@ -161,7 +161,7 @@ def _refuse_unknown(file: _File, table: dict[str, Any], group: Any, words: Keys)
             if command is None:
                 shown = [name for name, each in group.commands.items() if not each.hidden]
                 hint = meant(key, shown)
-                if (*words, key) == _TABLE[:1]:
+                if (*words, key) == _TABLE[:1] and _TABLE[1] in value:
                     hint = f"write its keys without [{'.'.join(_TABLE)}] in {_OWN_FILE}"
                 raise UserError(f"no command '{key}'", where=file.place((*words, key)), hint=hint)
             if _is_group(command):

@@ -25,14 +25,14 @@ MAX_PART = 10  # wholes: more is a slip of the pen
 MAX_DAYS = 3_650
 MAX_RATE = 100_000  # per second
 MAX_BYTES = 10**12
-_SHOWN = 40  # characters of a value that is too large
+_SHOWN = 40  # characters of a value in a message
 _BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _LARGE = re.compile(r"[0-9]{13,}(?:\.[0-9]+)?")
 # A comma before the last digits is a decimal one; before exactly three it may separate thousands.
 _DECIMAL_COMMA = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-_NUMBER_AND_WORD = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|per)?\s*([a-z]+)")
+_NUMBER_AND_WORD = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(/|per)?\s*([a-z]+)")
 _TIME_WORDS = {
     **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
     **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
@@ -41,9 +41,9 @@ _TIME_WORDS = {
     **dict.fromkeys(("day", "days"), "d"),
 }
 _RATE_WORDS = {
-    **dict.fromkeys(("tps", "rps", "qps", "sec", "second"), "s"),
-    **dict.fromkeys(("tpm", "rpm", "minute"), "min"),
-    "hour": "h",
+    **dict.fromkeys(("tps", "rps", "qps", "s", "sec", "second"), "s"),
+    **dict.fromkeys(("tpm", "rpm", "min", "minute"), "min"),
+    **dict.fromkeys(("h", "hr", "hour"), "h"),
 }
 MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in one cell
 
@@ -57,14 +57,16 @@ def _cut(value: Any) -> str:
 def duration_seconds(value: Any) -> float:
     """Seconds for `300ms`, `2s`, `1m30s`, `1h`, `2d`."""
     if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{value}' has no unit; write {value}s or {value}ms")
+        raise ValueError(f"'{_cut(value)}' has no unit; write {_cut(value)}s or {_cut(value)}ms")
     if _DURATION.fullmatch(str(value)) is None:
         example = _in_units(value, _TIME_WORDS, "") or "one such as 300ms, 2s or 1m30s"
-        raise ValueError(f"'{value}' is not a duration; write {example}")
+        raise ValueError(f"'{_cut(value)}' is not a duration; write {example}")
     parts = [(float(number), _SECONDS[unit]) for number, unit in _DURATION_PART.findall(str(value))]
     units = [unit_s for _, unit_s in parts]
     if units != sorted(set(units), reverse=True):
-        raise ValueError(f"'{value}' is not a duration; write larger units first, such as 1m30s")
+        raise ValueError(
+            f"'{_cut(value)}' is not a duration; write larger units first, such as 1m30s"
+        )
     seconds = sum(number * unit_s for number, unit_s in parts)
     if seconds > MAX_DAYS * _SECONDS["d"]:
         raise ValueError(f"'{_cut(value)}' is too long; write at most {MAX_DAYS}d")
@@ -74,11 +76,11 @@ def duration_seconds(value: Any) -> float:
 def rate_per_second(value: Any) -> float:
     """Events per second for `40/s`, `600/min`."""
     if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{value}' has no unit; write {value}/s")
+        raise ValueError(f"'{_cut(value)}' has no unit; write {_cut(value)}/s")
     match = _RATE.fullmatch(str(value))
     if match is None:
         example = _in_units(value, _RATE_WORDS, "/") or "one such as 40/s or 600/min"
-        raise ValueError(f"'{value}' is not a rate; write {example}")
+        raise ValueError(f"'{_cut(value)}' is not a rate; write {example}")
     rate = float(match[1]) / _SECONDS[match[2]]
     if rate > MAX_RATE:
         raise ValueError(f"'{_cut(value)}' is too high; write at most {MAX_RATE}/s")
@@ -88,80 +90,96 @@ def rate_per_second(value: Any) -> float:
 def _in_units(value: Any, words: Mapping[str, str], before: str) -> str:
     """`3s` for `3 seconds`, `20/s` for `20 tps`; "" for what is neither."""
     match = _NUMBER_AND_WORD.fullmatch(str(value).lower())
-    unit = words.get(match[2]) if match else None
-    return f"{match[1]}{before}{unit}" if match and unit else ""
+    unit = words.get(match[3]) if match else None
+    # What is per second is no time.
+    if match is None or unit is None or (match[2] and not before):
+        return ""
+    return f"{_cut(match[1])}{before}{unit}"
 
 
 def share_of_one(value: Any) -> float:
     """0.5 for `50%`."""
     if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{value}' has no unit; write it in percent{_percent(value, below=1)}")
+        raise ValueError(
+            f"'{_cut(value)}' has no unit; write it in percent{_percent(value, wholes=1)}"
+        )
     match = _SHARE.fullmatch(str(value))
     if match is None:
-        raise ValueError(f"'{value}' is not a share; write it in percent, such as 50%")
+        raise ValueError(f"'{_cut(value)}' is not a share; write it in percent, such as 50%")
     # In decimal, because 1.1 / 100 is not 0.011 in floating point.
     share = float(Decimal(match[1]) / 100)
     if share > 1:
-        raise ValueError(f"'{value}' is more than 100%")
+        raise ValueError(f"'{_cut(value)}' is more than 100%")
     return share
 
 
-def _percent(value: Any, *, below: int) -> str:
-    """`: 95%` for what is probably meant by 95 or 0.95.
+def _percent(value: Any, *, wholes: int) -> str:
+    """`: 95%` for what is probably meant by 95 or 0.95, `: 1% or 100%` for 1.
 
-    `below`: a number below it is read as a part of the whole.
+    `wholes`: up to so many, a number may be a part of the whole.
     """
     bare = Decimal(str(value))
-    percent = bare * 100 if bare < below else bare
-    return f": {percent.normalize():f}%" if 0 < percent <= below * 100 else ", such as 50%"
+    is_part = bare <= wholes
+    # Nobody counts percents of a part in fractions of it: 1.15 is 115%.
+    meant = [bare] if not is_part or (bare >= 1 and bare == int(bare)) else []
+    meant += [bare * 100] if is_part else []
+    if not 0 < bare <= wholes * 100:
+        return ", such as 50%"
+    return f": {' or '.join(f'{percent.normalize():f}%' for percent in meant)}"
 
 
 def part_of_whole(value: Any) -> float:
     """1.15 for `115%`: a share that may be more than the whole, up to ten times it."""
     match = _SHARE.fullmatch(str(value))
     if _BARE.fullmatch(str(value)):
-        percent = _percent(value, below=MAX_PART)
-        raise ValueError(f"'{value}' has no unit; write it in percent{percent}")
+        percent = _percent(value, wholes=MAX_PART)
+        raise ValueError(f"'{_cut(value)}' has no unit; write it in percent{percent}")
     if match is None:
         return share_of_one(value)
     part = float(Decimal(match[1]) / 100)
     if part > MAX_PART:
-        raise ValueError(f"'{value}' is more than {MAX_PART * 100}%")
+        raise ValueError(f"'{_cut(value)}' is more than {MAX_PART * 100}%")
     return part
 
 
 def byte_count(value: Any) -> int:
     """Bytes for `100B`, `32kB`, `1MB` (powers of 1000, as Toxiproxy counts)."""
-    if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{value}' has no unit; write {value}B or {value}kB")
-    match = _BYTES.fullmatch(str(value))
-    if match is None:
-        raise ValueError(f"'{value}' is not a size; write one such as 100B, 32kB or 1MB")
-    size = float(match[1]) * _BYTE_UNITS[match[2]]
-    if size > MAX_BYTES:
-        raise ValueError(f"'{_cut(value)}' is too large; write at most {MAX_BYTES // 10**6}MB")
-    return int(size)
+    return _bytes(str(value), "size", "")
 
 
 def byte_rate(value: Any) -> int:
     """Bytes per second for `100kB/s`."""
-    text = str(value)
-    if not text.endswith("/s"):
-        raise ValueError(f"'{value}' is not a bandwidth; write one such as 100kB/s")
-    return byte_count(text.removesuffix("/s"))
+    return _bytes(str(value), "bandwidth", "/s")
+
+
+def _bytes(text: str, what: str, per: str) -> int:
+    """Bytes, with `per` behind their unit."""
+    number = text.removesuffix(per)
+    if _BARE.fullmatch(number):
+        examples = f"{_cut(number)}B{per} or {_cut(number)}kB{per}"
+        raise ValueError(f"'{_cut(text)}' has no unit; write {examples}")
+    match = _BYTES.fullmatch(number)
+    if match is None or not text.endswith(per):
+        examples = f"100B{per}, 32kB{per} or 1MB{per}"
+        raise ValueError(f"'{_cut(text)}' is not a {what}; write one such as {examples}")
+    size = float(match[1]) * _BYTE_UNITS[match[2]]
+    if size > MAX_BYTES:
+        most = f"{MAX_BYTES // 10**6}MB{per}"
+        raise ValueError(f"'{_cut(text)}' is too large; write at most {most}")
+    return int(size)
 
 
 def amount(value: Any) -> Decimal:
     """A decimal amount in the chain's currency, such as `50.00`."""
     text = str(value)
     if _LARGE.fullmatch(text):
-        raise ValueError(f"'{value}' is too large; write at most {MAX_AMOUNT}")
+        raise ValueError(f"'{_cut(value)}' is too large; write at most {MAX_AMOUNT}")
     readings = with_point(text)
     if readings:
         hint = "write a decimal point and no separators"
-        raise ValueError(f"'{value}' has a comma; {hint}: {' or '.join(readings)}")
+        raise ValueError(f"'{_cut(value)}' has a comma; {hint}: {' or '.join(map(_cut, readings))}")
     if isinstance(value, bool) or _AMOUNT.fullmatch(text) is None:
-        raise ValueError(f"'{value}' is not an amount; write one such as 50.00")
+        raise ValueError(f"'{_cut(value)}' is not an amount; write one such as 50.00")
     return Decimal(text)
 
 

@@ -134,7 +134,10 @@ def _version_of(program: str) -> str:
             text=True,
             errors="replace",
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        what = f"{program} cannot be used: it did not print its version within {VERSION_S:g} s"
+        raise UserError(what) from error
+    except OSError as error:
         raise UserError(f"{program} cannot be run ({sentence_of(error)})") from error
     match = re.match(r"toxiproxy-server version (\S+)", done.stdout)
     if match is None:

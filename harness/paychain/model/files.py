@@ -37,7 +37,7 @@ def find(spec: str, kind: str) -> Path:
             raise _folder(spec, kind)
         if not path.is_file():
             if path.exists():
-                raise UserError(f"{spec} is no regular file", hint=f"give a file of kind {kind}")
+                raise UserError(f"{spec} is not a regular file", hint=f"give a file of kind {kind}")
             raise UserError(f"no such {kind} file: {spec}", hint=_near(path))
         return path
     known = _available(kind)

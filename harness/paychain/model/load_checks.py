@@ -42,7 +42,9 @@ def _check_size(load: Load, lasts_s: float) -> Iterator[Problem]:
         for (start_s, rate), (end_s, next_rate) in pairwise(shape.corners(lasts_s))
     )
     if payments > MAX_PAYMENTS:
-        what = f"the load is about {payments:,.0f} payments, and at most {MAX_PAYMENTS:,} are kept"
+        what = (
+            f"the load makes about {payments:,.0f} payments; at most {MAX_PAYMENTS:,} are allowed"
+        )
         yield Problem(("load",), what, "lower the rate or shorten the load")
 
 

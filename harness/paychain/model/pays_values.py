@@ -122,7 +122,9 @@ def json_value(value: Any) -> Any:
     try:
         return msgspec.json.decode(value)
     except msgspec.DecodeError as error:
-        raise ValueError(f"not JSON: {error}; write it as a YAML mapping, or use body:") from None
+        raise ValueError(
+            f"the text is not JSON: {error}; write it as a YAML mapping, or use body:"
+        ) from None
 
 
 Statuses = Annotated[

@@ -179,9 +179,9 @@ def _cell(row: Mapping[str, str | None], column: str | None) -> str:
 
 
 def _seconds(text: str | None, where: str) -> float:
+    written = _with_point((text or "").strip(), where)
     try:
-        # Nobody separates the thousands of seconds.
-        value = float((text or "").replace(",", "."))
+        value = float(written)
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
@@ -212,13 +212,17 @@ def _timestamp(text: str | None, where: str) -> float:
 
 
 def _amount(text: str, where: str) -> str | None:
-    """An amount with a decimal point: `1250.00` for `1,250.00`, `1.250,00` and `1250,00`."""
+    return _with_point(text, where) or None
+
+
+def _with_point(text: str, where: str) -> str:
+    """A number with a decimal point: `1250.00` for `1,250.00`, `1.250,00` and `1250,00`."""
     readings = with_point(text)
     if len(readings) > 1:
         raise UserError(
             f"{where}: '{text}' may mean {' or '.join(readings)}", hint="write a decimal point"
         )
-    return readings[0] if readings else text or None
+    return readings[0] if readings else text
 
 
 def _whole(text: str, where: str) -> int | None:

@@ -76,7 +76,7 @@ def counted_by(command: str) -> Count:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UserError(f"--count cannot be run: {error}") from error
         # `grep -c` prints 0 and ends with 1 when it found nothing: a number is a number.
-        if not done.stdout.strip().isdigit():
+        if not done.stdout.strip().isdecimal():
             printed = (done.stdout + done.stderr).strip()[-200:]
             raise UserError(f"--count must print a number, but it printed: {printed or 'nothing'}")
         return int(done.stdout)

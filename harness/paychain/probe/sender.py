@@ -17,6 +17,7 @@ from paychain.wire.http import HttpRequest, HttpResponse, MalformedHttp, WireErr
 SLOW_CHUNKS = 20  # pieces of a slow body
 MAX_BODY_BYTES = 65_536  # of an answer: more is not looked at
 READ_BYTES = 65_536
+NO_ANSWER = "not an answer: "  # how the reader begins for what is no HTTP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +130,10 @@ def _words(error: Exception, timeout_s: float) -> str:
             return "connection refused"
         case ConnectionError():
             return "connection closed without an answer"
+        case MalformedHttp() if str(error).startswith(NO_ANSWER):
+            return f"no HTTP answer: {str(error).removeprefix(NO_ANSWER)}"
         case MalformedHttp():
-            return f"no HTTP answer: {str(error).removeprefix('not an answer: ')}"
+            return f"the answer has {error}"
         case WireError():
             return str(error)
         case _:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from paychain.payments.errors import UserError, sentence_of
+from paychain.payments.errors import UserError
 from paychain.processes.http_thread import HttpThread, QuietHandler
-from paychain.processes.loopback import LOOPBACK
+from paychain.processes.loopback import LOOPBACK, PORTS, why_not_bound
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PATHS = ("/metrics", "/")
 IDLE_S = 10.0  # of a client that sends nothing
-PORTS = 65_536
 
 
 def address_of(text: str) -> tuple[str, int]:
@@ -40,7 +39,7 @@ class Exposition:
             self._server = HttpThread(ExpositionHandler, host=host, port=port)
         except (OSError, OverflowError) as error:
             raise UserError(
-                f"cannot serve metrics at {host}:{port} ({sentence_of(error)})",
+                f"cannot serve metrics at {host}:{port} ({why_not_bound(error)})",
                 hint="choose another port",
             ) from error
         self.url = f"{self._server.url}/metrics"

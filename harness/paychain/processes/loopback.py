@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from paychain.payments.errors import UserError, sentence_of
 
 LOOPBACK = "127.0.0.1"
+PORTS = 65_536
 
 # Ports below those that systems assign on their own: to clients, and to servers with port
 # 0 (Linux from 32768, /proc/sys/net/ipv4/ip_local_port_range; others from 49152, RFC 6335). One of
@@ -51,8 +52,15 @@ def free_port(host: str = LOOPBACK, port: int = 0) -> int:
             isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
         )
         hint = "give an address of this machine" if is_host else "give another --port"
-        what = f"cannot listen on {host}, port {port} ({sentence_of(error)})"
+        what = f"cannot listen on {host}, port {port} ({why_not_bound(error)})"
         raise UserError(what, hint=hint) from error
+
+
+def why_not_bound(error: OSError | OverflowError) -> str:
+    """Why a socket could not be bound, for people: Python itself refuses what is no port."""
+    if isinstance(error, OverflowError):
+        return f"ports go from 0 to {PORTS - 1}"
+    return sentence_of(error)
 
 
 def held_port(host: str = LOOPBACK) -> socket.socket:

@@ -40,7 +40,9 @@ from paychain.runs.drained import drained_sooner
 from paychain.runs.standby import second_target
 from paychain.runs.weaknesses import CAUSES
 
-TRIES = 3  # of a customer who asks again, within the deadline
+# Of the deadline: when a customer asks again. The later, the more outages are over by then; what is
+# left is for the answer. Asking more often does not help a payment that the outage still affects.
+ASKED_AGAIN = 0.7
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
 _OF_TIME: tuple[Kind, ...] = ("call_without_policy", "timeout_inversion", "deadline_too_short")
 _NEEDS_A_WAY_ROUND = ("technical_success", "approval_rate", "failover", "detection", "recovery")
@@ -142,7 +144,7 @@ def _asked_again(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
     is_own = not chain.model.own_services().keys().isdisjoint(chain.model.entries)
     if is_own or customer.retry is not None or customer.leaves is not None:
         return []
-    after = duration_text(chain.model.deadline / TRIES)
+    after = duration_text(chain.model.deadline * ASKED_AGAIN)
     retry = CustomerRetry.model_validate({"after": after})
     asking = customer.model_copy(update={"retry": retry})
     if any(customer_retry_without_key(chain.model.model_copy(update={"customer": asking}))):

@@ -123,7 +123,7 @@ class Attribution:
         attempt = number.partition(REPEAT)[0]
         return Attributed(
             payment=payment,
-            attempt=int(attempt) if attempt.isdigit() else 1,
+            attempt=int(attempt) if attempt.isdecimal() else 1,
             reference=authorisation,
             by="object",
         )
@@ -154,7 +154,7 @@ def payment_of_hints(hints: str, card_amounts: CardAmounts, at_ns: int) -> tuple
     card = next((word.replace("x", "…") for word in words if _is_card(word)), "")
     for word in words:
         minor = word.replace(".", "")
-        if minor.isdigit() and (found := card_amounts.payment_of(card, int(minor), at_ns)):
+        if minor.isdecimal() and (found := card_amounts.payment_of(card, int(minor), at_ns)):
             return found, "card and amount"
     return "", "nothing"
 

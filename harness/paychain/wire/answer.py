@@ -55,7 +55,8 @@ class AnswerReader:
         if self._answer is None and self._ends_with_connection:
             self._complete()
         if self._answer is None:
-            raise ConnectionBroken("closed before the answer was whole", sent=True)
+            was = "before the answer was whole" if self._size else "without an answer"
+            raise ConnectionBroken(f"closed {was}", sent=True)
         self.can_stay = False
         return self._answer
 

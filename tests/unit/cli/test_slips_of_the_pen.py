@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
         (
             "20/s, before: 5s",
             "90000/s, before: 1h",
-            "the load is about 325,080,000 payments, and at most 20,000,000 are kept",
+            "the load makes about 325,080,000 payments; at most 20,000,000 are allowed",
         ),
     ],
 )
@@ -72,8 +72,13 @@ def test_the_largest_quantities_are_read() -> None:
         ("list nothing", "Invalid value for 'chains|experiments': 'nothing' is not one of"),
         ("merge nothing", "no such file or folder: nothing"),
         ("matrix shop.yaml --fault down --resume used", "used has files, but no matrix"),
+        (
+            "matrix shop.yaml --fault down --resume merged",
+            "merged is a merged matrix, which cannot",
+        ),
+        ("explore shop.yaml --budget ²", "'²' is not a duration"),
         ("init --dialect adyen", "--dialect is whose API your own service calls; add --service"),
-        ("check /dev/null", "/dev/null is no regular file"),
+        ("check /dev/null", "/dev/null is not a regular file"),
         ("load shop.yaml --host no.such.host.invalid", "give an address of this machine"),
         ("explore shop.yaml --cluster tcp://[", "is not an address; give the scheduler's address"),
         ("probe http://h/ --dialect stripe --secret a --currency XXX", "unknown currency 'XXX'"),
@@ -83,6 +88,8 @@ def test_the_largest_quantities_are_read() -> None:
 def test_what_cannot_be_meant_is_told_in_a_sentence(folder: Path, command: str, said: str) -> None:
     (folder / "used").mkdir()
     (folder / "used" / "theirs.txt").touch()
+    (folder / "merged").mkdir()
+    (folder / "merged" / "matrix.json").write_text("{}")
     done = invoked(folder, *command.split())
     assert done.exit_code == 2
     # Typer draws a box around its own, and wraps what is in it.
@@ -106,6 +113,7 @@ def test_a_hop_that_is_not_there_is_answered_with_each_hop_once(folder: Path) ->
     [
         ("seed = 1.5", "paychain.toml:1:1: --seed: write a whole number"),
         ("[tool.paychain]\nseed = 1", "write its keys without [tool.paychain] in paychain.toml"),
+        ("[tool.black]\nline-length = 99", "no command 'tool'; there are: "),
         ("[run]\nchain = 'x'", "check-determinism, ctrf, exit-zero, format"),
         ("[nothing]\na = 1", "sign, verify, worker, show, engine"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from paychain.engine import choice as choices
 from paychain.engine.choice import choose, installed
 from paychain.payments.errors import UserError
 from tests.support.fake_toxiproxy import FakeServer, serving
@@ -33,6 +34,18 @@ def test_the_embedded_engine_is_used_unless_something_else_is_asked_for(tmp_path
     choice = choose(None, {"PATH": str(tmp_path)})  # one on PATH does not take its place
     assert choice.kind == "embedded"
     assert choice.why == "neither --toxiproxy nor TOXIPROXY_URL is given"
+
+
+def test_a_program_that_hangs_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = program(tmp_path / "my-proxy")
+    path.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
+    monkeypatch.setattr(choices, "VERSION_S", 0.1)
+    with pytest.raises(UserError) as caught:
+        choose(str(path), {})
+    what = f"{path} cannot be used: it did not print its version within 0.1 s"
+    assert str(caught.value) == what
 
 
 def test_the_option_comes_before_the_variable(server: FakeServer) -> None:

@@ -35,6 +35,8 @@ BOOKS = {
     "amount": {"field": "sum.charged", "unit": "minor"},
 }
 
+PAID = '{"state": "paid", "sum": {"charged": 1250}}'
+
 
 def chain(**books: Any) -> Chain:
     return checked(own_shop(shop={"pays": PAYS, "books": {**BOOKS, **books}}))
@@ -74,16 +76,37 @@ def test_an_order_is_asked_for_by_its_id() -> None:
         (
             200,
             "<p>Log in",
-            OrderInBooks(False, problem="the answer is no JSON: invalid character (byte 0)"),
+            OrderInBooks(False, problem="the answer is not JSON: invalid character (byte 0)"),
         ),
         (302, "", OrderInBooks(False, problem="HTTP 302: redirects are not followed")),
         (401, "", OrderInBooks(False, problem="HTTP 401")),
+        # What looks like a paid order in an error's page is none.
+        (500, PAID, OrderInBooks(False, problem="HTTP 500")),
+        (503, PAID, OrderInBooks(False, problem="HTTP 503")),
+        (400, PAID, OrderInBooks(False, problem="HTTP 400")),
+        (302, PAID, OrderInBooks(False, problem="HTTP 302: redirects are not followed")),
+        (404, PAID, OrderInBooks(False)),
         (429, "", OrderInBooks(False, problem="HTTP 429")),
         (500, "", OrderInBooks(False, problem="HTTP 500")),
     ],
 )
 def test_what_an_answer_says(status: int, body: str, entry: OrderInBooks) -> None:
     assert answered(status, body) == entry
+
+
+@pytest.mark.parametrize("status", [402, 404, 500])
+def test_a_status_that_the_declaration_names_may_be_that_of_a_paid_order(status: int) -> None:
+    paid = {"status": status, "where": {"state": "paid"}}
+    assert answered(status, PAID, paid=paid) == OrderInBooks(True, 1_250)
+    assert answered(status, '{"state": "new"}', paid=paid) == OrderInBooks(False)
+    assert answered(status, "<p>Down", paid=paid).problem.startswith("the answer is not JSON")
+    assert not answered(200, PAID, paid=paid).is_paid
+
+
+def test_the_page_of_an_error_is_no_paid_order() -> None:
+    page = "<html>Bad gateway for /orders/pk3fa0000042: paid</html>"
+    found = answered(502, page, paid={"contains": "paid"}, amount=None)
+    assert found == OrderInBooks(False, problem="HTTP 502")
 
 
 def test_a_paid_order_without_its_amount_could_not_be_read() -> None:

@@ -19,7 +19,9 @@ from paychain.load.traffic.planning import customers_plan
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
+from paychain.protocol.pays import outcomes
 from paychain.protocol.reply import Reply
 from paychain.wire.http import (
     CallTimeout,
@@ -299,10 +301,14 @@ NO_WAIT = ORDERS[: ORDERS.index("pending:")]
         (ORDERS, MalformedHttp("not an answer: SSH", sent=True), "read as HTTP; the first: not an"),
         (ORDERS, HttpResponse(200), "wants state: paid, but the answer has no body"),
         (ORDERS, answer(200, [{"state": "paid"}]), "but the answer is a list; a path into one"),
-        (ORDERS, HttpResponse(200, b'{"charged": NaN}'), "the answer is no JSON: invalid charac"),
+        (ORDERS, HttpResponse(200, b'{"charged": NaN}'), "the answer is not JSON: invalid charac"),
         (ORDERS, HttpResponse(200, b"[" * 100_000 + b"]" * 100_000), "it is nested too deeply"),
         (ORDERS, answer(302), "302; it has no Location header, so it leads nowhere"),
-        (ORDERS, answer(302, location="http://[::1/"), "its Location is no address of a page: In"),
+        (
+            ORDERS,
+            answer(302, location="http://[::1/"),
+            "its Location is not the address of a page: In",
+        ),
         (ORDERS, answer(302, location="shop://paid"), "'shop:' is not http: or https:"),
     ],
 )
@@ -585,6 +591,36 @@ def test_the_address_of_a_page_in_an_answer_is_visited_as_a_step() -> None:
     assert shopping(VISITED).gets(answer(402, "declined")).reply.result is HopResult.DECLINED
     back = trying.gets(answer(303, location="http://127.0.0.1:9001/done")).gets(PAID)
     assert back.reply.result is HopResult.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("thanks", "/v2/thanks"),
+        ("../thanks", "/thanks"),
+        ("?a=1", "/v2/orders?a=1"),
+        ("/thanks?a=1#top", "/thanks?a=1"),
+        ("http://127.0.0.1:9001", "/"),
+        (12, "/v2/12"),
+    ],
+)
+def test_an_address_in_a_field_leads_where_a_link_of_the_page_does(url: Any, target: str) -> None:
+    visits = VISITED.replace("/checkout", "/v2/orders")
+    trying = Trying(visits, pages={PSP: NEAR}).gets(answer(200, {"url": url}))
+    assert trying.http.target == target
+
+
+def test_an_answer_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[bytes] = []
+
+    def noting(text: bytes) -> Any:
+        texts.append(text)
+        return decoded(text)
+
+    monkeypatch.setattr(outcomes, "decoded", noting)
+    trying = Trying(ORDERS).gets(OPEN).gets(PAID).reply
+    assert trying.result is HopResult.APPROVED
+    assert texts == [OPEN.body, PAID.body]
 
 
 def test_a_providers_own_host_names_are_its_pages_too() -> None:

@@ -10,6 +10,7 @@ import pytest
 from paychain.load.traffic.arrivals import Arrival, arrivals
 from paychain.load.traffic.planning import load_plan
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
+from paychain.model.replay import read_replay
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
@@ -81,6 +82,7 @@ def test_times_are_read_as_people_export_them(tmp_path: Path, rows: str, at_s: f
         (b"at_s;amount;\n0;0,125;\n1;7,00;\n", 1.0, None),
         ("at_s\tamount\n0\t12,50\n0,5\t7\n".encode("utf-16"), 0.5, 1_250),
         (b"at_s,amount\n0,12.50\n,\n0.5,7\n\n,\n", 0.5, 1_250),
+        (b"at_s;amount\n0;12,50\n0,125;7,00\n", 0.125, 1_250),
         # A clock that is put forward between the two.
         (
             b"time,amount\n2026-03-29T01:59:59+01:00,12.50\n2026-03-29T03:00:00.5+02:00,7\n",
@@ -100,6 +102,16 @@ def test_files_are_read_as_spreadsheets_save_them(
     first, second = offered(tmp_path, "arrivals: {replay: x.csv}")
     assert (first.at_s, second.at_s) == pytest.approx((0.0, at_s))
     assert (first.amount_minor, second.amount_minor) == (amount_minor, 700)
+
+
+@pytest.mark.parametrize(
+    ("written", "at_s"),
+    [("1,250.5", 1_250.5), ("1.250,5", 1_250.5), ("1,250,000", 1_250_000.0), (" 12,5 ", 12.5)],
+)
+def test_seconds_are_read_as_amounts_are(tmp_path: Path, written: str, at_s: float) -> None:
+    (tmp_path / "x.csv").write_text(f'at_s,merchant\n"{written}",Books\n')
+    (payment,) = read_replay(tmp_path / "x.csv").payments
+    assert payment.at_s == at_s
 
 
 def test_payments_after_the_end_of_the_load_are_counted(tmp_path: Path) -> None:
@@ -123,6 +135,7 @@ def test_payments_after_the_end_of_the_load_are_counted(tmp_path: Path) -> None:
         ("at_s,scheme\n0,vista\n", "x.csv:2: no test card of scheme 'vista'"),
         ("at_s,pan\n0,4000 0566 5566 5556\n", "x.csv:2: column 'pan' holds what looks like a card"),
         ('at_s,amount\n0,"1,250"\n', "x.csv:2: '1,250' may mean 1250 or 1.250; write a decimal"),
+        ('at_s\n0\n"1,250"\n', "x.csv:3: '1,250' may mean 1250 or 1.250; write a decimal point"),
         ("at_s;amount\n0;1.2,5,0\n", "x.csv:2: '1.2,5,0' is not an amount"),
         ("at_s\n0,4242424242424242\n", "x.csv:2: column '' holds what looks like a card"),
         ("at_s,note\n0,4242424242424242\n", "x.csv:2: column 'note' holds what looks like a card"),

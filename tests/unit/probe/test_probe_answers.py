@@ -11,6 +11,7 @@ from time import sleep
 import pytest
 
 from paychain.probe.sender import HandlerAnswer, Sender
+from paychain.wire import answer as reader
 from paychain.wire.http import HttpRequest
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -58,11 +59,17 @@ def answered(answer: bytes) -> HandlerAnswer:
         (OK + b"content-length: 2\r\ncontent-length: 3\r\n\r\nok", "Duplicate Content-Length"),
         (b"SSH-2.0-OpenSSH\r\n", "no HTTP answer: Expected HTTP"),
         (b"HTTP/1.1 two OK\r\n\r\n", "no HTTP answer: Invalid status code"),
-        (b"", "closed before the answer was whole"),
+        (b"", "closed without an answer"),
     ],
 )
 def test_an_answer_is_whole_or_what_was_wrong_with_it_is_said(answer: bytes, observed: str) -> None:
     assert observed in str(answered(answer))
+
+
+def test_an_answer_that_is_too_large_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_RESPONSE_BYTES", 30)
+    found = str(answered(OK + b"content-length: 99\r\n\r\n" + b"x" * 99))
+    assert found == "the answer has more than 30 bytes"
 
 
 @pytest.mark.parametrize("piece", [b"x", HINTS])

@@ -1,4 +1,4 @@
-"""The probes in the form of providers whose webhooks are no JSON, or prove nothing alone."""
+"""The probes in the form of providers whose webhooks are not JSON, or prove nothing alone."""
 
 from __future__ import annotations
 

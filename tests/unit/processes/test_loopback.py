@@ -30,6 +30,14 @@ def test_a_free_port_can_be_listened_on() -> None:
     assert free_port(port=taken) == taken
 
 
+@pytest.mark.parametrize("port", [65_536, -1])
+def test_what_is_no_port_is_refused_in_words(port: int) -> None:
+    with pytest.raises(UserError) as caught:
+        free_port(port=port)
+    what = f"cannot listen on 127.0.0.1, port {port} (ports go from 0 to 65535)"
+    assert str(caught.value) == f"{what}; give another --port"
+
+
 def test_a_port_for_a_later_server_is_none_that_the_system_gives_to_anybody() -> None:
     with socket.create_server((LOOPBACK, 0)) as given:
         lowest_given = min(32_768, given.getsockname()[1])

@@ -152,6 +152,13 @@ def test_metrics_are_served_until_the_run_is_over() -> None:
         HTTPConnection(place.netloc, timeout=10).connect()
 
 
+def test_metrics_at_what_is_no_port_are_refused_in_words() -> None:
+    with pytest.raises(UserError) as caught:
+        Exposition("127.0.0.1", 70_000, str)
+    what = "cannot serve metrics at 127.0.0.1:70000 (ports go from 0 to 65535)"
+    assert str(caught.value) == f"{what}; choose another port"
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [("9464", ("127.0.0.1", 9464)), ("0.0.0.0:9464", ("0.0.0.0", 9464)), ("0", ("127.0.0.1", 0))],

@@ -45,6 +45,13 @@ class _RuleTally:
             )
 
 
+def most_frequent(
+    counted: Counter[tuple[str, ...]], at_most: int
+) -> list[tuple[tuple[str, ...], int]]:
+    """The most frequent first. Among equals their text decides, not the order of a set."""
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:at_most]
+
+
 def _unknown_calls(hops: Iterable[HopRecord]) -> set[tuple[str, ...]]:
     """The calls whose outcome their caller did not learn, as the fields of `UnknownCall`."""
     return {
@@ -146,8 +153,8 @@ def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> Mo
                 code=code,
                 payments=payments,
             )
-            for (caller, operation, callee, result, code), payments in tally.unknown.most_common(
-                MAX_UNKNOWN
+            for (caller, operation, callee, result, code), payments in most_frequent(
+                tally.unknown, MAX_UNKNOWN
             )
         ],
     )

@@ -83,7 +83,7 @@ class TracedHops:
             return None
         path = url.path or str(span.attribute("http.target")) or "/"
         given = str(span.attribute("http.response.status_code", "http.status_code"))
-        status = int(given) if given.isdigit() else 0
+        status = int(given) if given.isdecimal() else 0
         return HttpExchange(
             hop=hop,
             connection=TRACED,
@@ -105,7 +105,7 @@ class TracedHops:
 
     def _hop(self, span: ClientSpan, host: str, netloc: str) -> str:
         port = str(span.attribute("server.port", "net.peer.port")) or netloc.rpartition(":")[2]
-        found = self._hops.get(int(port), "") if port.isdigit() else ""
+        found = self._hops.get(int(port), "") if port.isdecimal() else ""
         name = host or str(span.attribute("server.address", "net.peer.name"))
         return found or of_host(name, self._hosts) or ""
 

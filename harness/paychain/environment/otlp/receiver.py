@@ -102,7 +102,7 @@ def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             given = headers.get("content-length", "")
-            size = int(given) if given.isdigit() else -1
+            size = int(given) if given.isdecimal() else -1
             try:
                 if not 0 <= size <= MAX_BYTES:
                     self.close_connection = True  # its body is not read

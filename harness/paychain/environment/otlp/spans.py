@@ -62,7 +62,7 @@ def from_json(body: bytes) -> list[ClientSpan]:
 
 def _json_kind(span: dict[str, Any]) -> int:
     given = span.get("kind", 0)
-    return int(given) if str(given).isdigit() else _KINDS.get(given, 0)
+    return int(given) if str(given).isdecimal() else _KINDS.get(given, 0)
 
 
 def _json_parent(span: dict[str, Any]) -> str:

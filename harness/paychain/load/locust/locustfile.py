@@ -28,7 +28,6 @@ from paychain.load.distributed.part import take_part
 from paychain.load.locust.client import CustomerPool
 from paychain.load.locust.processes import PLAN_VARIABLE, WORKER_VARIABLE
 from paychain.load.locust.recorder import Recorder
-from paychain.load.traffic.adapter import MAX_MISTAKE
 from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
 from paychain.load.traffic.customer import CustomerPayment, NextPayment
 from paychain.load.traffic.exchange import Got, Send, Try
@@ -44,7 +43,6 @@ from paychain.processes.files import write_atomically
 from paychain.processes.parent import Parent
 from paychain.processes.stalls import EVERY_S, StallDetector
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.pays.outcomes import shortened
 from paychain.protocol.reply import Reply
 from paychain.wire.http import WireError
 
@@ -235,10 +233,7 @@ class Scheduled(PayingUser):
             )
 
     def _note_failure(self, customer: gevent.Greenlet) -> None:
-        """Say what ended a customer: without a record of the payment nothing else would."""
-        error = customer.exception
-        what = shortened(f"{type(error).__name__}: {error}", MAX_MISTAKE)
-        self.exchanges.doubts.note(f"a customer ended with an error that nobody expected: {what}")
+        self.exchanges.doubts.note_failure(customer.exception)
 
     def _start_ns(self) -> int:
         while not self.plan.go.exists():

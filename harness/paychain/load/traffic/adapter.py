@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from paychain.load.traffic.doubts import PaymentDoubts
+from paychain.load.traffic.doubts import MAX_MISTAKE, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, minor_of, to_minor
@@ -41,7 +41,6 @@ from paychain.protocol.pays.template import PaysTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError, request_head
 
-MAX_MISTAKE = 500  # characters of what a class of the user failed with
 MAX_REQUESTS = 1_000  # of one try: more is a loop without a pause
 _encoder = msgspec.json.Encoder(decimal_format="number")
 

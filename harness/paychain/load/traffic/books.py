@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,7 @@ from paychain.payments.journal import Decision, DecisionKind
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.pays.json_path import find, parse_path, text_of
-from paychain.protocol.pays.outcomes import NO_CONTENT, json_of, read, why_not_json
+from paychain.protocol.pays.outcomes import NO_CONTENT, read, why_not_json
 from paychain.protocol.pays.requests import Values, written
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -54,9 +54,16 @@ def look(template: BooksTemplate, order: OrderPaid) -> HttpRequest:
 
 def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) -> OrderInBooks:
     """What the service's answer says of an order. One that it does not know is not paid."""
+    # The page of an error may contain anything, also what a paid order would: its status decides,
+    # unless `paid` names that status itself.
+    is_declared = _declares(template, response.status)
+    if not is_declared and (problem := _why_refused(response.status)):
+        return OrderInBooks(False, problem=problem)
+    if not is_declared and (response.status not in _SUCCESS or response.status == NO_CONTENT):
+        return OrderInBooks(False)
     reading = read(template, response, _values(template, order))
     if reading.pattern is None:
-        return OrderInBooks(False, problem=_no_entry(template, response))
+        return OrderInBooks(False, problem=_no_entry(template, response, reading.body))
     if reading.problem:
         return OrderInBooks(True, problem=reading.problem)
     has_amount = bool(template.patterns[0].amount)
@@ -64,19 +71,26 @@ def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) 
     return OrderInBooks(True, answer.amount_minor if answer is not None and has_amount else 0)
 
 
-def _no_entry(template: BooksTemplate, response: HttpResponse) -> str:
-    """Why an answer says nothing of an order; "" where it says that the order is not paid."""
-    status, pattern = response.status, template.patterns[0]
+def _declares(template: BooksTemplate, status: int) -> bool:
+    """Whether the declaration names this status as one of a paid order."""
+    return any(first <= status <= last for first, last in template.patterns[0].statuses)
+
+
+def _why_refused(status: int) -> str:
+    """Why an answer with this status says nothing of any order; "" where it says something."""
     if status >= 500 or status in _REFUSALS:
         return f"HTTP {status}"
-    if status in _REDIRECTS:
-        return f"HTTP {status}: redirects are not followed"
-    first = [step for path in pattern.where for step in parse_path(path)[:1]]
-    if status not in _SUCCESS or status == NO_CONTENT or not first:
+    return f"HTTP {status}: redirects are not followed" if status in _REDIRECTS else ""
+
+
+def _no_entry(template: BooksTemplate, response: HttpResponse, body: Any) -> str:
+    """Why an answer says nothing of an order; "" where it says that the order is not paid."""
+    first = [step for path in template.patterns[0].where for step in parse_path(path)[:1]]
+    if not first or (response.status == NO_CONTENT and not response.body):
         return ""
-    if problem := why_not_json(response):
+    if body is None and (problem := why_not_json(response)):
         return problem
-    if isinstance(json_of(response), list) and all(isinstance(step, str) for step in first):
+    if isinstance(body, list) and all(isinstance(step, str) for step in first):
         return "the answer is a list; a path into one begins with [0]"
     return ""
 

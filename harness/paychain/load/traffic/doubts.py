@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from paychain.protocol.pays.outcomes import shortened
+
+MAX_MISTAKE = 500  # characters of what a class of the user failed with
 MAX_EXAMPLES = 3  # of answers that nothing describes
 MAX_KINDS = 20  # different messages that are kept of one load process
 ENOUGH = 5  # payments that show that no other one will fit, either
@@ -49,6 +52,11 @@ class PaymentDoubts:
     def note(self, text: str) -> None:
         """The declaration does not fit an answer, or an adapter failed."""
         _count(self._wrong, text)
+
+    def note_failure(self, error: BaseException) -> None:
+        """An error ended a customer: without a record of the payment nothing else would say so."""
+        what = shortened(f"{type(error).__name__}: {error}", MAX_MISTAKE)
+        self.note(f"a customer ended with an error that nobody expected: {what}")
 
     @property
     def are_certain(self) -> bool:

@@ -89,7 +89,7 @@ class Customers:
             if isinstance(step, WaitUntil):
                 await self._clock.until(step.until_ns)
                 continue
-            task = _spawn(self._pay(plan, step.arrival, step.intended_ns, paid))
+            task = self._spawn(self._pay(plan, step.arrival, step.intended_ns, paid))
             paying[task] = None
             task.add_done_callback(paying.pop)
             if on_end is not None:
@@ -107,7 +107,7 @@ class Customers:
         paid: list[PaymentRecord] = []
         start_ns = self._clock.now_ns()
         users = [self._use(plan, purchases, user, start_ns, paid) for user in range(plan.users)]
-        await asyncio.wait([_spawn(user) for user in users])
+        await asyncio.wait([self._spawn(user) for user in users])
         return sorted(paid, key=lambda payment: payment.intended_ns)
 
     async def _use(
@@ -182,16 +182,23 @@ class Customers:
             step = exchange.receive(got, clock.now_ns())
         return step
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let a customer go on alone. What ends it unexpectedly is noted."""
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._note_failure)
+        return task
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._exchanges.doubts.note_failure(error)
+
     def _page(self, authority: str) -> HttpPool:
         """Connections to a provider's pages."""
         if authority not in self._pages:
             host, _, port = authority.rpartition(":")
             self._pages[authority] = HttpPool(host, int(port))
         return self._pages[authority]
-
-
-def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    return asyncio.get_running_loop().create_task(work)
 
 
 def _ended(on_end: Callable[[str], None], payment: str, _: asyncio.Task[None]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Any
 
 from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
@@ -19,14 +20,19 @@ from paychain.protocol.pays.addresses import Address, NoAddress, address_of, loc
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import (
     MAX_QUOTED,
-    json_of,
     pending,
     read,
     shortened,
-    unexpected,
     why_unreadable,
 )
-from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, written
+from paychain.protocol.pays.requests import (
+    Given,
+    Unfilled,
+    Values,
+    address_in,
+    page_at,
+    written,
+)
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.protocol.vendor_pages import with_query
@@ -95,20 +101,21 @@ class ByTemplate:
             self._answers_in_doubt.understood += 1
             if reading.reply is not None:
                 return reading.reply
-            return self._wait(reading.pattern, got, now_ns)
+            return self._wait(reading.pattern, self._given(got, reading.body), now_ns)
         redirect = self._redirect(got, now_ns)
         if redirect is not None:
             return redirect
         # A step before the last accepts any answer but an error.
         if not is_last and got.status < 400:
-            self._answers.append(self._given(got))
+            self._answers.append(self._given(got, reading.body))
             self._number += 1
             self._redirects = 0
             return self._request(self._template.steps[self._number], now_ns)
+        assert reading.reply is not None, "an answer that nothing describes has a reply"
         if self._pending is None:
             self._note_unexpected(got)
-            return unexpected(got)
-        step = self._look_later(unexpected(got), now_ns)
+            return reading.reply
+        step = self._look_later(reading.reply, now_ns)
         # A look may come before there is anything to see: one that is not the last proves nothing.
         if isinstance(step, Reply):
             self._note_unexpected(got)
@@ -146,9 +153,8 @@ class ByTemplate:
         request = look or self._template.steps[self._number]
         return f"{request.method} {request.path}"
 
-    def _wait(self, pattern: AnswerPattern, response: HttpResponse, now_ns: int) -> Step:
+    def _wait(self, pattern: AnswerPattern, given: Given, now_ns: int) -> Step:
         """Look again after a pause. The first pending answer has the fields of the look's path."""
-        given = self._given(response)
         # Who came back by the return page, and has nowhere else to look, looks where it says.
         if self._pending is None or (
             self._pending.look is None and self._can_ask(pattern.look, given)
@@ -176,7 +182,7 @@ class ByTemplate:
     def _request(self, request: RequestTemplate, at_ns: int) -> Step:
         try:
             http = written(request, self._values, self._attempt.span, self._answers)
-            address = address_of(http.target)
+            address = address_of(http.target, self._sent.target if self._sent is not None else "/")
         except (Unfilled, NoAddress) as error:
             text = f"{self._template.place}: {error}"
             given = f"; the answer was {shown(self._got)}" if self._got is not None else ""
@@ -185,6 +191,8 @@ class ByTemplate:
         self._page = ""
         if address.host:
             self._page = page_at(self._attempt.entry.pages, address.host)
+        # A field may hold an address as a page's link does: relative to where the customer is.
+        if address.host or address_in(request.path):
             http.target = self._target(address)
         return self._send(http, at_ns)
 
@@ -245,11 +253,12 @@ class ByTemplate:
             if has_value:
                 self._cookies[name.strip()] = value.strip()
 
-    def _given(self, response: HttpResponse) -> Given:
+    def _given(self, response: HttpResponse, body: Any) -> Given:
+        """What later requests can take from an answer, whose JSON is `body`."""
         location, sent = location_of(response), self._sent
         assert sent is not None
         with suppress(NoAddress):
             address = address_of(location, sent.target)
             if location and not page_at(self._attempt.entry.pages, address.host):
                 location = address.target
-        return Given(json_of(response), location)
+        return Given(body, location)

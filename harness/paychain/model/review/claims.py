@@ -50,9 +50,7 @@ def as_claimed(chain: Chain) -> Chain:
         name: _declaring(link) if name in theirs else _claiming(link) if link.service else link
         for name, link in chain.links.items()
     }
-    claimed = chain.model_copy(update={"links": links})
-    claimed.__dict__.pop("_hops", None)  # a copy takes over what was computed of the original
-    return claimed
+    return chain.model_copy(update={"links": links})
 
 
 def _claiming(link: Link) -> Link:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -73,16 +74,27 @@ def currency_beside(value: Any, path: Path) -> str:
     return ""
 
 
-def is_repeated(body: bytes, path: Path) -> bool:
-    """Whether a JSON text names a step of a path twice in one object."""
-    names = [step for step in path if isinstance(step, str)]
-    # To read a text a second time costs too much for every answer; a name in it seldom repeats.
-    if all(body.count(b'"%s"' % name.encode()) < 2 for name in names):
-        return False
+def first_repeated(body: bytes, fields: Iterable[str]) -> str:
+    """The first of some paths of which a JSON text names a step twice in one object; "" for none.
+
+    The text is read once more for all of them, and only where a name stands in it twice.
+    """
+    paths = {field: path for field in fields if _may_repeat(body, path := parse_path(field))}
+    if not paths:
+        return ""
     with suppress(ValueError, RecursionError):
         value = json.loads(body, object_pairs_hook=_with_repetitions)
-        return any(find(value, path[:length]) is _REPEATED for length in range(1, len(path) + 1))
-    return False
+        return next((field for field, path in paths.items() if _is_repeated(value, path)), "")
+    return ""
+
+
+def _may_repeat(body: bytes, path: Path) -> bool:
+    names = [step for step in path if isinstance(step, str)]
+    return any(body.count(b'"%s"' % name.encode()) > 1 for name in names)
+
+
+def _is_repeated(value: Any, path: Path) -> bool:
+    return any(find(value, path[:length]) is _REPEATED for length in range(1, len(path) + 1))
 
 
 def _with_repetitions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _hint(patterns: Sequence[AnswerPattern], response: HttpResponse, values: Val
         try:
             host = address_of(location_of(response)).host
         except NoAddress as error:
-            return f"its Location is no address of a page: {error}"
+            return f"its Location is not the address of a page: {error}"
         if host:
             return "customers follow redirects to the service's own pages only"
         return "customers follow only a few redirects: this may be a redirect loop"

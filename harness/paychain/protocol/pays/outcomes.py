@@ -12,7 +12,13 @@ from paychain.payments.money import minor_of, to_minor
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Answer
-from paychain.protocol.pays.json_path import currency_beside, find, is_repeated, parse_path, text_of
+from paychain.protocol.pays.json_path import (
+    currency_beside,
+    find,
+    first_repeated,
+    parse_path,
+    text_of,
+)
 from paychain.protocol.pays.placeholders import fill
 from paychain.protocol.pays.requests import Values
 from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
@@ -31,12 +37,14 @@ class Reading(msgspec.Struct, frozen=True):
     """What an answer says. `pattern`: the declared one that it agrees with, None when none does.
 
     `reply` is None for a payment that is still pending. `problem`: why the declaration does not
-    fit the answer, although the answer agrees with its pattern; "" when it does.
+    fit the answer, although the answer agrees with its pattern; "" when it does. `body`: the
+    answer's JSON, which is decoded once; None for another one.
     """
 
     pattern: AnswerPattern | None
     reply: Reply | None
     problem: str = ""
+    body: Any = None
 
 
 def json_of(response: HttpResponse) -> Any:
@@ -48,25 +56,29 @@ def json_of(response: HttpResponse) -> Any:
 
 
 def why_not_json(response: HttpResponse) -> str:
-    """Why a body is no JSON; "" when it is."""
+    """Why a body is not JSON; "" when it is."""
     if not response.body:
         return "the answer has no body"
     try:
         decoded(response.body)
     except msgspec.MsgspecError as error:
-        return f"the answer is no JSON: {str(error).removeprefix('JSON is malformed: ')}"
+        return f"the answer is not JSON: {str(error).removeprefix('JSON is malformed: ')}"
     return ""
 
 
 def matching(
-    template: PaysTemplate, response: HttpResponse, values: Values | None, *, is_last: bool = True
+    template: PaysTemplate,
+    response: HttpResponse,
+    values: Values | None,
+    body: Any,
+    *,
+    is_last: bool = True,
 ) -> AnswerPattern | None:
-    """The first pattern that an answer agrees with.
+    """The first pattern that an answer, whose JSON is `body`, agrees with.
 
     `values` are those of placeholders in a pattern; without them such a pattern matches any value.
     An answer to a step that does not pay yet (not `is_last`) is neither approved nor pending.
     """
-    body = json_of(response)
     return next(
         (
             pattern
@@ -85,21 +97,22 @@ def read(
 
     An answer that agrees with nothing proves nothing: what the service did is unknown.
     """
-    pattern = matching(template, response, values, is_last=is_last)
+    body = json_of(response)
+    pattern = matching(template, response, values, body, is_last=is_last)
     if pattern is None:
-        return Reading(None, unexpected(response))
+        return Reading(None, _unexpected(response, body), body=body)
     match pattern.outcome:
         case "pending":
-            return Reading(pattern, None)
+            return Reading(pattern, None, body=body)
         case "rejected":
-            return Reading(pattern, Reply(HopResult.REJECTED, str(response.status)))
+            reply, problem = Reply(HopResult.REJECTED, str(response.status)), ""
         case "declined":
-            code, problem = _code(pattern, response)
+            code, problem = _code(pattern, response, body)
             reply = declined(template, code, pattern.technical)
         case "approved":
-            amount_minor, problem = _amount(pattern, response, values)
+            amount_minor, problem = _amount(pattern, response, body, values)
             reply = approved(template, amount_minor)
-    return Reading(pattern, reply, problem or _ambiguity(pattern, response))
+    return Reading(pattern, reply, problem or _ambiguity(pattern, response), body)
 
 
 def approved(template: PaysTemplate, amount_minor: int) -> Reply:
@@ -120,14 +133,14 @@ def pending(template: PaysTemplate) -> Reply:
     return Reply(HopResult.UNKNOWN, IN_PROGRESS, answer, in_progress=True)
 
 
-def unexpected(response: HttpResponse) -> Reply:
+def _unexpected(response: HttpResponse, body: Any) -> Reply:
     """The reply of an answer that no pattern describes."""
     if response.status >= 400:
         return Reply(HopResult.HTTP_ERROR, str(response.status))
-    return Reply(HopResult.MALFORMED, f"{response.status} {_form(response)}".strip())
+    return Reply(HopResult.MALFORMED, f"{response.status} {_form(response, body)}".strip())
 
 
-def _form(response: HttpResponse) -> str:
+def _form(response: HttpResponse, body: Any) -> str:
     """What the body of a success is instead of an object, for reports; "" for an object."""
     if not 200 <= response.status < 300 or response.status == NO_CONTENT:
         return ""
@@ -137,9 +150,9 @@ def _form(response: HttpResponse) -> str:
         return "compressed"
     if "html" in response.headers.get("content-type", ""):
         return "HTML page"
-    if why_not_json(response):
-        return "not JSON"
-    return "" if isinstance(json_of(response), dict) else "not an object"
+    if isinstance(body, dict):
+        return ""
+    return "not JSON" if body is None and why_not_json(response) else "not an object"
 
 
 def why_unreadable(error: WireError) -> str:
@@ -212,27 +225,29 @@ def _agrees(
 def _ambiguity(pattern: AnswerPattern, response: HttpResponse) -> str:
     """What is said of an answer that has a declared field twice (RFC 8259 §4)."""
     fields = filter(None, (*pattern.where, pattern.code, pattern.amount))
-    field = next((field for field in fields if is_repeated(response.body, parse_path(field))), "")
+    field = first_repeated(response.body, fields)
     if not field:
         return ""
     twice = f"{pattern.outcome} answers have '{field}' more than once"
     return f"{twice}, and readers differ in which one they take"
 
 
-def _code(pattern: AnswerPattern, response: HttpResponse) -> tuple[str, str]:
+def _code(pattern: AnswerPattern, response: HttpResponse, body: Any) -> tuple[str, str]:
     if not pattern.code:
         return "", ""
-    found = find(json_of(response), parse_path(pattern.code))
+    found = find(body, parse_path(pattern.code))
     if found is None or isinstance(found, dict | list):
         return "", f"declined answers have no code at '{pattern.code}': {quoted(response)}"
     return text_of(found), ""
 
 
-def _amount(pattern: AnswerPattern, response: HttpResponse, values: Values) -> tuple[int, str]:
+def _amount(
+    pattern: AnswerPattern, response: HttpResponse, body: Any, values: Values
+) -> tuple[int, str]:
     """The approved amount in minor units, 0 with the reason when the answer does not have it."""
     if not pattern.amount:
         return values.request.amount_minor, ""
-    body, path, currency = json_of(response), parse_path(pattern.amount), values.request.currency
+    path, currency = parse_path(pattern.amount), values.request.currency
     found = find(body, path)
     if found is None:
         return 0, f"approved answers have no amount at '{pattern.amount}': {quoted(response)}"
