@@ -15,7 +15,7 @@ from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.native import Native
 from paychain.protocol.envelope import CALLER_HEADER, TRACE_HEADER
 from paychain.protocol.message import Answer, Error, ErrorKind, Event, PaymentRequest
-from paychain.protocol.pays.outcomes import matching
+from paychain.protocol.pays.outcomes import json_of, matching
 from paychain.protocol.pays.requests import BAGGAGE_HEADER
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.protocol.reply import Reply
@@ -94,7 +94,7 @@ class Relayed:
         """
         headers = _passed_on(response.headers)
         passed = HttpResponse(response.status, response.body, headers)
-        pattern = matching(self._template, response, None)
+        pattern = matching(self._template, response, None, json_of(response))
         kind = pattern.outcome if pattern is not None else ""
         match kind:
             case "approved":
