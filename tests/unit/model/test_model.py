@@ -429,7 +429,7 @@ def test_a_value_that_is_the_whole_file_is_not_repeated(tmp_path: Path) -> None:
     (line,) = mistakes(tmp_path, f"{CHAIN}deadline: {'9' * 100_000}\n")
     assert len(line) < 5_000
     assert "'9999" in line
-    assert "999' has no unit; write 9" in line
+    assert "999…' has no unit; write 9" in line
 
 
 def test_an_unknown_name_suggests_a_known_one() -> None:

@@ -123,7 +123,7 @@ links:
   gateway: {role: gateway, calls: {authorise: {to: issuer, on_unknown: reverse}}}
   issuer: {role: issuer}
 """
-ASKS = ["customer: c.yaml:1: set customer.retry: {after: 1700ms}"]
+ASKS = ["customer: c.yaml:1: set customer.retry: {after: 3500ms}"]
 
 
 @pytest.mark.parametrize(
