@@ -205,8 +205,14 @@ def main(words: Sequence[str] = ()) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     if not options.table:
         # In the background of a script Ctrl-C is ignored, and a request to end comes by TERM.
+        stops: list[int] = []
+
+        def stop(number: int, _frame: object) -> None:
+            stops.append(number)
+            raise KeyboardInterrupt
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, stop)
         # The examples' chains start their services by name, from this environment.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         os.environ.setdefault("npm_config_cache", str(CACHE / "npm"))
@@ -227,6 +233,8 @@ def main(words: Sequence[str] = ()) -> None:
                     with log.open("a") as file:
                         file.write(json.dumps(line) + "\n")
                     print(json.dumps(line), flush=True)
+                    if stops:  # a search that has found enough keeps it when it is stopped
+                        break
     print("\n".join(table(lines)))
 
 
