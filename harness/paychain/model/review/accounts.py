@@ -82,13 +82,39 @@ def query_too_early(chain: Chain) -> Iterator[Weakness]:
         )
 
 
-def answer_in_time(chain: Chain, clearing: str, limit_s: float) -> Edit | None:
-    """How a clearing answers within a limit, or closer to it; None if its call gets no shorter.
+def longest_transfer_s(chain: Chain, link: str) -> float | None:
+    """How long a link may wait for its transfer on its rail; None where no limit applies."""
+    rail = chain.rail
+    if rail is None:
+        return None
+    return {"bank": rail.payer_learns, "clearing": rail.clearing_rejects}.get(
+        chain.links[link].role
+    )
 
-    Its timeout is never less than what the rail gives the payee's bank.
+
+def answer_in_time(chain: Chain, link: str) -> Edit | None:
+    """How the target of a transfer answers as early as its rail wants it to, or closer to that.
+
+    None if it cannot by a single change.
     """
-    rail, call = chain.rail, chain.links[clearing].calls.get("transfer")
-    if rail is None or call is None:
+    rail, declared = chain.rail, chain.links[link]
+    if rail is None:
+        return None
+    if declared.role == "clearing":
+        return _reject_in_time(chain, link, rail)
+    takes = declared.answers_in
+    if takes.median > rail.payee_answers or takes.p99 <= rail.payee_answers:
+        return None  # a p99 below the median would be a mistake
+    return Edit(("links", link, "answers_in", "p99"), duration_text(rail.payee_answers))
+
+
+def _reject_in_time(chain: Chain, clearing: str, rail: RailLimits) -> Edit | None:
+    """How a clearing answers before the payer's bank gives up, or closer to that.
+
+    None if its call gets no shorter: its timeout is never less than what the payee's bank has.
+    """
+    call = chain.links[clearing].calls.get("transfer")
+    if call is None:
         return None
     at: KeyPath = ("links", clearing, "calls", "transfer")
     changes: list[tuple[Edit, Call]] = []
@@ -107,7 +133,7 @@ def answer_in_time(chain: Chain, clearing: str, limit_s: float) -> Edit | None:
     def beyond_s(changed: Call) -> float:
         link = chain.links[clearing].model_copy(update={"calls": {"transfer": changed}})
         other = chain.model_copy(update={"links": {**chain.links, clearing: link}})
-        return max(longest_work_s(other, clearing) - limit_s, 0.0)
+        return max(longest_work_s(other, clearing) - rail.payer_learns, 0.0)
 
     # The first of those that are enough; if none is, the one that brings most.
     return min(changes, key=lambda change: beyond_s(change[1]), default=(None, call))[0]
@@ -143,9 +169,8 @@ def _payee_answers(chain: Chain, name: str, rail: RailLimits) -> Iterator[Weakne
     key: KeyPath = ("links", name, "answers_in", "p99")
     what = f"{name} takes up to {_s(takes.p99)} to answer, and has {_s(rail.payee_answers)} on "
     found = _missed(key, f"link {name}", what + rail.title, rail.payee_answers)
-    if takes.median > rail.payee_answers:  # a shorter p99 alone would be a mistake
-        found = replace(found, remedy=accept("rail_limit_missed", f"link {name}"))
-    yield found
+    remedy = answer_in_time(chain, name) or accept("rail_limit_missed", f"link {name}")
+    yield replace(found, remedy=remedy)
 
 
 def _payer_learns(name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:

@@ -15,7 +15,7 @@ from paychain.model.ledger_checks import finality_s, transfer_s
 from paychain.model.named_calls import operation_of
 from paychain.model.operations import TRANSFERS
 from paychain.model.policy import Budget, Call
-from paychain.model.review.accounts import answer_in_time
+from paychain.model.review.accounts import answer_in_time, longest_transfer_s
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.paths import (
@@ -49,7 +49,9 @@ def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
                 continue
             where, needs = f"{link}.{operation}", _s(works_s[target])
             longer = (
-                "" if _is_too_long(chain, operation, works_s[target]) else f"set it above {needs}, "
+                ""
+                if _is_too_long(chain, link, operation, works_s[target])
+                else f"set it above {needs}, "
             )
             yield Weakness(
                 kind="timeout_inversion",
@@ -58,29 +60,26 @@ def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
                 what=f"{where} waits {_s(call.timeout)}, but {target} may take {needs} before it "
                 f"{end}",
                 hint=f"{longer}shorten the timeouts of {target}, or set propagate_deadline: true",
-                remedy=_enough_time(chain, link, operation, works_s[target]),
+                remedy=_enough_time(chain, link, operation, target, works_s[target]),
             )
 
 
-def _enough_time(chain: Chain, link: str, operation: str, needs_s: float) -> Edit:
+def _enough_time(chain: Chain, link: str, operation: str, target: str, needs_s: float) -> Edit:
     """A timeout that is long enough; `forwards_to` waits as long as the customer does.
 
-    Where the rail permits no timeout that long, the clearing has to answer earlier.
+    Where the rail permits no timeout that long, the target has to answer earlier.
     """
-    if chain.rail is not None and _is_too_long(chain, operation, needs_s):
-        clearing = chain.links[link].calls[operation].to
-        return answer_in_time(chain, clearing, chain.rail.payer_learns) or accept(
-            "timeout_inversion", f"{link}.{operation}"
-        )
+    if _is_too_long(chain, link, operation, needs_s):
+        return answer_in_time(chain, target) or accept("timeout_inversion", f"{link}.{operation}")
     if operation in chain.links[link].calls:
         return Edit(_key(chain, link, operation, "timeout"), duration_text(needs_s))
     return Edit(("deadline",), duration_text(needs_s))
 
 
-def _is_too_long(chain: Chain, operation: str, timeout_s: float) -> bool:
-    """Whether a payer's bank that waits so long would learn the outcome later than it has to."""
-    rail = chain.rail
-    return rail is not None and operation in TRANSFERS and timeout_s > rail.payer_learns
+def _is_too_long(chain: Chain, link: str, operation: str, timeout_s: float) -> bool:
+    """Whether a link that waits so long for a transfer would miss a limit of its rail."""
+    limit_s = longest_transfer_s(chain, link) if operation in TRANSFERS else None
+    return limit_s is not None and timeout_s > limit_s
 
 
 def deadline_too_short(chain: Chain) -> Iterator[Weakness]:
