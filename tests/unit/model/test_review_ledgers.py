@@ -117,3 +117,48 @@ def test_nodes_at_other_providers_are_asked_before_those_at_the_same_one(tmp_pat
     assert hot.remedy is not None
     assert hot.remedy.key == "links.hot.calls.read.quorum"
     assert hot.remedy.value == "{with: [fourth, fifth], agree: 2}"
+
+
+def test_a_remedy_asks_no_node_that_only_customers_chose(tmp_path: Path) -> None:
+    deposits = """\
+chain: shop
+currency: USDC
+deadline: 30s
+entry: customers
+links:
+  customers:
+    role: depositor
+    outbox: disk
+    calls:
+      transfer: {to: public, timeout: 2s, on_unknown: resend}
+      read: {to: public, timeout: 2s}
+      forward: {to: shop, timeout: 9s}
+  shop:
+    role: exchange
+    outbox: disk
+    credits: {after: 4}
+    calls: {scan: {to: node, timeout: 2s}, read: {to: node, timeout: 2s}}
+  public:
+    role: node
+    calls: &all {transfer: {to: base}, read: {to: base}, scan: {to: base}}
+  node: {role: node, calls: *all}
+  second: {role: node, calls: *all}
+  base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
+"""
+    fallback = deposits.replace("2s}}\n  public", "2s, fallback: [{to: second}]}}\n  public")
+    alone = deposits.replace("  second: {role: node, calls: *all}\n", "")
+    for text, remedy in (
+        (fallback, ("links.shop.calls.scan.quorum", "{with: [second], agree: 2}")),
+        (
+            alone,
+            ("accepts", "{finding: one_node_believed, at: shop.scan, because: …}"),
+        ),
+    ):
+        found = {
+            each.at: each.remedy
+            for each in reviewed(tmp_path, text)
+            if each.kind == "one_node_believed"
+        }
+        scan = found["shop.scan"]
+        assert scan is not None
+        assert (scan.key, scan.value) == remedy

@@ -153,12 +153,12 @@ def of_nodes(scan: str, **providers: str) -> list[Edit]:
         f"  {name}: {{<<: *node, provider: {provider}}}\n" for name, provider in providers.items()
     )
     known = "".join(f"  {each}: {{kind: cloud}}\n" for each in {*providers.values(), also} - {""})
-    # A node that nobody asks is a mistake: these are the customers'.
+    # A node that nobody asks is a mistake, and one that only customers ask is no remedy.
     asked = f"quorum: {{with: [{', '.join(providers)}], agree: 1}}"
     changed = [
         (
-            "read: {to: node, timeout: 2s}\n      forward",
-            f"read: {{to: node, {asked}}}\n      forward",
+            "on_unknown: resend}, read: {to: node, timeout: 2s}}",
+            f"on_unknown: resend}}, read: {{to: node, {asked}}}}}",
         ),
         ("scan: {to: node, timeout: 2s}", f"scan: {scan}"),
         ("entry: customers\n", f"providers:\n{known}entry: customers\n"),

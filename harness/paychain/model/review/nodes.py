@@ -125,7 +125,7 @@ def _reaches(pick: Pick, there: Sequence[str]) -> bool:
 
 
 def _more_nodes(chain: Chain, look: _Look) -> Edit:
-    """The nodes that it knows and others of the chain, and more than half of them agree."""
+    """The nodes that it knows and others that the chain asks; more than half of them agree."""
     if look.is_of_template:
         pick = look.call.pick
         assert pick is not None
@@ -173,10 +173,9 @@ def _chosen(chain: Chain, look: _Look, first: Sequence[str], size: int) -> list[
     of_template = chain.nodes.all_names if chain.nodes is not None else ()
     others = [
         name
-        for name, link in chain.links.items()
-        if link.role == "node"
-        and look.declared.operation in link.calls
-        and not link.lies
+        for name in _known(chain)
+        if look.declared.operation in chain.links[name].calls
+        and not chain.links[name].lies
         and name not in (*nodes, *of_template)
     ]
     while others and len(nodes) < size:
@@ -189,3 +188,14 @@ def _chosen(chain: Chain, look: _Look, first: Sequence[str], size: int) -> list[
         nodes.append(min(others, key=rank))
         others.remove(nodes[-1])
     return nodes
+
+
+def _known(chain: Chain) -> list[str]:
+    """The nodes that the chain itself asks: a customer may choose any, also one that deceives."""
+    asked = {
+        callee
+        for name, link in chain.links.items()
+        if link.role not in _NOT_OURS
+        for callee in chain.callees_of(name)
+    }
+    return [name for name, link in chain.links.items() if link.role == "node" and name in asked]
