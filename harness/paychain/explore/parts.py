@@ -19,7 +19,7 @@ from paychain.payments.errors import UserError
 from paychain.processes.files import make_folder, write_atomically
 from paychain.processes.part import Part, missing
 
-SCHEMA = "paychain/explore-part/v1"
+SCHEMA = "paychain/explore-part/v2"
 MAX_BYTES = 16_000_000
 PARTS_APART = SEEDS_APART * 4_096  # jobs of one part never use the seeds of another's
 
@@ -45,7 +45,7 @@ class LiveCounts(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]  # what a reader must know of how the part went
 
 
-class ExplorePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExplorePart(msgspec.Struct, frozen=True, kw_only=True):
     """What one part searched and found. `search`: its specification, the same for all parts."""
 
     schema: str = SCHEMA
@@ -58,6 +58,13 @@ class ExplorePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     schedules: int = 0  # in virtual time
     virtual_s: float = 0.0
     live: LiveCounts | None = None  # on a running chain
+
+
+class _Versioned(msgspec.Struct):
+    """What a part of any version has. The first version did not write its schema."""
+
+    part: str
+    schema: str = ""
 
 
 class Merged(NamedTuple):
@@ -138,9 +145,12 @@ def keep_part(part: ExplorePart, folder: Path) -> Path:
 def read_part(path: Path) -> ExplorePart:
     """The part in a file. Raises UserError when there is none."""
     try:
-        part = msgspec.json.decode(read_bounded(path, MAX_BYTES), type=ExplorePart)
-        if part.schema == SCHEMA and all(_FILE.fullmatch(found.file) for found in part.found):
-            return part
+        data = read_bounded(path, MAX_BYTES)
+        # First of all: what else is there may have another form in another version.
+        if msgspec.json.decode(data, type=_Versioned).schema == SCHEMA:
+            part = msgspec.json.decode(data, type=ExplorePart)
+            if all(_FILE.fullmatch(found.file) for found in part.found):
+                return part
     except FileNotFoundError:
         raise UserError(f"no such file or folder: {path}", hint=_HINT) from None
     except (OSError, UserError, msgspec.MsgspecError) as error:

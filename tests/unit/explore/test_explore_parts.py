@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from paychain.explore.parts import ExplorePart, PartFinding, merge_parts
+from paychain.explore.parts import SCHEMA, ExplorePart, PartFinding, keep_part, merge_parts
 from paychain.payments.errors import UserError
 from tests.support.chains import shop
 from tests.support.cli import invoked
@@ -57,6 +57,31 @@ def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> No
         other.write_bytes(wrong)
         with pytest.raises(UserError, match="is not a part of a search"):
             merge_parts([first, other], tmp_path)
+
+
+@pytest.mark.parametrize("schema", [{}, {"schema": "paychain/explore-part/v1"}])
+def test_a_part_of_another_version_is_named_as_such(tmp_path: Path, schema: dict[str, str]) -> None:
+    found = {"rule": "no_double_charge", "size": [1, False, 5, ""]}
+    first = {
+        **schema,
+        "part": "1/2",
+        "chain": "shop",
+        "search": {},
+        "schedules": 50,
+        "virtual_s": 10.0,
+        "took_s": 1.0,
+        "was_interrupted": False,
+        "found": [{**found, "lines": ["x"], "file": "shop.yaml", "text": "x"}],
+    }
+    path = tmp_path / "1.json"
+    for content in (first, {**first, "found": []}):  # the latter has the form of today
+        path.write_bytes(msgspec.json.encode(content))
+        with pytest.raises(UserError, match="that this version can read"):
+            merge_parts([path], tmp_path)
+
+
+def test_a_part_says_which_version_wrote_it(tmp_path: Path) -> None:
+    assert msgspec.json.decode(keep_part(part(1), tmp_path).read_bytes())["schema"] == SCHEMA
 
 
 @pytest.mark.slow
