@@ -162,3 +162,20 @@ links:
         scan = found["shop.scan"]
         assert scan is not None
         assert (scan.key, scan.value) == remedy
+
+
+def test_a_quorum_that_two_providers_have_is_found_once_and_names_both(tmp_path: Path) -> None:
+    known = "providers: {x: {kind: cloud}, y: {kind: service}, z: {kind: cloud}}\n"
+    text = WALLETS.replace("entry: desk\n", f"{known}entry: desk\n")
+    for name, providers in (("second", "[x, y]"), ("third", "[x, y, z]")):
+        text = text.replace(
+            f"{name}: {{role: node,", f"{name}: {{role: node, providers: {providers},"
+        )
+    found = [each for each in reviewed(tmp_path, text) if each.kind == "quorum_at_one_provider"]
+    assert {each.at for each in found} == {"hot.read", "cold.read"}
+    assert len(found) == 2
+    for each in found:
+        assert each.what == (
+            f"{each.at} believes what 2 nodes report, and x has so many of those that it asks: "
+            "second, third, and y has so many of those that it asks: second, third"
+        )

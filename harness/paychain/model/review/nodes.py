@@ -61,19 +61,26 @@ def one_node_believed(chain: Chain) -> Iterator[Weakness]:
 def quorum_at_one_provider(chain: Chain) -> Iterator[Weakness]:
     """Quorums that the nodes of one provider can always reach alone."""
     for look, pick in _quorums(chain):
-        for provider in chain.providers:
-            there = _at(chain, provider, pick.of)
-            if not _reaches(pick, there):
-                continue
-            yield Weakness(
-                kind="quorum_at_one_provider",
-                path=look.declared.path,
-                subject=look.declared.subject,
-                what=f"{look.declared.subject} believes what {pick.agree} nodes report, and "
-                f"{provider} has so many of those that it asks: {', '.join(there)}",
-                hint="ask nodes of other providers",
-                remedy=_spread(chain, look, (look.call.to,), len(pick.of)),
-            )
+        # One finding for all of them: the remedy is the same.
+        enough = {
+            provider: ", ".join(there)
+            for provider in chain.providers
+            if _reaches(pick, there := _at(chain, provider, pick.of))
+        }
+        if not enough:
+            continue
+        have = (
+            f"{each} has so many of those that it asks: {there}" for each, there in enough.items()
+        )
+        yield Weakness(
+            kind="quorum_at_one_provider",
+            path=look.declared.path,
+            subject=look.declared.subject,
+            what=f"{look.declared.subject} believes what {pick.agree} nodes report, and "
+            + ", and ".join(have),
+            hint="ask nodes of other providers",
+            remedy=_spread(chain, look, (look.call.to,), len(pick.of)),
+        )
 
 
 def quorum_lost_with_provider(chain: Chain) -> Iterator[Weakness]:
