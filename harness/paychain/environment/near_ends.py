@@ -11,7 +11,8 @@ from paychain.engine.proxies import Proxies
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.services import OwnServices
 from paychain.environment.remote.remote import Remote
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
+from paychain.model.hop import Hop
 from paychain.model.operations import CUSTOMER
 from paychain.model.own_services import is_mock, observed_hops
 from paychain.processes.loopback import LOOPBACK, is_loopback

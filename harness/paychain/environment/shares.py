@@ -12,8 +12,9 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
 from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES
+from paychain.model.hop import Hop
 from paychain.model.own_services import observed_hops
 from paychain.model.policy import Call
 

@@ -21,6 +21,7 @@ from paychain.model.dialects import Spoken
 from paychain.model.disputes import DISPUTE, reporters_of
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
+from paychain.model.hop import Hop
 from paychain.model.idempotency import Idempotency, IdempotencyModel
 from paychain.model.identity import Identity
 from paychain.model.lifecycle import (
@@ -187,23 +188,6 @@ class Link(LedgerSettings, AccountSettings, Identity):
         if self.dialect.is_vendors and call is not None and not call.declares("on_unknown"):
             self.calls["authorise"] = call.with_default("on_unknown", "reverse")
         return self
-
-
-class Hop(Declared):
-    """One (caller, operation, callee) of a chain; the fault engine has a proxy for each."""
-
-    caller: str
-    operation: str
-    callee: str
-
-    @property
-    def name(self) -> str:
-        """The proxy's name: URL-safe and readable."""
-        return f"{self.caller}.{self.operation}.{self.callee}"
-
-    def __str__(self) -> str:
-        """As an experiment names it: `gateway -> processor-a (authorise)`."""
-        return f"{self.caller} -> {self.callee} ({self.operation})"
 
 
 class Chain(Declared):

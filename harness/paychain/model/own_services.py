@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
 from paychain.model.disputes import DISPUTE
+from paychain.model.hop import Hop
 
 _ALL = ("authorise", "capture", "void", "refund", "query")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
+from paychain.model.hop import Hop
 
 # What runs in a link knows spots, and no declared fault.
 if TYPE_CHECKING:

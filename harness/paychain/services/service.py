@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable
 
 from paychain.faults.kind import StateFaultKind
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
 from paychain.model.disputes import DISPUTE
+from paychain.model.hop import Hop
 from paychain.payments.journal import DecisionKind
 from paychain.protocol.dialect import Asks, Signs
 from paychain.protocol.dialects import DIALECTS

@@ -24,7 +24,7 @@ from paychain.analysis.measures.own_policies import (
 )
 from paychain.analysis.store.queries import approved_with, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
-from paychain.model.chain import Hop
+from paychain.model.hop import Hop
 from paychain.model.links_behind import behind
 from paychain.model.operations import MONEY
 from paychain.model.own_services import observed_hops

@@ -23,7 +23,8 @@ from paychain.environment.run_prefix import PLAIN_PREFIX
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
+from paychain.model.hop import Hop
 from paychain.model.own_services import is_mock, observed_hops
 from paychain.payments.attribution import Expected
 from paychain.payments.errors import UserError

@@ -29,7 +29,8 @@ from paychain.environment.own.variables import (
     variables,
     webhook_secrets,
 )
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
+from paychain.model.hop import Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
 from paychain.payments.errors import without_passwords

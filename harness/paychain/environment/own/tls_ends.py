@@ -14,7 +14,8 @@ import msgspec
 
 from paychain.environment.own.variables import Address
 from paychain.environment.tls.plan import COMMAND, NearEnd, NearEndsPlan, NearEndsReady
-from paychain.model.chain import Chain, Hop
+from paychain.model.chain import Chain
+from paychain.model.hop import Hop
 from paychain.processes.children import Children
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
