@@ -6,7 +6,6 @@ it, is the link's, as with our own dialect.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace as with_changes
@@ -47,6 +46,7 @@ from paychain.services.attribution import Attribution
 from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
 from paychain.services.request_work import OnWork
+from paychain.services.timers import Timers
 from paychain.services.transport import HEALTH, Listener
 from paychain.services.vendor_change import ApiChange, Overlaps
 from paychain.services.vendor_declared import idempotency_of
@@ -121,7 +121,7 @@ class VendorFront:
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
-        self._timers: dict[asyncio.TimerHandle, None] = {}
+        self._timers = Timers(context)
         self.begin()
         self._working: dict[int, _Call] = {}
         self._requests = 0
@@ -129,7 +129,7 @@ class VendorFront:
 
     def begin(self) -> None:
         """Know no object and no key."""
-        self._cancel_timers()
+        self._timers.cancel()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = BoundedDict(MAX_STORED)
         self.overlaps = Overlaps()
@@ -137,7 +137,7 @@ class VendorFront:
 
     def now_s(self) -> int:
         """Seconds since 1970."""
-        return (self.context.wall_epoch_ns + self.context.now_ns()) // 1_000_000_000
+        return self._timers.now_s()
 
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""
@@ -149,20 +149,7 @@ class VendorFront:
 
     def at(self, at_s: int, then: Callable[[], None]) -> None:
         """Do something at a time of `now_s`, unless the link stops or forgets all before."""
-
-        def due() -> None:
-            del self._timers[timer]
-            then()
-
-        left_ns = at_s * 1_000_000_000 - self.context.wall_epoch_ns - self.context.now_ns()
-        # A microsecond more: rounding must not make it too early.
-        timer = asyncio.get_running_loop().call_later(max(0, left_ns) / 1e9 + 1e-6, due)
-        self._timers[timer] = None
-
-    def _cancel_timers(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.at(at_s, then)
 
     def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """The vendor's names for the webhooks that report an outcome of a request."""
@@ -184,7 +171,7 @@ class VendorFront:
 
     async def stop(self) -> None:
         """Stop listening; a run that waits for requests in progress has drained the link before."""
-        self._cancel_timers()
+        self._timers.cancel()
         await self._server.stop(0.0)
 
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:
