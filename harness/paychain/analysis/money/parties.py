@@ -88,6 +88,7 @@ class Parties:
         merchants = links_that(lambda role: role.party == "merchant")
         calls = {name: chain.links[name].calls.get("authorise") for name in merchants}
         closed, own_closed = _closed(chain), _own_closed(chain)
+        prices = {name: link.price for name, link in chain.links.items() if link.price is not None}
         return cls(
             settling=settling,
             merchants=merchants,
@@ -103,13 +104,7 @@ class Parties:
                 if chain.links[name].partial_approvals or chain.links[name].service
             },
             presented_to=links_that(lambda role: role.party == "scheme") or settling,
-            stand_in={
-                name: step.stand_in
-                for name, link in chain.links.items()
-                for call in link.calls.values()
-                for step in call.fallback
-                if isinstance(step, StandIn)
-            },
+            stand_in=_stand_ins(chain),
             limits=_limits(chain),
             overcapture={name: overcapture(chain, name) or 0.0 for name in chain.links},
             tenders={name: call for name, call in calls.items() if call and call.tenders},
@@ -127,20 +122,16 @@ class Parties:
                 if link.funding is not None
             },
             scale=chain.scale,
-            price_ages={
-                name: int(link.price.max_age * 1e9)
-                for name, link in chain.links.items()
-                if link.price is not None
-            },
+            price_ages={name: int(price.max_age * 1e9) for name, price in prices.items()},
             quote_times={
-                name: int(link.price.holds_for * 1e9)
-                for name, link in chain.links.items()
-                if link.price is not None and link.price.holds_for is not None
+                name: int(price.holds_for * 1e9)
+                for name, price in prices.items()
+                if price.holds_for is not None
             },
             price_bounds={
                 name: (int(bounds.lowest * PRICE_UNIT), int(bounds.highest * PRICE_UNIT))
-                for name, link in chain.links.items()
-                if link.price is not None and (bounds := link.price.bounds) is not None
+                for name, price in prices.items()
+                if (bounds := price.bounds) is not None
             },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
@@ -166,6 +157,17 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
     if chain.rail is not None:
         found |= {"banks", "reports"}
     return frozenset(found)
+
+
+def _stand_ins(chain: Chain) -> dict[str, StandInLimits]:
+    """The limits of every link that may approve alone."""
+    return {
+        name: step.stand_in
+        for name, link in chain.links.items()
+        for call in link.calls.values()
+        for step in call.fallback
+        if isinstance(step, StandIn)
+    }
 
 
 def _closed(chain: Chain) -> dict[str, dict[str, str]]:
