@@ -171,6 +171,43 @@ def test_an_authenticated_payment_is_refused_once_its_card_has_paid_another() ->
     assert len(on_stripe(scenario).booked()) == 2
 
 
+@pytest.mark.parametrize("gone", ["card", "customer"])
+def test_a_capture_keeps_no_card_that_was_detached_since(gone: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        saved = {"payment_method": card, "customer": customer}
+        held = await links.pay(1, capture_method="manual", **saved, **SAVES)
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == customer
+        if gone == "card":
+            assert (await links.post(f"payment_methods/{card}/detach")).status == 200
+        else:
+            assert (await links.ask("DELETE", f"/v1/customers/{customer}")).status == 200
+        captured = await links.post(f"payment_intents/{held['id']}/capture")
+        assert captured["status"] == "succeeded"
+        await asyncio.sleep(0.5)
+        assert (await links.get(f"payment_methods/{card}"))["customer"] is None
+        refused = await links.pay(2, off_session="true", payment_method=card)
+        assert (refused.status, USED in refused.error["message"]) == (400, True)
+
+    on_stripe(scenario)
+
+
+def test_a_card_is_not_kept_for_a_customer_who_was_deleted_before_the_outcome() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        links.inject("stuck_pending")
+        pending = await links.pay(1, payment_method=card, customer=customer, **SAVES)
+        links.heal("stuck_pending")
+        assert (await links.ask("DELETE", f"/v1/customers/{customer}")).status == 200
+        await asyncio.sleep(2.0)
+        assert (await links.get(f"payment_intents/{pending['id']}"))["status"] == "succeeded"
+        assert (await links.get(f"payment_methods/{card}"))["customer"] is None
+        refused = await links.pay(2, payment_method=card)
+        assert (refused.status, USED in refused.error["message"]) == (400, True)
+
+    on_stripe(scenario)
+
+
 @pytest.mark.parametrize("psp", ["idempotency: none", ""])
 def test_a_link_without_keys_executes_a_repeat_with_a_card_that_is_used(psp: str) -> None:
     async def scenario(links: StripeLinks) -> None:
