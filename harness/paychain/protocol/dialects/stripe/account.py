@@ -212,15 +212,15 @@ class Account:
         raise invalid(USED)
 
     def check_can_be_kept(
-        self, method: Method, customer: str, intent: Intent | None = None
+        self, method: Method, customer: str = "", intent: Intent | None = None
     ) -> None:
-        """Raises Invalid for a method that cannot be kept for a customer.
+        """Raises Invalid for a method that cannot be kept for a customer, "" for a new one.
 
         It may not be used again, except by the intent it paid; it is another customer's; or the
         customer was deleted meanwhile.
         """
         self.check_usable(method, intent)
-        if customer not in self.customers:
+        if customer and customer not in self.customers:
             raise self._no_customer(customer)
         if method.customer not in ("", customer):
             raise invalid(ATTACHED, code="payment_method_unexpected_state", param="payment_method")
