@@ -42,7 +42,9 @@ async def confirmed(links: StripeLinks, intent: Any, **fields: str) -> Shown:
 
 async def authenticated(links: StripeLinks, intent: Shown) -> tuple[int, str]:
     """The customer authenticates on the bank's page: its status, and where it sends them."""
-    url = intent["next_action"]["redirect_to_url"]["url"]
+    action = intent["next_action"]
+    is_sent = action["type"] == "redirect_to_url"
+    url = action["redirect_to_url"]["url"] if is_sent else action["use_stripe_sdk"]["stripe_js"]
     path = "/" + url.partition("//")[2].partition("/")[2]
     seen = await links.pool.request("GET", path, b"", headers={}, timeout_s=5.0)
     return seen.status, seen.headers.get("location", "")
@@ -163,22 +165,30 @@ def test_an_intent_is_not_paid_with_a_card_that_was_detached_meanwhile() -> None
     assert on_stripe(scenario).booked() == []
 
 
-def test_an_authenticated_payment_is_refused_once_its_card_has_paid_another() -> None:
+@pytest.mark.parametrize("back", [BACK, ""])
+def test_an_authenticated_payment_fails_once_its_card_has_paid_another(back: str) -> None:
     async def scenario(links: StripeLinks) -> None:
-        made = await links.post(
-            "payment_methods", {"type": "card", "card[number]": "4000002760003184"}
-        )
-        back = "http://shop.example/back"
-        waiting = [
-            await links.pay(number, payment_method=made["id"], return_url=back) for number in (1, 2)
-        ]
-        for intent, status in zip(waiting, (303, 400), strict=True):
-            url = intent["next_action"]["redirect_to_url"]["url"]
-            path = "/" + url.partition("//")[2].partition("/")[2]
-            seen = await links.pool.request("GET", path, b"", headers={}, timeout_s=5.0)
-            assert seen.status == status
+        made = await links.post("payment_methods", {"type": "card", "card[number]": ASKS})
+        card = {"payment_method": made["id"], "return_url": BACK}
+        first = await links.pay(1, **card)
+        second = await links.pay(2, **card | {"return_url": back})
+        status, location = await authenticated(links, first)
+        assert (status, location.endswith("redirect_status=succeeded")) == (303, True)
+        # The customer is not left at the bank: the shop that gave an address has them back.
+        status, location = await authenticated(links, second)
+        assert status == (303 if back else 200)
+        assert location.endswith("redirect_status=failed" if back else "")
+        failed = await links.get(f"payment_intents/{second['id']}")
+        assert (failed["status"], failed["payment_method"]) == ("requires_payment_method", None)
+        assert USED in failed["last_payment_error"]["message"]
+        assert failed["last_payment_error"]["payment_method"]["id"] == made["id"]
+        paid = await confirmed(links, second["id"], payment_method="pm_card_visa")
+        assert paid["status"] == "succeeded"
 
-    assert len(on_stripe(scenario).booked()) == 2
+    links = on_stripe(scenario)
+    assert len(links.booked()) == 4  # two payments, each authorised and captured
+    types = [event["type"] for event in links.events]
+    assert types.count("payment_intent.payment_failed") == 1
 
 
 @pytest.mark.parametrize("gone", ["card", "customer"])
