@@ -266,6 +266,22 @@ def test_a_new_customer_gets_no_card_of_another() -> None:
     on_stripe(scenario)
 
 
+def test_of_two_customers_at_once_one_gets_a_card() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        customers = [await new_customer(links) for _ in range(2)]
+        links.inject("slow_answer", delay="300ms")
+        path = f"payment_methods/{card}/attach"
+        wanted = [links.post(path, {"customer": customer}) for customer in customers]
+        seen = await asyncio.gather(*wanted)
+        links.heal("slow_answer")
+        assert sorted(each.status for each in seen) == [200, 400]
+        [attached] = [each["customer"] for each in seen if each.status == 200]
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == attached
+
+    on_stripe(scenario)
+
+
 def test_of_two_new_customers_at_once_one_gets_a_card() -> None:
     async def scenario(links: StripeLinks) -> None:
         card = await new_card(links)
