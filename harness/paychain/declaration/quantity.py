@@ -125,7 +125,8 @@ def _percent(value: Any, *, wholes: int) -> str:
     meant += [bare * 100] if is_part else []
     if not 0 < bare <= wholes * 100:
         return ", such as 50%"
-    return f": {' or '.join(f'{percent.normalize():f}%' for percent in meant)}"
+    readings = [_cut(f"{percent.normalize():f}") for percent in meant]
+    return f": {' or '.join(f'{reading}%' for reading in readings)}"
 
 
 def part_of_whole(value: Any) -> float:

@@ -79,8 +79,9 @@ def fetch(wanted: Release, kind: str, mirror: str, into: Path) -> Path:
             hint=f"there are: {', '.join(wanted.digests)}; the embedded engine runs everywhere",
         )
     target = into / PROGRAM
-    if target.exists():
-        if sha256(target) == digest:
+    # Unlike Path.exists, which raises for a name that is too long and overlooks a dangling link.
+    if os.path.lexists(target):
+        if _is_published(target, digest):
             target.chmod(0o755)
             return target
         raise UserError(
@@ -95,15 +96,23 @@ def fetch(wanted: Release, kind: str, mirror: str, into: Path) -> Path:
     except OSError as error:
         raise UserError(f"cannot write to {into}: {error.strerror}") from error
     finally:
-        if not target.exists():
+        if not os.path.lexists(target):
             _remove_empty(missing)
     return target
 
 
+def _is_published(path: Path, digest: str) -> bool:
+    """Whether a file has the digest; what cannot be read has not."""
+    try:
+        return sha256(path) == digest
+    except OSError:
+        return False
+
+
 def _remove_empty(folders: Sequence[Path]) -> None:
-    """Remove folders, innermost first, up to one that somebody else has used meanwhile."""
-    with suppress(OSError):
-        for folder in folders:
+    """Remove folders, innermost first: neither one that was never made nor one in use."""
+    for folder in folders:
+        with suppress(OSError):
             folder.rmdir()
 
 

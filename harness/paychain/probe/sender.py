@@ -94,7 +94,10 @@ class Sender:
             if left_s <= 0:
                 raise TimeoutError
             connection.settimeout(left_s)
-            received = connection.recv(READ_BYTES)
+            try:
+                received = connection.recv(READ_BYTES)
+            except ConnectionError as error:  # a reset, which ends no answer
+                raise reader.broken() from error
             answer = reader.feed(received) if received else reader.end()
         return answer
 

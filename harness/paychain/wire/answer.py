@@ -55,10 +55,14 @@ class AnswerReader:
         if self._answer is None and self._ends_with_connection:
             self._complete()
         if self._answer is None:
-            was = "before the answer was whole" if self._size else "without an answer"
-            raise ConnectionBroken(f"closed {was}", sent=True)
+            raise self.broken()
         self.can_stay = False
         return self._answer
+
+    def broken(self) -> ConnectionBroken:
+        """The error for a connection that was closed or reset at this place of the answer."""
+        was = "before the answer was whole" if self._size else "without an answer"
+        return ConnectionBroken(f"closed {was}", sent=True)
 
     # -- what the parser calls --------------------------------------------------------------------
     def on_message_begin(self) -> None:

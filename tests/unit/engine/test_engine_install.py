@@ -130,6 +130,31 @@ def test_a_folder_that_cannot_be_made_is_reported(mirror: str, tmp_path: Path) -
         fetch(RELEASE, "linux-amd64", mirror, tmp_path / "file" / "bin")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "deep/" + "x" * 300, "x" * 300 + "/deep"])
+def test_no_folder_is_left_where_a_deeper_one_cannot_be_made(
+    name: str, mirror: str, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match=r"cannot write to .*: File name too long"):
+        fetch(RELEASE, "linux-amd64", mirror, tmp_path / "made" / name)
+    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / "made/deep").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"cannot write to .*: File name too long"):
+        fetch(RELEASE, "linux-amd64", mirror, tmp_path / "made" / name)
+    assert (tmp_path / "made/deep").is_dir()  # somebody else's
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link"])
+def test_what_is_no_file_is_not_replaced(kind: str, mirror: str, tmp_path: Path) -> None:
+    there = tmp_path / "bin/toxiproxy-server"
+    there.parent.mkdir()
+    there.mkdir() if kind == "folder" else there.symlink_to("nowhere")
+    with pytest.raises(UserError, match="exists and is not toxiproxy"):
+        fetch(RELEASE, "linux-amd64", mirror, there.parent)
+    assert there.is_symlink() == (kind == "dangling link")
+    assert os.path.lexists(there)
+
+
 def test_only_known_versions_are_fetched() -> None:
     assert release("v2.12.0") is release("2.12.0") is RELEASES[0]
     with pytest.raises(UserError, match="no known digest for toxiproxy 2"):

@@ -62,16 +62,36 @@ def test_a_quantity_in_other_words(read: Callable[[str], Any], written: str, hin
     assert str(caught.value).endswith(hint)
 
 
+READERS: list[Callable[[str], Any]] = [
+    amount,
+    byte_count,
+    byte_rate,
+    duration_seconds,
+    part_of_whole,
+    rate_per_second,
+    share_of_one,
+]
+
+
 @pytest.mark.parametrize("ending", ["", "%", "s", "/s", "MB", "MB/s", ".", "x", ",50", " tps"])
-@pytest.mark.parametrize(
-    "read",
-    [amount, byte_count, byte_rate, duration_seconds, part_of_whole, rate_per_second, share_of_one],
-)
+@pytest.mark.parametrize("read", READERS)
 def test_a_value_of_any_length_is_cut_in_the_message(
     read: Callable[[str], Any], ending: str
 ) -> None:
     with pytest.raises(ValueError, match="…") as caught:
         read("9" * 5_000 + ending)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "number", ["0." + "0" * 5_000 + "1", "0." + "9" * 5_000, "1." + "0" * 5_000 + "1"]
+)
+@pytest.mark.parametrize("read", READERS)
+def test_a_fraction_of_any_length_is_cut_in_the_message(
+    read: Callable[[str], Any], number: str
+) -> None:
+    with pytest.raises(ValueError, match="…") as caught:
+        read(number)
     assert len(str(caught.value)) < 250
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -64,6 +65,33 @@ def answered(answer: bytes) -> HandlerAnswer:
 )
 def test_an_answer_is_whole_or_what_was_wrong_with_it_is_said(answer: bytes, observed: str) -> None:
     assert observed in str(answered(answer))
+
+
+@pytest.mark.parametrize(
+    ("answer", "observed"),
+    [
+        (OK + b"content-length: 9\r\n\r\nok", "closed before the answer was whole"),
+        # Without a frame the body ends with the connection: with its end, not with its reset.
+        (OK + b"\r\nok", "closed before the answer was whole"),
+        (b"", "closed without an answer"),
+    ],
+)
+def test_a_reset_is_reported_at_its_place_of_the_answer(answer: bytes, observed: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+                sleep(TIMEOUT_S / 5)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/webhooks"
+        got = Sender(url=url, timeout_s=10 * TIMEOUT_S).send(HttpRequest("POST", "/webhooks"))
+        thread.join()
+    assert str(got) == observed
 
 
 def test_an_answer_that_is_too_large_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

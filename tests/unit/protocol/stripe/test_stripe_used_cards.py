@@ -14,6 +14,8 @@ from tests.support.vendor_links import chain_of, payment
 USED = "may not be used again"
 WEBHOOKS = "    webhooks: {to: shop, delay: {median: 1ms, p99: 2ms}}\n"
 SAVES = {"setup_future_usage": "off_session"}
+ASKS = "4000002760003184"  # its holder has to authenticate every payment
+BACK = "http://shop.example/back"
 
 
 async def new_card(links: StripeLinks) -> str:
@@ -36,6 +38,16 @@ async def declined(links: StripeLinks, number: int, **more: Any) -> Shown:
 
 async def confirmed(links: StripeLinks, intent: Any, **fields: str) -> Shown:
     return await links.post(f"payment_intents/{intent}/confirm", fields)
+
+
+async def authenticated(links: StripeLinks, intent: Shown) -> tuple[int, str]:
+    """The customer authenticates on the bank's page: its status, and where it sends them."""
+    action = intent["next_action"]
+    is_sent = action["type"] == "redirect_to_url"
+    url = action["redirect_to_url"]["url"] if is_sent else action["use_stripe_sdk"]["stripe_js"]
+    path = "/" + url.partition("//")[2].partition("/")[2]
+    seen = await links.pool.request("GET", path, b"", headers={}, timeout_s=5.0)
+    return seen.status, seen.headers.get("location", "")
 
 
 class WithoutWebhooks(StripeLinks):
@@ -153,22 +165,135 @@ def test_an_intent_is_not_paid_with_a_card_that_was_detached_meanwhile() -> None
     assert on_stripe(scenario).booked() == []
 
 
-def test_an_authenticated_payment_is_refused_once_its_card_has_paid_another() -> None:
+@pytest.mark.parametrize("back", [BACK, ""])
+def test_an_authenticated_payment_fails_once_its_card_has_paid_another(back: str) -> None:
     async def scenario(links: StripeLinks) -> None:
-        made = await links.post(
-            "payment_methods", {"type": "card", "card[number]": "4000002760003184"}
-        )
-        back = "http://shop.example/back"
-        waiting = [
-            await links.pay(number, payment_method=made["id"], return_url=back) for number in (1, 2)
-        ]
-        for intent, status in zip(waiting, (303, 400), strict=True):
-            url = intent["next_action"]["redirect_to_url"]["url"]
-            path = "/" + url.partition("//")[2].partition("/")[2]
-            seen = await links.pool.request("GET", path, b"", headers={}, timeout_s=5.0)
-            assert seen.status == status
+        made = await links.post("payment_methods", {"type": "card", "card[number]": ASKS})
+        card = {"payment_method": made["id"], "return_url": BACK}
+        first = await links.pay(1, **card)
+        second = await links.pay(2, **card | {"return_url": back})
+        status, location = await authenticated(links, first)
+        assert (status, location.endswith("redirect_status=succeeded")) == (303, True)
+        # The customer is not left at the bank: the shop that gave an address has them back.
+        status, location = await authenticated(links, second)
+        assert status == (303 if back else 200)
+        assert location.endswith("redirect_status=failed" if back else "")
+        failed = await links.get(f"payment_intents/{second['id']}")
+        assert (failed["status"], failed["payment_method"]) == ("requires_payment_method", None)
+        assert USED in failed["last_payment_error"]["message"]
+        assert failed["last_payment_error"]["payment_method"]["id"] == made["id"]
+        paid = await confirmed(links, second["id"], payment_method="pm_card_visa")
+        assert paid["status"] == "succeeded"
 
-    assert len(on_stripe(scenario).booked()) == 2
+    links = on_stripe(scenario)
+    assert len(links.booked()) == 4  # two payments, each authorised and captured
+    types = [event["type"] for event in links.events]
+    assert types.count("payment_intent.payment_failed") == 1
+
+
+@pytest.mark.parametrize("gone", ["card", "customer"])
+def test_a_capture_keeps_no_card_that_was_detached_since(gone: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        saved = {"payment_method": card, "customer": customer}
+        held = await links.pay(1, capture_method="manual", **saved, **SAVES)
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == customer
+        if gone == "card":
+            assert (await links.post(f"payment_methods/{card}/detach")).status == 200
+        else:
+            assert (await links.ask("DELETE", f"/v1/customers/{customer}")).status == 200
+        captured = await links.post(f"payment_intents/{held['id']}/capture")
+        assert captured["status"] == "succeeded"
+        await asyncio.sleep(0.5)
+        assert (await links.get(f"payment_methods/{card}"))["customer"] is None
+        refused = await links.pay(2, off_session="true", payment_method=card)
+        assert (refused.status, USED in refused.error["message"]) == (400, True)
+
+    on_stripe(scenario)
+
+
+def test_a_card_is_not_kept_for_a_customer_who_was_deleted_before_the_outcome() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        links.inject("stuck_pending")
+        pending = await links.pay(1, payment_method=card, customer=customer, **SAVES)
+        links.heal("stuck_pending")
+        assert (await links.ask("DELETE", f"/v1/customers/{customer}")).status == 200
+        await asyncio.sleep(2.0)
+        assert (await links.get(f"payment_intents/{pending['id']}"))["status"] == "succeeded"
+        assert (await links.get(f"payment_methods/{card}"))["customer"] is None
+        refused = await links.pay(2, payment_method=card)
+        assert (refused.status, USED in refused.error["message"]) == (400, True)
+
+    on_stripe(scenario)
+
+
+@pytest.mark.parametrize("meanwhile", ["detached", "deleted", "another's"])
+def test_a_setup_saves_no_card_that_cannot_be_kept_any_more(meanwhile: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("payment_methods", {"type": "card", "card[number]": ASKS})
+        card, customer = made["id"], await new_customer(links)
+        wanted = {"payment_method": card, "customer": customer, "return_url": BACK}
+        setup = await links.post("setup_intents", {"confirm": "true", **wanted})
+        other = await new_customer(links)
+        if meanwhile == "deleted":
+            await links.ask("DELETE", f"/v1/customers/{customer}")
+        else:
+            await links.post(f"payment_methods/{card}/attach", {"customer": other})
+        if meanwhile == "detached":
+            await links.post(f"payment_methods/{card}/detach")
+        status, location = await authenticated(links, setup)
+        assert (status, location.endswith("redirect_status=failed")) == (303, True)
+        kept_for = other if meanwhile == "another's" else None
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == kept_for
+        failed = await links.get(f"setup_intents/{setup['id']}")
+        assert (failed["status"], failed["payment_method"]) == ("requires_payment_method", None)
+        assert failed["last_setup_error"]["payment_method"]["id"] == card
+
+    types = [event["type"] for event in on_stripe(scenario).events]
+    assert types.count("setup_intent.setup_failed") == 1
+    assert "setup_intent.succeeded" not in types
+
+
+def test_a_new_customer_gets_no_card_of_another() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card, customer = await new_card(links), await new_customer(links)
+        await links.post(f"payment_methods/{card}/attach", {"customer": customer})
+        refused = await links.post("customers", {"payment_method": card})
+        assert (refused.status, refused.error["code"]) == (400, "payment_method_unexpected_state")
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == customer
+
+    on_stripe(scenario)
+
+
+def test_of_two_customers_at_once_one_gets_a_card() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        customers = [await new_customer(links) for _ in range(2)]
+        links.inject("slow_answer", delay="300ms")
+        path = f"payment_methods/{card}/attach"
+        wanted = [links.post(path, {"customer": customer}) for customer in customers]
+        seen = await asyncio.gather(*wanted)
+        links.heal("slow_answer")
+        assert sorted(each.status for each in seen) == [200, 400]
+        [attached] = [each["customer"] for each in seen if each.status == 200]
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == attached
+
+    on_stripe(scenario)
+
+
+def test_of_two_new_customers_at_once_one_gets_a_card() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = await new_card(links)
+        links.inject("slow_answer", delay="300ms")
+        wanted = [links.post("customers", {"payment_method": card}) for _ in range(2)]
+        seen = await asyncio.gather(*wanted)
+        links.heal("slow_answer")
+        assert sorted(each.status for each in seen) == [200, 400]
+        [customer] = (await links.get("customers"))["data"]
+        assert (await links.get(f"payment_methods/{card}"))["customer"] == customer["id"]
+
+    on_stripe(scenario)
 
 
 @pytest.mark.parametrize("psp", ["idempotency: none", ""])

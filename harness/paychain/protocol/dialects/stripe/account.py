@@ -28,6 +28,7 @@ USED = (
     "a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach "
     "it to a Customer first."
 )
+ATTACHED = "The payment method you provided has already been attached to a customer."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -210,14 +211,38 @@ class Account:
                 return
         raise invalid(USED)
 
+    def check_can_be_kept(
+        self, method: Method, customer: str = "", intent: Intent | None = None
+    ) -> None:
+        """Raises Invalid for a method that cannot be kept for a customer, "" for a new one.
+
+        It may not be used again, except by the intent it paid; it is another customer's; or the
+        customer was deleted meanwhile.
+        """
+        self.check_usable(method, intent)
+        if customer and customer not in self.customers:
+            raise self._no_customer(customer)
+        if method.customer not in ("", customer):
+            raise invalid(ATTACHED, code="payment_method_unexpected_state", param="payment_method")
+
+    def keep_for(self, method: Method, customer: str, intent: Intent | None = None) -> None:
+        """Attach a method to a customer. Raises Invalid where `check_can_be_kept` does."""
+        self.check_can_be_kept(method, customer, intent)
+        method.give_to(customer)
+        self.keep_method(method)
+
     def customer_asked(self, given: dict[str, Any]) -> str | None:
         """The customer that a parameter names, None for none. Raises Invalid for an unknown."""
         name = text(given, "customer")
         if name and name not in self.customers:
-            refusal = missing("customer", name, "customer")
-            refusal.status = 400
-            raise refusal
+            raise self._no_customer(name)
         return name or None
+
+    @staticmethod
+    def _no_customer(name: str) -> Invalid:
+        refusal = missing("customer", name, "customer")
+        refusal.status = 400
+        return refusal
 
 
 def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:

@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import confirmed
-from paychain.protocol.dialects.stripe.errors import CARD, shaped
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import CARD, Invalid, shaped
 from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
 from paychain.protocol.dialects.stripe.records import REQUIRES_ACTION, Intent
 from paychain.protocol.vendor_pages import sent_to
 from paychain.wire.http import HttpResponse
 
 PAGE = "/3d_secure_2/authenticate/"
+_AUTHENTICATION_FAILED = shaped(
+    CARD,
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or "
+    "a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
+    code="payment_intent_authentication_failure",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,10 @@ class Returned:
 
 
 def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
-    """Charge a payment whose customer has authenticated it. Raises Invalid."""
+    """Charge a payment whose customer has authenticated it.
+
+    Raises Invalid for one that does not wait for that.
+    """
     intent = found_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
     returned = Returned(
@@ -59,23 +69,23 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
         raise unexpected(intent, f"This PaymentIntent has a status of {status}.")
     before = account.intents.before(intent)
     if returned.has_failed:
-        plan = _failed(account, intent)
+        plan = _failed(account, intent, _AUTHENTICATION_FAILED)
     else:
-        plan = confirmed(account, asked, intent, is_customer_back=True)
+        try:
+            plan = confirmed(account, asked, intent, is_customer_back=True)
+        except Invalid as refusal:
+            # The customer is at the bank's page: the shop learns of it when they are back.
+            plan = _failed(account, intent, refusal.error)
+            returned = replace(returned, has_failed=True)
     plan.undo = before()
     return plan, returned
 
 
-def _failed(account: Account, intent: Intent) -> Plan:
-    """The customer failed to authenticate: the intent no longer has the card."""
+def _failed(account: Account, intent: Intent, error: Shown) -> Plan:
+    """The card cannot be charged, for which `error` is the reason: the intent no longer has it."""
     method = intent.method
     intent.waits, intent.method = False, None
-    intent.error = shaped(
-        CARD,
-        "The provided PaymentMethod has failed authentication. You can provide payment_method_data "
-        "or a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
-        code="payment_intent_authentication_failure",
-    )
+    intent.error = dict(error)
     if method is not None:
         intent.error["payment_method"] = account.objects.method(method)
 

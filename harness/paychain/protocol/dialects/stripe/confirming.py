@@ -85,21 +85,37 @@ def settle_card(account: Account, intent: Intent, charge: Charge) -> None:
 
     It is kept for the payment's customer, where the payment says so (`setup_future_usage`); another
     that has no customer is used. A charge that is declined, or never reached the link, leaves it as
-    it was.
+    it was. Once the outcome is definite, nothing more becomes of it: what is done with the card
+    afterwards stays, whatever is done with the charge.
     """
+    if charge.is_settled:
+        return
     answer, method = charge.answer, charge.method
     entry = account.backend.entry(charge.reference)
-    customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
-    if customer and usage and entry is not None and entry.state in PAID:
-        method.give_to(customer)
-        method.is_set_up = method.is_set_up or usage == "off_session"
-        account.keep_method(method)
-    elif not method.customer and method.used_by in ("", intent.reference):
-        # The book is right where a fault has changed the answer.
-        is_unused = answer is None or answer.outcome is Outcome.DECLINED
-        if entry is not None:
-            is_unused = entry.state == "not_authorised"
+    # The book is right where a fault has changed the answer.
+    is_paid = entry is not None and entry.state in PAID
+    is_declined = answer is not None and answer.outcome is Outcome.DECLINED
+    if entry is not None:
+        is_declined = entry.state == "not_authorised"
+    charge.is_settled = is_paid or is_declined
+    if is_paid and _is_kept(account, intent, method):
+        return
+    if not method.customer and method.used_by in ("", intent.reference):
+        is_unused = is_declined or (answer is None and entry is None)
         method.used_by = "" if is_unused else intent.reference
+
+
+def _is_kept(account: Account, intent: Intent, method: Method) -> bool:
+    """Keep the card of a paid intent for its customer, where the payment says so and it can be."""
+    customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
+    if not customer or not usage:
+        return False
+    try:
+        account.keep_for(method, customer, intent)
+    except Invalid:
+        return False
+    method.is_set_up = method.is_set_up or usage == "off_session"
+    return True
 
 
 def _charged(

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
+    ATTACHED,
     Account,
     Plan,
     RoutedRequest,
@@ -68,10 +69,7 @@ def attach(account: Account, asked: RoutedRequest) -> Plan:
     customer = account.customer_asked(asked.given) or ""
     method = _method(account, asked.names[0])
     if method.customer not in ("", customer):
-        raise invalid(
-            "The payment method you provided has already been attached to a customer.",
-            code="payment_method_unexpected_state",
-        )
+        raise invalid(ATTACHED, code="payment_method_unexpected_state")
     if method.used_by:
         raise invalid(
             "This PaymentMethod was previously used without being attached to a Customer or was "
@@ -80,7 +78,7 @@ def attach(account: Account, asked: RoutedRequest) -> Plan:
     account.keep_method(method)
     return account.looked_up(
         lambda: account.objects.method(method),
-        change=lambda: method.give_to(customer),
+        change=lambda: account.keep_for(method, customer),
     )
 
 
@@ -150,6 +148,8 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
     _write(shown, asked.given)
     name = text(asked.given, "payment_method")
     method = account.method_asked(name, account.new_id("pm")) if name else None
+    if method is not None:
+        account.check_can_be_kept(method)
     if default := _default_asked(asked.given):
         # Of a new customer it can only be the method that comes with it.
         if method is None or default != name:
@@ -157,10 +157,11 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
         shown["invoice_settings"]["default_payment_method"] = method.id
 
     def add() -> None:
+        if method is not None:
+            account.check_can_be_kept(method)  # another request may have attached or used it
         account.customers[shown["id"]] = shown
         if method is not None:
-            method.give_to(shown["id"])
-            account.keep_method(method)
+            account.keep_for(method, shown["id"])
 
     return account.looked_up(lambda: dict(shown), change=add)
 

@@ -59,6 +59,7 @@ class Charge:
     created_s: int
     answer: Answer | None = None
     was_unknown: bool = False  # it was `processing` for a while
+    is_settled: bool = False  # what becomes of its card is decided
     captures: list[CaptureOrRefund] = field(default_factory=list)
     refunds: list[CaptureOrRefund] = field(default_factory=list)
     dispute: CaptureOrRefund | None = None

@@ -10,10 +10,12 @@ Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.stripe.account import (
+    ATTACHED,
     Account,
     Plan,
     RoutedRequest,
@@ -61,11 +63,12 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     change = _Change(account, setup)
     change.undos.append(lambda: account.setups.pop(name, None))
     _write(change, given)
-    if boolean(given, "confirm"):
-        _check_method(account, setup)
+    is_confirmed = boolean(given, "confirm")
+    if is_confirmed:
+        _method_to_save(account, setup)
     account.setups[name] = setup
     change.report("created")
-    if boolean(given, "confirm"):
+    if is_confirmed:
         _confirm(change)
     return change.plan()
 
@@ -101,11 +104,10 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
     is_return = setup.waits and not asked.given.get("payment_method")
     _write(change, asked.given)
     try:
-        _check_method(account, setup)
+        _confirm(change, is_authenticated=is_return)
     except Invalid:
         change.take_back()
         raise
-    _confirm(change, is_authenticated=is_return)
     return change.plan()
 
 
@@ -165,7 +167,12 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
         )
         _fail(change, error)
     else:
-        _confirm(change, is_authenticated=True)
+        try:
+            _confirm(change, is_authenticated=True)
+        except Invalid as refusal:
+            # The customer is at the bank's page: the shop learns of it when they are back.
+            _fail(change, refusal.error)
+            returned = replace(returned, has_failed=True)
     return change.plan(), returned
 
 
@@ -221,10 +228,12 @@ class _Change:
 
 
 def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
-    """Save the card, require authentication first, or decline it."""
+    """Save the card, require authentication first, or decline it.
+
+    Raises Invalid, before any change, where there is no card that can be saved.
+    """
     account, setup = change.account, change.setup
-    method = setup.method
-    assert method is not None  # `_check_method` came before
+    method = _method_to_save(account, setup)
     if not method.can_be_saved:
         error = account.objects.card_error(method, method.declined_as)
         _fail(change, error)
@@ -261,14 +270,18 @@ def _found(account: Account, asked: RoutedRequest) -> Setup:
     return setup
 
 
-def _check_method(account: Account, setup: Setup) -> None:
-    """Raises Invalid if the intent has no card, or one that may not be used again."""
+def _method_to_save(account: Account, setup: Setup) -> Method:
+    """An intent's card. Raises Invalid if it has none, or one that may not be used (again)."""
     if setup.method is None:
         raise _unexpected(
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
             "SetupIntent with a payment method and then confirm it again.",
         )
-    account.check_usable(setup.method)
+    if setup.customer:
+        account.check_can_be_kept(setup.method, setup.customer)
+    else:
+        account.check_usable(setup.method)
+    return setup.method
 
 
 def _unexpected(message: str) -> Invalid:
@@ -299,11 +312,7 @@ def _write(change: _Change, given: dict[str, Any]) -> None:
     method = _method(account, given)
     kept = method or setup.method
     if kept is not None and kept.customer not in ("", customer):
-        raise invalid(
-            "The payment method you provided has already been attached to a customer.",
-            code="payment_method_unexpected_state",
-            param="payment_method",
-        )
+        raise invalid(ATTACHED, code="payment_method_unexpected_state", param="payment_method")
     setup.fields = {**setup.fields, **fields}
     setup.customer = customer
     setup.return_url = text(given, "return_url") or setup.return_url
