@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import msgspec
 
@@ -36,14 +37,16 @@ def outcome_of_original(request: PaymentRequest, reply: Reply) -> Reply:
     return Reply(HopResult.UNKNOWN, reply.code)
 
 
-def not_found_doubted_s(declared: Call, target: str) -> float:
+def not_found_doubted_s(declared: Call, target: str, *, is_final: bool = False) -> float:
     """Seconds from an unknown outcome on in which "not found" may mean "not yet".
 
-    A request may begin after the query for it. Where no other link is asked next nothing is gained
-    by believing that nothing was done, so only the last answer counts. Another link has to be asked
-    while the customer still waits: so once the request has had its timeout a second time, it is
-    over.
+    A request may begin after the query for it, unless the target rejects it from then on
+    (`is_final`). Where no other link is asked next nothing is gained by believing that nothing was
+    done, so only the last answer counts. Another link has to be asked while the customer still
+    waits: so once the request has had its timeout a second time, it is over.
     """
+    if is_final:
+        return 0.0
     return declared.timeout if _asks_another_after(declared, target) else float("inf")
 
 
@@ -54,13 +57,24 @@ def _asks_another_after(declared: Call, target: str) -> bool:
     return target in declared.preferred or not is_last
 
 
-async def query(route: Route, declared: Call, request: PaymentRequest, parent: str) -> Reply | None:
-    """The target's own word on a request, None when it gave none in the declared tries or time."""
+async def query(
+    route: Route,
+    declared: Call,
+    request: PaymentRequest,
+    parent: str,
+    rejects_unknown: Collection[str] = (),
+) -> Reply | None:
+    """The target's own word on a request, None when it gave none in the declared tries or time.
+
+    `rejects_unknown`: the links whose "not found" is final.
+    """
     tries, timeout_s = declared.query, declared.query.timeout or declared.timeout
     clock = asyncio.get_running_loop()
     began_s = clock.time()
     until_s = began_s + tries.within if tries.within is not None else float("inf")
-    doubted_until_s = began_s + not_found_doubted_s(declared, route.target)
+    doubted_until_s = began_s + not_found_doubted_s(
+        declared, route.target, is_final=route.target in rejects_unknown
+    )
     if tries.first_after:
         await asyncio.sleep(tries.first_after)
 
