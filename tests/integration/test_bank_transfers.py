@@ -112,6 +112,29 @@ def test_what_the_clearing_does_not_know_when_it_is_queried_it_rejects_afterward
     assert kinds["credited"] == kinds["spent"] == kinds["reserved"] - rejected
 
 
+def test_what_the_clearing_does_not_know_is_over_with_the_first_query(tmp_path: Path) -> None:
+    # The bank stops to wait after 9 s and asks after 10 s; the transfer begins after 12 s.
+    late = experiment("target: {link: clearing}, late_answer: {delay: 12s}")
+    assert judged(run_virtually(tmp_path, CHAIN, late)) == {}
+    (found,) = (path for path in tmp_path.rglob("run.db"))
+    with sqlite3.connect(found) as db:
+        queries = db.execute(
+            "SELECT count(*) FROM decision WHERE kind = 'query' GROUP BY payment"
+        ).fetchall()
+        told_after_s = [
+            ns / 1e9
+            for (ns,) in db.execute(
+                "SELECT told.at_ns - asked.at_ns FROM decision AS told "
+                "JOIN decision AS asked ON asked.payment = told.payment AND asked.kind = 'query' "
+                "WHERE told.kind = 'reported'"
+            )
+        ]
+    assert len(queries) > 10
+    assert {number for (number,) in queries} == {1}
+    assert len(told_after_s) == len(queries)
+    assert max(told_after_s) < 2  # one answer to a query
+
+
 @pytest.mark.parametrize(
     ("asks", "lost"),
     [

@@ -309,6 +309,15 @@ class Chain(Declared):
         return {name: link.service for name, link in self.links.items() if link.service is not None}
 
     @cached_property
+    def rejects_unknown(self) -> frozenset[str]:
+        """The links whose "not found" is final; who executes repeats executes a late one, too."""
+        return frozenset(
+            name
+            for name, link in self.links.items()
+            if ROLES[link.role].rejects_unknown and link.idempotency.model != "none"
+        )
+
+    @cached_property
     def reversed_by_callers(self) -> frozenset[str]:
         """The links at which a link in front may reverse a whole payment."""
         return frozenset(

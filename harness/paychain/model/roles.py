@@ -21,9 +21,10 @@ class RoleFacts:
     `settings`: keys of a link that not every role has. `needs`: the calls that it must declare.
     `serves`: the calls of other links that it answers; `asks`: those that it makes itself.
     `only_forwards`: it passes bytes on and reads no payment. `takes_webhooks`: it may receive
-    webhooks. `party`: for whom it acts, None for a role that matters to no rule about money.
-    `settles`: for which leg its book is the truth. In: whether the customer's money is held or
-    taken; out: whether the payee has got it. With another link's book that is only claimed
+    webhooks. `rejects_unknown`: a request that it did not know when it was queried it rejects
+    whenever it comes. `party`: for whom it acts, None for a role that matters to no rule about
+    money. `settles`: for which leg its book is the truth. In: whether the customer's money is held
+    or taken; out: whether the payee has got it. With another link's book that is only claimed
     (docs/domain.md §1.9).
     """
 
@@ -33,6 +34,7 @@ class RoleFacts:
     asks: tuple[str, ...] = ()
     only_forwards: bool = False
     takes_webhooks: bool = False
+    rejects_unknown: bool = False
     party: Party | None = None
     settles: Leg | None = None
 
@@ -120,7 +122,11 @@ ROLES: dict[str, RoleFacts] = {
         settles="in",
     ),
     "clearing": RoleFacts(
-        asks=("transfer",), serves=("transfer",), settings=("rail",), needs=("transfer",)
+        asks=("transfer",),
+        serves=("transfer",),
+        settings=("rail",),
+        needs=("transfer",),
+        rejects_unknown=True,
     ),
     "ledger": RoleFacts(
         serves=("transfer", "read", "scan"),

@@ -12,14 +12,16 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.finding_kinds import Kind
-from paychain.model.operations import LOOKS
-from paychain.model.places import links_of
+from paychain.model.operations import LOOKS, MOVES_MONEY
+from paychain.model.places import InLinkPlace, links_of, place_of
 from paychain.model.review import ReviewFinding
 from paychain.model.review.calls import declared_calls
 
 # Weaknesses that cost nothing as long as every node tells the truth.
 _OF_LIES: frozenset[Kind] = frozenset({"one_node_believed", "quorum_at_one_provider"})
 _FALSELY_APPROVED = frozenset({"no_approval_without_money", "paid_orders_have_money"})
+# A query asks whether there is any.
+_ASKS_FOR_MONEY = MOVES_MONEY | {"forward", "query"}
 
 
 def possible_causes(
@@ -92,13 +94,49 @@ def _deceived(chain: Chain, lying: Collection[str]) -> Iterator[str]:
             yield declared.subject
 
 
-def rules_of_false_approvals(experiment: Experiment) -> frozenset[str]:
+def rules_of_false_approvals(chain: Chain, experiment: Experiment) -> frozenset[str]:
     """The money rules that an injected false approval breaks, whatever an own service's code does.
 
-    A provider that reports an approval without having one leaves nothing to ask for.
+    A provider that reports an approval without having one leaves nothing to ask for, whether it
+    lies itself or believes a link behind it. Whoever is not asked for money approves none.
     """
-    scripted = (step for script in experiment.scripts for step in script.steps)
-    faults: list[object] = [fault.parameters for fault in experiment.faults]
-    faults += [step.fault for step in scripted if step.subject == "link"]
-    false = (isinstance(each, WrongAnswer) and each.says == "approved" for each in faults)
+    asked = _asked_for_money(chain)
+    false = (
+        spot.link in asked
+        and spot.caller in (None, *chain.own_services(), *asked)
+        and spot.operation in (None, *_ASKS_FOR_MONEY)
+        for spot in _said_approved(chain, experiment)
+    )
     return _FALSELY_APPROVED if any(false) else frozenset()
+
+
+def _said_approved(chain: Chain, experiment: Experiment) -> Iterator[InLinkPlace]:
+    """Where false approvals are injected."""
+    for fault in experiment.faults:
+        if _is_approval(fault.parameters):
+            yield from place_of(chain, fault).spots
+    for script in experiment.scripts:
+        for step in script.steps:
+            if step.link is not None and _is_approval(step.fault):
+                yield InLinkPlace(step.link, operation=step.operation)
+
+
+def _is_approval(parameters: object) -> bool:
+    return isinstance(parameters, WrongAnswer) and parameters.says == "approved"
+
+
+def _asked_for_money(chain: Chain) -> frozenset[str]:
+    """The links that own services ask for money, directly or through others."""
+    found: set[str] = set()
+    asking = set(chain.own_services())
+    while asking:
+        asked = {
+            target
+            for name in asking
+            for operation, call in chain.calls_of(name).items()
+            if operation in _ASKS_FOR_MONEY
+            for target in call.targets
+        }
+        asking = asked - found
+        found |= asked
+    return frozenset(found)

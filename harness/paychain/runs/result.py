@@ -49,7 +49,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     causes = possible_causes(found, experiment, inputs.chain.model, analysis.given_up)
     money: MoneyMeasure = analysis.measured["money"]
     crashed = crashed_links(inputs.chain.model, experiment)
-    not_of_code = rules_of_false_approvals(experiment)
+    not_of_code = rules_of_false_approvals(inputs.chain.model, experiment)
     with_remedies = [
         rule_with_remedies(rule, causes, inputs.chain, crashed, not_of_code) for rule in money.rules
     ]

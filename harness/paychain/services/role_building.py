@@ -44,6 +44,7 @@ def build_role(
             reversals=reversals,
             background=background,
             own_codes=chain.codes,
+            rejects_unknown=chain.rejects_unknown,
         )
 
     authorise = link.calls.get("authorise")

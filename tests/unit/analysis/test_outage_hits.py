@@ -187,20 +187,71 @@ def test_a_link_that_is_gone_cannot_deliver_what_it_has_yet_to_deliver(
 
 
 @pytest.mark.parametrize(
-    ("outbox", "due_at_s", "expected"),
+    ("outbox", "forgets", "due_at_s", "expected"),
     [
-        ("memory", 3, 0),  # the first crash has lost it
-        ("disk", 3, 1),
-        ("memory", 8, 1),
+        ("memory", "false", 3, 0),  # the first crash has lost it
+        ("disk", "false", 3, 1),
+        ("memory", "false", 8, 1),
+        ("memory", "true", 3, 0),
+        ("disk", "true", 3, 0),  # and what was on disk
+        ("disk", "true", 8, 1),
     ],
 )
 @pytest.mark.parametrize("kind", ["crash", "freeze"])
 def test_what_an_earlier_crash_has_lost_is_not_there_to_deliver(
-    kind: str, outbox: str, due_at_s: float, expected: int
+    kind: str, outbox: str, forgets: str, due_at_s: float, expected: int
 ) -> None:
     run = served(by_b_at_s=2)
     run.records.append(decided(DecisionKind.FOLLOW_UP_DUE, "p1-1 c1", due_at_s))
-    chain = checked(shop(processor={"outbox": outbox}))
+    assert hits_after_a_crash(run, kind, outbox, forgets) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"), (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1"), 1),
+        (
+            (DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"),
+            (DecisionKind.FOLLOW_UP_SENT, "p1-1 c1~webhook"),
+            1,
+        ),
+        ((DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"), (DecisionKind.FOLLOW_UP_CANCELLED, "p1-1 c1"), 1),
+        ((DecisionKind.FOLLOW_UP_DUE, "p1-1 c1"), (DecisionKind.FOLLOW_UP_SENT, "p1-1 c2"), 0),
+        ((DecisionKind.REVERSAL_SENT, "r"), (DecisionKind.REVERSAL_ACKNOWLEDGED, "r after 1"), 1),
+        ((DecisionKind.REVERSAL_SENT, "r"), (DecisionKind.REVERSAL_ACKNOWLEDGED, "q after 1"), 0),
+        ((DecisionKind.QUEUE, "refused"), (DecisionKind.QUEUE_DELIVERED, "00"), 1),
+        # Begun once more after the crash: that is other work.
+        ((DecisionKind.QUEUE, "refused"), (DecisionKind.QUEUE, "refused"), 0),
+    ],
+)
+@pytest.mark.parametrize(
+    ("outbox", "forgets"), [("memory", "false"), ("disk", "true"), ("disk", "false")]
+)
+def test_what_is_gone_on_with_after_a_crash_was_not_lost(
+    before: tuple[DecisionKind, str],
+    after: tuple[DecisionKind, str],
+    expected: int,
+    outbox: str,
+    forgets: str,
+) -> None:
+    run = served(by_b_at_s=2)
+    run.records.append(decided(*before, 3))
+    run.records.append(decided(*after, 15))
+    found = hits_after_a_crash(run, "crash", outbox, forgets)
+    assert found == (1 if (outbox, forgets) == ("disk", "false") else expected)
+
+
+def test_what_has_ended_by_then_is_not_there_to_deliver() -> None:
+    run = served(by_b_at_s=2)
+    run.records.append(decided(DecisionKind.QUEUE, "refused", 3))
+    run.records.append(decided(DecisionKind.QUEUE_DELIVERED, "00", 8))
+    assert hits_after_a_crash(run, "crash", "memory", "false") == 0
+
+
+def hits_after_a_crash(run: Recorded, kind: str, outbox: str, forgets: str) -> int | None:
+    """Of an outage at 10 s after a crash at 4 s."""
     first = {"id": "first", "at": "4s", "for": "1s", "target": {"link": "processor-b"}}
     switch(run, "first", 4, 5)
-    assert hits(run, {kind: {}}, 10, 12, chain, [{**first, "crash": {}}]) == expected
+    earlier = [{**first, "crash": {"forgets": forgets}}]
+    chain = checked(shop(processor={"outbox": outbox}))
+    return hits(run, {kind: {}}, 10, 12, chain, earlier)

@@ -15,7 +15,7 @@ from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResul
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
 from paychain.payments.rules import RULES
-from paychain.runs.causes import crashed_links, possible_causes
+from paychain.runs.causes import crashed_links, possible_causes, rules_of_false_approvals
 from paychain.runs.code_remedies import IN_CODE, remedies_in_code
 from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.result import result_of
@@ -363,6 +363,48 @@ def test_code_that_believes_a_false_approval_is_not_to_blame(
     broken = replace(analysis, measured={**analysis.measured, "money": money})
     (rule,) = result_of(inputs, run.facts(), broken, run_id="r").money.rules
     assert [each.action for each in rule.remedies] == ["code"] * is_blamed
+
+
+@pytest.mark.parametrize(
+    ("target", "step", "is_explained"),
+    [
+        ({"link": "processor-a"}, {"link": "processor-a"}, True),
+        ({"call": "shop.authorise"}, {"link": "processor-a", "operation": "capture"}, True),
+        # A processor believes its issuer.
+        ({"link": "issuer"}, {"link": "issuer"}, True),
+        # Nobody asks these for money, or no own service does.
+        ({"link": "risk"}, {"link": "risk"}, False),
+        ({"role": "fraud"}, {"link": "processor-a", "operation": "void"}, False),
+        ({"link": "processor-c"}, {"link": "processor-c"}, False),
+    ],
+)
+def test_only_a_false_approval_of_money_explains_approvals_without_any(
+    tmp_path: Path, target: dict[str, str], step: dict[str, str], is_explained: bool
+) -> None:
+    processor = {"role": "processor", "calls": {"authorise": {"to": "issuer"}}}
+    chain = checked(
+        own_shop(
+            entry=["shop", "other"],
+            shop={
+                "calls": {
+                    "screen": {"to": "risk"},
+                    "authorise": {"to": "processor-a", "fallback": [{"to": "processor-b"}]},
+                }
+            },
+            links={
+                "risk": {"role": "fraud"},
+                "other": {"role": "gateway", "calls": {"authorise": {"to": "processor-c"}}},
+                "processor-c": processor,
+            },
+        )
+    )
+    says = {"wrong_answer": {"says": "approved"}}
+    fault = experiment(json.dumps({"at": "0s", "for": "1s", "target": target, **says}))
+    scripts = [{"payments": {"share": "100%"}, "steps": [{**step, **says}]}]
+    for text in (fault, f"{experiment()}scripts: {json.dumps(scripts)}\n"):
+        (tmp_path / "e.yaml").write_text(text)
+        injected = load_experiment(str(tmp_path / "e.yaml"), chain).model
+        assert bool(rules_of_false_approvals(chain, injected)) == is_explained
 
 
 @pytest.mark.parametrize("kinds", [["false"], ["true"], ["true", "false"], ["false", "true"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -39,6 +40,24 @@ def asked(on_unknown: str, **query: object) -> VirtualLinks:
         )
         links.host.faults.apply(late)
         await links.pay(timeout_s=DEADLINE_S)
+        await links.drain()
+
+    links, _ = on_links(text, work)
+    return links
+
+
+def paid_late(text: str, begins_after: Mapping[str, str], *, deadline_s: float) -> VirtualLinks:
+    """A payment whose requests to some links begin late."""
+
+    async def work(links: VirtualLinks) -> None:
+        for link, delay in begins_after.items():
+            late = ActiveFault(
+                id=link,
+                parameters=LateAnswer(delay=delay),
+                spots=(InLinkPlace(link, operation="authorise"),),
+            )
+            links.host.faults.apply(late)
+        await links.pay(timeout_s=deadline_s)
         await links.drain()
 
     links, _ = on_links(text, work)
@@ -114,11 +133,11 @@ def test_the_longest_query_is_known_before_any_run() -> None:
         # Unknown at 400 ms, and the request has had its time again at 800 ms.
         ({"fallback": [{"to": "processor-b"}]}, {"within": "2s"}, [400, 600, 800]),
         ({"fallback": [{"to": "processor-b"}]}, {"attempts": 2}, [400, 600]),
-        # Without a fallback nobody waits for what comes next.
+        # Nobody waits for what comes next.
         ({}, {"within": "900ms"}, [400, 600, 800, 1000, 1200]),
     ],
 )
-def test_not_found_is_doubted_for_one_more_timeout_where_a_fallback_waits(
+def test_not_found_is_doubted_for_one_more_timeout_where_another_link_is_next(
     call: dict[str, Any], query: dict[str, Any], asked_at_ms: list[int]
 ) -> None:
     text = shop(
@@ -130,18 +149,55 @@ def test_not_found_is_doubted_for_one_more_timeout_where_a_fallback_waits(
         authorise={**call, "query": {"pause": "200ms", **query}},
     )
 
-    async def work(links: VirtualLinks) -> None:
-        # The request never begins while anybody asks for it.
-        late = ActiveFault(
-            id="f",
-            parameters=LateAnswer(delay="9s"),
-            spots=(InLinkPlace("processor-a", operation="authorise"),),
-        )
-        links.host.faults.apply(late)
-        await links.pay(timeout_s=1.0)
-        await links.drain()
-
-    links, _ = on_links(text, work)
+    # The request never begins while anybody asks for it.
+    links = paid_late(text, {"processor-a": "9s"}, deadline_s=1.0)
     assert queries_at_ms(links) == asked_at_ms
     outcome = Outcome.APPROVED if call else Outcome.UNKNOWN
     assert links.of(PaymentRecord)[0].outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "fallback",
+    [
+        [{"decline": "91"}],
+        [{"queue": {"pause": "1s", "within": "60s"}}],
+        [{"stand_in": {"up_to": 1_000}}],
+    ],
+    ids=lambda steps: next(iter(steps[0])),
+)
+def test_a_step_that_asks_no_other_link_does_not_end_the_doubt(
+    fallback: list[dict[str, Any]],
+) -> None:
+    text = shop(
+        answers_at_once=True,
+        processors=["processor-a"],
+        deadline="3s",
+        timeout="400ms",
+        on_unknown="query",
+        authorise={"fallback": fallback, "query": {"pause": "200ms", "within": "2s"}},
+    )
+    links = paid_late(text, {"processor-a": "1300ms"}, deadline_s=3.0)
+    # The request begins when its time has been over twice, and is found all the same.
+    assert queries_at_ms(links)[-1] > 1300
+    assert links.of(PaymentRecord)[0].outcome is Outcome.APPROVED
+    assert links.book("issuer") == ["authorised 1000"]
+    assert links.broken() == {}
+
+
+def test_the_last_link_is_doubted_as_an_only_one_is() -> None:
+    text = shop(
+        answers_at_once=True,
+        processors=["processor-a", "processor-b"],
+        deadline="5s",
+        timeout="400ms",
+        on_unknown="query",
+        authorise={
+            "fallback": [{"to": "processor-b"}, {"decline": "91"}],
+            "query": {"pause": "200ms", "within": "2s"},
+        },
+    )
+    links = paid_late(text, {"processor-a": "9s", "processor-b": "1300ms"}, deadline_s=5.0)
+    # Believed at 800 ms; the other link takes until 2.1 s.
+    assert [at_ms for at_ms in queries_at_ms(links) if at_ms < 1200] == [400, 600, 800]
+    assert queries_at_ms(links)[-1] > 2100
+    assert links.of(PaymentRecord)[0].outcome is Outcome.APPROVED

@@ -107,7 +107,7 @@ def _checked(
 
 
 class _Outages:
-    """When links died, and so lost the work that they had only in memory.
+    """When links died so that they may have lost work: what they had only in memory, or all.
 
     An own service knows what its code has stored, so nothing of its work counts as lost.
     """
@@ -121,14 +121,15 @@ class _Outages:
                 continue
             for name in links_of(chain, fault):
                 link = chain.links[name]
-                if link.outbox == "memory" and link.service is None:
+                loses_work = link.outbox == "memory" or fault.parameters.forgets
+                if loses_work and link.service is None:
                     began_ns = (start for start, _ in windows_of(switches.get(fault.id, ())))
                     self._began_ns[name] += began_ns
 
     def found_work(self, store: RunStore, link: str, at_ns: int) -> bool:
         """Whether what happened to a link at a time found it with something to deliver."""
-        before = (began_ns for began_ns in self._began_ns[link] if began_ns < at_ns)
-        return has_work_left(store, link, at_ns, max(before, default=0))
+        before = [began_ns for began_ns in self._began_ns[link] if began_ns < at_ns]
+        return has_work_left(store, link, at_ns, before)
 
 
 def _outage_hits(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import DecisionKind
@@ -26,25 +28,69 @@ _QUEUE_END = (
 _KINDS = (DecisionKind.FOLLOW_UP_DUE, *_SENT, *_END, DecisionKind.QUEUE, *_QUEUE_END)
 
 
-def has_work_left(store: RunStore, link: str, at_ns: int, since_ns: int = 0) -> bool:
+_Named = tuple[str, str, str]  # operation, target and reference
+
+
+class _Decision(NamedTuple):
+    """What a link decided about a piece of its work."""
+
+    at_ns: int
+    kind: DecisionKind
+    attempt: int
+    operation: str
+    target: str
+    detail: str
+
+    @property
+    def queued(self) -> tuple[int, str, str]:
+        """The request in a queue that it is about."""
+        return self.attempt, self.operation, self.target
+
+    @property
+    def sent(self) -> _Named:
+        """The request under way that it is about. The detail of an end: `NAME after N tries`."""
+        return self.operation, self.target, self.detail.partition(" after ")[0]
+
+    @property
+    def due(self) -> _Named:
+        """What was due that it is about: two triggers may send it."""
+        operation, target, name = self.sent
+        return operation, target, without_repeat(name)
+
+
+def has_work_left(store: RunStore, link: str, at_ns: int, crashes_ns: Sequence[int] = ()) -> bool:
     """Whether a link had something to deliver at a time.
 
-    `since_ns`: when it last lost what it had yet to deliver.
+    `crashes_ns`: when it may have lost what it had yet to deliver, before that time. What it sends
+    or ends afterwards all the same it has not lost.
     """
     marks = ", ".join("?" * len(_KINDS))
     rows = store.select(
-        "SELECT payment, kind, attempt, operation, target, detail FROM decision "
-        f"WHERE link = ? AND at_ns >= ? AND at_ns < ? AND kind IN ({marks}) "
-        "ORDER BY payment, at_ns, rowid",
-        (link, since_ns, at_ns, *(kind.value for kind in _KINDS)),
+        "SELECT payment, at_ns, kind, attempt, operation, target, detail FROM decision "
+        f"WHERE link = ? AND kind IN ({marks}) ORDER BY payment, at_ns, rowid",
+        (link, *(kind.value for kind in _KINDS)),
     )
+    crashes_ns = sorted(crashes_ns)
     for _, of_payment in groupby(rows, itemgetter(0)):
-        work = _Work()
-        for _, kind, *named in of_payment:
-            work.decide(DecisionKind(kind), *named)
-        if work.is_left:
+        decisions = [
+            _Decision(decided_ns, DecisionKind(kind), *named)
+            for _, decided_ns, kind, *named in of_payment
+        ]
+        if _work_left(decisions, at_ns, crashes_ns).is_left:
             return True
     return False
+
+
+def _work_left(decisions: Sequence[_Decision], at_ns: int, crashes_ns: Sequence[int]) -> _Work:
+    """What was to be done for a payment at a time."""
+    work, done = _Work(), 0
+    for until_ns in (*crashes_ns, at_ns):
+        while done < len(decisions) and decisions[done].at_ns < until_ns:
+            work.decide(decisions[done])
+            done += 1
+        if until_ns != at_ns:
+            work.lose(decisions[done:])
+    return work
 
 
 class _Work:
@@ -55,31 +101,43 @@ class _Work:
     """
 
     def __init__(self) -> None:
-        self._due: set[tuple[str, str, str]] = set()
-        self._sent: set[tuple[str, str, str]] = set()
+        self._due: set[_Named] = set()
+        self._sent: set[_Named] = set()
         self._queued: set[tuple[int, str, str]] = set()
 
     @property
     def is_left(self) -> bool:
         return bool(self._due or self._sent or self._queued)
 
-    def decide(
-        self, kind: DecisionKind, attempt: int, operation: str, target: str, detail: str
-    ) -> None:
+    def decide(self, decision: _Decision) -> None:
         """Take in the next decision of the link."""
-        queued = (attempt, operation, target)
-        # The detail of an end reads `NAME after N tries`.
-        name = detail.partition(" after ")[0]
-        sent, due = (operation, target, name), (operation, target, without_repeat(name))
+        kind = decision.kind
         if kind is DecisionKind.QUEUE:
-            self._queued.add(queued)
+            self._queued.add(decision.queued)
         elif kind in _QUEUE_END:
-            self._queued.discard(queued)
+            self._queued.discard(decision.queued)
         elif kind is DecisionKind.FOLLOW_UP_DUE:
-            self._due.add(due)
+            self._due.add(decision.due)
         else:
             # What two triggers send is due once, and may be under way twice.
-            self._due.discard(due)
-            self._sent.discard(sent)
+            self._due.discard(decision.due)
+            self._sent.discard(decision.sent)
             if kind in _SENT:
-                self._sent.add(sent)
+                self._sent.add(decision.sent)
+
+    def lose(self, later: Iterable[_Decision]) -> None:
+        """Keep only what a later decision of the link goes on with."""
+        due, sent, queued = self._due, self._sent, self._queued
+        self._due, self._sent, self._queued = set(), set(), set()
+        for decision in later:
+            kind = decision.kind
+            # What begins anew says nothing about what was there before.
+            if kind is DecisionKind.QUEUE:
+                queued.discard(decision.queued)
+            elif kind is DecisionKind.FOLLOW_UP_DUE:
+                due.discard(decision.due)
+            elif kind in _QUEUE_END:
+                self._queued |= queued & {decision.queued}
+            else:
+                self._due |= due & {decision.due}
+                self._sent |= sent & {decision.sent}

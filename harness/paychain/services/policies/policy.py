@@ -69,9 +69,11 @@ class PolicyCall:
         reversals: Reversals,
         background: Background,
         own_codes: OwnCodes | None = None,
+        rejects_unknown: frozenset[str] = frozenset(),
     ) -> None:
         self._context = context
         self._own_codes = own_codes or {}
+        self._rejects_unknown = rejects_unknown
         self._operation = operation
         self._declared = declared
         self._reversals = reversals
@@ -277,7 +279,7 @@ class PolicyCall:
                 return CallEnd(reply=reply, request=request, standing=(attempt.sent,))
             case "query":
                 route = self._queries[attempt.target]
-                found = await unknown.query(route, declared, request, parent)
+                found = await unknown.query(route, declared, request, parent, self._rejects_unknown)
             case "resend":
                 route = self._routes[attempt.target]
                 found = await unknown.resend(route, declared, request, parent)
@@ -294,9 +296,8 @@ class PolicyCall:
         if found.result is _APPROVED:
             return CallEnd(reply=found, request=request, standing=(attempt.sent,), is_found=True)
         # The target does not know the request: it failed as if it had been refused.
-        if found.code == NOT_FOUND:
-            return CallEnd(reply=reply, request=request)
-        return CallEnd(reply=found, request=request)
+        last = reply if found.code == NOT_FOUND else found
+        return CallEnd(reply=last, request=request)
 
     async def _fall_back(
         self, end: CallEnd, request: PaymentRequest, parent: str, preferred: str | None

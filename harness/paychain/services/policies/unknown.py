@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import msgspec
 
+from paychain.model.fallbacks.step import Failover
 from paychain.model.policy import Call
 from paychain.payments.codes import APPROVED, NOT_FOUND
 from paychain.payments.journal import DecisionKind
@@ -35,24 +37,44 @@ def outcome_of_original(request: PaymentRequest, reply: Reply) -> Reply:
     return Reply(HopResult.UNKNOWN, reply.code)
 
 
-def not_found_doubted_s(declared: Call) -> float:
+def not_found_doubted_s(declared: Call, target: str, *, is_final: bool = False) -> float:
     """Seconds from an unknown outcome on in which "not found" may mean "not yet".
 
-    A request may begin after the query for it. Where the call has no fallback nothing is gained by
-    believing that nothing was done, so only the last answer counts. A fallback has to come while
-    the customer still waits: so once the request has had its timeout a second time, it is over.
+    A request may begin after the query for it, unless the target rejects it from then on
+    (`is_final`). Where no other link is asked next nothing is gained by believing that nothing was
+    done, so only the last answer counts. Another link has to be asked while the customer still
+    waits: so once the request has had its timeout a second time, it is over.
     """
-    has_fallback = bool(declared.fallback or declared.prefer)
-    return declared.timeout if has_fallback else float("inf")
+    if is_final:
+        return 0.0
+    return declared.timeout if _asks_another_after(declared, target) else float("inf")
 
 
-async def query(route: Route, declared: Call, request: PaymentRequest, parent: str) -> Reply | None:
-    """The target's own word on a request, None when it gave none in the declared tries or time."""
+def _asks_another_after(declared: Call, target: str) -> bool:
+    """Whether a payment that failed at a target goes to another link; local steps ask none."""
+    failovers = [step for step in declared.fallback if isinstance(step, Failover)]
+    is_last = not failovers or target in failovers[-1].targets
+    return target in declared.preferred or not is_last
+
+
+async def query(
+    route: Route,
+    declared: Call,
+    request: PaymentRequest,
+    parent: str,
+    rejects_unknown: Collection[str] = (),
+) -> Reply | None:
+    """The target's own word on a request, None when it gave none in the declared tries or time.
+
+    `rejects_unknown`: the links whose "not found" is final.
+    """
     tries, timeout_s = declared.query, declared.query.timeout or declared.timeout
     clock = asyncio.get_running_loop()
     began_s = clock.time()
     until_s = began_s + tries.within if tries.within is not None else float("inf")
-    doubted_until_s = began_s + not_found_doubted_s(declared)
+    doubted_until_s = began_s + not_found_doubted_s(
+        declared, route.target, is_final=route.target in rejects_unknown
+    )
     if tries.first_after:
         await asyncio.sleep(tries.first_after)
 
