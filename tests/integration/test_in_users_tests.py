@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,42 @@ def test_what_init_writes_runs_as_the_workflow_says(
             assert "2 passed" in done.stdout
     again = invoked(tmp_path, "init", "--ci", ci)
     assert "written" not in again.stdout
+
+
+OUR_KEYS = {"paychain_chains": "mine/shop.yaml", "paychain_experiments": "drills"}
+
+
+def collected(folder: Path, *words: str) -> list[str]:
+    """The experiments that pytest finds there."""
+    done = python(folder, "-m", "pytest", *words, "--collect-only", "-q")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    return sorted(line for line in done.stdout.splitlines() if ".yaml::" in line)
+
+
+def test_the_keys_of_the_plugin_count_in_the_workflow_of_init(tmp_path: Path) -> None:
+    invoked(tmp_path, "init")
+    for folder in ("mine", "drills"):
+        (tmp_path / folder).mkdir()
+    declare(tmp_path / "mine", shop=shop())
+    (tmp_path / "drills" / "deep").mkdir()
+    declare(tmp_path / "drills" / "deep", lost=EXPERIMENT)
+    (tmp_path / "chains" / "other.yaml").write_text(shop())
+    flow = yaml.safe_load((tmp_path / ".github/workflows/paychain.yml").read_text())
+    steps = [step.get("run", "") for step in flow["jobs"]["resilience"]["steps"]]
+    (command,) = (step for step in steps if step.startswith("pytest "))
+    words = command.split()[1:]
+    outage = "chaos/processor-outage.yaml::"
+    assert collected(tmp_path, *words) == [f"{outage}other", f"{outage}shop"]
+    settings = tmp_path / ".paychain/pytest.ini"
+    text = settings.read_text()
+    for key, value in OUR_KEYS.items():
+        text, changed = re.subn(rf"^# {key} = .*$", f"{key} = {value}", text, flags=re.M)
+        assert changed == 1, key
+    settings.write_text(text)
+    found = collected(tmp_path, *words, "drills")
+    assert found == [f"{outage}shop", "drills/deep/lost.yaml::shop"]
+    # On the user's own machine nothing of it counts.
+    assert collected(tmp_path, "chaos") == [f"{outage}other", f"{outage}shop"]
 
 
 def declared(folder: Path, on_unknown: str = "reverse") -> str:

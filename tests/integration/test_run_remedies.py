@@ -8,10 +8,12 @@ import pytest
 
 from paychain.analysis.measures.measures import MoneyRule
 from paychain.model.files import available
-from paychain.report.result import Result
+from paychain.model.review.remedy import Remedy
+from paychain.report.result import Result, read
 from paychain.report.text.terminal import terminal_lines
 from paychain.runs.by_name import run
 from tests.support.chains import experiment, shop
+from tests.support.paths import ROOT
 from tests.support.remedies import follow
 from tests.support.runs import declare
 from tests.support.tiers import thorough
@@ -320,3 +322,36 @@ def test_what_is_lost_with_the_disk_has_no_remedy_in_the_chain(
     declare(tmp_path, shop=captures, quick=experiment(lost, arrivals="10/s"))
     found = {found.rule: found for found in played(tmp_path).money.rules}["authorisations_settled"]
     assert (found.passed, found.remedies) == (False, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, thorough(2)])
+def test_the_remedy_of_the_sample_makes_its_rule_and_tolerance_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("chain.yaml")
+    file.write_text(available("chain")["card-single-provider"].read_text("utf-8"))
+
+    def played_again() -> Result:
+        story = "aws-us-east-1-2025-10-20"
+        return run("chain.yaml", story, out=tmp_path / "runs", virtual=True, seed=seed).result
+
+    before = played_again()
+    sample = read(ROOT / "reports/sample")
+    named = {f"{each.key}: {each.value}" for each in remedies_of(sample)}
+    assert {f"{each.key}: {each.value}" for each in remedies_of(before)} == named
+    assert [rule.rule for rule in before.money.rules if rule.passed is False] == [
+        "no_orphaned_authorisation"
+    ]
+    limits = [limit.id for limit in before.tolerances if limit.passed is False]
+    assert limits == ["technical_success.during"]
+    follow(remedies_of(before)[0], file)
+    after = played_again()
+    assert after.verdict == "pass", terminal_lines(after)
+
+
+def remedies_of(result: Result) -> list[Remedy]:
+    """What to change for the broken money rules and tolerances of a run."""
+    broken = [*result.money.rules, *result.tolerances]
+    return [remedy for each in broken for remedy in each.remedies]

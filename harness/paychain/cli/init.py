@@ -29,17 +29,21 @@ class Ci(StrEnum):
 class _Starter:
     """What is written: files in starter/ by where they go, a workflow by CI system.
 
-    `next_steps`: what to do with it, `{chain}` and `{experiment}` filled in.
+    `beside_workflows`: files that only a workflow uses. `next_steps`: what to do with it, `{chain}`
+    and `{experiment}` filled in.
     """
 
     files: dict[str, str]
     workflows: dict[Ci, str]
+    beside_workflows: dict[str, str]
     chain: str
     experiment: str
     next_steps: tuple[str, ...]
 
 
-_FOLDER = ".paychain"  # what a repository keeps of ours: schemas for editors, a wheel for CI
+# What a repository keeps of ours: schemas for editors; a wheel and pytest's settings for CI. Below
+# chaos/ those would also count for `pytest chaos`, and make chaos/ the root.
+_FOLDER = ".paychain"
 _WORKFLOW = {Ci.GITHUB: ".github/workflows/paychain.yml", Ci.GITLAB: ".gitlab-ci.yml"}
 # By which variables a service finds its provider, where an address and a secret are not it.
 _ENV = {
@@ -59,6 +63,7 @@ _MOCKS = _Starter(
         "chaos/test_payments.py": "test_payments.py",
     },
     workflows={Ci.GITHUB: "github.yaml", Ci.GITLAB: "gitlab.yaml"},
+    beside_workflows={f"{_FOLDER}/pytest.ini": "pytest.ini"},
     chain="chains/shop.yaml",
     experiment="chaos/processor-outage.yaml",
     next_steps=(
@@ -75,6 +80,7 @@ _OWN = _Starter(
         "chaos/provider-down.yaml": "own-provider-down.yaml",
     },
     workflows={Ci.GITHUB: "own-github.yaml", Ci.GITLAB: "own-gitlab.yaml"},
+    beside_workflows={},
     chain="chains/own-service.yaml",
     experiment="chaos/answers-lost.yaml",
     next_steps=(
@@ -120,7 +126,7 @@ def init(
     files = {**starter.files, ".gitignore": "gitignore"}
     wheel = None
     if ci in starter.workflows:
-        files[_WORKFLOW[ci]] = starter.workflows[ci]
+        files |= {_WORKFLOW[ci]: starter.workflows[ci], **starter.beside_workflows}
         # Never a bare name: its owner on an index could run code in the user's CI.
         found = origin()
         wheel = f"{_FOLDER}/{wheel_name()}" if found is None else None

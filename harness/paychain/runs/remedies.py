@@ -31,7 +31,8 @@ from paychain.model.operations import CUSTOMER
 from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.keys import customer_retry_without_key
-from paychain.model.review.remedy import Edit, Remedy, duration_text
+from paychain.model.review.paths import longest_work_s
+from paychain.model.review.remedy import Edit, Remedy, duration_text, duration_within
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
@@ -40,9 +41,6 @@ from paychain.runs.drained import drained_sooner
 from paychain.runs.standby import second_target
 from paychain.runs.weaknesses import CAUSES
 
-# Of the deadline: when a customer asks again. The later, the more outages are over by then; what is
-# left is for the answer. Asking more often does not help a payment that the outage still affects.
-ASKED_AGAIN = 0.7
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
 _OF_TIME: tuple[Kind, ...] = ("call_without_policy", "timeout_inversion", "deadline_too_short")
 _NEEDS_A_WAY_ROUND = ("technical_success", "approval_rate", "failover", "detection", "recovery")
@@ -144,13 +142,27 @@ def _asked_again(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
     is_own = not chain.model.own_services().keys().isdisjoint(chain.model.entries)
     if is_own or customer.retry is not None or customer.leaves is not None:
         return []
-    after = duration_text(chain.model.deadline * ASKED_AGAIN)
+    after = _latest_retry(chain.model)
+    if after is None:
+        return []
     retry = CustomerRetry.model_validate({"after": after})
     asking = customer.model_copy(update={"retry": retry})
     if any(customer_retry_without_key(chain.model.model_copy(update={"customer": asking}))):
         return []
     change = Edit(("customer", "retry"), {"after": after})
     return [_of_run(remedy_in(chain, change), rule, CUSTOMER)]
+
+
+def _latest_retry(chain: Chain) -> str | None:
+    """When to ask again: as many outages as possible are over, and any answer is still in time.
+
+    None where no moment is both: what is asked before half of the deadline is asked once more after
+    it, and that try, which is the last one, would be cut short.
+    """
+    longest_s = max(longest_work_s(chain, entry) for entry in chain.entries)
+    if longest_s > chain.deadline / 2:
+        return None
+    return duration_within(chain.deadline - longest_s)
 
 
 def _without_queues(rule: str, chain: Loaded[Chain]) -> list[Remedy]:

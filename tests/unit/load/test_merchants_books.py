@@ -103,6 +103,28 @@ def test_a_status_that_the_declaration_names_may_be_that_of_a_paid_order(status:
     assert not answered(200, PAID, paid=paid).is_paid
 
 
+REDIRECTED = "HTTP 302: redirects are not followed"
+
+
+@pytest.mark.parametrize("statuses", ["200-499", "200-599", [200, 302, 401, 404, 429, 503]])
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [(401, "HTTP 401"), (429, "HTTP 429"), (503, "HTTP 503"), (302, REDIRECTED), (404, "")],
+)
+def test_a_refusal_within_declared_statuses_says_nothing_of_the_order(
+    statuses: str | list[int], status: int, problem: str
+) -> None:
+    paid = {"status": statuses, "where": {"state": "paid"}}
+    for body in ('{"error": "slow down"}', "<p>Slow down", ""):
+        assert answered(status, body, paid=paid) == OrderInBooks(False, problem=problem)
+    contains = {"status": statuses, "contains": "paid"}
+    refused = answered(status, "slow down", paid=contains, amount=None)
+    assert refused == OrderInBooks(False, problem=problem)
+    if status != 503 or statuses != "200-499":  # where it is declared, it may be a paid order's
+        assert answered(status, PAID, paid=paid) == OrderInBooks(True, 1_250)
+    assert answered(200, '{"state": "new"}', paid=paid) == OrderInBooks(False)
+
+
 def test_the_page_of_an_error_is_no_paid_order() -> None:
     page = "<html>Bad gateway for /orders/pk3fa0000042: paid</html>"
     found = answered(502, page, paid={"contains": "paid"}, amount=None)

@@ -610,6 +610,31 @@ def test_an_address_in_a_field_leads_where_a_link_of_the_page_does(url: Any, tar
     assert trying.http.target == target
 
 
+def test_every_look_goes_where_the_pending_answer_leads() -> None:
+    pays = ORDERS.replace("/orders/{payment}", "{answer.url}").replace("/orders", "/v2/orders")
+    pending = answer(202, {"state": "open", "url": "status/1"})
+    trying = Trying(pays).gets(pending).gets(pending).gets(OPEN).gets(PAID)
+    assert trying.reply.result is HopResult.APPROVED
+    assert [target for _, _, target in trying.sent[1:]] == ["/v2/status/1"] * 3
+
+
+def test_an_address_of_an_earlier_step_is_relative_to_its_own_answer() -> None:
+    between = '  - {path: /pay/card, json: {}}\n  - {method: GET, path: "{answer.url}"}'
+    pays = VISITED.replace('  - {method: GET, path: "{answer.url}"}', between)
+    pays = pays.replace("/checkout", "/v2/cart/new")
+    trying = Trying(pays).gets(answer(200, {"url": "thanks"})).gets(answer(200, {}))
+    assert [target for _, _, target in trying.sent] == [
+        "/v2/cart/new",
+        "/pay/card",
+        "/v2/cart/thanks",
+    ]
+    # A step that was redirected answers from where it was sent to.
+    moved = (
+        Trying(pays).gets(answer(303, location="/baskets/7/")).gets(answer(200, {"url": "thanks"}))
+    )
+    assert moved.gets(answer(200, {})).http.target == "/baskets/7/thanks"
+
+
 def test_an_answer_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     texts: list[bytes] = []
 

@@ -119,23 +119,28 @@ chain: shop
 deadline: 5s
 entry: edge
 links:
-  edge: {role: edge, forwards_to: gateway}
-  gateway: {role: gateway, calls: {authorise: {to: issuer, on_unknown: reverse}}}
+  edge: {role: edge, answers_in: {median: 2ms, p99: 6ms}, forwards_to: gateway}
+  gateway: {role: gateway, answers_in: {median: 5ms, p99: 14ms}, calls: {
+      authorise: {to: issuer, timeout: 2s, on_unknown: reverse}}}
   issuer: {role: issuer}
 """
-ASKS = ["customer: c.yaml:1: set customer.retry: {after: 3500ms}"]
+# The gateway needs up to 2,014 ms, and the edge in front of it 6 ms.
+ASKS = ["customer: c.yaml:1: set customer.retry: {after: 2980ms}"]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         (MOCKS, ASKS),
+        # The last try would have less than the longest answer takes.
+        (MOCKS.replace("timeout: 2s", "timeout: 2500ms"), []),
+        (MOCKS.replace("timeout: 2s, ", ""), []),
         # Asked again there, it would be paid a second time.
         (MOCKS.replace("role: gateway,", "role: gateway, idempotency: none,"), []),
         (f"customer: {{retry: {{after: 2s}}}}\n{MOCKS}", []),
         (f"customer: {{leaves: {{share: 5%, after: 2s}}}}\n{MOCKS}", []),
     ],
-    ids=["keys", "no keys", "asks already", "leaves"],
+    ids=["keys", "answers too long", "no timeout", "no keys", "asks already", "leaves"],
 )
 def test_what_only_the_customer_was_not_told_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: list[str]

@@ -12,7 +12,7 @@ from paychain.payments.journal import Decision, DecisionKind
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.pays.json_path import find, parse_path, text_of
-from paychain.protocol.pays.outcomes import NO_CONTENT, read, why_not_json
+from paychain.protocol.pays.outcomes import NO_CONTENT, Reading, read, why_not_json
 from paychain.protocol.pays.requests import Values, written
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -54,16 +54,21 @@ def look(template: BooksTemplate, order: OrderPaid) -> HttpRequest:
 
 def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) -> OrderInBooks:
     """What the service's answer says of an order. One that it does not know is not paid."""
-    # The page of an error may contain anything, also what a paid order would: its status decides,
-    # unless `paid` names that status itself.
-    is_declared = _declares(template, response.status)
-    if not is_declared and (problem := _why_refused(response.status)):
-        return OrderInBooks(False, problem=problem)
-    if not is_declared and (response.status not in _SUCCESS or response.status == NO_CONTENT):
-        return OrderInBooks(False)
-    reading = read(template, response, _values(template, order))
-    if reading.pattern is None:
+    # The page of an error may contain anything, also what a paid order would: it is read only where
+    # `paid` declares its status.
+    is_entry = response.status in _SUCCESS and response.status != NO_CONTENT
+    reading = None
+    if is_entry or _declares(template, response.status):
+        reading = read(template, response, _values(template, order))
+        if reading.pattern is not None:
+            return _paid(template, reading)
+    # A range is declared for what it matches: a refusal in it still says nothing of the order.
+    if reading is not None and (is_entry or _is_only(template, response.status)):
         return OrderInBooks(False, problem=_no_entry(template, response, reading.body))
+    return OrderInBooks(False, problem=_why_refused(response.status))
+
+
+def _paid(template: BooksTemplate, reading: Reading) -> OrderInBooks:
     if reading.problem:
         return OrderInBooks(True, problem=reading.problem)
     has_amount = bool(template.patterns[0].amount)
@@ -72,8 +77,13 @@ def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) 
 
 
 def _declares(template: BooksTemplate, status: int) -> bool:
-    """Whether the declaration names this status as one of a paid order."""
+    """Whether a paid order may have this status."""
     return any(first <= status <= last for first, last in template.patterns[0].statuses)
+
+
+def _is_only(template: BooksTemplate, status: int) -> bool:
+    """Whether paid orders have this status and no other, so that it is no refusal."""
+    return all(first == last == status for first, last in template.patterns[0].statuses)
 
 
 def _why_refused(status: int) -> str:

@@ -30,6 +30,7 @@ from paychain.protocol.pays.requests import (
     Unfilled,
     Values,
     address_in,
+    base_of,
     page_at,
     written,
 )
@@ -182,7 +183,7 @@ class ByTemplate:
     def _request(self, request: RequestTemplate, at_ns: int) -> Step:
         try:
             http = written(request, self._values, self._attempt.span, self._answers)
-            address = address_of(http.target, self._sent.target if self._sent is not None else "/")
+            address = address_of(http.target, base_of(request.path, self._answers))
         except (Unfilled, NoAddress) as error:
             text = f"{self._template.place}: {error}"
             given = f"; the answer was {shown(self._got)}" if self._got is not None else ""
@@ -191,7 +192,7 @@ class ByTemplate:
         self._page = ""
         if address.host:
             self._page = page_at(self._attempt.entry.pages, address.host)
-        # A field may hold an address as a page's link does: relative to where the customer is.
+        # A field may hold an address as a page's link does: relative to the answer that has it.
         if address.host or address_in(request.path):
             http.target = self._target(address)
         return self._send(http, at_ns)
@@ -261,4 +262,4 @@ class ByTemplate:
             address = address_of(location, sent.target)
             if location and not page_at(self._attempt.entry.pages, address.host):
                 location = address.target
-        return Given(body, location)
+        return Given(body, location, sent.target)

@@ -83,4 +83,14 @@ def duration_text(seconds: float) -> str:
     milliseconds = round(seconds * 1000, 3)
     step = 10 if seconds < 1 else 100 if seconds < 10 else 1000
     whole = int(-(-milliseconds // step) * step)
-    return f"{whole // 1000}s" if whole % 1000 == 0 and whole else f"{whole}ms"
+    return _written(whole)
+
+
+def duration_within(seconds: float) -> str:
+    """A duration that is at most so long, as a file writes it: `5670ms`."""
+    return _written(int(round(seconds * 1000, 3) // 10 * 10))
+
+
+def _written(milliseconds: int) -> str:
+    whole_s, rest = divmod(milliseconds, 1000)
+    return f"{whole_s}s" if whole_s and not rest else f"{milliseconds}ms"

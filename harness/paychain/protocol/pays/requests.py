@@ -48,6 +48,7 @@ class Given(msgspec.Struct, frozen=True):
 
     value: Any  # of its JSON body, None for another one
     location: str = ""  # path and query of its Location header; an address of a provider's page
+    target: str = "/"  # of the request that it answers: where its relative addresses begin
 
 
 class Values:
@@ -101,7 +102,7 @@ class Values:
             case _ if name.startswith("card."):
                 return getattr(self._card, name.removeprefix("card."))
             case _:
-                return _from_answers(placeholder, answers)
+                return _answer_with(placeholder, answers)[1]
 
 
 def written(
@@ -139,6 +140,15 @@ def address_in(path: str) -> Placeholder | None:
     first = next(placeholders_in(path), None)
     starts = first is not None and path.startswith(str(first))
     return first if starts and first is not None and first.needs_answer else None
+
+
+def base_of(path: str, answers: Sequence[Given]) -> str:
+    """What the address that a path begins with is relative to; "/" where it begins with none.
+
+    Raises Unfilled.
+    """
+    address = address_in(path)
+    return "/" if address is None else _answer_with(address, answers)[0].target
 
 
 def page_at(pages: Mapping[str, str], host: str) -> str:
@@ -188,13 +198,14 @@ def _with_values(text: str, value_of: ValueOf) -> str:
     return fill(text, lambda placeholder: text_of(value_of(placeholder)))
 
 
-def _from_answers(placeholder: Placeholder, answers: Sequence[Given]) -> Any:
+def _answer_with(placeholder: Placeholder, answers: Sequence[Given]) -> tuple[Given, Any]:
+    """The newest answer that has what a placeholder names, and its value. Raises Unfilled."""
     for answer in reversed(answers):
         if placeholder.name == LOCATION:
             if answer.location:
-                return answer.location
+                return answer, answer.location
         elif (found := find(answer.value, parse_path(placeholder.field or "$"))) is not None:
-            return found
+            return answer, found
     raise Unfilled(f"no answer before has what {placeholder} names")
 
 
