@@ -80,23 +80,10 @@ def hosted_page(shop: Shop) -> str:
 
 @FURTHER.add("errors")
 def errors(shop: Shop) -> str:
-    seen = []
-    for status in (400, 401, 403, 422, 429, 500, 502, 504):
-        shop.links.inject("http_error", status=status)
-        with pytest.raises(Failed) as caught:
-            shop.pay()
-        shop.links.heal("http_error")
-        assert caught.value.status == status
-        seen.append(f"{status} {caught.value.name}")
-    shop.links.inject("malformed")
-    try:
-        answer = shop.pay()
-    except Failed as failed:
-        broken = failed.name
-    else:
-        assert "resultCode" not in answer
-        broken = "no exception, but an answer without a resultCode"
-    return f"{', '.join(seen)}; broken JSON is {broken}"
+    failed = shop.failures((400, 401, 403, 422, 429, 500, 502, 504), shop.pay)
+    seen = ", ".join(f"{each.status} {each.name}" for each in failed)
+    broken = shop.broken_json(shop.pay, field="resultCode", lacks="resultCode")
+    return f"{seen}; broken JSON is {broken}"
 
 
 @FURTHER.add("headers")

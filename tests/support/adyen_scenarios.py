@@ -15,22 +15,20 @@ from typing import Any, Protocol
 import pytest
 
 from tests.support.sdk_results import FAILED, NOT_OFFERED, PASSED, Cell, Column, keep
-from tests.support.vendor_links import VendorLinks, payment
+from tests.support.vendor_shop import Failed as AnyFailed
 from tests.support.vendor_shop import Scenarios
+from tests.support.vendor_shop import Shop as AnyShop
 
 MERCHANT = "ShopEU"
 DIALECT = f"{{adyen: {{merchant: {MERCHANT}, capture: manual}}}}"
 FAULTS = ("http_error", "lost_answer", "malformed", "rate_limit", "slow_answer")
-_numbers = iter(range(1, 10_000))
 
 
-class Failed(Exception):
+class Failed(AnyFailed):
     """What a library raised: the name of its exception, and what that says."""
 
     def __init__(self, name: str, status: int, code: str, headers: dict[str, str]) -> None:
-        super().__init__(f"{name} {status} {code}")
-        self.name = name
-        self.status = status
+        super().__init__(name, status, [code])
         self.code = code
         self.headers = headers
 
@@ -55,13 +53,10 @@ class AdyenClient(Protocol):
         """Whether the library takes the signature of a notification item for right."""
 
 
-class Shop:
-    """A client, and payments that are the test's own."""
+class Shop(AnyShop):
+    """Payments with a card."""
 
-    def __init__(self, links: VendorLinks, client: AdyenClient) -> None:
-        self.links = links
-        self.client = client
-        self.order = payment(next(_numbers))
+    client: AdyenClient
 
     def other(self) -> Shop:
         """Another order of the same shop."""
@@ -120,19 +115,6 @@ class Shop:
             for http in self.links.received
             for each in json.loads(http.body)["notificationItems"]
         ]
-
-    def booked(self, kind: str) -> list[int]:
-        """Amounts of the order that the issuer has booked."""
-        self.links.settle()
-        return [
-            amount
-            for what, reference, amount in self.links.booked()
-            if what == kind and reference.startswith(self.order)
-        ]
-
-    def requests(self) -> int:
-        """Requests of the order at the mock."""
-        return sum(hop.payment == self.order for hop in self.links.hops())
 
 
 SCENARIOS = Scenarios()

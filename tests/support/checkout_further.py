@@ -89,23 +89,12 @@ def hosted_page(shop: Shop) -> str:
 
 @FURTHER.add("errors")
 def errors(shop: Shop) -> str:
-    seen = []
-    for status in (401, 403, 404, 422, 429, 500, 502, 504):
-        shop.links.inject("http_error", status=status)
-        with pytest.raises(Failed) as caught:
-            shop.pay()
-        shop.links.heal("http_error")
-        assert caught.value.status == status
-        seen.append(f"{status} {caught.value.name}")
-    shop.links.inject("malformed")
-    try:
-        answer = shop.client.ask("pay", shop.asked())
-    except Failed as failed:
-        broken = failed.name
-    else:
-        assert "status" not in answer
-        broken = "no exception, but an answer without a payment"
-    return f"{', '.join(seen)}; broken JSON is {broken}"
+    failed = shop.failures((401, 403, 404, 422, 429, 500, 502, 504), shop.pay)
+    seen = ", ".join(f"{each.status} {each.name}" for each in failed)
+    broken = shop.broken_json(
+        lambda: shop.client.ask("pay", shop.asked()), field="status", lacks="payment"
+    )
+    return f"{seen}; broken JSON is {broken}"
 
 
 @FURTHER.add("own retries")

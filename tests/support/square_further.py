@@ -145,24 +145,13 @@ def lists(shop: Shop) -> str:
 
 @FURTHER.add("errors")
 def errors(shop: Shop) -> str:
-    seen = []
-    for status in (400, 401, 403, 404, 429, 500, 502, 504):
-        shop.links.inject("http_error", status=status)
-        with pytest.raises(Failed) as caught:
-            shop.pay()
-        shop.links.heal("http_error")
-        assert caught.value.status == status
-        assert caught.value.codes
-        seen.append(f"{status} {caught.value.codes[0]}")
-    shop.links.inject("malformed")
-    try:
-        answer = shop.client.ask("pay", shop.asked())
-    except Failed as failed:
-        broken = failed.name
-    else:
-        assert "payment" not in answer
-        broken = "no exception, but an answer without a payment"
-    return f"{caught.value.name}: {', '.join(seen)}; broken JSON is {broken}"
+    failed = shop.failures((400, 401, 403, 404, 429, 500, 502, 504), shop.pay)
+    assert all(each.codes for each in failed)
+    seen = ", ".join(f"{each.status} {each.codes[0]}" for each in failed)
+    broken = shop.broken_json(
+        lambda: shop.client.ask("pay", shop.asked()), field="payment", lacks="payment"
+    )
+    return f"{failed[-1].name}: {seen}; broken JSON is {broken}"
 
 
 @FURTHER.add("own retries")

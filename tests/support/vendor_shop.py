@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+import pytest
 
 from tests.support.sdk_results import FAILED, NOT_OFFERED, PASSED, Cell, Column, keep
 from tests.support.vendor_links import VendorLinks, payment
@@ -53,6 +55,31 @@ class Shop:
     def events(self) -> list[dict[str, Any]]:
         """The bodies of the webhooks that came to the shop."""
         return [json.loads(http.body) for http in self.links.received]
+
+    def failures(self, statuses: Sequence[int], pay: Callable[[], Any]) -> list[Failed]:
+        """What the SDK raises for an answer with each of these statuses."""
+        found = []
+        for status in statuses:
+            self.links.inject("http_error", status=status)
+            with pytest.raises(Failed) as caught:
+                pay()
+            self.links.heal("http_error")
+            assert caught.value.status == status
+            found.append(caught.value)
+        return found
+
+    def broken_json(self, pay: Callable[[], Any], *, field: str, lacks: str) -> str:
+        """What the SDK makes of broken JSON: an exception, or an answer without a field.
+
+        `lacks`: what that answer is without, in words.
+        """
+        self.links.inject("malformed")
+        try:
+            answer = pay()
+        except Failed as failed:
+            return failed.name
+        assert field not in answer
+        return f"no exception, but an answer without a {lacks}"
 
     def event(self, of: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first webhook for which `of` holds, as soon as it has come."""

@@ -40,7 +40,7 @@ class CommandGroup(TyperGroup):
             # Typer brings a click of its own in some versions: its errors are known by their looks.
             message = getattr(error, "message", None)
             if hasattr(error, "format_message") and isinstance(message, str):
-                error.message = reworded(message)  # type: ignore[attr-defined]
+                error.message = reworded(message)  # type: ignore[attr-defined]  # see above
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -267,16 +267,20 @@ class StateFaultKind(LinkFaultKind):
     """What becomes of the state of a link, whoever asks it for what.
 
     `roles`: those that can have it. `lasts`: it acts on all that comes while it is on; otherwise it
-    acts once, when it begins.
+    acts once, when it begins. `of_real_api`: what a link with a provider's API does instead, if it
+    cannot have it.
     """
 
     whole_link: ClassVar[bool] = True
     roles: ClassVar[frozenset[str]]
     lasts: ClassVar[bool] = False
+    of_real_api: ClassVar[str] = ""
 
     def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
-        """Only some roles have such a state."""
+        """Only some roles have such a state, and maybe not with a provider's API."""
         if link.role in self.roles:
+            if link.dialect.is_vendors and self.of_real_api:
+                return f"{name} {self.of_real_api}", "name a link without a dialect"
             return None
         roles = " or ".join(sorted(self.roles))
         article = "an" if roles[0] in "aeiou" else "a"

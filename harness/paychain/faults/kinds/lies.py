@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.faults.kind import Facts, Limitation, LinkTraits, StateFaultKind
+from paychain.faults.kind import Facts, StateFaultKind
 
 
 class Lies(StateFaultKind):
@@ -19,10 +19,4 @@ class Lies(StateFaultKind):
     )
     roles = frozenset({"node"})
     lasts = True
-
-    def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
-        """A node with the API of a real one answers from its copy of the ledger."""
-        if link.role in self.roles and link.dialect.is_vendors:
-            what = f"{name} answers from its copy of the ledger, which says nothing untrue"
-            return what, "let a node without a dialect lie"
-        return super().limitation(name, link)
+    of_real_api = "answers from its copy of the ledger, which says nothing untrue"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.faults.kind import Facts, Limitation, LinkTraits, StateFaultKind
+from paychain.faults.kind import Facts, StateFaultKind
 
 
 class WrongNetwork(StateFaultKind):
@@ -20,10 +20,4 @@ class WrongNetwork(StateFaultKind):
     )
     roles = frozenset({"node"})
     lasts = True
-
-    def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
-        """A node with the API of a real one answers from its copy of the chain's own ledger."""
-        if link.role in self.roles and link.dialect.is_vendors:
-            what = f"{name} answers from its copy of this chain's ledger"
-            return what, "name a node without a dialect"
-        return super().limitation(name, link)
+    of_real_api = "answers from its copy of this chain's ledger"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import Failover
@@ -186,15 +187,17 @@ def _chosen(chain: Chain, look: _Look, first: Sequence[str], size: int) -> list[
         and name not in (*nodes, *of_template)
     ]
     while others and len(nodes) < size:
-        taken = {each for name in nodes for each in chain.links[name].depends_on}
-
-        def rank(name: str, taken: frozenset[str] = frozenset(taken)) -> tuple[bool, bool]:
-            providers = chain.links[name].depends_on
-            return not taken.isdisjoint(providers), not providers
-
-        nodes.append(min(others, key=rank))
-        others.remove(nodes[-1])
+        best = min(others, key=partial(_shared_providers, chain, nodes))
+        nodes.append(best)
+        others.remove(best)
     return nodes
+
+
+def _shared_providers(chain: Chain, nodes: Sequence[str], other: str) -> tuple[bool, bool]:
+    """Whether a further node shares a provider with these, and whether it names none."""
+    providers = chain.links[other].depends_on
+    taken = {each for name in nodes for each in chain.links[name].depends_on}
+    return not taken.isdisjoint(providers), not providers
 
 
 def _known(chain: Chain) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from paychain.payments.money import PRICE_UNIT
 from paychain.payments.rules.beyond import freed, quoted, reserved
+from paychain.payments.rules.on_chain import Quoted
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
@@ -158,16 +159,21 @@ def quote_kept(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, payment.amount_minor, f"{text}; it was valid for {holds_s:g} s")
 
 
+def _sold_at(payment: Reconciled) -> Quoted | None:
+    """The quote that something was sold at; None where nothing was."""
+    chain = payment.on_chain
+    return chain.quoted[-1] if chain and chain.quoted and chain.transactions else None
+
+
 @money_rule("No stale price", judged="at_any_time", beyond=quoted, needs="prices")
 def no_stale_price(payment: Reconciled) -> Finding | None:
     """Nothing is sold at a price that is older than its link allows.
 
     A price that the payment was declined at, or never used, is none.
     """
-    chain = payment.on_chain
-    if chain is None or not chain.quoted or not chain.transactions:
+    used = _sold_at(payment)
+    if used is None:
         return None
-    used = chain.quoted[-1]
     max_age_ns = payment.price_ages.get(used.link)
     age_ns = used.at_ns - used.since_ns
     if max_age_ns is None or age_ns <= max_age_ns:
@@ -182,10 +188,9 @@ def price_within_bounds(payment: Reconciled) -> Finding | None:
 
     A price that the payment was declined at, or never used, is none.
     """
-    chain = payment.on_chain
-    if chain is None or not chain.quoted or not chain.transactions:
+    used = _sold_at(payment)
+    if used is None:
         return None
-    used = chain.quoted[-1]
     lowest, highest = payment.price_bounds.get(used.link, (used.price, used.price))
     if lowest <= used.price <= highest:
         return None
