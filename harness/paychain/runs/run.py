@@ -130,7 +130,7 @@ def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
     try:
         kept = spec.inputs.keep(folder)
         store = RunStore.create(folder / STORE_NAME)
-        store.start(
+        store.write_started(
             Started(
                 chain=spec.chain.path.name,
                 experiment=spec.experiment.path.name,

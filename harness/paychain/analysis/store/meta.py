@@ -64,7 +64,7 @@ class Meta(ABC):
         """Whether the run came to its end."""
         return self._fact(FACTS) is not None
 
-    def start(self, started: Started) -> None:
+    def write_started(self, started: Started) -> None:
         """Keep what is known of the run before it begins."""
         self._write_fact(STARTED, msgspec.to_builtins(started))
 
