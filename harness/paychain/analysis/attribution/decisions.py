@@ -19,10 +19,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.attribution.reversals import is_reversed
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import count
-from paychain.model.chain import Chain
 from paychain.model.operations import MONEY, REVERSED
 from paychain.model.own_services import own_callers
 from paychain.payments.journal import Decision, DecisionKind, Movement
@@ -48,9 +48,9 @@ class OwnHop(NamedTuple):
     result: HopResult
 
 
-def own_decisions(store: RunStore, chain: Chain) -> None:
-    """Add the decisions of own services to the store. After all of their hops."""
-    own = own_callers(chain)
+def own_decisions(run: OwnRun) -> None:
+    """What the hops of own services show of their decisions is recorded as a mock's are."""
+    store, own = run.store, own_callers(run.chain)
     found: list[Decision] = []
     for payment, hops in groupby(_hops(store, own), attrgetter("payment")):
         found += of_payment(list(hops), own, partial(_movements, store, payment))

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
+from paychain.analysis.attribution.own_run import OwnRun, Spans
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.operations import ENTRY_OPERATION
@@ -73,8 +74,9 @@ def parent_of(hops: Sequence[ParentHop], started_ns: int) -> str:
     return before[-1] if before else ""
 
 
-def own_hops(store: RunStore, chain: Chain, spans: Spans) -> None:
-    """Add the hops of own services to the store. After `join`."""
+def own_hops(run: OwnRun) -> None:
+    """Each observed request of a payment is a hop of its service."""
+    store, chain = run.store, run.chain
     hops: list[HopRecord] = []
     routes = _routes(chain)
     passing = {(hop.caller, hop.callee) for hop in observed_hops(chain) if hop.operation == FORWARD}
@@ -83,23 +85,11 @@ def own_hops(store: RunStore, chain: Chain, spans: Spans) -> None:
             continue  # nobody's: counted, but no hop of a payment
         callers = dict.fromkeys(request.caller for request in requests)
         brought = {caller: parents(store, payment, caller) for caller in callers}
-        hops += _of_payment(payment, requests, brought, routes, passing, spans)
+        hops += _of_payment(payment, requests, brought, routes, passing, run.spans)
         if len(hops) >= BATCH:
             store.ingest(hops)
             hops.clear()
     store.ingest(hops)
-
-
-class Spans:
-    """Spans of hops that no link has seen: no link's spans begin with an e."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def new(self) -> str:
-        """16 hex digits, unique in the run."""
-        self._count += 1
-        return f"e{self._count:015x}"
 
 
 def _routes(chain: Chain) -> dict[tuple[str, str], int]:

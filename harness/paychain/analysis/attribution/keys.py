@@ -6,10 +6,22 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
-from paychain.analysis.attribution.observed import ObservedRequest
+from paychain.analysis.attribution.observed import ObservedRequest, by_payment
+from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
 from paychain.payments.journal import Decision, DecisionKind, MovementKind
+
+
+def used_keys(run: OwnRun) -> None:
+    """Every wrong use of a key that the requests of own services show is a decision of theirs."""
+    store = run.store
+    store.ingest(reused_keys(store))
+    for payment, requests in by_payment(store):
+        store.ingest(repeated_without_key(payment, requests))
+        if payment:
+            store.ingest(list(captured_again(store, payment, requests)))
+            store.ingest(list(refunded_again(store, payment, requests)))
 
 
 def repeated_without_key(payment: str, requests: Sequence[ObservedRequest]) -> Iterator[Decision]:

@@ -1,16 +1,17 @@
-"""The records of own services: their hops and decisions, once everything else is in the store."""
+"""The records of own services, made of what the engine, the links and traces saw of them.
+
+Everything else is in the store by then: a pass reads it, and adds what it concludes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from paychain.analysis.attribution.decisions import own_decisions
-from paychain.analysis.attribution.hops import Spans, own_hops
-from paychain.analysis.attribution.keys import (
-    captured_again,
-    refunded_again,
-    repeated_without_key,
-    reused_keys,
-)
-from paychain.analysis.attribution.observed import by_payment, join
+from paychain.analysis.attribution.hops import own_hops
+from paychain.analysis.attribution.keys import used_keys
+from paychain.analysis.attribution.observed import join
+from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
 from paychain.analysis.attribution.traced import add_traced
@@ -19,22 +20,24 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.own_services import own_callers
 
+# In this order: each reads what those before it left. A new pass is a module and a line here; its
+# docstring says what holds once it has passed.
+PASSES: tuple[Callable[[OwnRun], None], ...] = (
+    take_over,
+    join,
+    add_traced,
+    own_hops,
+    refused_hops,
+    own_decisions,
+    used_keys,
+)
+
 
 def add_own_hops(store: RunStore, chain: Chain, experiment: Experiment) -> None:
-    """Make the hops of own services of what was observed. Once, after the last record."""
+    """Make the hops and decisions of own services of what was observed, after the last record."""
     if not own_callers(chain):
         return
     store.index()
-    take_over(store)
-    spans = Spans()
-    join(store)
-    add_traced(store)
-    own_hops(store, chain, spans)
-    refused_hops(store, chain, experiment, spans)
-    own_decisions(store, chain)
-    store.ingest(reused_keys(store))
-    for payment, requests in by_payment(store):
-        store.ingest(repeated_without_key(payment, requests))
-        if payment:
-            store.ingest(list(captured_again(store, payment, requests)))
-            store.ingest(list(refunded_again(store, payment, requests)))
+    run = OwnRun(store, chain, experiment)
+    for pass_over in PASSES:
+        pass_over(run)

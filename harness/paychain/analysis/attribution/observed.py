@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.store.store import RunStore
 from paychain.payments.attribution import AttributedBy
 from paychain.payments.exchanges import TRACED, HttpExchange, ReceivedRequest
@@ -101,8 +102,9 @@ class ObservedRequest(NamedTuple):
         return view.target if view is not None else ""
 
 
-def join(store: RunStore) -> None:
-    """Pair what the engine and the links recorded. Once, when all of it is in the store."""
+def join(run: OwnRun) -> None:
+    """What the engine and the links recorded of one request is one pair, in the table JOINED."""
+    store = run.store
     store.create_table(JOINED, ("exchange", "received"))
     sent = store.select(
         "SELECT started_ns, 0, rowid, hop, port FROM exchange WHERE connection != ? "

@@ -18,6 +18,7 @@ from itertools import combinations, groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import CUSTOMER
 from paychain.payments.outcome import Outcome
@@ -51,11 +52,9 @@ class _Paid(NamedTuple):
     outcome: str
 
 
-def take_over(store: RunStore) -> None:
-    """Give each payment what was begun for it in the name of a declined one of the same order.
-
-    Before hops of own services are made.
-    """
+def take_over(run: OwnRun) -> None:
+    """Each payment has what was begun for it in the name of a declined one of its order."""
+    store = run.store
     for before, after in list(_after_declines(store)):
         values = before.payment, after.started_ns, after.payment, before.order
         begun = list(store.select(_BEGUN, values))

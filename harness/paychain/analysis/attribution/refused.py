@@ -16,11 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from paychain.analysis.attribution.hops import Spans
+from paychain.analysis.attribution.own_run import OwnRun, Spans
 from paychain.analysis.measures.windows import Window, windows_of_any
 from paychain.analysis.store.store import RunStore
 from paychain.faults.kind import HopFaultKind
-from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.own_services import own_callers
 from paychain.payments.journal import HopRecord
@@ -47,9 +46,10 @@ class _AttemptSeen(NamedTuple):
     worked: bool
 
 
-def refused_hops(store: RunStore, chain: Chain, experiment: Experiment, spans: Spans) -> None:
-    """Add the hops that were refused to the store. After `own_hops`."""
-    windows = _windows(store, experiment)
+def refused_hops(run: OwnRun) -> None:
+    """Each call of an own service that must have been refused is a hop, too."""
+    store, chain = run.store, run.chain
+    windows = _windows(store, run.experiment)
     if not windows:
         return
     hops: list[HopRecord] = []
@@ -59,7 +59,7 @@ def refused_hops(store: RunStore, chain: Chain, experiment: Experiment, spans: S
             if not any(refusing for _, refusing in routes):
                 continue
             for parent in _parents(store, service):
-                hops += _refused(store, parent, service, operation, routes, spans)
+                hops += _refused(store, parent, service, operation, routes, run.spans)
                 if len(hops) >= BATCH:
                     store.ingest(hops)
                     hops.clear()

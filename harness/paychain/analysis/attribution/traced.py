@@ -21,6 +21,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from paychain.analysis.attribution.observed import JOINED
+from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.store.store import RunStore
 from paychain.payments.exchanges import TRACED, EndedBy
 
@@ -53,8 +54,9 @@ class _RequestSeen(NamedTuple):
     is_engines: bool
 
 
-def add_traced(store: RunStore) -> None:
-    """Complete the observed requests by the spans of their services. After `join`."""
+def add_traced(run: OwnRun) -> None:
+    """Every call that the spans of its service know is one observed request."""
+    store = run.store
     spans = groupby(_spans(store), itemgetter(0))
     first = next(spans, None)
     if first is None:
