@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from paychain.advice.advise import with_remedies
 from paychain.analysis.analyse import analyse
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.spool import SpoolReader
@@ -294,6 +295,7 @@ def main() -> None:
             flush=True,
         )
         analysis = analyse(store, order.chain.model, order.experiment.model, facts)
+        analysis = with_remedies(analysis, order.chain, order.experiment.model, order.inputs.review)
         judged = moment()
         whole_mb = (run / "run.db").stat().st_size / 1e6
         store.close_thinned(order.seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paychain.runs.code_remedies import IN_CODE
+from paychain.advice.code import IN_CODE
 from tests.support.chains import as_yaml, experiment
 from tests.support.cli import paychain
 from tests.support.planted_shop import BUGS, bug_of

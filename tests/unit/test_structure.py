@@ -43,15 +43,16 @@ MAY_IMPORT = {
     "load": BASE | {"protocol", "wire", "services"},
     "simulation": {"wire", "payments"},
     "analysis": BASE,
+    "advice": BASE | {"analysis"},
     "report": BASE | {"analysis"},
     "environment": BELOW_RUNS - {"environment", "report", "protocol"},
     "placement": BASE | {"environment"},
     "explore": RUNS_NEED - {"report"},
     "probe": {"payments", "processes", "protocol", "report", "wire"},
-    "runs": RUNS_NEED,
+    "runs": RUNS_NEED | {"advice"},
     "board": RUNS_NEED | {"runs"},
     "testing": RUNS_NEED | {"runs", "explore"},
-    "cli": BELOW_RUNS | {"runs", "explore", "board", "placement", "probe"},
+    "cli": BELOW_RUNS | {"advice", "runs", "explore", "board", "placement", "probe"},
 }
 NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 

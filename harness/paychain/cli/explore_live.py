@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paychain.advice.advise import rule_with_remedies
+from paychain.advice.case import Case
 from paychain.analysis.measures.measures import MoneyRule
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.explore_output import (
@@ -34,7 +36,6 @@ from paychain.payments.errors import UserError
 from paychain.processes.part import WHOLE
 from paychain.processes.scratch import scratch_folder
 from paychain.report.text.payment_timeline import timeline_of
-from paychain.runs.remedies import rule_with_remedies
 from paychain.runs.spec import run_command
 
 ENOUGH_SCRIPTS = 500  # fewer leave most combinations of two steps untried
@@ -216,7 +217,8 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
     )
     own = " and ".join(loaded.model.own_services())
     remedies = service_remedies(found, own) if own else []
-    remedies += map(str, rule_with_remedies(rule, review(loaded), loaded).remedies)
+    case = Case(chain=loaded, causes=review(loaded))
+    remedies += map(str, rule_with_remedies(rule, case).remedies)
     for remedy in remedies:
         yield f"    remedy: {remedy}"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from paychain.analysis.analyse import analyse
+from paychain.advice.advise import with_remedies
+from paychain.analysis.analyse import Analysis, analyse
 from paychain.analysis.attribution.observe import add_own_hops
 from paychain.analysis.store.facts import RunFacts, ServiceFacts
 from paychain.analysis.store.store import RunStore
@@ -89,10 +90,16 @@ def _judged(inputs: Inputs, facts: RunFacts, store: RunStore, folder: Path) -> F
     store.mark_recorded()
     store.settle()  # the run is whole from here on, whatever becomes of this process
     add_own_hops(store, inputs.chain.model, inputs.experiment.model)
-    analysis = analyse(store, inputs.chain.model, inputs.experiment.model, facts)
+    analysis = _analysed(inputs, facts, store)
     store.close_thinned(facts.seed)
     result = result_of(inputs, facts, analysis, run_id=folder.name)
     return Finished(folder, publish(result, folder), facts.interrupted)
+
+
+def _analysed(inputs: Inputs, facts: RunFacts, store: RunStore) -> Analysis:
+    """What was measured and judged, with what to change where something was broken."""
+    analysis = analyse(store, inputs.chain.model, inputs.experiment.model, facts)
+    return with_remedies(analysis, inputs.chain, inputs.experiment.model, inputs.review)
 
 
 def _without_records(inputs: Inputs, facts: RunFacts, folder: Path, error: Exception) -> Finished:
@@ -109,7 +116,7 @@ def _without_records(inputs: Inputs, facts: RunFacts, folder: Path, error: Excep
     store = RunStore.create(Path(":memory:"))
     try:
         store.begin(nothing.times)
-        analysis = analyse(store, inputs.chain.model, inputs.experiment.model, nothing)
+        analysis = _analysed(inputs, nothing, store)
         result = result_of(inputs, nothing, analysis, run_id=folder.name)
         return Finished(folder, publish(result, folder), facts.interrupted)
     except Exception as further:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import platform
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from paychain.analysis.analyse import Analysis
-from paychain.analysis.measures.measures import (
-    MoneyMeasure,
-    MoneyRule,
-    Stopped,
-    ToleranceResult,
-)
+from paychain.analysis.measures.measures import Stopped, ToleranceResult
 from paychain.analysis.nodes.breaking import behind
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.step import Failover
 from paychain.model.loading import Loaded
-from paychain.model.review import review
-from paychain.model.review.finding import ReviewFinding
 from paychain.model.review.remedy import Remedy
-from paychain.model.tolerance import Limit
 from paychain.payments.journal import DecisionKind
 from paychain.report.result import (
     CallEdge,
@@ -37,22 +27,12 @@ from paychain.report.result import (
     LoadFacts,
     Result,
 )
-from paychain.runs.causes import crashed_links, possible_causes, rules_of_false_approvals
-from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
 from paychain.runs.spec import Inputs
 
 
 def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) -> Result:
-    """Everything result.json reports of a run that is over."""
+    """Everything result.json reports of a run that is over. `analysis`: with its remedies."""
     experiment = inputs.experiment.model
-    found = review(inputs.chain, inputs.experiment)
-    causes = possible_causes(found, experiment, inputs.chain.model, analysis.given_up)
-    money: MoneyMeasure = analysis.measured["money"]
-    crashed = crashed_links(inputs.chain.model, experiment)
-    not_of_code = rules_of_false_approvals(inputs.chain.model, experiment)
-    with_remedies = [
-        rule_with_remedies(rule, causes, inputs.chain, crashed, not_of_code) for rule in money.rules
-    ]
     result = Result(
         run_id=run_id,
         verdict=analysis.verdict,
@@ -66,18 +46,18 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         ended_at=facts.ended_at,
         engine=facts.engine,
         load=_load_facts(experiment, facts, analysis),
-        tolerances=_tolerances(inputs, analysis, with_remedies, causes),
+        tolerances=_tolerances(inputs.experiment, analysis),
         hosts=facts.hosts,
         services=facts.services,
         stopped=_stopped(inputs.experiment, facts.stopped),
         environment=_environment(),
-        review=[msgspec.structs.replace(finding, place=_shown(finding.place)) for finding in found],
+        review=[
+            msgspec.structs.replace(finding, place=_shown(finding.place))
+            for finding in inputs.review
+        ],
         command=facts.command,
         assurance=experiment.assurance.model_dump(mode="json", exclude_none=True),
-        **{
-            **analysis.measured,
-            "money": msgspec.structs.replace(money, rules=with_remedies),
-        },
+        **analysis.measured,
     )
     return _with_shown_remedies(result)
 
@@ -99,23 +79,11 @@ def _experiment_facts(loaded: Loaded[Experiment]) -> ExperimentFacts:
     )
 
 
-def _tolerances(
-    inputs: Inputs, analysis: Analysis, rules: Sequence[MoneyRule], causes: Sequence[ReviewFinding]
-) -> list[ToleranceResult]:
-    """Each judged limit with the line that sets it and the remedies of what broke it."""
-    experiment = inputs.experiment.model
+def _tolerances(experiment: Loaded[Experiment], analysis: Analysis) -> list[ToleranceResult]:
+    """Each judged limit with the line that sets it."""
     return [
         msgspec.structs.replace(
-            tolerance_with_remedies(
-                tolerance,
-                rules,
-                causes,
-                analysis.measured["breaks"],
-                inputs.chain,
-                analysis.measured["recovery"].last_s,
-                _bound(experiment, tolerance.measure),
-            ),
-            place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
+            tolerance, place=_place(experiment, tolerance.measure, tolerance.phase)
         )
         for tolerance in analysis.tolerances
     ]
@@ -137,12 +105,6 @@ def _load_facts(experiment: Experiment, facts: RunFacts, analysis: Analysis) -> 
         users=experiment.load.users or 0,
         caveat=experiment.load.caveat,
     )
-
-
-def _bound(experiment: Experiment, measure: str) -> float:
-    """The number of a limit for the whole run, a time in seconds; infinite: there is none."""
-    limit = getattr(experiment.tolerances, measure, None)
-    return limit.bound if isinstance(limit, Limit) else math.inf
 
 
 def _place(experiment: Loaded[Experiment], measure: str, phase: str) -> str:

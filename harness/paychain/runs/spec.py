@@ -6,6 +6,7 @@ import os
 import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from paychain.analysis.store.facts import KeptFile
@@ -18,6 +19,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
 from paychain.model.replay import MAX_BYTES, Replay
+from paychain.model.review import ReviewFinding, review
 from paychain.payments.errors import UserError, without_passwords
 from paychain.processes.files import refuse_unwritable
 from paychain.report.result import Result
@@ -46,6 +48,11 @@ class Inputs:
     def name(self) -> str:
         """The chain and the experiment, as in the name of a run's folder."""
         return f"{self.chain.model.chain}-{self.experiment.model.experiment}"
+
+    @cached_property
+    def review(self) -> list[ReviewFinding]:
+        """What the review finds of the two together."""
+        return review(self.chain, self.experiment)
 
     @property
     def kept_names(self) -> dict[str, str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from paychain.advice.standby import second_target
 from paychain.model.loading import load_chain
 from paychain.model.review import remedy_in, review
-from paychain.runs.standby import second_target
 from tests.support.remedies import follow
 
 ONE_PATH = """\

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from paychain.advice.case import Case
+from paychain.analysis.measures.measures import MoneyRule
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.review import remedy_in
@@ -58,6 +60,13 @@ IN_CODE: dict[str, str] = {
     "one_key_for_one_payment": "make the idempotency key of what is unique to a payment, such as "
     "its id, and never of card or amount alone",
 }
+
+
+def changed_code(rule: MoneyRule, case: Case, found: list[Remedy]) -> list[Remedy]:
+    """Where no key of the chain is to blame, the code of own services that take payments is."""
+    if found or rule.rule in case.not_of_code:
+        return found
+    return remedies_in_code(rule.rule, case.chain)
 
 
 def remedies_in_code(rule: str, chain: Loaded[Chain]) -> list[Remedy]:

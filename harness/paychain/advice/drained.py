@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
+from paychain.advice.case import MAX_REMEDIES, Case
+from paychain.analysis.measures.measures import ToleranceResult
 from paychain.declaration.quantity import duration_seconds
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.review.calls import DeclaredCall, declared_calls
-from paychain.model.review.remedy import Edit, duration_text
+from paychain.model.review.remedy import Edit, Remedy, duration_text
 
 _ROOM = 4  # of a limit: what has several waits, one after the other, has room for them all
 _SECOND = 1.0  # as exactly as it is known when something was last done
 _LEAST_S = 0.01  # some waits may not be left out
 
 
-def drained_sooner(
+def drained_sooner(tolerance: ToleranceResult, case: Case) -> list[Remedy]:
+    """What links still did after the load waits for less long."""
+    limit_s = case.bounds.get(tolerance.measure, math.inf)
+    return [
+        case.remedy(change, of=tolerance.measure, at=where)
+        for where, change in shorter_waits(case.chain.model, limit_s, case.last_s)
+    ][:MAX_REMEDIES]
+
+
+def shorter_waits(
     chain: Chain, limit_s: float, last_s: Mapping[str, float]
 ) -> Iterator[tuple[str, Edit]]:
     """Where links wait for longer than a limit on the drain permits, and how long they may.

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from paychain.advice.drained import shorter_waits
 from paychain.declaration.quantity import duration_seconds
 from paychain.model.review.remedy import dotted
-from paychain.runs.drained import drained_sooner
 from tests.support.chains import checked
 
 CHAIN = """\
@@ -59,7 +59,7 @@ AUTHORISE = "gateway.calls.authorise"
 def test_what_was_done_after_the_limit_has_to_wait_for_less(
     last_s: Mapping[str, float], expected: list[str]
 ) -> None:
-    found = drained_sooner(checked(CHAIN), 4.0, last_s)
+    found = shorter_waits(checked(CHAIN), 4.0, last_s)
     edits = [f"{dotted(edit.path)}: {edit.written}" for _, edit in found]
     assert edits == [f"links.{each}" for each in expected]
 
@@ -76,7 +76,7 @@ def test_the_chain_is_valid_after_each_change_and_after_all_and_waits_for_less(p
     chain, last_s = checked(text), {f"gateway {done}": 99.0 for done in DONE}
     last_s |= {f"processor {done}": 99.0 for done in DONE}
     for limit_s in LIMITS_S:
-        edits = {edit for _, edit in drained_sooner(chain, limit_s, last_s)}
+        edits = {edit for _, edit in shorter_waits(chain, limit_s, last_s)}
         assert edits
         for some in (edits, *({edit} for edit in edits)):
             changed = yaml.safe_load(text)
@@ -95,7 +95,7 @@ def test_the_chain_is_valid_after_each_change_and_after_all_and_waits_for_less(p
 
 def test_a_pause_becomes_no_shorter_than_the_first_one_unless_that_does() -> None:
     chain = checked(CHAIN.replace("max_backoff: 8s", "backoff: 3s, max_backoff: 8s"))
-    found = drained_sooner(chain, 4.0, {"gateway void": 6.0})
+    found = shorter_waits(chain, 4.0, {"gateway void": 6.0})
     assert [f"{dotted(edit.path)}: {edit.written}" for _, edit in found] == [
         f"links.{AUTHORISE}.reversal.max_backoff: 3s",
         f"links.{AUTHORISE}.reversal.backoff: 1s",

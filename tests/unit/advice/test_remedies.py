@@ -10,17 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from paychain.analysis.analyse import analyse
+from paychain.advice.advise import rule_with_remedies, tolerance_with_remedies, with_remedies
+from paychain.advice.case import Case
+from paychain.advice.causes import possible_causes
+from paychain.advice.code import IN_CODE, remedies_in_code
+from paychain.advice.injected import Injected
+from paychain.advice.weaknesses import CAUSES
+from paychain.analysis.analyse import Analysis, analyse
 from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult, UnknownCall
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
 from paychain.payments.rules import RULES
-from paychain.runs.causes import crashed_links, possible_causes, rules_of_false_approvals
-from paychain.runs.code_remedies import IN_CODE, remedies_in_code
-from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
-from paychain.runs.result import result_of
 from paychain.runs.spec import Inputs
-from paychain.runs.weaknesses import CAUSES
 from tests.support.chains import checked, experiment, shop
 from tests.support.own_chains import own_shop
 from tests.support.paths import ROOT
@@ -29,6 +30,10 @@ from tests.support.recorded import Recorded
 ORPHANED = MoneyRule("no_orphaned_authorisation", "No orphaned authorisation", 3, 3_000, [])
 # The service is said to wait for 500 ms; the mocks behind it may work for a second.
 CLAIM = {"timeout": "500ms"}
+
+
+def advised(inputs: Inputs, analysis: Analysis) -> Analysis:
+    return with_remedies(analysis, inputs.chain, inputs.experiment.model, inputs.review)
 
 
 def unknown(result: str, *, caller: str = "shop", code: str = "") -> UnknownCall:
@@ -51,7 +56,9 @@ def remedies(
     (folder / "shop.yaml").write_text(own_shop(call=call, **further))
     chain = load_chain(str(folder / "shop.yaml"))
     rule = msgspec.structs.replace(ORPHANED, unknown=list(calls))
-    found = rule_with_remedies(rule, review(chain), chain).remedies
+    case = Case(chain=chain, causes=review(chain))
+    judged = rule_with_remedies(rule, case)
+    found = judged.remedies
     assert all(remedy.of == rule.rule for remedy in found)
     in_code = remedies_in_code(rule.rule, chain)
     # What the code should do is said where no key is the cause.
@@ -70,8 +77,7 @@ def remedies(
         margin_text="",
         passed=False,
     )
-    judged = rule_with_remedies(rule, review(chain), chain)
-    limit = tolerance_with_remedies(tolerance, [judged], review(chain), [], chain)
+    limit = tolerance_with_remedies(tolerance, case, [judged])
     assert [f"{each.key.removeprefix('links.')}: {each.value}" for each in limit.remedies] == keys
     return keys
 
@@ -149,7 +155,7 @@ def test_what_only_the_customer_was_not_told_is_asked_again(
     Path("c.yaml").write_text(text)
     chain = load_chain("c.yaml")
     rule = msgspec.structs.replace(ORPHANED, unknown=[unknown("reset", caller="customer")])
-    found = rule_with_remedies(rule, [], chain).remedies
+    found = rule_with_remedies(rule, Case(chain=chain)).remedies
     assert [f"{each.at}: {each}" for each in found] == expected
     group = Break(
         caller="customer",
@@ -173,7 +179,7 @@ def test_what_only_the_customer_was_not_told_is_asked_again(
         margin_text="",
         passed=False,
     )
-    limit = tolerance_with_remedies(success, [], [], [group], chain)
+    limit = tolerance_with_remedies(success, Case(chain=chain, breaks=[group]))
     assert [f"{each.at}: {each}" for each in limit.remedies] == expected
 
 
@@ -211,9 +217,9 @@ def test_a_queue_that_gave_nothing_up_and_tries_for_longer_than_the_faults_last_
     (tmp_path / "e.yaml").write_text(experiment(fault))
     chain = load_chain(str(tmp_path / "c.yaml"))
     outage = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, outage), outage.model, chain.model, given_up)
+    causes = possible_causes(review(chain, outage), Injected(chain.model, outage.model), given_up)
     rule = MoneyRule("no_approval_without_money", "No approval without money", 3, 3_000, [])
-    found = rule_with_remedies(rule, causes, chain).remedies
+    found = rule_with_remedies(rule, Case(chain=chain, causes=causes)).remedies
     assert [str(each).split(": ", 1)[1] for each in found] == expected
 
 
@@ -242,10 +248,10 @@ def test_who_believes_one_node_is_the_cause_only_where_that_node_lied(
     (tmp_path / "e.yaml").write_text(experiment(f"{{id: f, at: 1s, for: 2s, {fault}}}"))
     chain = load_chain("exchange-deposit")
     lying = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, lying), lying.model, chain.model)
+    causes = possible_causes(review(chain, lying), Injected(chain.model, lying.model))
     for name in ("sequence_without_gaps", "no_approval_without_money", "legs_balance"):
         rule = MoneyRule(name, name, 3, 3_000, [])
-        found = rule_with_remedies(rule, causes, chain).remedies
+        found = rule_with_remedies(rule, Case(chain=chain, causes=causes)).remedies
         assert [each.at for each in found if each.cause == "one_node_believed"] == expected
 
 
@@ -260,9 +266,9 @@ def test_a_network_that_is_not_checked_is_a_cause_only_where_a_node_was_of_anoth
     (tmp_path / "e.yaml").write_text(experiment(stray))
     chain = load_chain("stablecoin-payout-any-network")
     story = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, story), story.model, chain.model)
+    causes = possible_causes(review(chain, story), Injected(chain.model, story.model))
     rule = MoneyRule("legs_balance", "Legs balance", 3, 3_000, [])
-    found = rule_with_remedies(rule, causes, chain).remedies
+    found = rule_with_remedies(rule, Case(chain=chain, causes=causes)).remedies
     assert [each.cause for each in found] == expected
 
 
@@ -295,7 +301,7 @@ def test_a_limit_on_time_is_what_was_read_from_the_file(
         tolerances=[msgspec.structs.replace(judged, passed=False)],
         measured={**analysis.measured, "recovery": last},
     )
-    (found,) = result_of(inputs, run.facts(), broken, run_id="r").tolerances
+    (found,) = advised(inputs, broken).tolerances
     keys = [f"{each.key}: {each.value}" for each in found.remedies]
     assert keys == [f"links.gateway.calls.authorise.{expected}"]
 
@@ -308,14 +314,15 @@ def test_a_rule_that_code_breaks_names_the_service_and_what_it_should_do(
     (tmp_path / "shop.yaml").write_text(text)
     chain = load_chain(str(tmp_path / "shop.yaml"))
     rule = MoneyRule(name, RULES[name].title, 3, 3_000, [])
-    (remedy,) = rule_with_remedies(rule, [], chain).remedies
+    (remedy,) = rule_with_remedies(rule, Case(chain=chain)).remedies
     assert (remedy.of, remedy.at, remedy.action) == (name, "shop", "code")
     assert remedy.key == "links.shop.service"
     assert "service:" in text.splitlines()[remedy.line - 1]
     assert str(remedy).endswith(f": change the code of links.shop.service: {IN_CODE[name]}")
     # Mocks have no code of a user: there is nothing to change in it.
     (tmp_path / "mocks.yaml").write_text(MOCKS)
-    assert rule_with_remedies(rule, [], load_chain(str(tmp_path / "mocks.yaml"))).remedies == []
+    mocks = Case(chain=load_chain(str(tmp_path / "mocks.yaml")))
+    assert rule_with_remedies(rule, mocks).remedies == []
 
 
 def test_a_service_that_takes_no_payments_is_not_blamed_for_their_money(tmp_path: Path) -> None:
@@ -366,7 +373,7 @@ def test_code_that_believes_a_false_approval_is_not_to_blame(
         analysis.measured["money"], rules=[MoneyRule(name, RULES[name].title, 3, 3_000, [])]
     )
     broken = replace(analysis, measured={**analysis.measured, "money": money})
-    (rule,) = result_of(inputs, run.facts(), broken, run_id="r").money.rules
+    (rule,) = advised(inputs, broken).measured["money"].rules
     assert [each.action for each in rule.remedies] == ["code"] * is_blamed
 
 
@@ -409,7 +416,7 @@ def test_only_a_false_approval_of_money_explains_approvals_without_any(
     for text in (fault, f"{experiment()}scripts: {json.dumps(scripts)}\n"):
         (tmp_path / "e.yaml").write_text(text)
         injected = load_experiment(str(tmp_path / "e.yaml"), chain).model
-        assert bool(rules_of_false_approvals(chain, injected)) == is_explained
+        assert bool(Injected(chain, injected).falsely_approved) == is_explained
 
 
 @pytest.mark.parametrize("kinds", [["false"], ["true"], ["true", "false"], ["false", "true"]])
@@ -423,7 +430,7 @@ def test_a_link_that_one_fault_crashes_plainly_has_lost_its_memory_only(
     ]
     (tmp_path / "e.yaml").write_text(experiment(*crashes))
     outage = load_experiment(str(tmp_path / "e.yaml"), chain).model
-    assert crashed_links(chain, outage) == ({"gateway"} if "false" in kinds else set())
+    assert Injected(chain, outage).crashed == ({"gateway"} if "false" in kinds else set())
 
 
 def test_the_docs_list_every_rule_with_what_leads_to_it() -> None:

@@ -1,0 +1,70 @@
+"""What of a review can be the cause of what a run found, by what the run injected and showed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from paychain.advice.injected import Injected
+from paychain.model.finding_kinds import Kind
+from paychain.model.review import ReviewFinding
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a run injected, which queues gave up, and which webhooks the review calls refused."""
+
+    injected: Injected
+    given_up: Collection[str]
+    refused: Collection[str]
+
+
+def _lost_its_memory(finding: ReviewFinding, run: _Shown) -> bool:
+    return finding.at.partition(".")[0] in run.injected.crashed
+
+
+def _was_deceived(finding: ReviewFinding, run: _Shown) -> bool:
+    """It costs nothing as long as every node tells the truth."""
+    return finding.at in run.injected.deceived
+
+
+def _met_another_network(_finding: ReviewFinding, run: _Shown) -> bool:
+    return run.injected.has_wrong_network
+
+
+def _gave_up(finding: ReviewFinding, run: _Shown) -> bool:
+    """Or may have: a queue tries after a pause only, and one request after the other."""
+    return finding.at in run.given_up or finding.at not in run.injected.outlasted
+
+
+def _was_not_refused(finding: ReviewFinding, run: _Shown) -> bool:
+    """What is due goes nowhere by a webhook that is refused, however long that is repeated."""
+    return finding.at not in run.refused
+
+
+# What must be so in a run for a weakness to be a cause, by its kind; any other may always be one.
+_SHOWN: dict[Kind, Callable[[ReviewFinding, _Shown], bool]] = {
+    "memory_outbox": _lost_its_memory,
+    "one_node_believed": _was_deceived,
+    "quorum_at_one_provider": _was_deceived,
+    "network_not_checked": _met_another_network,
+    "queue_given_up_early": _gave_up,
+    "webhook_given_up_early": _was_not_refused,
+}
+
+
+def possible_causes(
+    review: Sequence[ReviewFinding], injected: Injected, given_up: Collection[str] = ()
+) -> list[ReviewFinding]:
+    """The review's findings without those that this run cannot show.
+
+    `given_up`: the calls whose queues gave up something in the run, also after a fault that was
+    shorter.
+    """
+    refused = {finding.at for finding in review if finding.kind == "webhook_refused"}
+    run = _Shown(injected, given_up, refused)
+    return [
+        finding
+        for finding in review
+        if finding.kind not in _SHOWN or _SHOWN[finding.kind](finding, run)
+    ]
