@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.processes.children import READY_WITHIN_S, Child, ending_signals
-from paychain.processes.exposition import Exposition
+from paychain.processes.exposition import exposed
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK, free_port, is_loopback, kept
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, new_token
@@ -79,7 +79,7 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
     control.start()
     failure = ""
     try:
-        with _metrics(session, options, report):
+        with exposed(options.metrics, session.metrics.text, report):
             with kept(options.host, port) if options.is_web else nullcontext():
                 session.start()
                 _start_load(session, options, port, secret)
@@ -96,19 +96,6 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
         session.end()
         control.stop()
     return session.saved, failure
-
-
-@contextmanager
-def _metrics(
-    session: Session, options: BoardOptions, report: Callable[[str], None]
-) -> Iterator[None]:
-    """Serve the session's metrics if requested. Raises UserError if the port is taken."""
-    if options.metrics is None:
-        yield
-        return
-    with Exposition(*options.metrics, session.metrics.text) as served:
-        report(f"metrics at {served.url}")
-        yield
 
 
 def _run_with_view(

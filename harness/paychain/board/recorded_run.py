@@ -157,7 +157,6 @@ class RecordedRun:
         inputs.keep(self.folder)
         conducted = ExperimentProgress(
             times=experiment.model.times(self.start_ns / 1e9),
-            planned=offered,
             drained_s=drained_ns / 1e9 if drained_ns is not None else None,
             pending=self.pending,
             fault_hits=hits,
@@ -165,7 +164,7 @@ class RecordedRun:
         )
         facts = facts_of(
             conducted,
-            replace(report, offered=offered),
+            replace(report, planned=offered, offered=offered),
             seed=self._seed,
             command=words,
             begun=self._begun,

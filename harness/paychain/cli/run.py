@@ -90,9 +90,11 @@ def run(
     paychain run shop.yaml aws-us-east-1-2025-10-20 --map aws-us-east-1=my-cloud
     """
     from paychain.model.renaming import read_names
+    from paychain.processes.exposition import exposed
     from paychain.runs import run as runs
     from paychain.runs.chains import chain_of
-    from paychain.runs.progress import choose
+    from paychain.runs.live_metrics import LiveMetrics
+    from paychain.runs.progress import Forgiving, choose
 
     # Before the run: everything that can be wrong with its options and files.
     format = chosen(format, json)
@@ -117,6 +119,9 @@ def run(
         prometheus=prom,
     )
     outputs.refuse_impossible(experiment_sha256=spec.experiment.sha256, is_virtual=virtual)
-    show = choose(quiet=quiet or format is not ReportFormat.TEXT)
-    finished = runs.run(spec, chain_of(spec), show)
+    open_chain, address = chain_of(spec), options.metrics_at
+    show = Forgiving(choose(quiet=quiet or format is not ReportFormat.TEXT))
+    live = LiveMetrics(fault.id for fault in spec.experiment.model.faults)
+    with exposed(address, live.text, show.message):
+        finished = runs.run(spec, open_chain, show, live if address is not None else None)
     raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))

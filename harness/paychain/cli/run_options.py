@@ -51,7 +51,6 @@ class RunOptions:
         """What is to be run. Raises UserError for mistakes in its files and in the options."""
         from paychain.load.distributed.spread import spread_over
         from paychain.model.loading import load_chain, load_experiment
-        from paychain.processes.exposition import address_of
         from paychain.processes.tokens import TOKEN_VARIABLE
         from paychain.runs.spec import RunSpec
 
@@ -72,8 +71,14 @@ class RunOptions:
             virtual=self.virtual,
             interleaving=self.interleaving,
             check_determinism=self.check_determinism,
-            metrics=address_of(self.metrics) if self.metrics is not None else None,
         )
+
+    @property
+    def metrics_at(self) -> tuple[str, int] | None:
+        """Host and port of the metrics. Raises UserError."""
+        from paychain.processes.exposition import address_of
+
+        return address_of(self.metrics) if self.metrics is not None else None
 
     def _command(self, chain: str, experiment: str, names: Names) -> str:
         from paychain.runs.spec import run_command

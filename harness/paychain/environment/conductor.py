@@ -49,7 +49,6 @@ class ExperimentProgress:
     """
 
     times: Times | None = None  # None: the load did not begin
-    planned: int | None = 0  # payments; None: users set the pace
     stopped: Stopped | None = None
     drained_s: float | None = None  # None: it did not come to its drain
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
@@ -127,7 +126,6 @@ class _Drive:
         if not (self._was_struck or self._is_broken) and self._chain.misfit:
             self._is_broken = True
             self._conducted.misfit = self._chain.misfit
-            self._conducted.planned = None  # what is not offered any more is not missed
             self._end_early(now_ns / 1e9, f"the load ends early: {self._chain.misfit}")
         # One switch at a time: in another order of events, others may come between two of them.
         if self._due and self._due[0][0] <= now_ns:

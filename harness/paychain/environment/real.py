@@ -35,6 +35,7 @@ from paychain.load.distributed.spread import Spread
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
+from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.experiment import MIN_PROCESSES
 from paychain.model.loading import Loaded
@@ -109,6 +110,7 @@ class RealChain:
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
         self._first_port, self._processes = first_port, processes
+        self._planned: int | None = 0  # payments of the load
         self._load = load_of(spread, self.children, folder, self.spools.new, on_message)
         self._injector: Injector | None = None
         self._before_load: int | None = None  # processes that own services depend on
@@ -279,6 +281,7 @@ class RealChain:
     def begin_load(self, plan: LoadPlan) -> int:
         """Start the load's processes, and let it begin in a moment."""
         plan = msgspec.structs.replace(self._reached(plan), id_prefix=self.id_prefix)
+        self._planned = count(plan)
         self._load.start(plan)
         lead_ns = int(self._load.lead_s * 1e9)
         # Before the load may begin: on a busy machine its lead is too short to tell the links whose
@@ -377,6 +380,7 @@ class RealChain:
         return ChainReport(
             engine=self._engines.facts(),
             engine_events_dropped=self._engines.proxies.dropped,
+            planned=self._planned,
             offered=self._load.offered(),
             workers=self._load.workers(),
             hosts=self._remotes.facts(self._engines.proxies),

@@ -32,6 +32,7 @@ class ChainReport:
 
     engine: EngineFacts = NO_ENGINE
     engine_events_dropped: int = 0
+    planned: int | None = 0  # payments that its load was to start; None: users set the pace
     offered: int | None = None  # payments that its load started; None: unknown
     workers: list[WorkerFacts] = field(default_factory=list)
     hosts: list[HostFacts] = field(default_factory=list)

@@ -15,7 +15,6 @@ from paychain.environment.in_loop.forked import in_fork
 from paychain.environment.kept_schedules import draw_ahead
 from paychain.environment.virtual import HERE, VirtualChain
 from paychain.load.traffic.planning import load_plan
-from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import Record
@@ -31,6 +30,7 @@ class SimulatedRun(ExperimentProgress):
 
     records: list[Record] = field(default_factory=list)
     ended_s: float = 0.0  # its length in virtual seconds
+    planned: int | None = 0  # payments; None: users set the pace
     offered: int | None = None  # payments started; None: the load did not end
 
 
@@ -105,7 +105,6 @@ def _simulate(
     window_s: float,
 ) -> None:
     plan = load_plan(chain, experiment, seed)
-    simulated.planned = count(plan)
     with collecting_by_steps():
         running = VirtualChain(
             chain, seed, home=home, journal=simulated.records, choose=choose, window_s=window_s
@@ -116,4 +115,5 @@ def _simulate(
         finally:
             running.stop()
     simulated.ended_s = running.now_ns() / 1e9
-    simulated.offered = running.report().offered
+    report = running.report()
+    simulated.planned, simulated.offered = report.planned, report.offered

@@ -22,6 +22,7 @@ from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
+from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
@@ -94,6 +95,7 @@ class VirtualChain:
             self.settles_within_s = chain.settles_within
         self._injector = Injector(self._engine, [VirtualLinkFaults(self._host)], self.now_ns)
         self._customers: Customers | None = None
+        self._planned: int | None = 0  # payments of the load
         self._load: asyncio.Task[list[PaymentRecord]] | None = None
         self._paying: set[str] = set()  # what customers without a load began with
         self._schedules: list[asyncio.Task[list[PaymentRecord]]] = []  # of theirs
@@ -206,6 +208,7 @@ class VirtualChain:
     def begin_load(self, plan: LoadPlan) -> int:
         """Let a load begin now."""
         assert self._customers is not None
+        self._planned = count(plan)
         if self._own is not None:
             plan = self._own.plan(plan)
             self._own.begin(plan, self._host.expect)
@@ -330,6 +333,7 @@ class VirtualChain:
         is_whole = load is not None and load.done() and not load.cancelled() and self._is_sound
         return ChainReport(
             engine=EngineFacts("embedded", VERSION),
+            planned=self._planned,
             offered=len(load.result()) if load is not None and is_whole else None,
             services=self._own.facts if self._own is not None else [],
             problems=list(self._own.problems) if self._own is not None else [],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from paychain.payments.errors import UserError
 from paychain.processes.http_thread import HttpThread, QuietHandler
@@ -51,3 +52,19 @@ class Exposition:
     def __exit__(self, *_: object) -> None:
         """Stop listening."""
         self._server.stop()
+
+
+@contextmanager
+def exposed(
+    address: tuple[str, int] | None, text: Callable[[], str], report: Callable[[str], None]
+) -> Iterator[None]:
+    """Serve metrics meanwhile, if there is an address for them, and report where.
+
+    Raises UserError if the port is taken.
+    """
+    if address is None:
+        yield
+        return
+    with Exposition(*address, text) as served:
+        report(f"metrics at {served.url}")
+        yield

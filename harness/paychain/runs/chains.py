@@ -12,7 +12,7 @@ from pathlib import Path
 from paychain.engine.ability import check_engine, refuse_unsupported
 from paychain.environment.running_chain import RunningChain
 from paychain.model.reach import is_allowed
-from paychain.model.virtual_services import refuse_processes
+from paychain.model.virtual_services import experimental_note, refuse_processes
 from paychain.model.waits import settles_within, unsettled
 from paychain.payments.errors import UserError
 from paychain.runs.spec import RunSpec
@@ -43,10 +43,12 @@ def chain_of(spec: RunSpec) -> OpenChain:
     return partial(_real, spec)
 
 
-def _virtual(spec: RunSpec, _folder: Path, _on_message: OnMessage) -> RunningChain:
+def _virtual(spec: RunSpec, _folder: Path, on_message: OnMessage) -> RunningChain:
     from paychain.environment.simulated_run import interleaved  # a real run needs no simulation
     from paychain.environment.virtual import VirtualChain
 
+    if note := experimental_note(spec.chain.model):
+        on_message(note)
     home = spec.chain.path.parent
     return VirtualChain(spec.chain.model, spec.seed, home=home, **interleaved(spec.interleaving))
 

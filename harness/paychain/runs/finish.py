@@ -41,7 +41,8 @@ def facts_of(
         started_at=written(begun.at),
         ended_at=written(begun.until_now()),
         virtual=virtual,
-        planned=conducted.planned,
+        # What is not offered any more, because nothing is understood, is not missed.
+        planned=None if conducted.misfit else report.planned,
         offered=report.offered,
         drained_s=conducted.drained_s,
         pending=conducted.pending,

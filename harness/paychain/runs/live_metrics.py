@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord, Record
 from paychain.processes.prometheus import escaped
+from paychain.runs.progress import RunListener
 
 # Upper ends in seconds: from an answer of a mock to a customer who has left.
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -65,7 +66,7 @@ FAMILIES = {
 }
 
 
-class LiveMetrics:
+class LiveMetrics(RunListener):
     """Counts a run's records. `faults`: the ids of those it declares; None: they come by hand.
 
     Records come from one thread, and the text is read by others.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from paychain.payments.errors import one_line
@@ -24,6 +24,19 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """The run is over."""
+
+
+class RunListener:
+    """Follows a run beside what it shows, for programs. This one ignores it."""
+
+    def begin(self, run: Mapping[str, str]) -> None:
+        """The run has its folder. `run`: what tells it from others, by name."""
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Records have come."""
+
+    def look(self, load_s: float, phase: str, faults: Sequence[str]) -> None:
+        """How far the load has come, its phase, and which faults are active."""
 
 
 class Counts:

@@ -26,12 +26,9 @@ from paychain.environment.conductor import ExperimentProgress, RunObserver, cond
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.planning import load_plan
-from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
-from paychain.model.virtual_services import experimental_note
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
-from paychain.processes.exposition import Exposition
 from paychain.processes.interrupted import keeping
 from paychain.processes.wall_clock import ClockStart
 from paychain.report.outputs import STORE_NAME
@@ -39,27 +36,27 @@ from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
 from paychain.runs.finish import facts_of, finish, written
 from paychain.runs.interruption import Interruption
-from paychain.runs.live_metrics import LiveMetrics
-from paychain.runs.progress import Counts, Forgiving, NoProgress, Progress
+from paychain.runs.progress import Counts, Forgiving, NoProgress, Progress, RunListener
 from paychain.runs.spec import Finished, RunSpec, new_folder
 from paychain.simulation.simulate import FAILURES
 
 
-def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) -> Finished:
+def run(
+    spec: RunSpec,
+    open_chain: OpenChain,
+    progress: Progress | None = None,
+    listener: RunListener | None = None,
+) -> Finished:
     """Run an experiment on a chain and judge it, in real or in virtual time.
 
-    `open_chain`: usually `chain_of(spec)`. A failure of the harness itself makes the verdict
-    inconclusive, which then says why. Raises UserError when nothing could be started, an own
-    service included, with nothing left running; HarnessError when no result can be written.
+    `open_chain`: usually `chain_of(spec)`. `progress` and `listener` follow the run. A failure of
+    the harness itself makes the verdict inconclusive, which then says why. Raises UserError when
+    nothing could be started, an own service included, with nothing left running; HarnessError when
+    no result can be written.
     """
     progress = Forgiving(progress or NoProgress())
     with Interruption() as interruption:
-        if spec.metrics is None:
-            return _run(spec, open_chain, interruption, progress, None)
-        live = LiveMetrics(fault.id for fault in spec.experiment.model.faults)
-        with Exposition(*spec.metrics, live.text) as served:
-            progress.message(f"metrics at {served.url}")
-            return _run(spec, open_chain, interruption, progress, live)
+        return _run(spec, open_chain, interruption, progress, listener or RunListener())
 
 
 def _run(
@@ -67,21 +64,13 @@ def _run(
     open_chain: OpenChain,
     interruption: Interruption,
     progress: Progress,
-    live: LiveMetrics | None,
+    listener: RunListener,
 ) -> Finished:
     begun = ClockStart.now()
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
     store = _new_store(spec, folder, begun.at)
-    recorder = _Recorder(spec, store, progress, live)
-    if live is not None:
-        live.begin(
-            {
-                "chain": spec.chain.model.chain,
-                "experiment": spec.experiment.model.experiment,
-                "seed": str(spec.seed),
-                "run": folder.name,
-            }
-        )
+    recorder = _Recorder(spec, store, progress, listener)
+    listener.begin({**spec.labels, "run": folder.name})
     chain = open_chain(folder, recorder.message)
     conducted = ExperimentProgress()
     was_interrupted = False
@@ -184,11 +173,8 @@ def _conduct(
         f"{' in virtual time' * spec.virtual}, seed {spec.seed}; "
         f"{experiment.load_lasts:.0f} s of load"
     )
-    if spec.virtual and (note := experimental_note(declared)):
-        recorder.message(note)
     chain.start()
     plan = load_plan(declared, experiment, spec.seed)
-    conducted.planned = count(plan)
     conduct(chain, declared, experiment, plan, conducted, recorder)
 
 
@@ -214,17 +200,17 @@ def _problem(error: Exception) -> str:
 
 
 class _Recorder(RunObserver):
-    """Keeps a run's records in run.db, and shows its progress, to programs as `live`."""
+    """Keeps a run's records in run.db, and tells those who follow it."""
 
     def __init__(
-        self, spec: RunSpec, store: RunStore, progress: Progress, live: LiveMetrics | None
+        self, spec: RunSpec, store: RunStore, progress: Progress, listener: RunListener
     ) -> None:
         self.wants_looks = not spec.virtual  # a virtual run is over at once
         # To compare the run with itself, every record of it is needed in its order.
         self.kept: list[Record] | None = [] if spec.check_determinism else None
         self.lost = ""  # why records are missing in run.db
         self._experiment = spec.experiment.model
-        self._store, self._progress, self._live = store, progress, live
+        self._store, self._progress, self._listener = store, progress, listener
         self._counts = Counts()
         self._times: Times | None = None
 
@@ -236,8 +222,7 @@ class _Recorder(RunObserver):
     def recorded(self, records: Sequence[Record]) -> None:
         """Keep and count them. Raises HarnessError when they cannot be kept."""
         self._counts.add(records)
-        if self._live is not None:
-            self._live.add(records)
+        self._listener.add(records)
         try:
             self._store.ingest(records)
         except sqlite3.Error as error:
@@ -253,8 +238,7 @@ class _Recorder(RunObserver):
         phase = phase_at(now_s, self._times, self._experiment.faults_last)
         at_s = max(0.0, now_s - self._times.load_start_s)
         self._progress.show(at_s, phase, list(faults), self._counts)
-        if self._live is not None:
-            self._live.look(at_s, phase, faults)
+        self._listener.look(at_s, phase, faults)
 
     def message(self, text: str) -> None:
         """Show it."""

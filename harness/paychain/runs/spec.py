@@ -124,7 +124,6 @@ class RunSpec:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours
     spread: Spread | None = None  # the load over several processes
-    metrics: tuple[str, int] | None = None  # where they are served while it goes on
     processes: int | None = None  # of links and proxies; None: as the experiment says
     # In virtual time:
     virtual: bool = False
@@ -135,6 +134,15 @@ class RunSpec:
     def inputs(self) -> Inputs:
         """The files that are run, without how they are run."""
         return Inputs(self.chain, self.experiment)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What tells its runs from those of other specs, by name."""
+        return {
+            "chain": self.chain.model.chain,
+            "experiment": self.experiment.model.experiment,
+            "seed": str(self.seed),
+        }
 
 
 def run_command(

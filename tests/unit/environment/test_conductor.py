@@ -8,10 +8,12 @@ import pytest
 
 from paychain.engine.timeline import Switch
 from paychain.environment.conductor import ExperimentProgress, RunObserver, _Drive
-from paychain.environment.running_chain import NothingOwn
+from paychain.environment.running_chain import ChainReport, NothingOwn
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import FaultSwitch
+from paychain.processes.wall_clock import ClockStart
+from paychain.runs.finish import facts_of
 
 CHAIN = {
     "chain": "one",
@@ -61,7 +63,7 @@ class OneChain:
 def drive_of(chain: Any) -> tuple[_Drive, ExperimentProgress]:
     declared = Chain.model_validate(CHAIN)
     experiment = Experiment.model_validate(EXPERIMENT)
-    conducted = ExperimentProgress(planned=250, times=experiment.times(0.0))
+    conducted = ExperimentProgress(times=experiment.times(0.0))
     return _Drive(chain, declared, experiment, conducted, RunObserver()), conducted
 
 
@@ -75,7 +77,10 @@ def test_a_load_whose_answers_nobody_understands_ends_at_once() -> None:
     assert chain.has_stopped
     assert conducted.times is not None
     assert conducted.times.load_end_s == pytest.approx(2.0)
-    assert conducted.planned is None  # what is not offered any more is not missed
+    facts = facts_of(
+        conducted, ChainReport(planned=250), seed=1, command="", begun=ClockStart.now()
+    )
+    assert facts.planned is None  # what is not offered any more is not missed
     assert conducted.misfit == MISFIT
 
 
