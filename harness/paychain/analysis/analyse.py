@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from paychain.analysis.injection import injection_problems
-from paychain.analysis.judge import (
-    excused,
-    harness_problems,
-    is_late,
-    late_load,
-    notes,
-    unanswered,
-    untried,
-    verdict,
-)
+from paychain.analysis import doubts
+from paychain.analysis.judge import excused, verdict
 from paychain.analysis.limits import JudgedMeasures, tolerances
 from paychain.analysis.measures.aftermath import disturbed
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
 from paychain.analysis.measures.fallbacks import fallbacks, primaries
 from paychain.analysis.measures.files import files, to_search
-from paychain.analysis.measures.hidden import hidden_faults
+from paychain.analysis.measures.given_up import given_up
 from paychain.analysis.measures.hops import executions, hops
 from paychain.analysis.measures.measure import Measure, MeasuredRun
-from paychain.analysis.measures.measures import FaultRun, MoneyMeasure, ToleranceResult, Verdict
+from paychain.analysis.measures.measures import MoneyMeasure, ToleranceResult, Verdict
 from paychain.analysis.measures.money import money
-from paychain.analysis.measures.own_services import (
-    own_services,
-    unattributed_money,
-    unattributed_problems,
-)
-from paychain.analysis.measures.payments import payments, phases
+from paychain.analysis.measures.payments import offered, payments, phases
 from paychain.analysis.measures.punctuality import Punctuality
-from paychain.analysis.measures.recovery import faults, recovery
+from paychain.analysis.measures.recovery import recovery
 from paychain.analysis.measures.registry import MEASURES
-from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
 from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
 from paychain.analysis.measures.timeline import latencies, seconds
 from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store.facts import NOT_UNDERSTOOD, RunFacts
-from paychain.analysis.store.queries import calls_with
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.fallbacks.queue import Queue
-from paychain.payments.journal import DecisionKind
 
 # What needs no pass over all payments: measured meanwhile.
 WITHOUT_PASS: tuple[Measure[Any], ...] = (
@@ -85,68 +67,69 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
         for measure in WITHOUT_PASS:
             run[measure]
     measured = {measure.name: run[measure] for measure in MEASURES}
-    _, punctuality = run[payments]
-    books = run[money]
-    judged = tolerances(experiment, _observed(run, books))
-    offered = facts.offered if facts.offered is not None else punctuality.recorded
-    if facts.misfit:
-        # What else there is follows from it: it is the one thing to put right.
-        judged, problems, further = [_not_understood(limit) for limit in judged], facts.problems, []
-    else:
-        further = [*notes(run[faults]), *unmet_notes(run[scripts])]
-        problems = _problems(facts, offered, punctuality, run[faults])
-        problems += injection_problems(store, experiment, facts.times)
-        problems += unattributed_problems(run[own_services])
-        problems += unattributed_money(run[own_services], books)
-    questions = [*untried(run[faults]), *hidden_faults(run), *unmet_steps(run[scripts])]
-    questions += unanswered(run[phases])
-    # A chain that passes did so under worse conditions than declared, and money has to be right
-    # however slow the machine is. Only another broken limit may be the busy machine's.
-    late = is_late(punctuality)
-    if run[stalls] and (late or any(limit.passed is False for limit in judged)):
-        spared = at_best(run, run[disturbed])
-        # Payments that only a stall made late are no other load: what is broken without what the
-        # stall affected is broken, and only a pass depends on it.
-        sentence = late_load(_due(facts, offered), punctuality, facts.times) if late else ""
-        if sentence in problems and not is_late(at_best(run, run[stalled])[payments][1]):
-            problems = [problem for problem in problems if problem != sentence]
-            questions = [sentence, *questions]
-        best = tolerances(experiment, _observed(spared, books, run[disturbed].total_s))
-        excusing = excused(judged, best)
-        if excusing != judged:
-            judged = excusing
-            questions = [*busy(run[stalls], facts.times.load_start_s), *questions]
+    judged = _understood(run) if not facts.misfit else _not_understood(run)
     result, reasons = verdict(
-        judged,
-        books,
-        problems,
+        judged.tolerances,
+        run[money],
+        judged.problems,
         chain.currency,
         facts.stopped,
-        open_questions=questions,
+        open_questions=judged.questions,
         failures=[line for service in facts.services for line in service.sentences],
     )
     return Analysis(
         verdict=result,
-        reasons=[*reasons, *further],
-        tolerances=judged,
-        offered=offered,
-        punctuality=punctuality,
+        reasons=[*reasons, *judged.notes],
+        tolerances=judged.tolerances,
+        offered=run[offered],
+        punctuality=run[payments][1],
         measured=measured,
-        given_up=_given_up(store, chain),
+        given_up=run[given_up],
     )
 
 
-def _given_up(store: RunStore, chain: Chain) -> frozenset[str]:
-    calls = (call for link in chain.links for call in chain.calls_of(link).values())
-    if not any(isinstance(step, Queue) for call in calls for step in call.fallback):
-        return frozenset()
-    return frozenset(map(".".join, calls_with(store, [DecisionKind.QUEUE_EXPIRED])))
+class _Judged(NamedTuple):
+    """What a verdict is reached by, with what readers must know besides."""
+
+    tolerances: list[ToleranceResult]
+    problems: list[str]
+    questions: list[str]
+    notes: list[str]
 
 
-def _not_understood(limit: ToleranceResult) -> ToleranceResult:
-    return msgspec.structs.replace(
-        limit, observed=None, observed_text=NOT_UNDERSTOOD, margin_text="", passed=None
-    )
+def _not_understood(run: MeasuredRun) -> _Judged:
+    """Of a run whose answers nobody understood.
+
+    What else there is follows from that: it is the one thing to put right.
+    """
+    limits = [
+        msgspec.structs.replace(
+            limit, observed=None, observed_text=NOT_UNDERSTOOD, margin_text="", passed=None
+        )
+        for limit in tolerances(run.experiment, _observed(run, run[money]))
+    ]
+    return _Judged(limits, run.facts.problems, doubts.questions(run), [])
+
+
+def _understood(run: MeasuredRun) -> _Judged:
+    limits = tolerances(run.experiment, _observed(run, run[money]))
+    problems, questions = doubts.problems(run), doubts.questions(run)
+    # A chain that passes did so under worse conditions than declared, and money has to be right
+    # however slow the machine is. Only another broken limit may be the busy machine's.
+    late = list(doubts.late_load(run))
+    if run[stalls] and (late or any(limit.passed is False for limit in limits)):
+        spared = at_best(run, run[disturbed])
+        # Payments that only a stall made late are no other load: what is broken without what the
+        # stall affected is broken, and only a pass depends on it.
+        if late and not at_best(run, run[stalled])[payments][1].is_late:
+            problems = [problem for problem in problems if problem not in late]
+            questions = [*late, *questions]
+        at_most_s = run[disturbed].total_s
+        best = tolerances(run.experiment, _observed(spared, run[money], at_most_s))
+        excusing = excused(limits, best)
+        if excusing != limits:
+            limits, questions = excusing, [*run[busy], *questions]
+    return _Judged(limits, problems, questions, doubts.notes(run))
 
 
 def _observed(run: MeasuredRun, books: MoneyMeasure, spared_s: float = 0.0) -> JudgedMeasures:
@@ -161,19 +144,3 @@ def _observed(run: MeasuredRun, books: MoneyMeasure, spared_s: float = 0.0) -> J
         waited_s=drained_s - end_s - spared_s - overslept_s(run) if drained_s is not None else None,
         spared_s=spared_s,
     )
-
-
-def _problems(
-    facts: RunFacts, offered: int, punctuality: Punctuality, faults: Sequence[FaultRun]
-) -> list[str]:
-    """What makes the run inconclusive, each problem once."""
-    found = harness_problems(_due(facts, offered), punctuality, faults, facts.times)
-    return list(dict.fromkeys([*facts.problems, *found]))
-
-
-def _due(facts: RunFacts, offered: int) -> int:
-    """How many payments were to be offered."""
-    # The rest of a plan was not to be offered any more after a stop, or to a service that ended.
-    if facts.stopped is not None or any(service.failures for service in facts.services):
-        return offered
-    return offered if facts.planned is None else facts.planned

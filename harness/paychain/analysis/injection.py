@@ -13,12 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.windows import by_fault
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import seconds_text
 from paychain.faults.fault import Fault
 from paychain.faults.kind import OutageKind
-from paychain.model.experiment import Experiment, Times
+from paychain.model.experiment import Times
 from paychain.payments.journal import EngineEvent, FaultSwitch, LinkSwitch
 
 LATE_NS = 250_000_000  # a switch may be this late, or by a share of how long its fault lasts
@@ -58,14 +59,15 @@ _WHAT = {  # of somebody else, in words
 MAX_NAMED = 3  # switches of somebody else that are named
 
 
-def injection_problems(store: RunStore, experiment: Experiment, times: Times) -> list[str]:
+def injection_problems(run: MeasuredRun) -> list[str]:
     """Why the faults of a run are not the declared ones, in sentences."""
+    store = run.store
     switches = list(store.rows(FaultSwitch))
     mine = by_fault(switches)
     found: list[str] = []
-    for fault in experiment.faults:
+    for fault in run.experiment.faults:
         found += _wrong_times(fault, mine[fault.id])
-    return [*found, *_of_somebody_else(store, switches, times)]
+    return [*found, *_of_somebody_else(store, switches, run.times)]
 
 
 def _wrong_times(fault: Fault, switches: Sequence[FaultSwitch]) -> Iterator[str]:

@@ -20,12 +20,12 @@ class SessionMetrics:
 
     def __init__(self, chain: str, seed: int) -> None:
         self._labels = {"chain": chain, "experiment": EXPERIMENT, "seed": str(seed)}
-        self._live = LiveMetrics(None)
+        self._live = LiveMetrics(self._labels, None)
 
     def begin(self, run: str) -> None:
         """Another run is recorded, in a folder of this name: it counts from 0."""
-        live = LiveMetrics(None)
-        live.begin({**self._labels, "run": run})
+        live = LiveMetrics(self._labels, None)
+        live.begin(run)
         self._live = live
 
     def add(self, records: Iterable[Record]) -> None:

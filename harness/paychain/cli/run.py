@@ -121,7 +121,7 @@ def run(
     outputs.refuse_impossible(experiment_sha256=spec.experiment.sha256, is_virtual=virtual)
     open_chain, address = chain_of(spec), options.metrics_at
     show = Forgiving(choose(quiet=quiet or format is not ReportFormat.TEXT))
-    live = LiveMetrics(fault.id for fault in spec.experiment.model.faults)
+    live = LiveMetrics.of(spec)
     with exposed(address, live.text, show.message):
         finished = runs.run(spec, open_chain, show, live if address is not None else None)
     raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from paychain.analysis.judge import LAG_LIMIT_MS
 from paychain.analysis.measures.histogram import Histogram
+from paychain.analysis.measures.punctuality import LAG_LIMIT_MS
 from paychain.analysis.store.facts import WorkerFacts
 from paychain.environment.load_process import LoadProcess
 from paychain.load.distributed.roster import WorkerState

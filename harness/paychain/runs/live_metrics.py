@@ -16,6 +16,7 @@ from typing import NamedTuple
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord, Record
 from paychain.processes.prometheus import escaped
 from paychain.runs.progress import RunListener
+from paychain.runs.spec import RunSpec
 
 # Upper ends in seconds: from an answer of a mock to a customer who has left.
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -67,13 +68,15 @@ FAMILIES = {
 
 
 class LiveMetrics(RunListener):
-    """Counts a run's records. `faults`: the ids of those it declares; None: they come by hand.
+    """Counts a run's records. `labels`: what tells its runs from others, by name.
+
+    `faults`: the ids of those it declares; None: they come by hand.
 
     Records come from one thread, and the text is read by others.
     """
 
-    def __init__(self, faults: Iterable[str] | None) -> None:
-        self._run = ""
+    def __init__(self, labels: Mapping[str, str], faults: Iterable[str] | None) -> None:
+        self._labels, self._run = labels, ""
         self._lock = threading.Lock()
         self._payments: Counter[Labels] = Counter()
         self._buckets = [0] * (len(BUCKETS_S) + 1)
@@ -87,10 +90,22 @@ class LiveMetrics(RunListener):
         self._load_s: float | None = None
         self._phase = ""
 
-    def begin(self, run: Mapping[str, str]) -> None:
-        """From here on there is something to read. `run`: the labels that tell it from others."""
+    @classmethod
+    def of(cls, spec: RunSpec) -> LiveMetrics:
+        """For a run of this spec."""
+        chain, experiment = spec.chain.model, spec.experiment.model
+        labels = {
+            "chain": chain.chain,
+            "experiment": experiment.experiment,
+            "seed": str(spec.seed),
+        }
+        return cls(labels, (fault.id for fault in experiment.faults))
+
+    def begin(self, run: str) -> None:
+        """From here on there is something to read, of the run in a folder of this name."""
+        labels = {**self._labels, "run": run}
         with self._lock:
-            self._run = ",".join(f'{name}="{escaped(value)}"' for name, value in run.items())
+            self._run = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
 
     def add(self, records: Iterable[Record]) -> None:
         """Count new records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from paychain.payments.errors import one_line
@@ -29,8 +29,8 @@ class Progress(Protocol):
 class RunListener:
     """Follows a run beside what it shows, for programs. This one ignores it."""
 
-    def begin(self, run: Mapping[str, str]) -> None:
-        """The run has its folder. `run`: what tells it from others, by name."""
+    def begin(self, run: str) -> None:
+        """The run has its folder, of this name."""
 
     def add(self, records: Iterable[Record]) -> None:
         """Records have come."""

@@ -70,7 +70,7 @@ def _run(
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
     store = _new_store(spec, folder, begun.at)
     recorder = _Recorder(spec, store, progress, listener)
-    listener.begin({**spec.labels, "run": folder.name})
+    listener.begin(folder.name)
     chain = open_chain(folder, recorder.message)
     conducted = ExperimentProgress()
     was_interrupted = False

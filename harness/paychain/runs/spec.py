@@ -135,15 +135,6 @@ class RunSpec:
         """The files that are run, without how they are run."""
         return Inputs(self.chain, self.experiment)
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """What tells its runs from those of other specs, by name."""
-        return {
-            "chain": self.chain.model.chain,
-            "experiment": self.experiment.model.experiment,
-            "seed": str(self.seed),
-        }
-
 
 def run_command(
     chain: str,

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from paychain.analysis.injection import injection_problems
+from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.model.experiment import Experiment, Times
 from paychain.payments.journal import EngineEvent, FaultSwitch, LinkSwitch, Record
+from tests.support.chains import checked, shop
 
 HOP = "gateway.authorise.issuer"
 TIMES = Times(load_start_s=10.0, before_start_s=10.0, faults_start_s=12.0, load_end_s=60.0)
@@ -59,7 +62,8 @@ def problems(*records: Record, lasts: str = "3s", kind: dict[str, Any] = DOWN) -
             "faults": [declared],
         }
     )
-    return injection_problems(store, experiment, TIMES)
+    facts = RunFacts(times=TIMES, seed=1)
+    return injection_problems(MeasuredRun(store, checked(shop()), experiment, facts))
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,13 @@ from paychain.runs.live_metrics import FAMILIES, LiveMetrics
 from tests.support.cli import invoked
 from tests.support.paths import ROOT
 
-RUN = {"chain": "shop", "experiment": "x", "seed": "1", "run": "20261129T000000Z-shop-x"}
+SPEC = {"chain": "shop", "experiment": "x", "seed": "1"}
+RUN = {**SPEC, "run": "20261129T000000Z-shop-x"}
 DASHBOARD = json.loads((ROOT / "docs/grafana.json").read_text("utf-8"))
 
 
-def live(run: dict[str, str] = RUN) -> LiveMetrics:
-    metrics = LiveMetrics(["lost", 'a "late" one'])
+def live(run: str = RUN["run"]) -> LiveMetrics:
+    metrics = LiveMetrics(SPEC, ["lost", 'a "late" one'])
     metrics.begin(run)
     records = [paid(20), paid(40, technical=True, outcome=Outcome.UNKNOWN), paid(31_000)]
     metrics.add([*records, called(HopResult.APPROVED, 10), called(HopResult.TIMEOUT, 300)])
@@ -125,14 +126,13 @@ def test_prometheus_reads_what_a_run_has_seen() -> None:
 
 
 def test_series_of_two_runs_never_are_one() -> None:
-    other = {**RUN, "run": "20261129T000001Z-shop-x"}
-    lines = [*live().text().splitlines(), *live(other).text().splitlines()]
+    lines = [*live().text().splitlines(), *live("20261129T000001Z-shop-x").text().splitlines()]
     series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
     assert len(series) == len(set(series))
 
 
 def test_before_a_run_has_its_folder_there_is_nothing_to_read() -> None:
-    assert LiveMetrics(["lost"]).text() == ""
+    assert LiveMetrics(SPEC, ["lost"]).text() == ""
 
 
 def test_metrics_are_served_until_the_run_is_over() -> None:

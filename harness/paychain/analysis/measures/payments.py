@@ -63,3 +63,20 @@ def _uncounted(run: MeasuredRun) -> tuple[Phases, Punctuality]:
 def phases(run: MeasuredRun) -> list[Phase]:
     """What became of the payments of each phase."""
     return run[payments][0]
+
+
+@measure("offered payments")
+def offered(run: MeasuredRun) -> int:
+    """How many the load started, as it reports; those recorded, when it could not report."""
+    _, punctuality = run[payments]
+    return run.facts.offered if run.facts.offered is not None else punctuality.recorded
+
+
+@measure("due payments")
+def due(run: MeasuredRun) -> int:
+    """How many were to be offered."""
+    facts = run.facts
+    # The rest of a plan was not to be offered any more after a stop, or to a service that ended.
+    if facts.stopped is not None or any(service.failures for service in facts.services):
+        return run[offered]
+    return run[offered] if facts.planned is None else facts.planned

@@ -7,6 +7,8 @@ from paychain.analysis.measures.phases import Paid
 from paychain.analysis.store.aggregates import PaymentTotal
 from paychain.model.experiment import Times
 
+LAG_LIMIT_MS = 250.0  # with later arrivals (p99) the load is not the declared one
+
 
 class Punctuality:
     """How far payments started behind their schedule, warm-up included."""
@@ -49,6 +51,11 @@ class Punctuality:
         """The lag in milliseconds that one payment in a hundred exceeded; None without payments."""
         (p99,) = self._lags_ns.quantiles(0.99)
         return p99 / 1e6 if p99 is not None else None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the load was not offered when it was declared."""
+        return self.p99_ms is not None and self.p99_ms > LAG_LIMIT_MS
 
     @property
     def rate_reached(self) -> float:

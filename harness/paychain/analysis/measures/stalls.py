@@ -200,8 +200,10 @@ def overslept_s(run: MeasuredRun) -> float:
     )
 
 
-def busy(stalled: Sequence[StallFacts], from_s: float) -> list[str]:
-    """Why limits could not be judged, in sentences. `from_s`: when the load began."""
+@measure("busy host")
+def busy(run: MeasuredRun) -> list[str]:
+    """Why limits that only stalls broke could not be judged, in sentences."""
+    stalled, from_s = run[stalls], run.times.load_start_s
     # Where no call failed, the stalls made payments slow.
     shown = [process for process in stalled if process.affected] or [
         process for process in stalled if process.process != CONDUCTOR
