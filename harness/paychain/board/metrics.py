@@ -7,6 +7,7 @@ and where, so that there are as many as the board has switches, however often ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from paychain.payments.journal import Record
 from paychain.runs.live_metrics import LiveMetrics
@@ -22,10 +23,10 @@ class SessionMetrics:
         self._labels = {"chain": chain, "experiment": EXPERIMENT, "seed": str(seed)}
         self._live = LiveMetrics(self._labels, None)
 
-    def begin(self, run: str) -> None:
-        """Another run is recorded, in a folder of this name: it counts from 0."""
+    def begin(self, folder: Path) -> None:
+        """Another run is recorded, in this folder: it counts from 0."""
         live = LiveMetrics(self._labels, None)
-        live.begin(run)
+        live.begin(folder)
         self._live = live
 
     def add(self, records: Iterable[Record]) -> None:

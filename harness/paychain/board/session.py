@@ -361,7 +361,7 @@ class Session:
         ids = SessionIds(self.running.id_prefix)
         begun = ClockStart.now()
         made = RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
-        self.metrics.begin(made.folder.name)
+        self.metrics.begin(made.folder)
         self._load_start_ns = None
         return made
 

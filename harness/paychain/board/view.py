@@ -17,7 +17,7 @@ from paychain.model.places import links_of
 from paychain.payments.money import written
 from paychain.payments.rules import RULES
 from paychain.report.drawings.chain_map import chain_map
-from paychain.runs.result import chain_facts
+from paychain.runs.declared import chain_facts
 
 MAX_LISTED = 12  # hops and notes: more is not read while it changes
 MAX_PROBLEMS = 3

@@ -93,8 +93,9 @@ def run(
     from paychain.processes.exposition import exposed
     from paychain.runs import run as runs
     from paychain.runs.chains import chain_of
+    from paychain.runs.determinism import DeterminismCheck
     from paychain.runs.live_metrics import LiveMetrics
-    from paychain.runs.progress import Forgiving, choose
+    from paychain.runs.progress import Forgiving, RunListener, choose
 
     # Before the run: everything that can be wrong with its options and files.
     format = chosen(format, json)
@@ -122,6 +123,9 @@ def run(
     open_chain, address = chain_of(spec), options.metrics_at
     show = Forgiving(choose(quiet=quiet or format is not ReportFormat.TEXT))
     live = LiveMetrics.of(spec)
+    listener: RunListener | None = live if address is not None else None
+    if check_determinism:  # in virtual time, which has no metrics
+        listener = DeterminismCheck(spec, show.message)
     with exposed(address, live.text, show.message):
-        finished = runs.run(spec, open_chain, show, live if address is not None else None)
+        finished = runs.run(spec, open_chain, show, listener)
     raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))

@@ -70,7 +70,6 @@ class RunOptions:
             processes=processes,
             virtual=self.virtual,
             interleaving=self.interleaving,
-            check_determinism=self.check_determinism,
         )
 
     @property

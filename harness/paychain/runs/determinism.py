@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
@@ -16,35 +16,51 @@ from paychain.payments.errors import UserError
 from paychain.payments.journal import Record, decode, encode
 from paychain.processes.children import python_module
 from paychain.processes.variables import without_secrets
+from paychain.runs.kept import FOLDER
+from paychain.runs.progress import RunListener
 from paychain.runs.spec import RunSpec
 
 OTHER_HASH_SEED = "777"  # of the second process: sets and hashes fall differently there
 WITHIN_S = 600.0
 
 
-def check_determinism(
-    spec: RunSpec, folder: Path, records: Sequence[Record], on_message: Callable[[str], None]
-) -> list[str]:
-    """Repeat the run and compare every record. Returns what differs, in words."""
-    inputs, names = folder / "inputs", spec.inputs.kept_names
-    try:
-        again = _replay(
-            inputs / names["chain"],
-            inputs / names["experiment"],
-            spec.seed,
-            spec.interleaving,
-            spec.chain.path.parent.absolute(),
+class DeterminismCheck(RunListener):
+    """Keeps every record of a run in its order, repeats the run, and compares them."""
+
+    def __init__(self, spec: RunSpec, on_message: Callable[[str], None]) -> None:
+        self._spec, self._on_message = spec, on_message
+        self._records: list[Record] = []
+        self._inputs = Path()  # copies of the files that are run
+
+    def begin(self, folder: Path) -> None:
+        """The run keeps its files there."""
+        self._inputs = folder / FOLDER
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Keep them."""
+        self._records.extend(records)
+
+    def problems(self) -> list[str]:
+        """Repeat the run: in what the second one differs, in words."""
+        spec, names = self._spec, self._spec.inputs.kept_names
+        try:
+            again = _replay(
+                self._inputs / names["chain"],
+                self._inputs / names["experiment"],
+                spec.seed,
+                spec.interleaving,
+                spec.chain.path.parent.absolute(),
+            )
+        except UserError as error:
+            return [str(error)]
+        difference = _first_difference(self._records, again)
+        if difference is not None:
+            return [f"two runs of one seed differ: {difference}"]
+        self._on_message(
+            f"determinism: 2 runs, {len(again):,} records each, the same bytes "
+            f"(sha256 {_digest(again)[:16]})"
         )
-    except UserError as error:
-        return [str(error)]
-    difference = _first_difference(records, again)
-    if difference is not None:
-        return [f"two runs of one seed differ: {difference}"]
-    on_message(
-        f"determinism: 2 runs, {len(again):,} records each, the same bytes "
-        f"(sha256 {_digest(again)[:16]})"
-    )
-    return []
+        return []
 
 
 def _digest(records: Sequence[Record]) -> str:

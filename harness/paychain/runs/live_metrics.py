@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import NamedTuple
 
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord, Record
@@ -101,9 +102,9 @@ class LiveMetrics(RunListener):
         }
         return cls(labels, (fault.id for fault in experiment.faults))
 
-    def begin(self, run: str) -> None:
-        """From here on there is something to read, of the run in a folder of this name."""
-        labels = {**self._labels, "run": run}
+    def begin(self, folder: Path) -> None:
+        """From here on there is something to read, of the run in this folder."""
+        labels = {**self._labels, "run": folder.name}
         with self._lock:
             self._run = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
 

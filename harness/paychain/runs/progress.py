@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from paychain.payments.errors import one_line
@@ -29,14 +30,18 @@ class Progress(Protocol):
 class RunListener:
     """Follows a run beside what it shows, for programs. This one ignores it."""
 
-    def begin(self, run: str) -> None:
-        """The run has its folder, of this name."""
+    def begin(self, folder: Path) -> None:
+        """The run has its folder."""
 
     def add(self, records: Iterable[Record]) -> None:
         """Records have come."""
 
     def look(self, load_s: float, phase: str, faults: Sequence[str]) -> None:
         """How far the load has come, its phase, and which faults are active."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with the run, in sentences. Asked after its end, if nothing else is."""
+        return []
 
 
 class Counts:

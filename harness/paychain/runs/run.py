@@ -4,7 +4,8 @@
               real or virtual                │ records into run.db
                                              └ events to the progress
 
-`environment/conductor.py` drives the experiment; `finish.py` judges what it left behind.
+`environment/conductor.py` drives the experiment; `finish.py` judges what it left behind. Whoever
+follows a run, with metrics or to compare it with itself, is a `RunListener`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from paychain.engine.errors import EngineError
 from paychain.environment.conductor import ExperimentProgress, RunObserver, conduct
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.running_chain import RunningChain
-from paychain.load.traffic.planning import load_plan
 from paychain.model.experiment import Times
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
@@ -33,7 +33,6 @@ from paychain.processes.interrupted import keeping
 from paychain.processes.wall_clock import ClockStart
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
-from paychain.runs.determinism import check_determinism
 from paychain.runs.finish import facts_of, finish, written
 from paychain.runs.interruption import Interruption
 from paychain.runs.progress import Counts, Forgiving, NoProgress, Progress, RunListener
@@ -70,7 +69,7 @@ def _run(
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
     store = _new_store(spec, folder, begun.at)
     recorder = _Recorder(spec, store, progress, listener)
-    listener.begin(folder.name)
+    listener.begin(folder)
     chain = open_chain(folder, recorder.message)
     conducted = ExperimentProgress()
     was_interrupted = False
@@ -99,8 +98,8 @@ def _run(
     took_s = time.perf_counter() - begun_s
     facts = _facts(spec, chain, conducted, recorder, begun, took_s)
     facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
-    if recorder.kept is not None and not facts.problems:
-        facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
+    if not facts.problems:
+        facts.problems.extend(listener.problems())
     recorder.close()
     with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
         return finish(spec.inputs, facts, store, folder)
@@ -174,8 +173,7 @@ def _conduct(
         f"{experiment.load_lasts:.0f} s of load"
     )
     chain.start()
-    plan = load_plan(declared, experiment, spec.seed)
-    conduct(chain, declared, experiment, plan, conducted, recorder)
+    conduct(chain, declared, experiment, spec.plan, conducted, recorder)
 
 
 def _stop(chain: RunningChain, conducted: ExperimentProgress, recorder: _Recorder) -> None:
@@ -206,8 +204,6 @@ class _Recorder(RunObserver):
         self, spec: RunSpec, store: RunStore, progress: Progress, listener: RunListener
     ) -> None:
         self.wants_looks = not spec.virtual  # a virtual run is over at once
-        # To compare the run with itself, every record of it is needed in its order.
-        self.kept: list[Record] | None = [] if spec.check_determinism else None
         self.lost = ""  # why records are missing in run.db
         self._experiment = spec.experiment.model
         self._store, self._progress, self._listener = store, progress, listener
@@ -228,8 +224,6 @@ class _Recorder(RunObserver):
         except sqlite3.Error as error:
             self.lost = f"run.db is incomplete: {error}"
             raise HarnessError(self.lost) from error
-        if self.kept is not None:
-            self.kept.extend(records)
 
     def looked(self, now_s: float, faults: Sequence[str], load: str) -> None:
         """Show where the run is."""

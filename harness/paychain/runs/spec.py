@@ -13,6 +13,8 @@ from paychain.analysis.store.facts import KeptFile
 from paychain.declaration.reading import read_bounded
 from paychain.declaration.text import MAX_BYTES as MAX_ADAPTER_BYTES
 from paychain.load.distributed.spread import Spread
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.adapters import adapter_files
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -23,6 +25,7 @@ from paychain.model.review import ReviewFinding, review
 from paychain.payments.errors import UserError, without_passwords
 from paychain.processes.files import refuse_unwritable
 from paychain.report.result import Result
+from paychain.runs.declared import DeclaredFacts, chain_facts, experiment_facts
 from paychain.runs.kept import (
     CHAIN,
     EXPERIMENT,
@@ -53,6 +56,11 @@ class Inputs:
     def review(self) -> list[ReviewFinding]:
         """What the review finds of the two together."""
         return review(self.chain, self.experiment)
+
+    @cached_property
+    def facts(self) -> DeclaredFacts:
+        """What result.json says of the two, whatever came of the run."""
+        return DeclaredFacts(chain_facts(self.chain), experiment_facts(self.experiment))
 
     @property
     def kept_names(self) -> dict[str, str]:
@@ -128,12 +136,16 @@ class RunSpec:
     # In virtual time:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it
-    check_determinism: bool = False  # repeat the run and compare every record
 
     @property
     def inputs(self) -> Inputs:
         """The files that are run, without how they are run."""
         return Inputs(self.chain, self.experiment)
+
+    @cached_property
+    def plan(self) -> LoadPlan:
+        """What its load is to pay, and when."""
+        return load_plan(self.chain.model, self.experiment.model, self.seed)
 
 
 def run_command(

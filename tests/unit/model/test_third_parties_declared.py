@@ -17,7 +17,7 @@ from paychain.model.review.providers import shared_providers
 from paychain.report.drawings.chain_mermaid import chain_mermaid
 from paychain.report.drawings.chain_plan import chain_plan
 from paychain.report.text.chain_tree import chain_lines
-from paychain.runs.result import chain_facts
+from paychain.runs.declared import chain_facts
 
 PAGE = """\
 chain: page

@@ -12,7 +12,8 @@ import pytest
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
 from paychain.report.result import SCHEMA, json_schema, read
-from paychain.runs.result import _place, chain_facts
+from paychain.runs.declared import chain_facts
+from paychain.runs.result import _place
 from tests.support.chains import shop
 from tests.support.paths import SAMPLE
 from tests.support.runs import declare

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ DASHBOARD = json.loads((ROOT / "docs/grafana.json").read_text("utf-8"))
 
 def live(run: str = RUN["run"]) -> LiveMetrics:
     metrics = LiveMetrics(SPEC, ["lost", 'a "late" one'])
-    metrics.begin(run)
+    metrics.begin(Path("reports", run))
     records = [paid(20), paid(40, technical=True, outcome=Outcome.UNKNOWN), paid(31_000)]
     metrics.add([*records, called(HopResult.APPROVED, 10), called(HopResult.TIMEOUT, 300)])
     metrics.add([breaker(DecisionKind.BREAKER_OPENED), breaker(DecisionKind.BREAKER_HALF_OPEN)])
