@@ -1,0 +1,97 @@
+"""Who follows a run gets all of its records, and may object to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from paychain.model.loading import load_chain, load_experiment
+from paychain.payments.journal import PaymentRecord, Record
+from paychain.runs import determinism
+from paychain.runs.chains import chain_of
+from paychain.runs.determinism import DeterminismCheck
+from paychain.runs.progress import RunListener
+from paychain.runs.run import run
+from paychain.runs.spec import RunSpec
+from tests.support.chains import corner_shop, experiment
+from tests.support.runs import declare
+
+LATE = "{id: late, at: 0s, for: 1s, target: {link: issuer}, latency: {delay: 1ms}}"
+
+
+class Doubter(RunListener):
+    """Follows a run, and objects to it."""
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self.records: list[Record] = []
+        self.was_asked = False
+
+    def begin(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, records: Iterable[Record]) -> None:
+        self.records.extend(records)
+
+    def problems(self) -> list[str]:
+        self.was_asked = True
+        return ["nobody believes this"]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> RunSpec:
+    declare(tmp_path, shop=corner_shop(), late=experiment(LATE))
+    chain = load_chain(str(tmp_path / "shop.yaml"))
+    return RunSpec(
+        chain=chain,
+        experiment=load_experiment(str(tmp_path / "late.yaml"), chain.model),
+        out=tmp_path / "runs",
+        virtual=True,
+    )
+
+
+def test_what_a_listener_objects_to_makes_a_run_inconclusive(spec: RunSpec) -> None:
+    doubter = Doubter()
+    finished = run(spec, chain_of(spec), listener=doubter)
+    assert finished.result.verdict == "inconclusive"
+    assert finished.result.reasons == ["nobody believes this"]
+    assert doubter.folder == finished.folder
+    paid = [record for record in doubter.records if isinstance(record, PaymentRecord)]
+    assert len(paid) == finished.result.load.recorded > 0
+
+
+def test_a_run_that_went_wrong_needs_no_further_objection(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the load is lost")
+
+    doubter = Doubter()
+    monkeypatch.setattr("paychain.environment.virtual.VirtualChain.begin_load", fail)
+    finished = run(spec, chain_of(spec), listener=doubter)
+    assert finished.result.verdict == "inconclusive"
+    assert not doubter.was_asked
+
+
+@pytest.mark.parametrize(
+    ("replayed", "problem"),
+    [
+        (lambda records: records, ""),
+        (lambda records: records[:-1], "two runs of one seed differ: record "),
+    ],
+    ids=["the same", "one missing"],
+)
+def test_a_run_is_compared_with_itself_record_by_record(
+    spec: RunSpec,
+    monkeypatch: pytest.MonkeyPatch,
+    replayed: Callable[[list[Record]], list[Record]],
+    problem: str,
+) -> None:
+    said: list[str] = []
+    check = DeterminismCheck(spec, said.append)
+    monkeypatch.setattr(determinism, "_replay", lambda *_: replayed(list(check._records)))
+    reasons = run(spec, chain_of(spec), listener=check).result.reasons
+    assert [reason.startswith(problem) for reason in reasons] == [True] * bool(problem)
+    assert len(said) == (not problem)
