@@ -17,9 +17,7 @@ from dataclasses import replace
 import msgspec
 
 from paychain.advice.case import MAX_REMEDIES, Case
-from paychain.advice.causes import possible_causes
 from paychain.advice.code import changed_code
-from paychain.advice.injected import Injected
 from paychain.advice.registry import OF_MEASURES, OF_RULES
 from paychain.advice.weaknesses import CAUSES
 from paychain.analysis.analyse import Analysis
@@ -38,7 +36,6 @@ from paychain.model.operations import CUSTOMER
 from paychain.model.review import ReviewFinding
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.remedy import Remedy
-from paychain.model.tolerance import Limit
 from paychain.payments.outcome import HopResult
 
 _OF_TIME: tuple[Kind, ...] = ("call_without_policy", "timeout_inversion", "deadline_too_short")
@@ -70,19 +67,13 @@ def with_remedies(
     `review`: what the review found of the chain and the experiment together.
     """
     money: MoneyMeasure = analysis.measured["money"]
-    injected = Injected(chain.model, experiment)
     case = Case(
         chain=chain,
-        causes=possible_causes(review, injected, analysis.given_up),
-        crashed=injected.crashed,
-        not_of_code=injected.falsely_approved,
+        review=review,
+        experiment=experiment,
+        given_up=analysis.given_up,
         breaks=analysis.measured["breaks"],
         last_s=analysis.measured["recovery"].last_s,
-        bounds={
-            measure: limit.bound
-            for measure, limit in experiment.tolerances
-            if isinstance(limit, Limit)
-        },
     )
     rules = [rule_with_remedies(rule, case) for rule in money.rules]
     return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 from paychain.advice.case import MAX_REMEDIES, Case
@@ -20,7 +19,7 @@ _LEAST_S = 0.01  # some waits may not be left out
 
 def drained_sooner(tolerance: ToleranceResult, case: Case) -> list[Remedy]:
     """What links still did after the load waits for less long."""
-    limit_s = case.bounds.get(tolerance.measure, math.inf)
+    limit_s = case.bound(tolerance.measure)
     return [
         case.remedy(change, of=tolerance.measure, at=where)
         for where, change in shorter_waits(case.chain.model, limit_s, case.last_s)

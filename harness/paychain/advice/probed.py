@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from paychain.advice.case import MAX_REMEDIES, Case
 from paychain.analysis.measures.measures import ToleranceResult
 from paychain.model.review.calls import declared_calls
@@ -12,7 +10,7 @@ from paychain.model.review.remedy import Edit, Remedy, duration_text
 
 def probed_sooner(tolerance: ToleranceResult, case: Case) -> list[Remedy]:
     """A breaker probes its first target within half of the limit."""
-    limit_s = case.bounds.get(tolerance.measure, math.inf)
+    limit_s = case.bound(tolerance.measure)
     found = []
     for declared in declared_calls(case.chain.model):
         breaker, call = declared.call.breaker, declared.call

@@ -217,7 +217,7 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
     )
     own = " and ".join(loaded.model.own_services())
     remedies = service_remedies(found, own) if own else []
-    case = Case(chain=loaded, causes=review(loaded))
+    case = Case(chain=loaded, review=review(loaded))
     remedies += map(str, rule_with_remedies(rule, case).remedies)
     for remedy in remedies:
         yield f"    remedy: {remedy}"

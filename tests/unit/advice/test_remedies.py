@@ -12,7 +12,6 @@ import pytest
 
 from paychain.advice.advise import rule_with_remedies, tolerance_with_remedies, with_remedies
 from paychain.advice.case import Case
-from paychain.advice.causes import possible_causes
 from paychain.advice.code import IN_CODE, remedies_in_code
 from paychain.advice.injected import Injected
 from paychain.advice.weaknesses import CAUSES
@@ -56,7 +55,7 @@ def remedies(
     (folder / "shop.yaml").write_text(own_shop(call=call, **further))
     chain = load_chain(str(folder / "shop.yaml"))
     rule = msgspec.structs.replace(ORPHANED, unknown=list(calls))
-    case = Case(chain=chain, causes=review(chain))
+    case = Case(chain=chain, review=review(chain))
     judged = rule_with_remedies(rule, case)
     found = judged.remedies
     assert all(remedy.of == rule.rule for remedy in found)
@@ -217,9 +216,14 @@ def test_a_queue_that_gave_nothing_up_and_tries_for_longer_than_the_faults_last_
     (tmp_path / "e.yaml").write_text(experiment(fault))
     chain = load_chain(str(tmp_path / "c.yaml"))
     outage = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, outage), Injected(chain.model, outage.model), given_up)
+    case = Case(
+        chain=chain,
+        review=review(chain, outage),
+        experiment=outage.model,
+        given_up=given_up,
+    )
     rule = MoneyRule("no_approval_without_money", "No approval without money", 3, 3_000, [])
-    found = rule_with_remedies(rule, Case(chain=chain, causes=causes)).remedies
+    found = rule_with_remedies(rule, case).remedies
     assert [str(each).split(": ", 1)[1] for each in found] == expected
 
 
@@ -248,10 +252,10 @@ def test_who_believes_one_node_is_the_cause_only_where_that_node_lied(
     (tmp_path / "e.yaml").write_text(experiment(f"{{id: f, at: 1s, for: 2s, {fault}}}"))
     chain = load_chain("exchange-deposit")
     lying = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, lying), Injected(chain.model, lying.model))
+    case = Case(chain=chain, review=review(chain, lying), experiment=lying.model)
     for name in ("sequence_without_gaps", "no_approval_without_money", "legs_balance"):
         rule = MoneyRule(name, name, 3, 3_000, [])
-        found = rule_with_remedies(rule, Case(chain=chain, causes=causes)).remedies
+        found = rule_with_remedies(rule, case).remedies
         assert [each.at for each in found if each.cause == "one_node_believed"] == expected
 
 
@@ -266,9 +270,9 @@ def test_a_network_that_is_not_checked_is_a_cause_only_where_a_node_was_of_anoth
     (tmp_path / "e.yaml").write_text(experiment(stray))
     chain = load_chain("stablecoin-payout-any-network")
     story = load_experiment(str(tmp_path / "e.yaml"), chain.model)
-    causes = possible_causes(review(chain, story), Injected(chain.model, story.model))
+    case = Case(chain=chain, review=review(chain, story), experiment=story.model)
     rule = MoneyRule("legs_balance", "Legs balance", 3, 3_000, [])
-    found = rule_with_remedies(rule, Case(chain=chain, causes=causes)).remedies
+    found = rule_with_remedies(rule, case).remedies
     assert [each.cause for each in found] == expected
 
 
