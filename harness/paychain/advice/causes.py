@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from paychain.advice.injected import Injected
+from paychain.faults.kind import FaultKind
+from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.model.finding_kinds import Kind
 from paychain.model.review import ReviewFinding
 
@@ -19,6 +21,9 @@ class _Shown:
     refused: Collection[str]
 
 
+_IsShown = Callable[[ReviewFinding, _Shown], bool]
+
+
 def _lost_its_memory(finding: ReviewFinding, run: _Shown) -> bool:
     return finding.at.partition(".")[0] in run.injected.crashed
 
@@ -28,8 +33,9 @@ def _was_deceived(finding: ReviewFinding, run: _Shown) -> bool:
     return finding.at in run.injected.deceived
 
 
-def _met_another_network(_finding: ReviewFinding, run: _Shown) -> bool:
-    return run.injected.has_wrong_network
+def _met(kind: type[FaultKind]) -> _IsShown:
+    """Only one kind of fault makes use of it."""
+    return lambda _finding, run: run.injected.has(kind)
 
 
 def _gave_up(finding: ReviewFinding, run: _Shown) -> bool:
@@ -43,11 +49,11 @@ def _was_not_refused(finding: ReviewFinding, run: _Shown) -> bool:
 
 
 # What must be so in a run for a weakness to be a cause, by its kind; any other may always be one.
-_SHOWN: dict[Kind, Callable[[ReviewFinding, _Shown], bool]] = {
+_SHOWN: dict[Kind, _IsShown] = {
     "memory_outbox": _lost_its_memory,
     "one_node_believed": _was_deceived,
     "quorum_at_one_provider": _was_deceived,
-    "network_not_checked": _met_another_network,
+    "network_not_checked": _met(WrongNetwork),
     "queue_given_up_early": _gave_up,
     "webhook_given_up_early": _was_not_refused,
 }

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from paychain.faults.kind import OutageKind
+from paychain.faults.kind import FaultKind, OutageKind
 from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.wrong_answer import WrongAnswer
-from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
@@ -40,10 +39,9 @@ class Injected:
                 crashed.update(links_of(self._chain, fault))
         return frozenset(crashed)
 
-    @cached_property
-    def has_wrong_network(self) -> bool:
-        """Whether a node was of another network for some time."""
-        return any(isinstance(fault.parameters, WrongNetwork) for fault in self._experiment.faults)
+    def has(self, kind: type[FaultKind]) -> bool:
+        """Whether there was a fault of this kind."""
+        return any(isinstance(fault.parameters, kind) for fault in self._experiment.faults)
 
     @cached_property
     def deceived(self) -> frozenset[str]:

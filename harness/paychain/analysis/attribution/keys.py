@@ -6,25 +6,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
-from paychain.analysis.attribution.observed import ObservedRequest, by_payment
+from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
 from paychain.payments.journal import Decision, DecisionKind, MovementKind
 
 
-def used_keys(run: OwnRun) -> None:
-    """Every wrong use of a key that the requests of own services show is a decision of theirs."""
-    store = run.store
-    store.ingest(reused_keys(store))
-    for payment, requests in by_payment(store):
-        store.ingest(repeated_without_key(payment, requests))
-        if payment:
-            store.ingest(list(captured_again(store, payment, requests)))
-            store.ingest(list(refunded_again(store, payment, requests)))
-
-
-def repeated_without_key(payment: str, requests: Sequence[ObservedRequest]) -> Iterator[Decision]:
+def repeated_without_key(
+    _store: RunStore, payment: str, requests: Sequence[ObservedRequest]
+) -> Iterator[Decision]:
     """Requests of one payment that were sent to a link again without a key.
 
     The link cannot know them for repeats: had the first one been executed, so would the second.
@@ -46,7 +37,12 @@ def repeated_without_key(payment: str, requests: Sequence[ObservedRequest]) -> I
         yield _decided(DecisionKind.REPEATED_WITHOUT_KEY, payment, request, operation)
 
 
-def reused_keys(store: RunStore) -> Iterator[Decision]:
+def reused_keys(run: OwnRun) -> None:
+    """Each request under another payment's key is a decision of its service."""
+    run.store.ingest(_reused_keys(run.store))
+
+
+def _reused_keys(store: RunStore) -> Iterator[Decision]:
     """Requests whose key another payment has used before at the same link."""
     rows = store.select(
         "SELECT r.caller, r.link, r.payment, r.attempt, r.operation, r.started_ns, first.payment "

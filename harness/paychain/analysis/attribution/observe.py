@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from paychain.analysis.attribution.decisions import own_decisions
 from paychain.analysis.attribution.hops import own_hops
-from paychain.analysis.attribution.keys import used_keys
+from paychain.analysis.attribution.keys import reused_keys
 from paychain.analysis.attribution.observed import join
+from paychain.analysis.attribution.of_payments import shown_by_requests
 from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
@@ -29,7 +30,8 @@ PASSES: tuple[Callable[[OwnRun], None], ...] = (
     own_hops,
     refused_hops,
     own_decisions,
-    used_keys,
+    reused_keys,
+    shown_by_requests,
 )
 
 
