@@ -120,6 +120,7 @@ class VendorFront:
         self.stored: BoundedDict[tuple[str, str], HttpResponse]
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
+        self._has_tls, self._own_port = declared.tls, 0
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
         self._timers = Timers(context)
         self.begin()
@@ -163,7 +164,8 @@ class VendorFront:
 
     async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
         """Listen; returns the port. Raises OSError when the port is taken."""
-        return await self._server.start(host, port, held=held)
+        self._own_port = await self._server.start(host, port, held=held)
+        return self._own_port
 
     def kill(self) -> None:
         """End every connection at once, as a process that dies does."""
@@ -179,6 +181,9 @@ class VendorFront:
             return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
         if http.target == _REPORTS:
             return await self._reports.handle(http)
+        # Customers come to the link's own port, services to a near end before it.
+        own = f":{self._own_port}"
+        http.is_secure = self._has_tls and not http.headers.get("host", "").endswith(own)
         number = self._requests = self._requests + 1
         call = self._working[number] = _Call(http, self)
         try:

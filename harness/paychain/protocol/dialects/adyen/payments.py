@@ -22,6 +22,7 @@ from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_pages import base_of
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
@@ -85,7 +86,7 @@ async def pay_by(
     on_known(payment.reference)
     if payment.stage:
         await call.execute("query", replace(request, is_sale=False))
-        return _to_authenticate(payment)
+        return _to_authenticate(call, payment)
     return await _authorise(call, account, payment, request)
 
 
@@ -113,7 +114,7 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
     if stage == authentication.IDENTIFY:
         challenge = partial(setattr, payment, "stage", authentication.CHALLENGE)
         await call.execute("query", asks_nothing, change=challenge)
-        return _to_authenticate(payment)
+        return _to_authenticate(call, payment)
     # An authorisation that was begun is never begun again, even if its answer was lost.
     is_begun = account.backend.entry(payment.reference) is not None
     if is_begun and not account.key(call.http):
@@ -272,11 +273,11 @@ def _additional(payment: Payment, request: PaymentRequest, answer: Answer) -> di
     return shown
 
 
-def _to_authenticate(payment: Payment) -> HttpResponse:
+def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
     psp = psp_reference(payment.reference)
     shown: dict[str, Any] = {
         "resultCode": payment.stage,
-        "action": authentication.action(payment.stage, psp),
+        "action": authentication.action(payment.stage, psp, base_of(call.http)),
         "merchantReference": payment.merchant_reference,
     }
     # As in Adyen's examples: a native flow has its pspReference only once it is authorised.

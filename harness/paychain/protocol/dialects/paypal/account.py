@@ -21,6 +21,7 @@ from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.protocol.vendor_keyed import MadeByKey
+from paychain.protocol.vendor_pages import is_near
 from paychain.wire.http import HttpRequest
 
 KEY = "paypal-request-id"
@@ -29,6 +30,7 @@ AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 ON_SUCCESS = "ON_SUCCESS"  # `store_in_vault` of what pays an order
 WALLET = TEST_CARDS[0]  # the card in every payer's wallet
+API, _PAGES = "https://api-m.sandbox.paypal.com", "https://www.sandbox.paypal.com"
 Given = dict[str, Any]
 
 
@@ -69,6 +71,7 @@ class Account:
 
     backend: Backend
     approval: str
+    base: str = API  # where the API was asked last
     setups: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens_by_key: MadeByKey[VaultToken] = field(default_factory=lambda: MadeByKey(MAX_KEPT))
@@ -80,6 +83,11 @@ class Account:
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
         """The account that a chain declares."""
         return cls(backend=backend, approval=settings.get("approval", AT_ONCE))
+
+    @property
+    def pages(self) -> str:
+        """Where payers find PayPal's pages: on another host than its API, unless both are near."""
+        return self.base if is_near(self.base.partition("://")[2]) else _PAGES
 
     def key(self, http: HttpRequest) -> str:
         """The PayPal-Request-Id, "" when there is none. Only POST calls have one."""
