@@ -20,6 +20,7 @@ from paychain.protocol.dialects.stripe import (
     declared_prices,
     disputes,
     followups,
+    front_end,
     listing,
     payments,
     people,
@@ -49,6 +50,7 @@ from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
 VERSION = "2026-08-26.dahlia"  # version of the description that answers are validated against
+CONNECTED = "stripe-account"  # the header that names a connected account
 PRICES = "prices"  # the setting: what a shop has made at Stripe before
 MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
@@ -77,6 +79,10 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
     "POST /v1/refunds/{refund}": followups.update_refund,
+    "POST /v1/refunds/{refund}/cancel": followups.cancel_refund,
+    **front_end.HANDLERS,
+    "POST /v1/disputes/{dispute}": disputes.update,
+    "POST /v1/disputes/{dispute}/close": disputes.close,
     "GET /v1/disputes": listing.disputed,
     "GET /v1/disputes/{dispute}": disputes.retrieve,
     "GET /v1/charges": listing.charges,
@@ -206,6 +212,8 @@ class Stripe:
                 unknown = unknown_in(route, given)
                 if unknown is not None:
                     raise unknown
+                if http.headers.get(CONNECTED):
+                    call.ignored(CONNECTED)  # its objects are in the platform's own account
                 for name in given:
                     if name in route.ignores:
                         call.ignored(name)
