@@ -18,6 +18,7 @@ from paychain.protocol.dialects.braintree.account import (
     inside,
     is_true,
     text,
+    token_in,
     transaction_of,
 )
 from paychain.protocol.dialects.braintree.documents import Rows
@@ -29,6 +30,7 @@ from paychain.protocol.dialects.braintree.errors import (
     validation_error,
 )
 from paychain.protocol.dialects.braintree.objects import (
+    ADDRESSES,
     APPROVED_STATUSES,
     AUTHORIZING,
     shown,
@@ -67,6 +69,7 @@ _USED = frozenset(
         "custom_fields",
         "customer",
         "customer_id",
+        "line_items",
         "merchant_account_id",
         "options",
         "order_id",
@@ -74,6 +77,7 @@ _USED = frozenset(
         "payment_method_token",
         "three_d_secure_pass_thru",
         "type",
+        *ADDRESSES,
     }
 )
 _USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure", *keeping.OPTIONS})
@@ -221,18 +225,28 @@ def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> 
     """The fields of a request that answers repeat."""
     return {
         "channel": text(given, "channel"),
-        "custom_fields": {
-            name: value
-            for name, value in inside(given, "custom_fields").items()
-            if isinstance(value, str)
-        },
+        "custom_fields": _texts_of(inside(given, "custom_fields")),
         "merchant_account_id": text(given, "merchant_account_id"),
-        "customer": {"id": customer_id or None},
+        "line_items": _line_items(given),
+        **{name: _texts_of(inside(given, name)) for name in ADDRESSES},
+        "customer": {
+            **keeping.contact_fields(inside(given, "customer")),
+            "id": customer_id or None,
+        },
         "card": {
             "token": text(given, "payment_method_token") or text(card, "token"),
             **details_of(card),
         },
     }
+
+
+def _texts_of(given: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+def _line_items(given: dict[str, Any]) -> list[dict[str, str]]:
+    items = given.get("line_items")
+    return [_texts_of(each) for each in items or [] if isinstance(each, dict)]
 
 
 def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:
@@ -244,7 +258,7 @@ def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:
     if customer_id and customer_id not in account.vault.customers:
         raise Invalid("customer_invalid")
     if given.get("payment_method_nonce") or given.get("credit_card"):
-        return None
+        return account.vault.cards.get(token_in(text(given, "payment_method_nonce")))
     if token:
         kept = account.vault.cards.get(token)
         if kept is not None and customer_id and kept.customer_id != customer_id:
