@@ -6,8 +6,9 @@ it, is the link's, as with our own dialect.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace as with_changes
 from typing import Protocol
 
@@ -327,6 +328,12 @@ class _Call:
         other = _Call(self.http, self._front)
         self._others.append(other)
         return other
+
+    async def together(self, works: Iterable[Awaitable[None]]) -> None:
+        """Wait for operations that go on at once; raises the first failure when all have ended."""
+        for failed in await asyncio.gather(*works, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
     def ignored(self, parameter: str) -> None:
         """Record a parameter that this mock ignores."""

@@ -391,7 +391,7 @@ def test_what_is_taken_no_notice_of_is_reported_once() -> None:
         for record in on_paypal(scenario).journal
         if isinstance(record, Decision) and record.kind is DecisionKind.PARAMETER_IGNORED
     ]
-    assert found == ["application_context"]
+    assert found == ["application_context.brand_name"]
 
 
 def test_a_garbled_answer_is_broken_json() -> None:

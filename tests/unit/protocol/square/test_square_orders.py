@@ -121,6 +121,20 @@ def test_discounts_come_before_taxes_and_every_part_shows_what_it_comes_to() -> 
     on_vendor(JsonLinks("square"), scenario)
 
 
+def test_what_is_added_to_an_item_is_part_of_its_price() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        added = [
+            {"name": "badge", "base_price_money": eur(50)},
+            {"name": "letter", "base_price_money": eur(20), "quantity": "3"},
+        ]
+        sold = await made(links, lines=[line(1000, "2", modifiers=added)])
+        assert sold["total_money"] == eur(2 * (1000 + 50 + 60))
+        priced = order("x", lines=[line(modifiers=[{"catalog_object_id": "C1"}])])
+        assert (await links.post(ORDERS, priced)).status == 404
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
 def test_an_update_names_the_version_and_changes_only_what_it_says() -> None:
     async def scenario(links: JsonLinks) -> None:
         sold = await made(links, metadata={"a": "1"})

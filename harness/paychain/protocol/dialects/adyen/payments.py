@@ -21,6 +21,7 @@ from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import base_of
 from paychain.protocol.vendor_paying import attributed
@@ -31,15 +32,17 @@ TEST_ERROR = "RequestedTestErrorResponseCode"
 NO_CONNECTION, IO_EXCEPTION = "NO_CONNECTION_AVAILABLE", "IOEXCEPTION_RECEIVED"
 _USED = frozenset(
     {
-        "additionalData",
+        *within("additionalData", "allowPartialAuth", "executeThreeD", "manualCapture"),
+        *within("additionalData", outcomes.STEER, TEST_ERROR),
         "amount",
-        "authenticationData",
+        *within("authenticationData", "attemptAuthentication"),
+        *within("authenticationData.threeDSRequestData", "nativeThreeDS"),
         "captureDelayHours",
         "merchantAccount",
         "merchantOrderReference",
         "metadata",
         "mpiData",
-        "paymentMethod",
+        *bodies.USED_METHOD,
         "enableRecurring",
         "recurringProcessingModel",
         "reference",

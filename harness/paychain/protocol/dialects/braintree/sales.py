@@ -51,6 +51,7 @@ from paychain.protocol.vendor_cards import (
     card_of_scheme,
     card_of_token,
 )
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse
@@ -65,9 +66,10 @@ _USED = frozenset(
         "accept_partial_authorization",
         "amount",
         "channel",
-        "credit_card",
+        *within("credit_card", "token", "number", "cvv", "cardholder_name"),
+        *within("credit_card", "expiration_date", "expiration_month", "expiration_year"),
         "custom_fields",
-        "customer",
+        *within("customer", "id", *keeping.CONTACT),
         "customer_id",
         "line_items",
         "merchant_account_id",
@@ -80,7 +82,7 @@ _USED = frozenset(
         *ADDRESSES,
     }
 )
-_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure", *keeping.OPTIONS})
+_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure.required", *keeping.OPTIONS})
 _NUMBER_ERRORS = {
     "not a number": "number_length",
     "no such card": "number_invalid",
@@ -94,7 +96,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     merchant_id = call.http.target.strip("/").split("/")[1]
     requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
-    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
+    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS, "options.")
     texts = (requested.order_id, *map(str, inside(given, "custom_fields").values()))
     request = attributed(call, requested.request, texts=texts, key=account.key(call.http))
     requested.request = request

@@ -176,7 +176,7 @@ def _given(call: VendorCall, account: Account, *names: str) -> dict[str, Any]:
     whole = read(http.body, http.headers.get("content-type", ""))
     given = next((found for name in names if (found := inside(whole, name))), {})
     account.ignored.note(call, given, _USED)
-    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
+    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS, "options.")
     return given
 
 

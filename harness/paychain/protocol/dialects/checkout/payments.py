@@ -35,6 +35,7 @@ from paychain.protocol.dialects.checkout.tables import (
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.protocol.vendor_pages import number_in, sent_to
 from paychain.protocol.vendor_paying import attributed
@@ -42,17 +43,18 @@ from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
     {
-        "3ds",
+        *within("3ds", "enabled", "cryptogram"),
         "amount",
         "capture",
         "currency",
-        "customer",
+        *within("customer", "id", "email", "name", "phone"),
         "description",
         "failure_url",
         "metadata",
-        "partial_authorization",
+        *within("partial_authorization", "enabled"),
         "reference",
-        "source",
+        *within("source", "type", "id", "token", "number", "cvv", "name"),
+        *within("source", "expiry_month", "expiry_year"),
         "success_url",
     }
 )

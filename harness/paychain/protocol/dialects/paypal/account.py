@@ -17,9 +17,9 @@ from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.json_text import decoded
-from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
-from paychain.protocol.vendor_ignored import Ignored
+from paychain.protocol.vendor_ignored import Ignored, within
 from paychain.protocol.vendor_keyed import MadeByKey
 from paychain.protocol.vendor_pages import is_near
 from paychain.wire.http import HttpRequest
@@ -29,6 +29,15 @@ MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 ON_SUCCESS = "ON_SUCCESS"  # `store_in_vault` of what pays an order
+_USED_SOURCE = frozenset(
+    {
+        *("expiry", "id", "name", "number", "security_code", "type", "vault_id"),
+        *within("attributes.customer", "id"),
+        *within("attributes.vault", "store_in_vault"),
+        *within("attributes.verification", "method"),
+        *within("experience_context", "return_url", "cancel_url"),
+    }
+)
 WALLET = TEST_CARDS[0]  # the card in every payer's wallet
 API, _PAGES = "https://api-m.sandbox.paypal.com", "https://www.sandbox.paypal.com"
 Given = dict[str, Any]
@@ -188,6 +197,13 @@ def source_of(given: Given, account: Account) -> Source | None:
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
     shown = {name: payer if name == "paypal" else {}}
     return Source(instrument=WALLET, shown=shown, waits=True, keeps_for=keeps_for)
+
+
+def note_source(call: VendorCall, account: Account, given: Given) -> None:
+    """Report what of a payment source the mock ignores."""
+    for name, source in inside(given, "payment_source").items():
+        if isinstance(source, dict):
+            account.ignored.note(call, source, _USED_SOURCE, f"payment_source.{name}.")
 
 
 def _keeps_for(given: Given) -> str | None:

@@ -21,6 +21,7 @@ from paychain.protocol.dialects.paypal.account import (
     body_of,
     inside,
     money,
+    note_source,
     source_of,
     text,
 )
@@ -45,6 +46,7 @@ from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_before import Before
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
@@ -54,6 +56,7 @@ ORDER_APPROVED = "order_approved"
 PATH = "v2/checkout/orders"
 CAPTURES_OR_AUTHORISES = (CAPTURE, AUTHORIZE)  # what an order may be meant for
 _USED = frozenset({"intent", "purchase_units", "payment_source"})
+_USED_CONTEXT = within("application_context", "return_url", "cancel_url")
 SHOWN_UNIT = (
     "reference_id",
     "amount",
@@ -75,8 +78,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     is_at_once = source is not None and (source.is_card or source.is_kept) and not source.waits
     if is_at_once and not account.key(call.http):
         raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
-    has_context = bool(asked.return_url)
-    account.ignored.note(call, given, _USED | {"application_context"} if has_context else _USED)
+    account.ignored.note(call, given, _USED | _USED_CONTEXT)
+    note_source(call, account, given)
     account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
     request = asked.request
     found = call.attribute(

@@ -24,6 +24,7 @@ from paychain.protocol.dialects.paypal.account import (
     addresses,
     body_of,
     inside,
+    note_source,
     source_of,
     text,
 )
@@ -186,6 +187,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
 def _given(call: VendorCall, account: Account) -> Given:
     given = body_of(call.http)
     account.ignored.note(call, given, _USED)
+    note_source(call, account, given)
     return given
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from paychain.protocol.dialects.square import reading
 from paychain.protocol.dialects.square.errors import Invalid
+from paychain.protocol.vendor_money import Money
 
 Asked = dict[str, Any]
 MAX_LINES = 500  # of an order, as at Square
@@ -71,8 +72,10 @@ def sums_of(order: Asked) -> OrderSums:
     for number, line in enumerate(parts_of(order, "line_items")):
         at = f"order.line_items[{number}]."
         price = reading.amount(line, "base_price_money", at)
-        currencies.add(price.currency)
-        lines.append(LineSums(gross_minor=_rounded(price.minor * _quantity(line, at))))
+        added = [_modifier(each, f"{at}modifiers.") for each in parts_of(line, "modifiers")]
+        currencies |= {price.currency, *(money.currency for money, _ in added)}
+        each_minor = price.minor + sum(money.minor * quantity for money, quantity in added)
+        lines.append(LineSums(gross_minor=_rounded(each_minor * _quantity(line, at))))
     if not lines or len(lines) > MAX_LINES:
         raise Invalid("missing", field="order.line_items")
     if len(currencies) > 1:
@@ -167,6 +170,14 @@ def _spread(minor: int, over: list[int]) -> list[int]:
         parts.append(part)
         left, whole = left - part, whole - each
     return parts
+
+
+def _modifier(modifier: Asked, at: str) -> tuple[Money, Decimal]:
+    """What a modifier (a topping) adds to the price of its line, and how often."""
+    price = reading.money(modifier, "base_price_money", at)
+    if price is None:
+        raise Invalid("missing", field=f"{at}base_price_money")
+    return price, _quantity({"quantity": "1", **modifier}, at)
 
 
 def _quantity(line: Asked, at: str) -> Decimal:

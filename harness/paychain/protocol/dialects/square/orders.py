@@ -33,6 +33,34 @@ _MERGED = (*_PARTS, "metadata")  # an update changes what it names of these, and
 # What an order shows and nobody writes.
 _OURS = ("id", "created_at", "updated_at", "closed_at", "tenders", "net_amounts")
 _ELSEWHERE = ("catalog_object_id", "rewards", "pricing_options")  # a catalog and a loyalty program
+_USED_ORDER = frozenset(
+    {
+        *(
+            "customer_id",
+            "location_id",
+            "metadata",
+            "reference_id",
+            "source",
+            "state",
+            "ticket_name",
+        ),
+        *_PARTS,
+    }
+)
+_SHOWN_PART = ("metadata", "name", "note", "uid")
+_USED_PARTS = {
+    "line_items": frozenset(
+        {
+            *_SHOWN_PART,
+            *("applied_discounts", "applied_taxes", "base_price_money", "item_type", "modifiers"),
+            *("quantity", "variation_name"),
+        }
+    ),
+    "discounts": frozenset({*_SHOWN_PART, "amount_money", "percentage", "scope", "type"}),
+    "taxes": frozenset({*_SHOWN_PART, "percentage", "scope", "type"}),
+    # All are charged on the lines before taxes, and none is taxed.
+    "service_charges": frozenset({*_SHOWN_PART, "amount_money", "percentage"}),
+}
 _USED_SEARCH = frozenset({"location_ids", "query", "cursor", "limit"})
 _FILTERS = ("state_filter", "customer_filter", "date_time_filter")
 Given = dict[str, Any]
@@ -170,6 +198,7 @@ def from_request(call: VendorCall, account: Account, wanted: Mapping[str, Any]) 
     asked = deepcopy({each: wanted[each] for each in wanted if each not in _OURS})
     reading.text(asked, "location_id", "order.")
     _refuse_elsewhere(call, asked)
+    _note_ignored(call, account, asked)
     _name_parts(asked)
     account.ids_made += 1
     now_s = account.backend.now_s()
@@ -186,10 +215,21 @@ def from_request(call: VendorCall, account: Account, wanted: Mapping[str, Any]) 
 def _refuse_elsewhere(call: VendorCall, asked: Given) -> None:
     """Refuse what needs a catalog or a loyalty program, neither of which the mock has."""
     parts = [asked, *(each for name in _PARTS for each in parts_of(asked, name))]
+    parts += [
+        each for line in parts_of(asked, "line_items") for each in parts_of(line, "modifiers")
+    ]
     for name in _ELSEWHERE:
         if any(part.get(name) for part in parts):
             call.not_served(f"an order with {name}")
             raise Invalid("not_found", field=f"order.{name}", what="what it names")
+
+
+def _note_ignored(call: VendorCall, account: Account, asked: Given) -> None:
+    """Report what the mock shows again, and nothing more."""
+    account.ignored.note(call, asked, _USED_ORDER, "order.")
+    for name, used in _USED_PARTS.items():
+        for each in parts_of(asked, name):
+            account.ignored.note(call, each, used, f"order.{name}.")
 
 
 def _name_parts(asked: Given) -> None:

@@ -5,7 +5,6 @@ Square captures once: completing a payment captures its amount and releases the 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -103,10 +102,7 @@ async def complete_all(call: VendorCall, account: Account, references: list[str]
         for each in others
         if is_held(account, each)
     ]
-    # At once: an answer that is lost or late concerns all of them, and each is done.
-    for failed in await asyncio.gather(*works, return_exceptions=True):
-        if failed is not None:
-            raise failed
+    await call.together(works)
 
 
 async def _complete(

@@ -214,9 +214,8 @@ class Stripe:
                     raise unknown
                 if http.headers.get(CONNECTED):
                     call.ignored(CONNECTED)  # its objects are in the platform's own account
-                for name in given:
-                    if name in route.ignores:
-                        call.ignored(name)
+                for name in route.ignored_in(given):
+                    call.ignored(name)
                 return RoutedRequest(call=call, route=route, names=names, given=given)
         call.not_served()
         raise invalid(
