@@ -78,6 +78,12 @@ class Traffic:
             {"payment_intent": sale.id, "amount": 5, "reason": "duplicate", "expand": ["charge"]}
         )
         shop.refunds.update(refund.id, {"metadata": {"a": "b"}})
+        version = {"stripe_version": stripe.api_version}
+        key = client.ephemeral_keys.create({"customer": customer.id}, version)
+        client.ephemeral_keys.delete(key.id)
+        components = {"payment_element": {"enabled": True}}
+        client.customer_sessions.create({"customer": customer.id, "components": components})
+        client.accounts.retrieve_current()
         client.charges.list({"payment_intent": sale.id, "expand": ["data.refunds"]})
         client.charges.retrieve(sale.latest_charge.id, {"expand": ["refunds"]})
         client.balance.retrieve()
@@ -196,14 +202,14 @@ def test_every_answer_is_as_stripe_describes_it(traffic: Traffic) -> None:
     assert sorted(problems) == []
     routes = {
         re.sub(
-            r"/(pi|ch|re|pm|cus|txn|evt|cs|seti|prod|price)_\w+",
+            r"/(pi|ch|re|pm|cus|txn|evt|cs|ephkey|seti|prod|price)_\w+",
             "/{id}",
             f"{http.method} {http.target.partition('?')[0]}",
         )
         for http, response in traffic.exchanges
         if response.status == 200
     }
-    assert len(routes) >= 51  # of the 58 that the mock has
+    assert len(routes) >= 55  # of the 65 that the mock has
 
 
 def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
@@ -215,6 +221,7 @@ def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
     assert {json.loads(http.body)["type"] for http in traffic.webhooks} == {
         "charge.captured",
         "charge.failed",
+        "charge.refund.updated",
         "charge.refunded",
         "charge.succeeded",
         "checkout.session.completed",
@@ -226,6 +233,7 @@ def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
         "payment_intent.requires_action",
         "payment_intent.succeeded",
         "refund.created",
+        "refund.updated",
         "setup_intent.canceled",
         "setup_intent.created",
         "setup_intent.requires_action",

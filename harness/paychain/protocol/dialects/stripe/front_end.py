@@ -15,8 +15,9 @@ from paychain.protocol.dialects.stripe.parameters import mapping, required
 
 _KEY_S = 3_600  # how long an ephemeral key is valid
 _SESSION_S = 1_800
-_COMPONENTS = ("buy_button", "customer_sheet", "mobile_payment_element", "payment_element")
-_WITHOUT_FEATURES = ("buy_button", "pricing_table")  # they are on or off
+_COMPONENTS = ("customer_sheet", "mobile_payment_element", "payment_element")
+# They are on or off, and have no features.
+_WITHOUT_FEATURES = ("active_entitlements", "buy_button", "customer_portal", "pricing_table")
 
 
 def account_shown(account: Account, _asked: RoutedRequest) -> Plan:
@@ -41,7 +42,7 @@ def account_shown(account: Account, _asked: RoutedRequest) -> Plan:
 def create_key(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/ephemeral_keys`, of a customer. Raises Invalid."""
     required(asked.given, "customer")
-    customer = account.customer_asked(asked.given)
+    account.customer_asked(asked.given)
     if "stripe-version" not in asked.call.http.headers:
         raise invalid(
             "When creating an ephemeral key, a Stripe-Version header must be explicitly provided."
@@ -51,7 +52,6 @@ def create_key(account: Account, asked: RoutedRequest) -> Plan:
         lambda: {
             "id": name,
             "object": "ephemeral_key",
-            "associated_objects": [{"id": customer, "type": "customer"}],
             "created": now_s,
             "expires": now_s + _KEY_S,
             "livemode": False,
