@@ -53,7 +53,7 @@ def _unused(
 @cache
 def _objects(used: frozenset[str]) -> frozenset[str]:
     """The paths of the objects of which some parts are used."""
-    found = set()
+    found: set[str] = set()
     for path in used:
         parts = path.split(".")
         found.update(".".join(parts[:size]) for size in range(1, len(parts)))

@@ -156,7 +156,9 @@ async def search(call: VendorCall, account: Account) -> HttpResponse:
         known = []
     if reading.inside(query, "sort", "query.").get("sort_order") != "ASC":
         known.reverse()
-    query_texts = {name: str(body[name]) for name in ("cursor", "limit") if name in body}
+    query_texts: dict[str, str] = {
+        name: str(body[name]) for name in ("cursor", "limit") if name in body
+    }
     part, more = reading.page_of(known, query_texts, MAX_LISTED)
     shown = [order_views.order(account, order) for order in part]
     return json_response(200, {"orders": shown, **more} if shown else more)

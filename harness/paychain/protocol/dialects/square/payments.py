@@ -68,8 +68,8 @@ async def pay_by(call: VendorCall, account: Account, body: dict[str, Any]) -> Ht
     requested = _payment_from(body, account)
     order = _order_of(body, account, requested)
     account.ignored.note(call, body, _USED)
-    texts = (str(body.get("reference_id", "")), str(body.get("note", "")))
-    texts += order.texts if order is not None else ()
+    of_order = order.texts if order is not None else ()
+    texts = (str(body.get("reference_id", "")), str(body.get("note", "")), *of_order)
     requested.request = attributed(call, requested.request, texts=texts, key=key)
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
