@@ -156,10 +156,8 @@ async def search(call: VendorCall, account: Account) -> HttpResponse:
         known = []
     if reading.inside(query, "sort", "query.").get("sort_order") != "ASC":
         known.reverse()
-    query_texts: dict[str, str] = {
-        name: str(body[name]) for name in ("cursor", "limit") if name in body
-    }
-    part, more = reading.page_of(known, query_texts, MAX_LISTED)
+    paging: dict[str, str] = {name: str(body.get(name) or "") for name in ("cursor", "limit")}
+    part, more = reading.page_of(known, paging, MAX_LISTED)
     shown = [order_views.order(account, order) for order in part]
     return json_response(200, {"orders": shown, **more} if shown else more)
 
