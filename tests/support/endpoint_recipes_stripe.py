@@ -125,6 +125,14 @@ def disputed(what: str, **fields: Any) -> Recipe:
     return Recipe(prepare=prepare, further={"issuer": "disputes: {share: 100%, after: 1s}"})
 
 
+async def _confirmation_token(_seat: Seat) -> Asked:
+    return Asked(
+        path="/v1/test_helpers/confirmation_tokens",
+        fields={"payment_method": "pm_card_visa"},
+        new="/v1/confirmation_tokens/{id}",
+    )
+
+
 def front_end(path: str, *, customers: bool = True, **more: Any) -> Recipe:
     """Of a path whose answer is for the front end: nobody else knows what it has made."""
 
@@ -290,6 +298,9 @@ RECIPES = {
     "POST /v1/refunds/{refund}/cancel": [Recipe(prepare=_refund_cancel, changes=False)],
     "POST /v1/disputes/{dispute}": [disputed("", **{"evidence[product_description]": "a cap"})],
     "POST /v1/disputes/{dispute}/close": [disputed("/close")],
+    "POST /v1/test_helpers/confirmation_tokens": [
+        Recipe(prepare=_confirmation_token),
+    ],
     "POST /v1/ephemeral_keys": [front_end("/v1/ephemeral_keys")],
     "DELETE /v1/ephemeral_keys/{key}": [front_end("/v1/ephemeral_keys/ephkey_1", customers=False)],
     "POST /v1/customer_sessions": [

@@ -33,6 +33,7 @@ from paychain.protocol.dialects.stripe import (
 )
 from paychain.protocol.dialects.stripe.account import KEY, Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.authentication import PAGE, Returned, authenticate
+from paychain.protocol.dialects.stripe.confirmation_tokens import filled
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import GARBAGE, LOGS, Invalid, invalid, of_link
 from paychain.protocol.dialects.stripe.events import Events
@@ -216,6 +217,7 @@ class Stripe:
                     call.ignored(CONNECTED)  # its objects are in the platform's own account
                 for name in route.ignored_in(given):
                     call.ignored(name)
+                given = filled(self._account, given)
                 return RoutedRequest(call=call, route=route, names=names, given=given)
         call.not_served()
         raise invalid(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from paychain.protocol.dialects.stripe import confirmation_tokens
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import invalid
@@ -94,6 +95,7 @@ def create_session(account: Account, asked: RoutedRequest) -> Plan:
 
 
 HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
+    **confirmation_tokens.HANDLERS,
     "GET /v1/account": account_shown,
     "POST /v1/ephemeral_keys": create_key,
     "DELETE /v1/ephemeral_keys/{key}": delete_key,
