@@ -25,6 +25,7 @@ _MODELS = {
     "amountUpdates": "PaymentAmountUpdateResponse",
     "cancels": "PaymentCancelResponse",
     "paymentMethods": "PaymentMethodsResponse",
+    "cardDetails": "CardDetailsResponse",
     "sessions": "CreateCheckoutSessionResponse",
 }
 
@@ -68,6 +69,7 @@ async def everything(links: AdyenLinks) -> None:
     await pay(10, additionalData={"executeThreeD": "true"})
     await pay(11, additionalData={"RequestedTestErrorResponseCode": "NO_CONNECTION_AVAILABLE"})
     await links.post("/paymentMethods", account)
+    await links.post("/cardDetails", {**account, "cardNumber": "411111"})
     session = payment("session")
     del session["paymentMethod"]
     await links.post("/sessions", {**session, "mode": "hosted"})

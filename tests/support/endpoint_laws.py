@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -35,7 +36,7 @@ class Vendor:
 
     name: str
     dialect: str
-    encode: Callable[[dict[str, Any]], bytes]
+    encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
     event: Callable[[HttpRequest], str]
     headers: dict[str, str] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Asked:
     """What a recipe asks for. `key`: where its key goes, "" where the vendor has none for it."""
 
     path: str
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Any = field(default_factory=dict)  # a patch is a list
     views: tuple[str, ...] = ()  # further ones
     new: str = ""  # where what it makes is shown: `/v2/refunds/{id}`
     key: str = "header"
@@ -67,7 +68,7 @@ class Seat(StripeLinks):
         self,
         method: str,
         path: str,
-        given: dict[str, Any] | None = None,
+        given: Any = None,
         key: str = "",
         more: dict[str, str] | None = None,
         timeout_s: float = LOST_S,
@@ -112,10 +113,14 @@ Prepare = Callable[[Seat], Awaitable[Asked]]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """`changes`: False where the endpoint changes nothing that anybody could see."""
+    """`changes`: False where the endpoint changes nothing that anybody could see.
+
+    `further`: of the chain, as `chain_of` takes it.
+    """
 
     prepare: Prepare
     dialect: str = ""
+    further: dict[str, str] = field(default_factory=dict)
     changes: bool = True
 
 
@@ -144,11 +149,11 @@ def ask(vendor: Vendor, recipe: Recipe, method: str, fault: str = "", new: str =
     """Prepare a mock, ask it under a fault, and again under the same key without it."""
 
     async def whole() -> Outcome:
-        seat = Seat(vendor, recipe.dialect)
+        seat = Seat(vendor, recipe.dialect, **recipe.further)
         await seat.start()
         try:
             asked = await recipe.prepare(seat)
-            given = dict(asked.fields)
+            given = copy(asked.fields)
             _set_key(given, asked.key)
             views = (*vendor.views, *asked.views)
             before = await seat.look(views)
@@ -251,13 +256,13 @@ def overlap(vendor: Vendor, recipe: Recipe, method: str, repeats: Repeats) -> Ov
     """Send a request that has a key, and its repeats."""
 
     async def whole() -> Overlapped:
-        seat = Seat(vendor, recipe.dialect)
+        seat = Seat(vendor, recipe.dialect, **recipe.further)
         await seat.start()
         try:
             asked = await recipe.prepare(seat)
 
             async def send(timeout_s: float = LOST_S, key: str = "key-1") -> tuple[int, Any]:
-                given = dict(asked.fields)
+                given = copy(asked.fields)
                 _set_key(given, asked.key, key)
                 in_header = key if asked.key == "header" else ""
                 sent = (method, asked.path, given, in_header, asked.headers)
@@ -341,7 +346,7 @@ def check_wrong_answer(vendor: Vendor, recipe: Recipe, method: str) -> None:
         await seat.start()
         try:
             asked = await recipe.prepare(seat)
-            given = dict(asked.fields)
+            given = copy(asked.fields)
             _set_key(given, asked.key)
             key = "key-1" if asked.key == "header" else ""
             seat.inject("wrong_answer", says="declined", code="91")

@@ -161,7 +161,14 @@ async def _bank(seat: Seat) -> Asked:
     return Asked(path=f"/checkoutshopper/threeDS/redirect?redirectResult={brought}", key="")
 
 
+async def _disable(seat: Seat) -> Asked:
+    name = (await seat.made("/v72/storedPaymentMethods", STORE_CARD))["id"]
+    fields = {**_SHOPPER, "recurringDetailReference": name}
+    return Asked(path="/pal/servlet/Recurring/v68/disable", fields=fields, key="", views=(STORED,))
+
+
 _METHODS = {"merchantAccount": "ShopEU"}
+_SHOPPER = {**_METHODS, "shopperReference": "ada"}
 _OF = "POST payments/{psp}"
 RECIPES = {
     "POST payments": [
@@ -183,6 +190,16 @@ RECIPES = {
     "POST cancels": [cancel(payment(1)), cancel("unheard of")],
     "POST storedPaymentMethods": [Recipe(prepare=_store_card)],
     "DELETE storedPaymentMethods/{id}": [Recipe(prepare=_delete_stored)],
+    "POST disable": [Recipe(prepare=_disable)],
+    "POST listRecurringDetails": [
+        Recipe(prepare=at("/v68/listRecurringDetails", _SHOPPER).prepare, changes=False)
+    ],
+    "POST cardDetails": [
+        Recipe(
+            prepare=at("/v72/cardDetails", {**_METHODS, "cardNumber": "411111"}).prepare,
+            changes=False,
+        )
+    ],
     "POST paymentMethods": [
         Recipe(prepare=at("/v72/paymentMethods", _METHODS).prepare, changes=False)
     ],

@@ -90,8 +90,15 @@ def of_card(token: str = "", kind: str = "any", **fields: Any) -> Recipe:
     return Recipe(prepare=prepare)
 
 
+async def _nonce(seat: Seat) -> Asked:
+    await seat.made(f"{_BASE}/customers", {"customer": {"id": "ada"}})
+    await seat.made(f"{_BASE}/payment_methods", {"payment_method": CARD})
+    return Asked(path=f"{_BASE}/payment_methods/card/nonces", key="")
+
+
 _MERCHANT = "merchants/{merchant}"
 _OF = f"{_MERCHANT}/transactions/{{id}}"
+_BY_EMAIL = {"search": {"email": {"is": "a@shop.example"}}}
 _SEARCH = {"search": {"order_id": {"is": payment(1)}}}
 RECIPES = {
     f"POST {_MERCHANT}/transactions": [
@@ -131,6 +138,13 @@ RECIPES = {
             new=f"{_BASE}/customers/ada",
         )
     ],
+    f"POST {_MERCHANT}/customers/advanced_search_ids": [
+        at("customers/advanced_search_ids", _BY_EMAIL, changes=False)
+    ],
+    f"POST {_MERCHANT}/customers/advanced_search": [
+        at("customers/advanced_search", _BY_EMAIL, changes=False)
+    ],
+    f"POST {_MERCHANT}/payment_methods/{{token}}/nonces": [Recipe(prepare=_nonce, changes=False)],
     f"PUT {_MERCHANT}/customers/{{id}}": [of_customer(customer={"first_name": "Grace"})],
     f"DELETE {_MERCHANT}/customers/{{id}}": [of_customer()],
     f"POST {_MERCHANT}/payment_methods": [of_card(payment_method=CARD)],

@@ -70,6 +70,19 @@ async def _page(seat: Seat) -> Asked:
     return Asked(path=f"{page}?card=tok_visa_4242", key="", views=(own,))
 
 
+async def _link_page(seat: Seat) -> Asked:
+    fields = {name: PAGE[name] for name in ("amount", "currency", "reference")}
+    links = (await seat.made("/payment-links", fields))["_links"]
+    own, page = (urlsplit(links[name]["href"]).path for name in ("self", "redirect"))
+    return Asked(path=f"{page}?card=tok_visa_4242", key="", views=(own,))
+
+
+async def _session(seat: Seat) -> Asked:
+    name = (await seat.made("/payment-sessions", PAGE))["id"]
+    path = f"/payment-sessions/{name}/submit"
+    return Asked(path=path, fields={"session_data": "tok_visa_4242"}, executes_again=True)
+
+
 async def _customer(seat: Seat) -> str:
     return str((await seat.made("/customers", {"email": "ada@shop.example"}))["id"])
 
@@ -111,6 +124,7 @@ RECIPES = {
     "POST payments": [
         at("/payments", SALE, executes_again=True),
         at("/payments", {**SALE, "capture": False}, executes_again=True),
+        at("/payments", {**SALE, "customer": {"email": "a@shop.example"}}, executes_again=True),
         at("/payments", {**SALE, "3ds": {"enabled": True}}, executes_again=True),
         at("/payments", {**SALE, "amount": 10_005}, executes_again=True),
     ],
@@ -125,5 +139,17 @@ RECIPES = {
     "POST tokens": [at("/tokens", CARD, changes=False, key="")],
     "POST connect/token": [at("/connect/token", {}, changes=False, key="")],
     "GET /3ds/{id}": [bank(), bank("?outcome=failed")],
-    "GET /hosted/{id}": [Recipe(prepare=_page)],
+    "POST payment-links": [
+        at("/payment-links", {"amount": 1000, "currency": "EUR"}, key="", new="/payment-links/{id}")
+    ],
+    "POST payment-sessions": [at("/payment-sessions", PAGE, changes=False, key="")],
+    "POST payment-sessions/{id}/submit": [Recipe(prepare=_session)],
+    "POST payment-sessions/complete": [
+        at(
+            "/payment-sessions/complete",
+            {**PAGE, "session_data": "tok_visa_4242"},
+            executes_again=True,
+        )
+    ],
+    "GET /hosted/{id}": [Recipe(prepare=_page), Recipe(prepare=_link_page)],
 }

@@ -103,6 +103,32 @@ async def _delete(seat: Seat) -> Asked:
     return Asked(path=f"{VAULT}/payment-tokens/{name}", key="", views=(_TOKENS,))
 
 
+async def _patch(seat: Seat) -> Asked:
+    own = f"{ORDERS}/{(await seat.made(ORDERS, order()))['id']}"
+    steps = [{"op": "add", "path": "/purchase_units/@reference_id=='default'/description"}]
+    return Asked(path=own, fields=[{**steps[0], "value": "two caps"}], key="", views=(own,))
+
+
+async def _shipped(seat: Seat) -> tuple[str, dict[str, Any]]:
+    status, made = await seat.send("POST", ORDERS, order(payment_source=CARD), "first")
+    assert status == 201
+    capture = made["purchase_units"][0]["payments"]["captures"][0]["id"]
+    return f"{ORDERS}/{made['id']}", {"capture_id": capture, "tracking_number": "1Z"}
+
+
+async def _track(seat: Seat) -> Asked:
+    own, fields = await _shipped(seat)
+    return Asked(path=f"{own}/track", fields=fields, views=(own,))
+
+
+async def _cancel_shipment(seat: Seat) -> Asked:
+    own, fields = await _shipped(seat)
+    shown = await seat.made(f"{own}/track", fields)
+    (tracker,) = shown["purchase_units"][0]["shipping"]["trackers"]
+    steps = [{"op": "replace", "path": "/status", "value": "CANCELLED"}]
+    return Asked(path=f"{own}/trackers/{tracker['id']}", fields=steps, key="", views=(own,))
+
+
 _VERIFY = "v1/notifications/verify-webhook-signature"
 _ORDER, _AUTHORIZATION = "POST v2/checkout/orders", "POST v2/payments/authorizations/{id}"
 RECIPES = {
@@ -112,6 +138,12 @@ RECIPES = {
         at(ORDERS, order("AUTHORIZE", payment_source=CARD), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order(payment_source=DECLINED), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order(payment_source=KEEPING), new=f"{ORDERS}/{{id}}", views=(_TOKENS,)),
+    ],
+    "PATCH v2/checkout/orders/{id}": [Recipe(prepare=_patch, dialect=ON_PAGE)],
+    f"{_ORDER}/{{id}}/track": [Recipe(prepare=_track)],
+    "PATCH v2/checkout/orders/{id}/trackers/{tracker}": [Recipe(prepare=_cancel_shipment)],
+    "POST v1/identity/generate-token": [
+        at("/v1/identity/generate-token", {}, changes=False, key="")
     ],
     f"{_ORDER}/{{id}}/confirm-payment-source": [
         of_order("confirm-payment-source", order(), payment_source=CARD)

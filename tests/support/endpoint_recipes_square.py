@@ -103,7 +103,58 @@ async def _disable(seat: Seat) -> Asked:
     return Asked(path=f"/v2/cards/{made['card']['id']}/disable", key="")
 
 
+ORDER = {
+    "location_id": "LPAYCHAIN0001",
+    "line_items": [{"name": "Cap", "quantity": "1", "base_price_money": MONEY}],
+}
+
+
+async def _order(seat: Seat) -> dict[str, Any]:
+    made = await seat.made("/v2/orders", {"order": ORDER, "idempotency_key": "order"})
+    return dict(made["order"])
+
+
+async def _new_order(_seat: Seat) -> Asked:
+    return Asked(
+        path="/v2/orders",
+        fields={"order": ORDER},
+        key="idempotency_key",
+        new="/v2/orders/{id}",
+    )
+
+
+async def _update(seat: Seat) -> Asked:
+    order = await _order(seat)
+    change = {"version": order["version"], "metadata": {"colour": "red"}}
+    path = f"/v2/orders/{order['id']}"
+    return Asked(path=path, fields={"order": change}, key="idempotency_key", views=(path,))
+
+
+async def _pay_order(seat: Seat) -> Asked:
+    order = await _order(seat)
+    path, held = f"/v2/orders/{order['id']}", []
+    for number, minor in enumerate((600, 400)):
+        part = {**HOLD, "amount_money": {**MONEY, "amount": minor}, "order_id": order["id"]}
+        made = await seat.made("/v2/payments", {**part, "idempotency_key": f"part{number}"})
+        held.append(str(made["payment"]["id"]))
+    fields = {"payment_ids": held}
+    return Asked(path=f"{path}/pay", fields=fields, key="idempotency_key", views=(path,))
+
+
+def _reads(path: str, fields: dict[str, Any]) -> Recipe:
+    async def prepare(_seat: Seat) -> Asked:
+        return Asked(path=path, fields=fields, key="")
+
+    return Recipe(prepare=prepare, changes=False)
+
+
 RECIPES = {
+    "POST v2/orders": [Recipe(prepare=_new_order)],
+    "POST v2/orders/batch-retrieve": [_reads("/v2/orders/batch-retrieve", {"order_ids": ["a"]})],
+    "POST v2/orders/calculate": [_reads("/v2/orders/calculate", {"order": ORDER})],
+    "POST v2/orders/search": [_reads("/v2/orders/search", {"location_ids": ["LPAYCHAIN0001"]})],
+    "PUT v2/orders/{id}": [Recipe(prepare=_update)],
+    "POST v2/orders/{id}/pay": [Recipe(prepare=_pay_order)],
     "POST v2/customers": [at("/v2/customers", {"given_name": "Ada"})],
     "POST v2/customers/search": [Recipe(prepare=_search, changes=False)],
     "PUT v2/customers/{id}": [_of_customer(given_name="Grace")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -103,6 +104,44 @@ async def _refund_update(seat: Seat) -> Asked:
     name = (await paid(seat)).rpartition("/")[2]
     made = await seat.made("/v1/refunds", {"payment_intent": name})
     return Asked(path=f"/v1/refunds/{made['id']}", fields={"metadata[why]": "broken"})
+
+
+async def _refund_cancel(seat: Seat) -> Asked:
+    asked = await _refund_update(seat)
+    return Asked(path=f"{asked.path}/cancel")
+
+
+def disputed(what: str, **fields: Any) -> Recipe:
+    """Of a path below a dispute."""
+
+    async def prepare(seat: Seat) -> Asked:
+        await paid(seat)
+        await asyncio.sleep(3.0)
+        status, shown = await seat.send("GET", "/v1/disputes")
+        assert status == 200
+        own = f"/v1/disputes/{shown['data'][0]['id']}"
+        return Asked(path=f"{own}{what}", fields=fields, views=(own,))
+
+    return Recipe(prepare=prepare, further={"issuer": "disputes: {share: 100%, after: 1s}"})
+
+
+async def _confirmation_token(_seat: Seat) -> Asked:
+    return Asked(
+        path="/v1/test_helpers/confirmation_tokens",
+        fields={"payment_method": "pm_card_visa"},
+        new="/v1/confirmation_tokens/{id}",
+    )
+
+
+def front_end(path: str, *, customers: bool = True, **more: Any) -> Recipe:
+    """Of a path whose answer is for the front end: nobody else knows what it has made."""
+
+    async def prepare(seat: Seat) -> Asked:
+        fields = {"customer": await customer(seat)} if customers else {}
+        headers = {"stripe-version": "2026-08-26.dahlia"}
+        return Asked(path=path, fields={**fields, **more}, headers=headers)
+
+    return Recipe(prepare=prepare, changes=False)
 
 
 async def _setup(seat: Seat, **more: Any) -> str:
@@ -256,6 +295,17 @@ RECIPES = {
     "POST /v1/prices/{price}": [Recipe(prepare=_update_price)],
     "POST /v1/refunds": [Recipe(prepare=_refund)],
     "POST /v1/refunds/{refund}": [Recipe(prepare=_refund_update)],
+    "POST /v1/refunds/{refund}/cancel": [Recipe(prepare=_refund_cancel, changes=False)],
+    "POST /v1/disputes/{dispute}": [disputed("", **{"evidence[product_description]": "a cap"})],
+    "POST /v1/disputes/{dispute}/close": [disputed("/close")],
+    "POST /v1/test_helpers/confirmation_tokens": [
+        Recipe(prepare=_confirmation_token),
+    ],
+    "POST /v1/ephemeral_keys": [front_end("/v1/ephemeral_keys")],
+    "DELETE /v1/ephemeral_keys/{key}": [front_end("/v1/ephemeral_keys/ephkey_1", customers=False)],
+    "POST /v1/customer_sessions": [
+        front_end("/v1/customer_sessions", **{"components[payment_element][enabled]": "true"})
+    ],
     "POST /v1/payment_methods": [
         at("/v1/payment_methods", type="card", **{"card[token]": "tok_visa"})
     ],

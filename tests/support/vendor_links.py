@@ -134,6 +134,7 @@ class VendorLinks:
     url: str = ""
     control_url: str = ""  # for tests in other languages: see `_control`
     port: int = 0
+    own_port: int = 0  # the link's own, behind what can cut its connections
     _host: Host = field(init=False)
     _journal: list[Record] = field(default_factory=list)
     _received: list[HttpRequest] = field(default_factory=list)
@@ -281,7 +282,8 @@ class VendorLinks:
         self._host.connect(
             {hop.name: ("127.0.0.1", ports[hop.callee]) for hop in self.chain.hops()}
         )
-        self._cutting = CuttingProxy(ports[PSP])
+        self.own_port = ports[PSP]
+        self._cutting = CuttingProxy(self.own_port)
         self.port = await self._cutting.start()
         self.url = f"http://127.0.0.1:{self.port}"
 

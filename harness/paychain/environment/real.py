@@ -23,7 +23,7 @@ from paychain.environment.load_workers import load_of
 from paychain.environment.near_ends import NearEnds
 from paychain.environment.otlp.hops import receive_traces
 from paychain.environment.own.services import OwnServices
-from paychain.environment.own.tls_ends import open_tls_ends
+from paychain.environment.own.tls_ends import open_tls_ends, refused_at
 from paychain.environment.own_requests import OwnRequests
 from paychain.environment.remote.remotes import Remotes
 from paychain.environment.run_prefix import PLAIN_PREFIX, run_prefix
@@ -362,6 +362,7 @@ class RealChain:
         self._collector.stop()
         self._customers.stop()
         self._engines.take_last_events(self._recorded.extend)
+        self._recorded.extend(refused_at(self.children.folder, self.now_ns()))
         # The load first, then own services: they may still want to reach what is behind them.
         if self._before_load is not None:
             self._problems += self.children.stop(self._before_load)

@@ -266,6 +266,16 @@ class Pays(Declared):
         return next((look for look in looks if look is not None and needs_no_answer(look)), None)
 
     @property
+    def gives_card(self) -> bool:
+        """Whether customers say which card pays, outside a provider's page; a class may."""
+        texts = (text for step in self.every_step for _, text in step.texts())
+        return self.by is not None or any(
+            placeholder.name.startswith("card.")
+            for text in texts
+            for placeholder in placeholders_in(text)
+        )
+
+    @property
     def usual_unit(self) -> Unit | None:
         """How the requests write the amount; None when they do not, or in both ways."""
         names = {

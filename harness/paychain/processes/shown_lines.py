@@ -6,7 +6,8 @@ CI jobs hand secrets to processes in variables, and a service that fails may pri
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from paychain.payments.cards import masked
 from paychain.payments.errors import without_passwords
@@ -20,18 +21,19 @@ _SECRET_NAME = re.compile(
     r"(?:_?[0-9]+|_base64|_b64|_live|_test)?$",
     re.IGNORECASE,
 )
+_DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
 # Passwords of development that are no secret, and are names in lines that say what failed.
 _DEFAULTS = frozenset({"changeme", "localhost", "password", "postgres", "rabbitmq"})
 
 
 def shown_lines(lines: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The last lines that are not empty, as a report may show them.
+    """The last lines that are not empty, as a report may show them. Repeats count as one line.
 
     `environment`: the variables of the process; the values of those that are named like a secret
     are masked.
     """
     secrets = _secrets(environment)
-    last = [line.rstrip() for line in lines if line.strip()][-2 * LAST_LINES :]
+    last = _without_repeats(line.rstrip() for line in lines if line.strip())[-2 * LAST_LINES :]
     written = [_without_secrets(line, secrets) for line in last]
     # A number may go on in the next line, also in the first one that is shown. Where there is one,
     # indentation is left out: a number that is indented would be hidden by it.
@@ -39,6 +41,21 @@ def shown_lines(lines: Sequence[str], environment: Mapping[str, str]) -> list[st
     whole = masked(plain)
     shown = written if whole == plain else whole.split("\n")
     return [line[:MAX_LINE_CHARACTERS] for line in shown[-LAST_LINES:]]
+
+
+def _without_repeats(lines: Iterable[str]) -> list[str]:
+    """One line for several in a row that differ only in their numbers: a log of requests.
+
+    So what the process wrote before is still there. Lines of digits alone stay as they are.
+    """
+    found: list[str] = []
+    for shape, alike in groupby(lines, lambda line: _DIGITS.sub("0", line)):
+        *others, last = alike
+        if others and _LETTER.search(shape):
+            found.append(f"{last} ({len(others) + 1} lines like this)")
+        else:
+            found += [*others, last]
+    return found
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ It does no I/O and takes clock and ids from its `Backend`, so that it runs in vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -105,6 +105,13 @@ class VendorCall(Protocol):
 
     def another(self) -> VendorCall:
         """A call for one more operation of the same request: a batch has several."""
+
+    async def together(self, works: Iterable[Awaitable[None]]) -> None:
+        """Wait for operations of the same request that go on at once, each by a call of its own.
+
+        An answer that is lost or late concerns all of them. Raises the first failure when all have
+        ended.
+        """
 
     def ignored(self, parameter: str) -> None:
         """Record a parameter that the vendor knows and this mock ignores."""

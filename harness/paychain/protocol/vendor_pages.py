@@ -85,13 +85,17 @@ def key_of_press(target: str, number: int) -> str:
 
 
 def base_of(http: HttpRequest, otherwise: str = "localhost") -> str:
-    """Where a link was asked: over TLS, unless the address says that it is near.
+    """Where a link was asked. The vendor's own host name stands for TLS, a near end may speak it.
 
     `otherwise`: the host of a request that names none.
     """
     host = http.headers.get("host", otherwise)
-    is_near = ":" in host or host.startswith(_LOOPBACK)
-    return f"{'http' if is_near else 'https'}://{host}"
+    return f"{'http' if is_near(host) and not http.is_secure else 'https'}://{host}"
+
+
+def is_near(host: str) -> bool:
+    """Whether a host, with its port, is an address of ours and not a vendor's own host name."""
+    return ":" in host or host.startswith(_LOOPBACK)
 
 
 def phrase_of(status: int) -> str:

@@ -6,8 +6,9 @@ it, is the link's, as with our own dialect.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace as with_changes
 from typing import Protocol
 
@@ -120,6 +121,7 @@ class VendorFront:
         self.stored: BoundedDict[tuple[str, str], HttpResponse]
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
+        self._has_tls, self._own_port = declared.tls, 0
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
         self._timers = Timers(context)
         self.begin()
@@ -163,7 +165,8 @@ class VendorFront:
 
     async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
         """Listen; returns the port. Raises OSError when the port is taken."""
-        return await self._server.start(host, port, held=held)
+        self._own_port = await self._server.start(host, port, held=held)
+        return self._own_port
 
     def kill(self) -> None:
         """End every connection at once, as a process that dies does."""
@@ -179,6 +182,9 @@ class VendorFront:
             return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
         if http.target == _REPORTS:
             return await self._reports.handle(http)
+        # Customers come to the link's own port, services to a near end before it.
+        own = f":{self._own_port}"
+        http.is_secure = self._has_tls and not http.headers.get("host", "").endswith(own)
         number = self._requests = self._requests + 1
         call = self._working[number] = _Call(http, self)
         try:
@@ -322,6 +328,12 @@ class _Call:
         other = _Call(self.http, self._front)
         self._others.append(other)
         return other
+
+    async def together(self, works: Iterable[Awaitable[None]]) -> None:
+        """Wait for operations that go on at once; raises the first failure when all have ended."""
+        for failed in await asyncio.gather(*works, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
     def ignored(self, parameter: str) -> None:
         """Record a parameter that this mock ignores."""

@@ -18,13 +18,17 @@ _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 @dataclass(slots=True)
 class HttpRequest:
-    """A whole request. Header names are lower case. `peer_port`: the client's, 0 when unknown."""
+    """A whole request. Header names are lower case. `peer_port`: the client's, 0 when unknown.
+
+    `is_secure`: the client speaks TLS with what stands before this server.
+    """
 
     method: str
     target: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     peer_port: int = 0
+    is_secure: bool = False
 
 
 @dataclass(slots=True)

@@ -265,11 +265,11 @@ def unknown_parameter(shop: Shop) -> str:
     assert issue_of(lambda: shop.create(source={"card": real})) == "CARD_NUMBER_INVALID"
     body = {
         "intent": "CAPTURE",
-        "purchase_units": [{"amount": money("1.00"), "soft_descriptor": "SHOP"}],
+        "purchase_units": [{"amount": money("1.00"), "payee": {"merchant_id": "SHOP"}}],
     }
     shop.orders.create_order({"body": body})
     ignored = {each.detail for each in shop.links.decisions() if each.kind == "parameter_ignored"}
-    assert "soft_descriptor" in ignored
+    assert "payee" in ignored
     return "ErrorException 400 or 422 with the issue; unknown fields are ignored"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from paychain.environment.tls.authority import CERTIFICATE, Authority
 from paychain.environment.tls.hosts import of_host
 from paychain.environment.tls.near_ends import TlsNearEnds
+from paychain.environment.tls.refusals import NO_TLS, UNTRUSTED, Refusals, refused
 from paychain.protocol.dialects.vendors import APIS
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -148,3 +150,47 @@ def test_what_makes_runtimes_trust_the_authority_names_files_that_exist(tmp_path
     assert "PRIVATE KEY" not in Path(variables["SSL_CERT_FILE"]).read_text("ascii")
     store = variables["JAVA_TOOL_OPTIONS"].partition("trustStore=")[2].split()[0]
     assert Path(store).stat().st_size > 0
+
+
+def distrusting(context: ssl.SSLContext, port: int) -> None:
+    """Connect as most clients do, which say why they refuse a certificate."""
+    with (
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def test_who_speaks_no_tls_or_does_not_trust_the_authority_is_counted(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        authority, path = Authority(), tmp_path / "tls.refused"
+        server, near = await upstream(echo)
+        near_ends = TlsNearEnds(authority, Refusals(path))
+        port = await near_ends.open(near, "shop -> psp")
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /v1/payments HTTP/1.1\r\nhost: psp\r\n\r\n")
+            await reader.read()
+            writer.close()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            strict = ssl.create_default_context()
+            strict.maximum_version = version
+            await asyncio.to_thread(distrusting, strict, port)
+        reader, writer = await asyncio.open_connection(
+            "localhost", port, ssl=trusting(tmp_path, authority)
+        )
+        writer.write(b"a")
+        assert await reader.read(1) == b"A"
+        writer.close()
+        for _ in range(100):
+            if len(refused(path, 0)) == 4:
+                break
+            await asyncio.sleep(0.01)
+        server.close()
+        await near_ends.close()
+        noted = [(event.kind, event.proxy, event.detail) for event in refused(path, 0)]
+        assert sorted(noted) == sorted(
+            [("unreadable", "shop -> psp", why) for why in (NO_TLS, NO_TLS, UNTRUSTED, UNTRUSTED)]
+        )
+
+    asyncio.run(scenario())

@@ -68,3 +68,10 @@ def test_lines_without_a_number_keep_their_indentation() -> None:
 def test_the_last_lines_that_are_not_empty_are_shown() -> None:
     lines = [*map(str, range(LAST_LINES + 5)), "", "  "]
     assert shown_lines(lines, {}) == [str(number) for number in range(5, LAST_LINES + 5)]
+
+
+def test_a_log_of_requests_does_not_hide_what_was_written_before() -> None:
+    polled = [f'127.0.0.1 - - [04:41:{second:02}] "GET /healthz" 404' for second in range(50)]
+    shown = shown_lines(["listening on 5000", "no route", *polled], {})
+    assert shown == ["listening on 5000", "no route", f"{polled[-1]} (50 lines like this)"]
+    assert shown_lines(["12", "34", "a 1", "b 2"], {}) == ["12", "34", "a 1", "b 2"]

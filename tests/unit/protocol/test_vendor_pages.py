@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.protocol.vendor_pages import with_query
+from paychain.protocol.vendor_pages import base_of, with_query
+from paychain.wire.http import HttpRequest
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,18 @@ def test_a_parameter_is_added_to_the_query_wherever_the_address_ends(
     url: str, expected: str
 ) -> None:
     assert with_query(url, {"paid": "a b"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "is_secure", "expected"),
+    [
+        ("127.0.0.1:9101", False, "http://127.0.0.1:9101"),
+        ("127.0.0.1:9101", True, "https://127.0.0.1:9101"),
+        ("api.stripe.com", False, "https://api.stripe.com"),  # by the forward proxy
+        ("psp:8080", False, "http://psp:8080"),
+    ],
+)
+def test_a_link_names_the_address_that_it_was_asked_at(
+    host: str, is_secure: bool, expected: str
+) -> None:
+    assert base_of(HttpRequest("GET", "/", {"host": host}, is_secure=is_secure)) == expected

@@ -44,12 +44,13 @@ class Parties:
     that authorise a payment in parts, by the merchant's link. `closed`: by mock, the calls that
     must fail closed with what each gives; `own_closed`: by own service, what the targets of such
     calls give. `without_book`: own services keep no book of ours.
-    `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
-    at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
-    units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
-    price may be when something is sold, `quote_times`: how long a quote holds, both in ns by link.
-    `price_bounds`: the lowest and the highest price, in millionths of the currency.
-    `duplicate_codes`: by which links refuse a payment as the repeat of another one.
+    `has`: what some rules need. `providers` speak a provider's own API: merchants are booked there
+    by the names of their accounts. `gives_card`: customers say which card pays, wherever they are.
+    `funding`: what payouts are paid from, by link, in minor units. `scale`: minor units of the
+    asset that moves on the ledger in one of the currency. `price_ages`: how old a price may be when
+    something is sold, `quote_times`: how long a quote holds, both in ns by link. `price_bounds`:
+    the lowest and the highest price, in millionths of the currency. `duplicate_codes`: by which
+    links refuse a payment as the repeat of another one.
     """
 
     settling: frozenset[str]
@@ -68,7 +69,8 @@ class Parties:
     without_book: frozenset[str] = frozenset()
     has: frozenset[Needs] = frozenset({""})
     funding: Mapping[str, int] = field(default_factory=dict)
-    has_accounts: bool = False
+    providers: frozenset[str] = frozenset()
+    gives_card: bool = True
     scale: int = 1
     price_ages: Mapping[str, int] = field(default_factory=dict)
     quote_times: Mapping[str, int] = field(default_factory=dict)
@@ -133,7 +135,12 @@ class Parties:
                 for name, price in prices.items()
                 if (bounds := price.bounds) is not None
             },
-            has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
+            providers=frozenset(
+                name for name, link in chain.links.items() if link.dialect.is_vendors
+            ),
+            gives_card=all(
+                link.pays is None or link.pays.gives_card for link in chain.links.values()
+            ),
         )
 
 

@@ -199,8 +199,8 @@ def reconcile(
         shown_minor=customer.approved_minor,
         scheme=customer.scheme,
         # A provider's account has a name of its own, which only the merchant's service knows.
-        merchant="" if parties.has_accounts else customer.merchant,
-        instrument=customer.instrument,
+        merchant="" if parties.providers else customer.merchant,
+        instrument=customer.instrument if _gave_card(story, parties) else "",
         gives_parts=parties.gives_parts,
         accepts_partial=any(hop.caller in parties.accept_partial for hop in story.hops),
         presentations=presentations(customer, story.hops, parties.presented_to),
@@ -215,6 +215,16 @@ def reconcile(
         if "banks" in parties.has
         else None,
         **(_of_own_services(story, customer, parties) if parties.without_book else {}),
+    )
+
+
+def _gave_card(story: RecordedPayment, parties: Parties) -> bool:
+    """Whether the customer said which card pays: to the service, or on a provider's page.
+
+    Else it is the one in their wallet, or one that the service has, which nobody here knows.
+    """
+    return parties.gives_card or any(
+        hop.caller == CUSTOMER and hop.callee in parties.providers for hop in story.hops
     )
 
 

@@ -14,14 +14,17 @@ import msgspec
 
 from paychain.environment.own.variables import Address
 from paychain.environment.tls.plan import COMMAND, NearEnd, NearEndsPlan, NearEndsReady
+from paychain.environment.tls.refusals import refused
 from paychain.model.chain import Chain
 from paychain.model.hop import Hop
+from paychain.payments.journal import EngineEvent
 from paychain.processes.children import Children
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.vendor_declared import hosts_of
 
 NAME = "TLS near ends"
+REFUSED = "tls.refused"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class TlsEnds:
 
 
 NO_TLS = TlsEnds()
+
+
+def refused_at(folder: Path, at_ns: int) -> list[EngineEvent]:
+    """Connections to the near ends of a run's processes that could not be secured."""
+    return refused(folder / REFUSED, at_ns)
 
 
 def open_tls_ends(chain: Chain, hops: Mapping[str, Address], children: Children) -> TlsEnds:
@@ -88,6 +96,7 @@ def _start(
         proxies=dict(proxied),
         folder=str(folder),
         ready=str(ready),
+        refused=str(folder / REFUSED),
     )
     path = Path(folder, "tls.plan")
     write_atomically(path, plan)

@@ -9,6 +9,7 @@ from pathlib import Path
 from paychain.environment.tls.authority import Authority
 from paychain.environment.tls.near_ends import TlsNearEnds
 from paychain.environment.tls.plan import NearEndsReady, read_plan
+from paychain.environment.tls.refusals import Refusals
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
@@ -19,8 +20,8 @@ async def serve(plan_path: Path) -> None:
     plan = read_plan(plan_path)
     authority = Authority()
     variables = authority.publish(Path(plan.folder))
-    near_ends = TlsNearEnds(authority)
-    ports = {each.name: await near_ends.open(each.upstream) for each in plan.near_ends}
+    near_ends = TlsNearEnds(authority, Refusals(Path(plan.refused)))
+    ports = {each.name: await near_ends.open(each.upstream, each.name) for each in plan.near_ends}
     proxies = {
         service: _variables(await near_ends.open_proxy(hosts))
         for service, hosts in plan.proxies.items()

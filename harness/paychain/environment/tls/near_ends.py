@@ -19,6 +19,7 @@ from socket import SO_LINGER, SOL_SOCKET, create_server, socket
 
 from paychain.environment.tls.authority import Authority
 from paychain.environment.tls.hosts import of_host
+from paychain.environment.tls.refusals import Refusals
 from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.endpoint import LINGER_ZERO
 
@@ -34,17 +35,18 @@ _Enter = Callable[[socket], Awaitable[None]]
 class TlsNearEnds:
     """All near ends of a run that speak TLS."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, refusals: Refusals | None = None) -> None:
         self._authority = authority
+        self._refusals = refusals or Refusals()
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
         self._listening: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Task[None]] = set()
 
-    async def open(self, upstream: str) -> int:
+    async def open(self, upstream: str, hop: str = "") -> int:
         """TLS in front of a plain near end (host:port); the port that it listens on."""
 
         async def enter(near: socket) -> None:
-            await self._secure(near, upstream, (LOOPBACK, "localhost"))
+            await self._secure(near, upstream, (LOOPBACK, "localhost"), hop)
 
         return await self._listen(enter)
 
@@ -90,7 +92,9 @@ class TlsNearEnds:
         with near, suppress(OSError, ssl.SSLError, TimeoutError, ValueError):
             await enter(near)
 
-    async def _secure(self, near: socket, upstream: str, names: tuple[str, ...]) -> None:
+    async def _secure(
+        self, near: socket, upstream: str, names: tuple[str, ...], hop: str = ""
+    ) -> None:
         host, _, port = upstream.rpartition(":")
         try:
             far_reader, far_writer = await asyncio.open_connection(host, int(port))
@@ -110,9 +114,13 @@ class TlsNearEnds:
             )
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             try:
-                await _splice((reader, writer), (far_reader, far_writer))
+                # A client of TLS 1.3 refuses a certificate after our side of the handshake.
+                self._refusals.note(hop, await _splice((reader, writer), (far_reader, far_writer)))
             finally:
                 transport.abort()
+        except ssl.SSLError as error:
+            self._refusals.note(hop, error)
+            raise
         finally:
             far_writer.transport.abort()
 
@@ -129,8 +137,11 @@ class TlsNearEnds:
         return self._contexts[names]
 
 
-async def _splice(near: _Ends, far: _Ends) -> None:
-    """Pass bytes both ways until either side has ended; a reset on one side is one on the other."""
+async def _splice(near: _Ends, far: _Ends) -> BaseException | None:
+    """Pass bytes both ways until either side has ended; a reset on one side is one on the other.
+
+    Returns how the near side failed, None if it did not.
+    """
     ways = [
         asyncio.ensure_future(_pass(near[0], far[1])),
         asyncio.ensure_future(_pass(far[0], near[1])),
@@ -149,6 +160,7 @@ async def _splice(near: _Ends, far: _Ends) -> None:
     with suppress(OSError, ssl.SSLError, TimeoutError):
         near[1].close()
         await asyncio.wait_for(near[1].wait_closed(), CLOSING_S)
+    return None if ways[0].cancelled() else ways[0].exception()
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

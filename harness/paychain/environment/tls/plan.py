@@ -25,6 +25,7 @@ class NearEndsPlan(msgspec.Struct, frozen=True, kw_only=True):
     proxies: dict[str, dict[str, str]]
     folder: str  # where the authority's certificate goes
     ready: str  # file that gets NearEndsReady
+    refused: str  # file of the connections that could not be secured
 
 
 class NearEndsReady(msgspec.Struct, frozen=True, kw_only=True):

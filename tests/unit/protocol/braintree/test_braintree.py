@@ -375,7 +375,7 @@ def test_what_is_taken_no_notice_of_is_reported_once() -> None:
         for record in on_braintree(scenario).journal
         if isinstance(record, Decision) and record.kind is DecisionKind.PARAMETER_IGNORED
     ]
-    assert sorted(found) == ["skip_avs", "tax_amount"]
+    assert sorted(found) == ["options.skip_avs", "tax_amount"]
 
 
 def test_a_link_without_keys_makes_each_repeat_anew() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from paychain.model.scripts import AssignedScripts, Script, encode_script
+from paychain.payments.journal import Decision, DecisionKind
 from paychain.protocol.dialects.stripe import Stripe
 from paychain.services.state.webhooks import secret_of
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -171,6 +172,83 @@ def test_a_charge_back_is_a_dispute_by_webhook_and_from_the_list_and_ends_refund
 
     links = on_stripe(scenario, issuer="disputes: {share: 100%, after: 1s}")
     assert [each["type"] for each in links.events][-1] == "charge.dispute.created"
+
+
+def test_evidence_and_acceptance_of_a_dispute_are_shown_and_reported() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        await links.pay()
+        await links.pay(2)
+        await asyncio.sleep(3.0)
+        second, first = (await links.get("disputes"))["data"]
+        at = f"disputes/{first['id']}"
+        draft = {"evidence[product_description]": "a cap", "submit": "false"}
+        kept = await links.post(at, draft)
+        assert (kept["status"], kept["evidence"]["product_description"]) == (
+            "needs_response",
+            "a cap",
+        )
+        sent = await links.post(at, {"evidence[receipt]": "file_1", "metadata[case]": "7"})
+        assert (sent["status"], sent["metadata"]) == ("under_review", {"case": "7"})
+        assert sent["evidence_details"]["submission_count"] == 1
+        assert (await links.post(f"{at}/close")).status == 400
+        assert (await links.post(f"disputes/{second['id']}/close"))["status"] == "lost"
+        assert (await links.post(at, {"evidence[colour]": "red"})).status == 400
+        listed = (await links.get("events", {"type": "charge.dispute.*"}))["data"]
+        assert sorted(each["type"].rpartition(".")[2] for each in listed) == [
+            "closed",
+            "created",
+            "created",
+            "updated",
+            "updated",
+        ]
+
+    links = on_stripe(scenario, issuer="disputes: {share: 100%, after: 1s}")
+    kinds = [each["type"] for each in links.events if "dispute" in each["type"]]
+    assert sorted(kinds)[0] == "charge.dispute.closed"
+    assert kinds.count("charge.dispute.updated") == 2
+    assert len({each["id"] for each in links.events}) == len(links.events)
+
+
+def test_each_change_of_a_refund_has_an_event_of_its_own_and_none_can_be_cancelled() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        paid = await links.pay()
+        refund = await links.post("refunds", {"payment_intent": paid["id"], "amount": 400})
+        for why in ("a", "b"):
+            await links.post(f"refunds/{refund['id']}", {"metadata[why]": why})
+        refused = await links.post(f"refunds/{refund['id']}/cancel")
+        assert (refused.status, "succeeded state" in refused.error["message"]) == (400, True)
+        await asyncio.sleep(3.0)
+        listed = (await links.get("events", {"type": "refund.updated"}))["data"]
+        assert len({each["id"] for each in listed}) == 2
+        (one,) = [each for each in links.events if each["id"] == listed[0]["id"]]
+        assert one["data"]["object"]["metadata"] == {"why": "b"}
+
+    links = on_stripe(scenario)
+    kinds = [each["type"] for each in links.events]
+    assert kinds.count("refund.updated") == kinds.count("charge.refund.updated") == 2
+
+
+def test_what_a_front_end_needs_is_made_and_a_connected_account_is_named_in_the_report() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        customer = (await links.post("customers", {"name": "Ada"}))["id"]
+        wanted = {"customer": customer}
+        assert (await links.post("ephemeral_keys", wanted)).status == 400
+        version = {"stripe-version": "2026-08-26.dahlia"}
+        key = await links.post("ephemeral_keys", wanted, **version)
+        assert key["secret"].startswith("ek_test_")
+        shown = await links.post(
+            "customer_sessions", {**wanted, "components[payment_element][enabled]": "true"}
+        )
+        assert shown["components"]["payment_element"]["enabled"] is True
+        assert (await links.post("customer_sessions", wanted)).status == 400
+        account = await links.get("account", None, **{"stripe-account": "acct_1"})
+        assert (account["object"], account["charges_enabled"]) == ("account", True)
+
+    links = on_stripe(scenario)
+    named = [each for each in links.journal if isinstance(each, Decision)]
+    assert [each.detail for each in named if each.kind is DecisionKind.PARAMETER_IGNORED] == [
+        "stripe-account"
+    ]
 
 
 def test_an_event_shows_its_object_as_it_was() -> None:

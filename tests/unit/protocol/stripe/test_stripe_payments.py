@@ -374,3 +374,29 @@ def test_a_card_number_pays() -> None:
         assert card["checks"]["cvc_check"] == "pass"
 
     assert len(on_stripe(scenario).booked()) == 2
+
+
+def test_an_intent_is_confirmed_with_what_a_front_end_has_collected() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        asked = {"amount": 1000, "currency": "eur", "confirm": "true"}
+        helper = "test_helpers/confirmation_tokens"
+        collected = {"payment_method": "pm_card_mastercard", "return_url": "https://shop.example"}
+        token = await links.post(helper, collected)
+        assert token["payment_method_preview"]["card"]["brand"] == "mastercard"
+        assert (await links.get(f"confirmation_tokens/{token['id']}")).body == token.body
+        order = {"metadata[order]": payment(1), "confirmation_token": token["id"]}
+        paid = await links.post("payment_intents", {**asked, **order})
+        assert (paid["status"], paid["latest_charge"] is None) == ("succeeded", False)
+        # In place of a front end's own: a customer's card.
+        later = {"amount": 500, "currency": "eur", "metadata[order]": payment(2)}
+        made = await links.post("payment_intents", later)
+        confirm = f"payment_intents/{made['id']}/confirm"
+        unknown = await links.post(confirm, {"confirmation_token": "ctoken_unknown"})
+        assert unknown.error["param"] == "confirmation_token"
+        both = {"confirmation_token": "tok_visa_4242", "payment_method": "pm_card_visa"}
+        assert (await links.post(confirm, both)).status == 400
+        done = await links.post(confirm, {"confirmation_token": "tok_visa_4242"})
+        assert done["status"] == "succeeded"
+
+    booked = on_stripe(scenario).booked()
+    assert [minor for kind, _, minor in booked if kind == "captured"] == [1000, 500]

@@ -19,6 +19,7 @@ from paychain.protocol.dialects.adyen import (
     notifications,
     pages,
     payments,
+    recurring,
     sessions,
     stored,
 )
@@ -59,6 +60,9 @@ _ROUTES = Routes[Handler](
         "POST storedPaymentMethods": stored.create,
         "DELETE storedPaymentMethods/{id}": stored.delete,
         "POST paymentMethods": checkout.payment_methods,
+        "POST cardDetails": checkout.card_details,
+        "POST disable": recurring.disable,
+        "POST listRecurringDetails": recurring.listed,
         "POST sessions": sessions.create_session,
         "GET sessions/{id}": sessions.show_session,
         "POST paymentLinks": sessions.create_link,

@@ -20,6 +20,7 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.references import authorisation_of
 from paychain.protocol.dialects.adyen.tables import Authentication
 from paychain.protocol.json_text import decoded
+from paychain.protocol.vendor_pages import is_near
 
 IDENTIFY: Final = "IdentifyShopper"
 CHALLENGE: Final = "ChallengeShopper"
@@ -27,7 +28,7 @@ REDIRECT: Final = "RedirectShopper"
 _SUBTYPES = {IDENTIFY: "fingerprint", CHALLENGE: "challenge"}
 _TOKEN = "Ab02b4c0!"  # noqa: S105  (the beginning of Adyen's payment data)
 BANK_PAGE = "/checkoutshopper/threeDS/redirect"
-_ACS = f"https://checkoutshopper-test.adyen.com{BANK_PAGE}"
+_PAGES = "https://checkoutshopper-test.adyen.com"  # the host of Adyen's pages, not of its API
 _NOT_AUTHENTICATED = frozenset({"N", "U", "R"})  # transStatus: docs/domain.md §1.2
 # The fields in which details name their payment; what a redirect brings back comes first.
 _NAMING = (
@@ -57,17 +58,18 @@ def begins_with(body: dict[str, Any], of_card: Authentication) -> str:
     return IDENTIFY if is_native or of_card == "native" else REDIRECT
 
 
-def action(stage: str, psp: str) -> dict[str, Any]:
-    """What the front end has to do in this stage."""
+def action(stage: str, psp: str, asked_at: str) -> dict[str, Any]:
+    """What the front end has to do in this stage. `asked_at`: the address of the API."""
     token = f"{_TOKEN}{psp}"
+    bank = f"{asked_at if is_near(asked_at.partition('://')[2]) else _PAGES}{BANK_PAGE}"
     if stage == REDIRECT:
         return {
             "paymentMethodType": "scheme",
-            "url": f"{_ACS}?redirectResult={token}",
+            "url": f"{bank}?redirectResult={token}",
             "method": "GET",
             "type": "redirect",
         }
-    about = {"threeDSServerTransID": psp, "threeDSNotificationURL": _ACS}
+    about = {"threeDSServerTransID": psp, "threeDSNotificationURL": bank}
     return {
         "paymentData": token,
         "paymentMethodType": "scheme",

@@ -13,6 +13,7 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.tables import Authentication, fields, numbers
 from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_money import Money
 
 MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
@@ -24,6 +25,12 @@ _CARD_FIELDS = (
     "encryptedCardNumber",
     "storedPaymentMethodId",
     "recurringDetailReference",
+)
+USED_METHOD = within(
+    "paymentMethod",
+    *("type", "brand", "holderName", "cvc", "encryptedSecurityCode"),
+    *("expiryMonth", "expiryYear", "encryptedExpiryMonth", "encryptedExpiryYear"),
+    *_CARD_FIELDS,
 )
 ENCRYPTED = "test_"  # the beginning of Adyen's test form of an encrypted value
 _CURRENCY = re.compile(r"[A-Z]{3}")

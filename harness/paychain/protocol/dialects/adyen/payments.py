@@ -21,7 +21,9 @@ from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_pages import base_of
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
@@ -30,15 +32,17 @@ TEST_ERROR = "RequestedTestErrorResponseCode"
 NO_CONNECTION, IO_EXCEPTION = "NO_CONNECTION_AVAILABLE", "IOEXCEPTION_RECEIVED"
 _USED = frozenset(
     {
-        "additionalData",
+        *within("additionalData", "allowPartialAuth", "executeThreeD", "manualCapture"),
+        *within("additionalData", outcomes.STEER, TEST_ERROR),
         "amount",
-        "authenticationData",
+        *within("authenticationData", "attemptAuthentication"),
+        *within("authenticationData.threeDSRequestData", "nativeThreeDS"),
         "captureDelayHours",
         "merchantAccount",
         "merchantOrderReference",
         "metadata",
         "mpiData",
-        "paymentMethod",
+        *bodies.USED_METHOD,
         "enableRecurring",
         "recurringProcessingModel",
         "reference",
@@ -85,7 +89,7 @@ async def pay_by(
     on_known(payment.reference)
     if payment.stage:
         await call.execute("query", replace(request, is_sale=False))
-        return _to_authenticate(payment)
+        return _to_authenticate(call, payment)
     return await _authorise(call, account, payment, request)
 
 
@@ -113,7 +117,7 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
     if stage == authentication.IDENTIFY:
         challenge = partial(setattr, payment, "stage", authentication.CHALLENGE)
         await call.execute("query", asks_nothing, change=challenge)
-        return _to_authenticate(payment)
+        return _to_authenticate(call, payment)
     # An authorisation that was begun is never begun again, even if its answer was lost.
     is_begun = account.backend.entry(payment.reference) is not None
     if is_begun and not account.key(call.http):
@@ -272,11 +276,11 @@ def _additional(payment: Payment, request: PaymentRequest, answer: Answer) -> di
     return shown
 
 
-def _to_authenticate(payment: Payment) -> HttpResponse:
+def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
     psp = psp_reference(payment.reference)
     shown: dict[str, Any] = {
         "resultCode": payment.stage,
-        "action": authentication.action(payment.stage, psp),
+        "action": authentication.action(payment.stage, psp, base_of(call.http)),
         "merchantReference": payment.merchant_reference,
     }
     # As in Adyen's examples: a native flow has its pspReference only once it is authorised.

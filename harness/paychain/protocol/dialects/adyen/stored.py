@@ -28,7 +28,7 @@ from paychain.wire.http import HttpResponse, json_response
 AUTHENTICATION: Authentication = "none"  # of a stored card, which has already paid
 REPORTED = "stored"  # reported when a card is stored
 _USED = frozenset(
-    {"merchantAccount", "paymentMethod", "recurringProcessingModel", "shopperReference"}
+    {"merchantAccount", "recurringProcessingModel", "shopperReference", *bodies.USED_METHOD}
 )
 MODELS = ("CardOnFile", "Subscription", "UnscheduledCardOnFile")
 

@@ -10,6 +10,7 @@ from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.records import CardVault, Records
 from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor_ids import decode, encode
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
@@ -71,6 +72,16 @@ def transaction_of(http: HttpRequest) -> dict[str, Any]:
     """The transaction in a request, empty when it has none. Raises Unreadable."""
     given = read(http.body, http.headers.get("content-type", "")).get("transaction")
     return given if isinstance(given, dict) else {}
+
+
+def nonce_of(token: str, number: int) -> str:
+    """The n-th nonce, of the card with a token."""
+    return f"tokencc_{encode(f'{number}/{token}')}"
+
+
+def token_in(nonce: str) -> str:
+    """The token of the card that a nonce was made of, "" for any other text."""
+    return (decode(nonce.removeprefix("tokencc_")) or "").partition("/")[2]
 
 
 def text(given: dict[str, Any], name: str) -> str:

@@ -8,7 +8,16 @@ from functools import partial
 from typing import Any, ClassVar
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.braintree import errors, followups, sales, search, vault, webhooks
+from paychain.protocol.dialects.braintree import (
+    errors,
+    followups,
+    nonces,
+    sales,
+    search,
+    vault,
+    vault_search,
+    webhooks,
+)
 from paychain.protocol.dialects.braintree.account import (
     AT_ONCE,
     BATCH,
@@ -50,9 +59,12 @@ _ROUTES = Routes[Handler](
         "POST transactions/advanced_search_ids": search.ids,
         "POST transactions/advanced_search": search.transactions,
         "GET transactions/{id}": followups.find,
+        "GET transactions/{id}/line_items": followups.line_items,
         "PUT transactions/{id}/settle": followups.settle,
         **{name: partial(followups.follow, plan) for name, plan in _PLANS.items()},
         **vault.HANDLERS,
+        **vault_search.HANDLERS,
+        **nonces.HANDLERS,
         "POST client_token": _client_token,
     }
 )

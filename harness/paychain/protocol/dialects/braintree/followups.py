@@ -20,6 +20,7 @@ from paychain.protocol.dialects.braintree.account import (
     text,
     transaction_of,
 )
+from paychain.protocol.dialects.braintree.documents import Rows
 from paychain.protocol.dialects.braintree.errors import (
     Invalid,
     NotFound,
@@ -83,6 +84,16 @@ async def find(call: VendorCall, account: Account, name: str) -> HttpResponse:
     call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
     await execute_nothing(call, transaction.request)
     return document(200, "transaction", shown(account, named))
+
+
+async def line_items(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /transactions/{id}/line_items`: as the sale said."""
+    named = found(account, name)
+    transaction = named.transaction
+    call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
+    await execute_nothing(call, transaction.request)
+    items = Rows("line_item", transaction.shown.get("line_items", []))
+    return document(200, "line_items", items)
 
 
 async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:

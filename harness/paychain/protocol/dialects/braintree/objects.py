@@ -32,6 +32,15 @@ SUBMITTED, SETTLED, PENDING = "submitted_for_settlement", "settled", "settlement
 VOIDED, EXPIRED = "voided", "authorization_expired"
 DECLINED, FAILED, REJECTED = "processor_declined", "failed", "gateway_rejected"
 APPROVED_STATUSES = frozenset({AUTHORIZED, SUBMITTED, SETTLED, PENDING, VOIDED, EXPIRED})
+_NOBODY = dict.fromkeys(("company", "email", "fax", "first_name", "last_name", "phone", "website"))
+ADDRESSES = ("billing", "shipping")
+_NO_ADDRESS = dict.fromkeys(
+    (
+        *("first_name", "last_name", "company", "street_address", "extended_address"),
+        *("locality", "region", "postal_code", "country_name", "country_code_alpha2"),
+        *("country_code_alpha3", "country_code_numeric", "phone_number"),
+    )
+)
 _CARD_TYPES = {
     "visa": "Visa",
     "mastercard": "MasterCard",
@@ -147,9 +156,11 @@ def shown(account: Account, named: IdTarget) -> dict[str, Any]:
         "channel": transaction.shown.get("channel") or None,
         "created_at": when,
         "updated_at": when,
-        "customer": transaction.shown.get("customer") or {"id": None},
-        "billing": {"id": None},
-        "shipping": {"id": None},
+        "customer": {"id": None, **_NOBODY, **transaction.shown.get("customer", {})},
+        **{
+            name: {"id": None, **_NO_ADDRESS, **transaction.shown.get(name, {})}
+            for name in ADDRESSES
+        },
         "custom_fields": transaction.shown.get("custom_fields") or "",
         "avs_error_response_code": None,
         "avs_postal_code_response_code": "M",
@@ -181,9 +192,24 @@ def shown(account: Account, named: IdTarget) -> dict[str, Any]:
         "descriptor": {"name": None, "phone": None, "url": None},
         "disbursement_details": {"disbursement_date": None, "success": None},
         "escrow_status": None,
-        "three_d_secure_info": None,
+        "three_d_secure_info": authentication_shown() if request.authenticated else None,
         "retry_ids": Rows("item", []),
         "status_history": _history(when, status, amount(minor, request.currency)),
+    }
+
+
+def authentication_shown() -> dict[str, Any]:
+    """The authentication of a cardholder that shifted the liability to the issuer."""
+    return {
+        "cavv": "cGF5Y2hhaW4=",
+        "ds_transaction_id": "00000000-0000-0000-0000-000000000001",
+        "eci_flag": "05",
+        "enrolled": "Y",
+        "liability_shift_possible": True,
+        "liability_shifted": True,
+        "status": "authenticate_successful",
+        "three_d_secure_version": "2.2.0",
+        "xid": None,
     }
 
 

@@ -18,6 +18,7 @@ from paychain.protocol.dialects.braintree.account import (
     inside,
     is_true,
     text,
+    token_in,
     transaction_of,
 )
 from paychain.protocol.dialects.braintree.documents import Rows
@@ -29,6 +30,7 @@ from paychain.protocol.dialects.braintree.errors import (
     validation_error,
 )
 from paychain.protocol.dialects.braintree.objects import (
+    ADDRESSES,
     APPROVED_STATUSES,
     AUTHORIZING,
     shown,
@@ -49,6 +51,7 @@ from paychain.protocol.vendor_cards import (
     card_of_scheme,
     card_of_token,
 )
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse
@@ -63,10 +66,12 @@ _USED = frozenset(
         "accept_partial_authorization",
         "amount",
         "channel",
-        "credit_card",
+        *within("credit_card", "token", "number", "cvv", "cardholder_name"),
+        *within("credit_card", "expiration_date", "expiration_month", "expiration_year"),
         "custom_fields",
-        "customer",
+        *within("customer", "id", *keeping.CONTACT),
         "customer_id",
+        "line_items",
         "merchant_account_id",
         "options",
         "order_id",
@@ -74,9 +79,10 @@ _USED = frozenset(
         "payment_method_token",
         "three_d_secure_pass_thru",
         "type",
+        *ADDRESSES,
     }
 )
-_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure", *keeping.OPTIONS})
+_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure.required", *keeping.OPTIONS})
 _NUMBER_ERRORS = {
     "not a number": "number_length",
     "no such card": "number_invalid",
@@ -90,7 +96,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     merchant_id = call.http.target.strip("/").split("/")[1]
     requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
-    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
+    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS, "options.")
     texts = (requested.order_id, *map(str, inside(given, "custom_fields").values()))
     request = attributed(call, requested.request, texts=texts, key=account.key(call.http))
     requested.request = request
@@ -221,18 +227,28 @@ def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> 
     """The fields of a request that answers repeat."""
     return {
         "channel": text(given, "channel"),
-        "custom_fields": {
-            name: value
-            for name, value in inside(given, "custom_fields").items()
-            if isinstance(value, str)
-        },
+        "custom_fields": _texts_of(inside(given, "custom_fields")),
         "merchant_account_id": text(given, "merchant_account_id"),
-        "customer": {"id": customer_id or None},
+        "line_items": _line_items(given),
+        **{name: _texts_of(inside(given, name)) for name in ADDRESSES},
+        "customer": {
+            **keeping.contact_fields(inside(given, "customer")),
+            "id": customer_id or None,
+        },
         "card": {
             "token": text(given, "payment_method_token") or text(card, "token"),
             **details_of(card),
         },
     }
+
+
+def _texts_of(given: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+def _line_items(given: dict[str, Any]) -> list[dict[str, str]]:
+    items = given.get("line_items")
+    return [_texts_of(each) for each in items or [] if isinstance(each, dict)]
 
 
 def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:
@@ -244,7 +260,7 @@ def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:
     if customer_id and customer_id not in account.vault.customers:
         raise Invalid("customer_invalid")
     if given.get("payment_method_nonce") or given.get("credit_card"):
-        return None
+        return account.vault.cards.get(token_in(text(given, "payment_method_nonce")))
     if token:
         kept = account.vault.cards.get(token)
         if kept is not None and customer_id and kept.customer_id != customer_id:

@@ -108,11 +108,7 @@ def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
     }
     for name, value in values.items():
         term = criteria.get(name)
-        if isinstance(term, list) and value not in term:
-            return False
-        if isinstance(term, dict) and not all(
-            _TEXT[how](value, wanted) for how, wanted in term.items() if how in _TEXT
-        ):
+        if not fits(value, term):
             return False
     created_s = part.created_s if part is not None else transaction.created_s
     if not _is_in_time(created_s, inside(criteria, "created_at")):
@@ -120,6 +116,15 @@ def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
     minor = part.amount_minor if part is not None else transaction.request.amount_minor
     written = amount(minor, transaction.request.currency)
     return _is_within(Decimal(written), inside(criteria, "amount"))
+
+
+def fits(value: str, term: Any) -> bool:
+    """Whether a text is one of a list, or as a search says (`is`, `contains`, …)."""
+    if isinstance(term, list):
+        return value in term
+    if not isinstance(term, dict):
+        return True
+    return all(_TEXT[how](value, wanted) for how, wanted in term.items() if how in _TEXT)
 
 
 def _is_in_time(created_s: int, term: dict[str, Any]) -> bool:

@@ -77,19 +77,19 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     await execute_nothing(call, change=keep)
     if vault.customers.get(name) is not said:
         return validation_error("customer_id_in_use")
-    return document(201, "customer", _customer(account, name, said))
+    return document(201, "customer", customer_shown(account, name, said))
 
 
 async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     said = _said_of(account, name)
     await execute_nothing(call)
-    return document(200, "customer", _customer(account, name, said))
+    return document(200, "customer", customer_shown(account, name, said))
 
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     changes, said = contact_fields(_given(call, account, "customer")), _said_of(account, name)
     await execute_nothing(call, change=lambda: said.update(changes))
-    return document(200, "customer", _customer(account, name, said))
+    return document(200, "customer", customer_shown(account, name, said))
 
 
 async def _delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -176,7 +176,7 @@ def _given(call: VendorCall, account: Account, *names: str) -> dict[str, Any]:
     whole = read(http.body, http.headers.get("content-type", ""))
     given = next((found for name in names if (found := inside(whole, name))), {})
     account.ignored.note(call, given, _USED)
-    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
+    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS, "options.")
     return given
 
 
@@ -253,7 +253,8 @@ def _said_of(account: Account, name: str) -> dict[str, Any]:
     return said
 
 
-def _customer(account: Account, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+def customer_shown(account: Account, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A customer with the cards."""
     cards = [_shown(card) for card in account.vault.cards_of(name)]
     return {
         "id": name,

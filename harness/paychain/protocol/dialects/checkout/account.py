@@ -59,6 +59,8 @@ class Payment:
     code: str = ""
     success_url: str = ""
     failure_url: str = ""
+    customer: Customer | None = None  # who pays it
+    stored: str = ""  # the id under which its card is kept for that customer
     actions: list[Action] = field(default_factory=list)
 
     @property
@@ -69,10 +71,11 @@ class Payment:
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """A hosted payments page. `references`: our references of the payments attempted on it."""
+    """A page where a customer pays. `references`: ours of the payments attempted on it."""
 
     id: str
     body: dict[str, Any]
+    created_s: int
     references: list[str] = field(default_factory=list)
 
 

@@ -1,12 +1,16 @@
-"""Hosted payments pages: `/hosted-payments`, and the page where the customer pays.
+"""Pages where customers pay: `/hosted-payments`, `/payment-links`, `/payment-sessions` (Flow).
 
 `GET /hosted/{id}?card=…` pays and redirects the customer to `success_url` or `failure_url`, with
-`3ds.enabled` through the bank's page; `?result=canceled` redirects to `cancel_url`.
+`3ds.enabled` through the bank's page; `?result=canceled` redirects to `cancel_url`. The front end
+of a payment session (Flow) is not simulated: its page stands in for it.
+Source: the models of checkout-sdk (python) 4.8.1; statuses of a payment link are from memory.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -26,55 +30,159 @@ from paychain.wire.http import HttpResponse, json_response
 PAGE = "hosted"
 _PAYMENT_FIELDS = (
     *("3ds", "amount", "capture", "currency", "description"),
-    *("failure_url", "metadata", "reference", "success_url"),
+    *("customer", "failure_url", "metadata", "reference", "success_url"),
 )
-_USED = frozenset({*_PAYMENT_FIELDS, "cancel_url"})
-_URLS = ("success_url", "failure_url", "cancel_url")
+LINK_S = 86_400  # how long a payment link is valid, unless `expires_in` says otherwise
+_PAID = "Payment Received"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One kind of page. `urls`: where its customers are sent, which a request has to say.
+
+    `pending`: its status before it is paid.
+    """
+
+    path: str
+    prefix: str
+    urls: tuple[str, ...] = ()
+    used: frozenset[str] = frozenset()
+    pending: str = ""
+
+
+_HOSTED = _Kind(
+    path="hosted-payments",
+    prefix="hpp_",
+    urls=("success_url", "failure_url", "cancel_url"),
+    used=frozenset({"cancel_url"}),
+    pending="Payment Pending",
+)
+_LINK = _Kind(
+    path="payment-links",
+    prefix="pl_",
+    used=frozenset({"return_url", "expires_in"}),
+    pending="Active",
+)
+_SESSION = _Kind(path="payment-sessions", prefix="ps_", urls=("success_url", "failure_url"))
+_KINDS = {each.prefix: each for each in (_HOSTED, _LINK, _SESSION)}
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /hosted-payments`. Raises Invalid."""
+    page = await _create(call, account, _HOSTED)
+    return json_response(201, _shown_new(call, page, _HOSTED))
+
+
+async def create_link(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payment-links`. Raises Invalid."""
+    page = await _create(call, account, _LINK)
+    shown = _shown_new(call, page, _LINK)
+    return json_response(201, {**shown, "expires_on": views.when(_expires_s(page))})
+
+
+async def create_session(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payment-sessions`: what a front end begins Flow with. Raises Invalid."""
+    page = await _create(call, account, _SESSION)
+    shown = _shown_new(call, page, _SESSION)
+    del shown["reference"], shown["_links"]["redirect"]
+    token = base64.b64encode(page.id.encode()).decode()
+    secret = f"pss_{page.id.partition('_')[2]}"
+    return json_response(
+        201, {**shown, "payment_session_token": token, "payment_session_secret": secret}
+    )
+
+
+async def submit(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`POST /payment-sessions/{id}/submit`: pay with what Flow has collected. Raises Invalid.
+
+    `session_data` is a token of a card, as from `/tokens`.
+    """
+    page, given = _found(account, name), reading.read(call.http.body)
+    return await _pay_session(call, account, {**page.body, **given}, page)
+
+
+async def complete(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payment-sessions/complete`: a session, and its payment at once. Raises Invalid."""
+    return await _pay_session(call, account, reading.read(call.http.body))
+
+
+async def _pay_session(
+    call: VendorCall, account: Account, asked: dict[str, Any], page: Page | None = None
+) -> HttpResponse:
+    token = asked.get("session_data")
+    if not isinstance(token, str) or not token:
+        raise Invalid("no_session_data")
+    body = {name: asked[name] for name in _PAYMENT_FIELDS if name in asked}
+    body["source"] = {"type": "token", "token": token}
+    named_before = page.body if page is not None else {}
+    account.ignored.note(call, asked, frozenset({*_PAYMENT_FIELDS, *named_before, "session_data"}))
+    known = page.references.append if page is not None else lambda _reference: None
+    answer = await payments.pay_by(call, account, body, known)
+    return json_response(answer.status, {**decoded(answer.body), "type": "card"})
+
+
+async def _create(call: VendorCall, account: Account, kind: _Kind) -> Page:
     body = reading.read(call.http.body)
     if reading.amount(body) is None:
         raise Invalid("amount")
     reading.currency(body)
-    if not all(isinstance(body.get(name), str) and body[name] for name in _URLS):
+    if not all(isinstance(body.get(name), str) and body[name] for name in kind.urls):
         raise Invalid("return_url")
-    account.ignored.note(call, body, _USED)
-    name = f"{account.pages_created}-{account.backend.now_s()}-{body.get('reference') or ''}"
+    account.ignored.note(call, body, frozenset(_PAYMENT_FIELDS) | kind.used)
+    now_s = account.backend.now_s()
+    name = f"{account.pages_created}-{now_s}-{body.get('reference') or ''}"
     account.pages_created += 1
-    page = Page(
-        id=f"hpp_{encode(name.encode('ascii', 'replace').decode()[:40], BASE32)}", body=body
-    )
+    digits = encode(name.encode("ascii", "replace").decode()[:40], BASE32)
+    page = Page(id=f"{kind.prefix}{digits}", body=body, created_s=now_s)
     await _attribute(call, account, body, lambda: account.pages.setdefault(page.id, page))
+    return page
+
+
+def _shown_new(call: VendorCall, page: Page, kind: _Kind) -> dict[str, Any]:
     base = views.base_url(call.http)
-    shown = {
+    return {
         "id": page.id,
-        "reference": str(body.get("reference") or ""),
+        "reference": str(page.body.get("reference") or ""),
         "_links": {
-            "self": {"href": f"{base}/hosted-payments/{page.id}"},
+            "self": {"href": f"{base}/{kind.path}/{page.id}"},
             "redirect": {"href": f"{base}/{PAGE}/{page.id}"},
         },
     }
-    return json_response(201, shown)
 
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /hosted-payments/{id}`."""
+    """`GET /hosted-payments/{id}`, `GET /payment-links/{id}`."""
     page = _found(account, name)
     await _attribute(call, account, page.body)
-    paid = _paid(account, page)
+    paid, kind = _paid(account, page), _kind_of(page)
+    pending = "Expired" if _is_over(account, page) else kind.pending
     shown: dict[str, Any] = {
         "id": page.id,
-        "status": "Payment Received" if paid else "Payment Pending",
+        "status": _PAID if paid else pending,
         "reference": str(page.body.get("reference") or ""),
         "amount": page.body["amount"],
         "currency": page.body["currency"],
-        "_links": {"self": {"href": f"{views.base_url(call.http)}/hosted-payments/{page.id}"}},
+        "_links": {"self": {"href": f"{views.base_url(call.http)}/{kind.path}/{page.id}"}},
     }
+    if kind is _LINK:
+        shown["created_on"] = views.when(page.created_s)
+        shown["expires_on"] = views.when(_expires_s(page))
     if paid:
         shown["payment_id"] = payment_id(paid)
     return json_response(200, shown)
+
+
+def _kind_of(page: Page) -> _Kind:
+    return _KINDS[page.id.partition("_")[0] + "_"]
+
+
+def _expires_s(page: Page) -> int:
+    lasts_s = page.body.get("expires_in")
+    return page.created_s + (lasts_s if isinstance(lasts_s, int) else LINK_S)
+
+
+def _is_over(account: Account, page: Page) -> bool:
+    return _kind_of(page) is _LINK and account.backend.now_s() >= _expires_s(page)
 
 
 async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -84,7 +192,9 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     paid = _paid(account, page)
     if paid or given.get("result") == "canceled":
         await _attribute(call, account, page.body)
-        return _back(page, "success_url", paid) if paid else sent_to(page.body["cancel_url"])
+        return _back(page, "success_url", paid) if paid else _left(page)
+    if _is_over(account, page):
+        raise Invalid("not_found")
     body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
@@ -105,7 +215,17 @@ def key_of(account: Account, target: str) -> str:
 
 
 def _back(page: Page, way: str, reference: str) -> HttpResponse:
-    return sent_to(str(page.body[way]), {"cko-payment-id": payment_id(reference)})
+    url = page.body.get(way) or page.body.get("return_url")
+    if not url:
+        text = "Thank you for your order." if way == "success_url" else "Your card was declined."
+        return customers_page(200 if way == "success_url" else 402, text, b"{}")
+    return sent_to(str(url), {"cko-payment-id": payment_id(reference)})
+
+
+def _left(page: Page) -> HttpResponse:
+    """The customer leaves the page without paying."""
+    url = page.body.get("cancel_url") or page.body.get("return_url")
+    return sent_to(str(url)) if url else customers_page(200, "You may close this window.", b"{}")
 
 
 def _found(account: Account, name: str) -> Page:

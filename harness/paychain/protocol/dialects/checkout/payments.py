@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
 from paychain.payments.web_addresses import split_address
-from paychain.protocol.dialects.checkout import reading, views
+from paychain.protocol.dialects.checkout import reading, vault, views
 from paychain.protocol.dialects.checkout.account import (
     Account,
     Payment,
@@ -35,6 +35,7 @@ from paychain.protocol.dialects.checkout.tables import (
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.protocol.vendor_pages import number_in, sent_to
 from paychain.protocol.vendor_paying import attributed
@@ -42,16 +43,18 @@ from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
     {
-        "3ds",
+        *within("3ds", "enabled", "cryptogram"),
         "amount",
         "capture",
         "currency",
+        *within("customer", "id", "email", "name", "phone"),
         "description",
         "failure_url",
         "metadata",
-        "partial_authorization",
+        *within("partial_authorization", "enabled"),
         "reference",
-        "source",
+        *within("source", "type", "id", "token", "number", "cvv", "name"),
+        *within("source", "expiry_month", "expiry_year"),
         "success_url",
     }
 )
@@ -98,7 +101,7 @@ async def pay_by(
 
     def note(answer: Answer) -> None:
         account.paid[key] = payment
-        _note(payment, answer)
+        _note(account, payment, answer)
 
     try:
         answer = await call.execute("authorise", requested.request, note=note)
@@ -140,7 +143,7 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
             payment.request = request
 
     answer = await call.execute(
-        "authorise", payment.request, undo=undo, note=partial(_note, payment)
+        "authorise", payment.request, undo=undo, note=partial(_note, account, payment)
     )
     payment.code = _response(answer, payment)
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
@@ -253,6 +256,7 @@ def _payment_from(body: dict[str, Any], account: Account, key: str) -> Payment:
         stage="pending" if three_ds.get("enabled") is True and not is_authenticated else "",
         success_url=str(body.get("success_url") or ""),
         failure_url=str(body.get("failure_url") or ""),
+        customer=vault.payer(account, body),
     )
 
 
@@ -266,8 +270,9 @@ def _response(answer: Answer, payment: Payment) -> str:
     return response_of(answer.code, payment.request.instrument.group).code
 
 
-def _note(payment: Payment, answer: Answer) -> None:
+def _note(account: Account, payment: Payment, answer: Answer) -> None:
     payment.code = _response(answer, payment)
+    vault.keep(account, payment, is_approved=answer.outcome is Outcome.APPROVED)
 
 
 def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answer) -> HttpResponse:
@@ -293,6 +298,7 @@ def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answ
         "balances": views.balances(account.backend.entry(reference)),
         "risk": {"flagged": False, "score": 0},
         "source": views.source(payment),
+        **({"customer": views.customer(payment.customer)} if payment.customer else {}),
         "processed_on": views.when(account.backend.now_s()),
         "reference": payment.merchant_reference,
         "metadata": payment.metadata,

@@ -13,7 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from paychain.protocol.dialects.checkout import reading, views
-from paychain.protocol.dialects.checkout.account import Account, Customer, StoredCard
+from paychain.protocol.dialects.checkout.account import (
+    Account,
+    Customer,
+    Payment,
+    StoredCard,
+)
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
@@ -64,7 +69,7 @@ async def show_customer(call: VendorCall, account: Account, name: str) -> HttpRe
     cards = [_shown(card) for card in account.cards.values() if card.customer == customer.id]
     default = {"default": customer.default} if customer.default else {}
     return json_response(
-        200, {**_short(customer), **customer.said, **default, "instruments": cards}
+        200, {**views.customer(customer), **customer.said, **default, "instruments": cards}
     )
 
 
@@ -198,6 +203,45 @@ async def delete_instrument(call: VendorCall, account: Account, name: str) -> Ht
     return HttpResponse(204)
 
 
+def payer(account: Account, body: Shown) -> Customer | None:
+    """The customer of a payment: one that is known by id or address, or a new one. Raises Invalid.
+
+    Only a payment that is made keeps a new one (`keep`).
+    """
+    said = reading.part(body, "customer")
+    if said.get("id"):
+        known = account.customers.get(str(said["id"]))
+        if known is None:
+            raise Invalid("no_customer")
+        return known
+    if not said.get("email"):
+        return None
+    return account.customer_named(str(said["email"])) or _customer_from(account, said)
+
+
+def keep(account: Account, payment: Payment, *, is_approved: bool) -> None:
+    """Keep the customer of a payment, and a card that was charged for their later payments."""
+    if payment.customer is None:
+        return
+    # Another payment may have made the same one meanwhile.
+    owner = account.customer_named(payment.customer.email) or payment.customer
+    account.customers.setdefault(owner.id, owner)
+    payment.customer = owner
+    if not is_approved:
+        return
+    charged = payment.request.instrument
+    mine = [each for each in account.cards.values() if each.customer == owner.id]
+    card = next((each for each in mine if each.instrument == charged), None)
+    if card is None:
+        name = _new_id(account, reading.STORED)
+        card = StoredCard(
+            id=name, instrument=charged, expiry=payment.expiry, customer=owner.id, holder={}
+        )
+        account.cards[name] = card
+    payment.stored = card.id
+    owner.default = owner.default or card.id
+
+
 async def _execute(
     call: VendorCall, account: Account, change: Callable[[], object]
 ) -> HttpResponse | None:
@@ -264,10 +308,6 @@ def _card(account: Account, name: str) -> StoredCard:
     return card
 
 
-def _short(customer: Customer) -> Shown:
-    return {"id": customer.id, "email": customer.email}
-
-
 def _shown(card: StoredCard, customer: Customer | None = None) -> Shown:
     shown = views.card(card.instrument, card.expiry)
     shown = {**shown, "id": card.id}
@@ -275,6 +315,5 @@ def _shown(card: StoredCard, customer: Customer | None = None) -> Shown:
         shown["account_holder"] = card.holder
     if customer is not None:
         is_default = {"default": customer.default == card.id}
-        name = {"name": customer.said["name"]} if customer.said.get("name") else {}
-        shown["customer"] = {**_short(customer), **name, **is_default}
+        shown["customer"] = {**views.customer(customer), **is_default}
     return shown

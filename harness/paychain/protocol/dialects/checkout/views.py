@@ -14,6 +14,7 @@ from paychain.protocol.dialects.checkout.account import (
     VOID,
     Account,
     Action,
+    Customer,
     Payment,
     action_id,
     payment_id,
@@ -46,7 +47,14 @@ def base_url(http: HttpRequest) -> str:
 
 def source(payment: Payment) -> dict[str, Any]:
     """The card that was charged."""
-    return card(payment.request.instrument, payment.expiry)
+    shown = card(payment.request.instrument, payment.expiry)
+    return {**shown, "id": payment.stored} if payment.stored else shown
+
+
+def customer(owner: Customer) -> dict[str, Any]:
+    """A customer, in short."""
+    name = {"name": owner.said["name"]} if owner.said.get("name") else {}
+    return {"id": owner.id, "email": owner.email, **name}
 
 
 def card(charged: Instrument, expiry: tuple[int, int]) -> dict[str, Any]:
@@ -117,6 +125,7 @@ def details(
         "id": payment_id(reference),
         "requested_on": when(payment.requested_s),
         "source": source(payment),
+        **({"customer": customer(payment.customer)} if payment.customer else {}),
         "amount": booked(payment, entry).amount_minor,
         "currency": payment.request.currency,
         "payment_type": "Regular",

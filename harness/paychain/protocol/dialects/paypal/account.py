@@ -17,10 +17,11 @@ from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.json_text import decoded
-from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
-from paychain.protocol.vendor_ignored import Ignored
+from paychain.protocol.vendor_ignored import Ignored, within
 from paychain.protocol.vendor_keyed import MadeByKey
+from paychain.protocol.vendor_pages import is_near
 from paychain.wire.http import HttpRequest
 
 KEY = "paypal-request-id"
@@ -28,7 +29,17 @@ MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 ON_SUCCESS = "ON_SUCCESS"  # `store_in_vault` of what pays an order
+_USED_SOURCE = frozenset(
+    {
+        *("expiry", "id", "name", "number", "security_code", "type", "vault_id"),
+        *within("attributes.customer", "id"),
+        *within("attributes.vault", "store_in_vault"),
+        *within("attributes.verification", "method"),
+        *within("experience_context", "return_url", "cancel_url"),
+    }
+)
 WALLET = TEST_CARDS[0]  # the card in every payer's wallet
+API, _PAGES = "https://api-m.sandbox.paypal.com", "https://www.sandbox.paypal.com"
 Given = dict[str, Any]
 
 
@@ -69,6 +80,7 @@ class Account:
 
     backend: Backend
     approval: str
+    base: str = API  # where the API was asked last
     setups: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens_by_key: MadeByKey[VaultToken] = field(default_factory=lambda: MadeByKey(MAX_KEPT))
@@ -80,6 +92,11 @@ class Account:
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
         """The account that a chain declares."""
         return cls(backend=backend, approval=settings.get("approval", AT_ONCE))
+
+    @property
+    def pages(self) -> str:
+        """Where payers find PayPal's pages: on another host than its API, unless both are near."""
+        return self.base if is_near(self.base.partition("://")[2]) else _PAGES
 
     def key(self, http: HttpRequest) -> str:
         """The PayPal-Request-Id, "" when there is none. Only POST calls have one."""
@@ -180,6 +197,13 @@ def source_of(given: Given, account: Account) -> Source | None:
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
     shown = {name: payer if name == "paypal" else {}}
     return Source(instrument=WALLET, shown=shown, waits=True, keeps_for=keeps_for)
+
+
+def note_source(call: VendorCall, account: Account, given: Given) -> None:
+    """Report what of a payment source the mock ignores."""
+    for name, source in inside(given, "payment_source").items():
+        if isinstance(source, dict):
+            account.ignored.note(call, source, _USED_SOURCE, f"payment_source.{name}.")
 
 
 def _keeps_for(given: Given) -> str | None:

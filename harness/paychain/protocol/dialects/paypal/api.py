@@ -10,7 +10,16 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.paypal import approval, errors, orders, payments, vault, webhooks
+from paychain.protocol.dialects.paypal import (
+    approval,
+    errors,
+    orders,
+    patching,
+    payments,
+    tracking,
+    vault,
+    webhooks,
+)
 from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, ON_PAGE, Account
 from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
 from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
@@ -20,13 +29,23 @@ from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_pages import base_of
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 MOCK = "paypal-mock-response"
 ACCESS = "v1/oauth2/token"
+CLIENT_TOKEN_S = 3_600
 TOKEN_S = 32_400  # how long a token is valid (developer.paypal.com: authentication)
 Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, the values in the path
+
+
+async def _client_token(call: VendorCall, _account: Account) -> HttpResponse:
+    """`POST /v1/identity/generate-token`: what the front end begins with; none is behind it."""
+    await execute_nothing(call)
+    return json_response(200, {"client_token": "cGF5Y2hhaW4=", "expires_in": CLIENT_TOKEN_S})
+
+
 _KINDS = {"authorizations": "a", "captures": "c", "refunds": "r"}
 _PLANS: dict[tuple[str, str], payments.Plan] = {
     ("authorizations", "capture"): payments.capture,
@@ -40,6 +59,9 @@ _ROUTES = Routes[Handler](
     {
         f"POST {orders.PATH}": orders.create,
         f"GET {_ORDER}": orders.show,
+        f"PATCH {_ORDER}": patching.patch,
+        f"POST {_ORDER}/track": tracking.track,
+        f"PATCH {_ORDER}/trackers/{{tracker}}": tracking.update,
         f"POST {_ORDER}/confirm-payment-source": orders.confirm,
         f"POST {_ORDER}/capture": partial(orders.pay, CAPTURE),
         f"POST {_ORDER}/authorize": partial(orders.pay, AUTHORIZE),
@@ -55,6 +77,7 @@ _ROUTES = Routes[Handler](
         },
         **vault.HANDLERS,
         "POST v1/notifications/verify-webhook-signature": webhooks.verify,
+        "POST v1/identity/generate-token": _client_token,
     }
 )
 # Statuses with which PayPal proves that it did nothing.
@@ -94,6 +117,8 @@ class PayPal:
         if path == ACCESS:
             return await _token(call, self._account)
         page = _PAGES.get(path)
+        if page is None:
+            self._account.base = base_of(call.http)
         if page is None and not headers.get("authorization", "").startswith("Bearer "):
             return _invalid_token()
         mock = headers.get(MOCK, "")

@@ -11,7 +11,8 @@ import hashlib
 from msgspec.structs import replace
 
 from paychain.protocol.dialects.paypal.account import Account
-from paychain.protocol.dialects.paypal.orders import found_order
+from paychain.protocol.dialects.paypal.objects import APPROVAL
+from paychain.protocol.dialects.paypal.orders import approved, found_order
 from paychain.protocol.dialects.paypal.records import Order
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
@@ -19,7 +20,7 @@ from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse
 
-PAGE = "checkoutnow"
+PAGE = APPROVAL
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
@@ -38,7 +39,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
             order.request = replace(order.request, instrument=card)
         if not order.source:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
-        order.is_paid = True
+        approved(account, order)
 
     await execute_nothing(call, order.request, change=approve)
     return _sent(order, order.return_url)

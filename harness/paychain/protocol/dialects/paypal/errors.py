@@ -68,8 +68,8 @@ class Invalid(Exception):
         self.value = value
 
 
-def refusal(issue: str, field: str = "", value: str = "", rel: str = "") -> HttpResponse:
-    """The error with one issue. `rel`: the name of the link that leads the payer on."""
+def refusal(issue: str, field: str = "", value: str = "", payer_at: str = "") -> HttpResponse:
+    """The error with one issue. `payer_at`: where the payer has to go first."""
     known = issues().get(issue)
     detail = {
         "issue": issue,
@@ -79,8 +79,8 @@ def refusal(issue: str, field: str = "", value: str = "", rel: str = "") -> Http
     }
     status, name = (known.status, known.name) if known is not None else (422, _NAMES[422])
     links = [_link(issue)]
-    if rel:
-        links.append({"href": "https://www.sandbox.paypal.com", "rel": rel, "method": "GET"})
+    if payer_at:
+        links.append({"href": payer_at, "rel": "payer-action", "method": "GET"})
     return error_response(status, name, [detail], links)
 
 

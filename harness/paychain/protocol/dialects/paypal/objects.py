@@ -15,6 +15,7 @@ from paychain.protocol.dialects.paypal.records import (
     Charge,
     IdTarget,
     Order,
+    Tracker,
     made_id,
 )
 from paychain.protocol.dialects.paypal.tables import APPROVED, PARTIAL, response_code
@@ -24,6 +25,7 @@ DAY_S = 86_400
 _OF_TOKEN = (("self", "GET"), ("delete", "DELETE"))
 VALID_DAYS = 29  # of an authorisation (developer.paypal.com: authorize and capture)
 MERCHANT = "PAYCHAIN"
+APPROVAL = "checkoutnow"  # a page
 ORDERS, PAYMENTS = "/v2/checkout/orders", "/v2/payments"
 PENDING, DECLINED, DENIED = "PENDING", "DECLINED", "DENIED"
 VOIDED, EXPIRED, CREATED = "VOIDED", "EXPIRED", "CREATED"
@@ -99,7 +101,7 @@ def order_shown(account: Account, order: Order) -> dict[str, Any]:
     charge = order.charge
     unit = {
         "reference_id": "default",
-        **order.unit,
+        **_unit_shown(account, order),
         "payee": {"merchant_id": MERCHANT, "email_address": "merchant@example.com"},
     }
     if charge is not None:
@@ -108,7 +110,7 @@ def order_shown(account: Account, order: Order) -> dict[str, Any]:
         "id": order.id,
         "intent": order.intent,
         "status": status_of_order(account, order),
-        **({"payment_source": _source(order)} if order.source else {}),
+        **({"payment_source": _source(account, order)} if order.source else {}),
         "purchase_units": [unit],
         "create_time": time_of(order.created_s),
         "update_time": time_of(order.created_s),
@@ -116,12 +118,35 @@ def order_shown(account: Account, order: Order) -> dict[str, Any]:
     }
 
 
-def _source(order: Order) -> dict[str, Any]:
+def _unit_shown(account: Account, order: Order) -> dict[str, Any]:
+    """A purchase unit with the trackers of what was shipped."""
+    if not order.trackers:
+        return order.unit
+    trackers = [_tracker(account, order, each) for each in order.trackers]
+    return {**order.unit, "shipping": {**order.unit.get("shipping", {}), "trackers": trackers}}
+
+
+def _tracker(account: Account, order: Order, tracker: Tracker) -> dict[str, Any]:
+    at = f"{ORDERS}/{order.id}"
+    return {
+        "id": tracker.id,
+        "status": tracker.status,
+        **({"items": tracker.items} if tracker.items else {}),
+        "links": [
+            _link(account, at, "up", "GET"),
+            _link(account, f"{at}/trackers/{tracker.id}", "update", "PATCH"),
+        ],
+        "create_time": time_of(tracker.created_s),
+        "update_time": time_of(tracker.updated_s),
+    }
+
+
+def _source(account: Account, order: Order) -> dict[str, Any]:
     """What pays an order, with the token under which the vault keeps it."""
     if order.kept is None:
         return order.source
     token, customer = order.kept
-    at = f"https://api-m.sandbox.paypal.com/v3/vault/payment-tokens/{token}"
+    at = f"{account.base}/v3/vault/payment-tokens/{token}"
     links = [{"href": at, "rel": rel, "method": method} for rel, method in _OF_TOKEN]
     vault = {"id": token, "status": "VAULTED", "customer": {"id": customer}, "links": links}
     ((name, shown),) = order.source.items()
@@ -136,15 +161,20 @@ def minimal(shown: dict[str, Any]) -> dict[str, Any]:
 def order_links(account: Account, order: Order) -> list[dict[str, str]]:
     """The links of an order: what can be done with it next."""
     status, at = status_of_order(account, order), f"{ORDERS}/{order.id}"
-    links = [_link(at, "self", "GET")]
+    links = [_link(account, at, "self", "GET")]
     if status in (CREATED, "PAYER_ACTION_REQUIRED"):
         rel = "approve" if status == CREATED else "payer-action"
-        href = f"https://www.sandbox.paypal.com/checkoutnow?token={order.id}"
+        href = approval_page(account, order)
         links.append({"href": href, "rel": rel, "method": "GET"})
     if status in (CREATED, "APPROVED"):
         action = order.intent.lower()
-        links.append(_link(f"{at}/{action}", action, "POST"))
+        links.append(_link(account, f"{at}/{action}", action, "POST"))
     return links
+
+
+def approval_page(account: Account, order: Order) -> str:
+    """Where the payer approves an order."""
+    return f"{account.pages}/{APPROVAL}?token={order.id}"
 
 
 def payments_of(account: Account, order: Order, charge: Charge) -> dict[str, Any]:
@@ -167,9 +197,9 @@ def authorization_shown(account: Account, order: Order, charge: Charge) -> dict[
     name = made_id(charge.reference, AUTHORIZATION)
     status, at = status_of_charge(account, charge), f"{PAYMENTS}/authorizations/{name}"
     # PayPal has no status for an expired one: only its link to capture is gone.
-    links = [_link(at, "self", "GET")]
+    links = [_link(account, at, "self", "GET")]
     if status in (CREATED, "PARTIALLY_CAPTURED"):
-        links += [_link(f"{at}/{what}", what, "POST") for what in ("capture", "void")]
+        links += [_link(account, f"{at}/{what}", what, "POST") for what in ("capture", "void")]
     entry = account.entry(charge.reference)
     booked = entry.request if entry is not None else None
     minor = booked.amount_minor if booked is not None else charge.request.amount_minor
@@ -183,7 +213,7 @@ def authorization_shown(account: Account, order: Order, charge: Charge) -> dict[
         "expiration_time": time_of(charge.created_s + VALID_DAYS * DAY_S),
         "create_time": time_of(charge.created_s),
         "update_time": time_of(charge.created_s),
-        "links": [*links, _link(f"{ORDERS}/{order.id}", "up", "GET")],
+        "links": [*links, _link(account, f"{ORDERS}/{order.id}", "up", "GET")],
     }
 
 
@@ -216,9 +246,9 @@ def capture_shown(
         "create_time": time_of(part.created_s),
         "update_time": time_of(part.created_s),
         "links": [
-            _link(at, "self", "GET"),
-            _link(f"{at}/refund", "refund", "POST"),
-            _link(up, "up", "GET"),
+            _link(account, at, "self", "GET"),
+            _link(account, f"{at}/refund", "refund", "POST"),
+            _link(account, up, "up", "GET"),
         ],
     }
 
@@ -244,8 +274,8 @@ def refund_shown(
         "create_time": time_of(part.created_s),
         "update_time": time_of(part.created_s),
         "links": [
-            _link(f"{PAYMENTS}/refunds/{name}", "self", "GET"),
-            _link(capture, "up", "GET"),
+            _link(account, f"{PAYMENTS}/refunds/{name}", "self", "GET"),
+            _link(account, capture, "up", "GET"),
         ],
     }
 
@@ -283,5 +313,5 @@ def _merchants(order: Order) -> dict[str, Any]:
     return {name: order.unit[name] for name in ("custom_id", "invoice_id") if name in order.unit}
 
 
-def _link(path: str, rel: str, method: str) -> dict[str, str]:
-    return {"href": f"https://api-m.sandbox.paypal.com{path}", "rel": rel, "method": method}
+def _link(account: Account, path: str, rel: str, method: str) -> dict[str, str]:
+    return {"href": f"{account.base}{path}", "rel": rel, "method": method}

@@ -21,6 +21,7 @@ from paychain.protocol.dialects.paypal.account import (
     body_of,
     inside,
     money,
+    note_source,
     source_of,
     text,
 )
@@ -28,6 +29,7 @@ from paychain.protocol.dialects.paypal.errors import Invalid, error_response, re
 from paychain.protocol.dialects.paypal.objects import (
     DENIED,
     PENDING,
+    approval_page,
     minimal,
     order_shown,
     status_of_charge,
@@ -44,17 +46,28 @@ from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_before import Before
+from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 CREATED, OK = 201, 200
 KEPT = "kept"  # reported when the vault keeps a payment method
+ORDER_APPROVED = "order_approved"
 PATH = "v2/checkout/orders"
+CAPTURES_OR_AUTHORISES = (CAPTURE, AUTHORIZE)  # what an order may be meant for
 _USED = frozenset({"intent", "purchase_units", "payment_source"})
-_USED_UNIT = frozenset(
-    {"amount", "custom_id", "description", "invoice_id", "items", "reference_id"}
+_USED_CONTEXT = within("application_context", "return_url", "cancel_url")
+SHOWN_UNIT = (
+    "reference_id",
+    "amount",
+    "description",
+    "custom_id",
+    "invoice_id",
+    "items",
+    "shipping",
+    "soft_descriptor",
 )
-_SHOWN_UNIT = ("reference_id", "amount", "description", "custom_id", "invoice_id", "items")
+_USED_UNIT = frozenset(SHOWN_UNIT)
 _NAMING = ("custom_id", "invoice_id", "reference_id", "description")
 
 
@@ -65,8 +78,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     is_at_once = source is not None and (source.is_card or source.is_kept) and not source.waits
     if is_at_once and not account.key(call.http):
         raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
-    has_context = bool(asked.return_url)
-    account.ignored.note(call, given, _USED | {"application_context"} if has_context else _USED)
+    account.ignored.note(call, given, _USED | _USED_CONTEXT)
+    note_source(call, account, given)
     account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
     request = asked.request
     found = call.attribute(
@@ -182,7 +195,7 @@ async def _pay(
     if is_open and not answer.replayed:
         return error_response(500)
     if status_of_charge(account, charge) == DENIED and not charge.is_card:
-        return refusal("INSTRUMENT_DECLINED", rel="payer-action")
+        return refusal("INSTRUMENT_DECLINED", payer_at=approval_page(account, order))
     shown = order_shown(account, order)
     is_creation = call.http.target.partition("?")[0].rstrip("/").endswith("/orders")
     if is_creation:
@@ -291,8 +304,15 @@ def _approve(account: Account, order: Order) -> bool:
     if not order.is_paid and account.approval == AT_ONCE:
         if not order.source:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
-        order.is_paid = True
+        approved(account, order)
     return order.is_paid
+
+
+def approved(account: Account, order: Order) -> None:
+    """The payer has approved an order: it can be captured or authorised now."""
+    if not order.is_paid:
+        order.is_paid = True
+        account.backend.notify(ORDER_APPROVED, order.request)
 
 
 def _already(order: Order) -> Invalid:
@@ -305,7 +325,7 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
     intent = text(given, "intent")
     if not intent:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "/intent")
-    if intent not in (CAPTURE, AUTHORIZE):
+    if intent not in CAPTURES_OR_AUTHORISES:
         raise Invalid("UNSUPPORTED_INTENT", "/intent", intent)
     units = given.get("purchase_units")
     if not isinstance(units, list) or not units or not isinstance(units[0], dict):
@@ -321,7 +341,7 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
         created_s=account.backend.now_s(),
         return_url=return_url,
         cancel_url=cancel_url,
-        unit={name: units[0][name] for name in _SHOWN_UNIT if name in units[0]},
+        unit={name: units[0][name] for name in SHOWN_UNIT if name in units[0]},
     )
     if source is not None:
         _take(order, source)

@@ -87,6 +87,17 @@ class Charge:
 
 
 @dataclass(slots=True, kw_only=True)
+class Tracker:
+    """A shipment of what an order sold. `id`: of its capture and its number."""
+
+    id: str
+    items: list[Any]
+    created_s: int
+    updated_s: int
+    status: str = "SHIPPED"
+
+
+@dataclass(slots=True, kw_only=True)
 class Order:
     """An order as it was created.
 
@@ -108,6 +119,7 @@ class Order:
     keeps_for: str | None = None  # as a source's
     kept: tuple[str, str] | None = None  # in the vault: the id of its token, and its customer
     charges: list[Charge] = field(default_factory=list)
+    trackers: list[Tracker] = field(default_factory=list)
 
     @property
     def reference(self) -> str:
@@ -214,6 +226,10 @@ class Records:
         """A new reference in place of one that is taken."""
         self._made += 1
         return f"{reference}~{link}.o{self._made}"
+
+    def of_reference(self, reference: str) -> Order | None:
+        """The order whose first charge has this reference."""
+        return self._orders.get(reference)
 
     def order(self, name: str) -> Order | None:
         """The order that an id names."""

@@ -24,6 +24,7 @@ from paychain.protocol.dialects.paypal.account import (
     addresses,
     body_of,
     inside,
+    note_source,
     source_of,
     text,
 )
@@ -39,7 +40,6 @@ PAGE = "agreements/approve"
 CREATED, OK = 201, 200
 _SETUPS, _TOKENS = "setup-tokens", "payment-tokens"
 _PATH = "v3/vault"
-_BASE = f"https://api-m.sandbox.paypal.com/{_PATH}"
 _USED = frozenset({"customer", "payment_source"})
 MAX_LISTED = 5  # tokens in one page, as at PayPal
 
@@ -100,20 +100,20 @@ async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
 
     keyed = _begin(call, account, given, new)
     status = await _make(call, account, account.setups, keyed)
-    return json_response(status, _setup_shown(keyed.made))
+    return json_response(status, _setup_shown(account, keyed.made))
 
 
 async def _show_setup(call: VendorCall, account: Account, name: str) -> HttpResponse:
     setup = _found(account.setups, name)
     await execute_nothing(call, change=lambda: _approve(account, setup))
-    return json_response(OK, _setup_shown(setup))
+    return json_response(OK, _setup_shown(account, setup))
 
 
 async def _keep(call: VendorCall, account: Account) -> HttpResponse:
     given = _given(call, account)
     keyed = _begin(call, account, given, partial(_token_of, account, given))
     status = await _make(call, account, account.tokens, keyed)
-    return json_response(status, shown_of(keyed.made))
+    return json_response(status, shown_of(account, keyed.made))
 
 
 def _token_of(account: Account, given: Given) -> VaultToken:
@@ -151,10 +151,11 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
     if page < last:
         places["next"] = page + 1
     at = f"{_TOKENS}?customer_id={customer_id}&page_size={size}&page="
+    part = mine[(page - 1) * size : page * size]
     shown: dict[str, Any] = {
         "customer": {"id": customer_id},
-        "payment_tokens": [shown_of(kept) for kept in mine[(page - 1) * size : page * size]],
-        "links": [_link(f"{at}{place}", rel, "GET") for rel, place in places.items()],
+        "payment_tokens": [shown_of(account, kept) for kept in part],
+        "links": [_link(account, f"{at}{place}", rel, "GET") for rel, place in places.items()],
     }
     if query.get("total_required") == "true":
         shown |= {"total_items": len(mine), "total_pages": last}
@@ -164,7 +165,7 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
 async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     kept = _found(account.tokens, name)
     await execute_nothing(call)
-    return json_response(OK, shown_of(kept))
+    return json_response(OK, shown_of(account, kept))
 
 
 async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -186,6 +187,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
 def _given(call: VendorCall, account: Account) -> Given:
     given = body_of(call.http)
     account.ignored.note(call, given, _USED)
+    note_source(call, account, given)
     return given
 
 
@@ -238,12 +240,12 @@ def _new_id(account: Account, what: str) -> str:
     return digest.hexdigest()[:17].upper() if what == "setup" else digest.hexdigest()[:11]
 
 
-def _setup_shown(setup: VaultToken) -> dict[str, Any]:
-    links = [_link(f"{_SETUPS}/{setup.id}", "self", "GET")]
+def _setup_shown(account: Account, setup: VaultToken) -> dict[str, Any]:
+    links = [_link(account, f"{_SETUPS}/{setup.id}", "self", "GET")]
     if setup.is_approved:
-        links.append(_link(_TOKENS, "confirm", "POST"))
+        links.append(_link(account, _TOKENS, "confirm", "POST"))
     else:
-        href = f"https://www.sandbox.paypal.com/{PAGE}?approval_session_id={setup.id}"
+        href = f"{account.pages}/{PAGE}?approval_session_id={setup.id}"
         links.insert(0, {"href": href, "rel": "approve", "method": "GET"})
     return {
         "id": setup.id,
@@ -254,16 +256,16 @@ def _setup_shown(setup: VaultToken) -> dict[str, Any]:
     }
 
 
-def shown_of(kept: VaultToken) -> dict[str, Any]:
+def shown_of(account: Account, kept: VaultToken) -> dict[str, Any]:
     """A payment token."""
     at = f"{_TOKENS}/{kept.id}"
     return {
         "id": kept.id,
         "customer": {"id": kept.customer_id},
         "payment_source": kept.source.shown,
-        "links": [_link(at, "self", "GET"), _link(at, "delete", "DELETE")],
+        "links": [_link(account, at, "self", "GET"), _link(account, at, "delete", "DELETE")],
     }
 
 
-def _link(at: str, rel: str, method: str) -> dict[str, str]:
-    return {"href": f"{_BASE}/{at}", "rel": rel, "method": method}
+def _link(account: Account, at: str, rel: str, method: str) -> dict[str, str]:
+    return {"href": f"{account.base}/{_PATH}/{at}", "rel": rel, "method": method}

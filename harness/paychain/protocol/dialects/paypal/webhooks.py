@@ -32,9 +32,11 @@ from paychain.protocol.dialects.paypal.objects import (
     MERCHANT,
     authorization_shown,
     capture_shown,
+    order_shown,
     refund_shown,
     time_of,
 )
+from paychain.protocol.dialects.paypal.orders import ORDER_APPROVED
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZATION,
     AUTHORIZE,
@@ -60,6 +62,7 @@ _TYPES = {
     "refund_failed": "PAYMENT.REFUND.FAILED",
     "disputed": "CUSTOMER.DISPUTE.CREATED",
     "kept": "VAULT.PAYMENT-TOKEN.CREATED",
+    ORDER_APPROVED: "CHECKOUT.ORDER.APPROVED",
 }
 _DECLINED = "PAYMENT.CAPTURE.DECLINED"
 _SUMMARIES = {
@@ -72,6 +75,13 @@ _SUMMARIES = {
     "PAYMENT.REFUND.FAILED": "A refund failed",
     "CUSTOMER.DISPUTE.CREATED": "A new dispute was opened",
     "VAULT.PAYMENT-TOKEN.CREATED": "A payment token has been created",
+    "CHECKOUT.ORDER.APPROVED": "An order has been approved by buyer",
+}
+_RESOURCES = {
+    **dict.fromkeys(("authorised", "voided", "expired"), "authorization"),
+    "disputed": "dispute",
+    "kept": "payment_token",
+    ORDER_APPROVED: "checkout-order",
 }
 _RESPONSE_S = 10 * 86_400  # in which the seller is to respond; deduced: it depends on the case
 
@@ -143,10 +153,8 @@ def signature(transmission_id: str, sent: str, webhook_id: str, event: Given) ->
 
 
 def _resource_type(event: Event) -> str:
-    if event.event in ("authorised", "voided", "expired"):
-        return "authorization"
-    if event.event in ("disputed", "kept"):
-        return "dispute" if event.event == "disputed" else "payment_token"
+    if event.event in _RESOURCES:
+        return _RESOURCES[event.event]
     return "refund" if event.event.startswith("refund") else "capture"
 
 
@@ -180,6 +188,10 @@ def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
 
 
 def _resource(event: Event, account: Account) -> dict[str, Any]:
+    if event.event == ORDER_APPROVED:
+        order = account.registry.of_reference(event.reference)
+        if order is not None:
+            return order_shown(account, order)
     found = account.registry.of_charge(event.reference)
     if found is not None:
         shown = _known(event, *found, account)
@@ -199,7 +211,7 @@ def _known(event: Event, order: Order, charge: Charge, account: Account) -> dict
     kind, item = _resource_type(event), event.item.partition(REPEAT)[0]
     if kind == "payment_token":
         kept = account.tokens.get(order.kept[0]) if order.kept is not None else None
-        return shown_of(kept) if kept is not None else None
+        return shown_of(account, kept) if kept is not None else None
     if kind == "authorization":
         return authorization_shown(account, order, charge)
     if kind == "refund":

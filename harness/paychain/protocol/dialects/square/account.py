@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -14,6 +15,7 @@ from paychain.payments.instrument import Instrument
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.square.errors import Invalid
+from paychain.protocol.dialects.square.order_sums import OrderSums
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend
@@ -25,6 +27,7 @@ from paychain.wire.http import HttpRequest
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
 MAX_LINKS = 100_000
+MAX_ORDERS = 200_000
 MAX_CUSTOMERS = 100_000
 LOCATION = "LPAYCHAIN0001"
 CANCEL_BY_KEY = "v2/payments/cancel"
@@ -65,21 +68,40 @@ class Payment:
 
 
 @dataclass(slots=True, kw_only=True)
-class PaymentLink:
-    """A page of Square's where one customer pays. `order`: what is sold, as requested.
+class Order:
+    """What is sold. `asked`: as it was requested, each of its parts with a uid.
 
-    `references`: our references of the payments attempted on it.
+    `references`: our references of the payments that name it.
     """
 
     id: str
-    order_id: str
-    order: dict[str, Any]
+    asked: dict[str, Any]
+    sums: OrderSums
+    created_s: int
+    updated_s: int
+    version: int = 1
+    is_canceled: bool = False
+    references: list[str] = field(default_factory=list)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the merchant wrote about it."""
+        metadata = self.asked.get("metadata")
+        values = metadata.values() if isinstance(metadata, dict) else ()
+        return tuple(
+            each for each in (self.asked.get("reference_id"), *values) if isinstance(each, str)
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class PaymentLink:
+    """A page of Square's where one customer pays an order."""
+
+    id: str
+    order: Order
     echoed: dict[str, Any]  # fields of the request that the link repeats
     redirect_url: str
-    amount_minor: int
-    currency: str
     created_s: int
-    references: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +124,8 @@ class Account:
     payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
     links: BoundedDict[str, PaymentLink] = field(default_factory=lambda: BoundedDict(MAX_LINKS))
     links_by_key: MadeByKey[PaymentLink] = field(default_factory=lambda: MadeByKey(MAX_LINKS))
+    orders: BoundedDict[str, Order] = field(default_factory=lambda: BoundedDict(MAX_ORDERS))
+    orders_by_key: MadeByKey[Order] = field(default_factory=lambda: MadeByKey(MAX_ORDERS))
     ids_made: int = 0
     customers: BoundedDict[str, dict[str, Any]] = field(
         default_factory=lambda: BoundedDict(MAX_CUSTOMERS)
@@ -233,9 +257,25 @@ def status(entry: BookEntry | None) -> str:
     return "APPROVED" if entry.state == "authorised" else "CANCELED"
 
 
+def merchant_id(account: Account) -> str:
+    """Square's id of the account's owner."""
+    return f"ML{crc32(account.location.encode()):010d}"
+
+
 def payment_id(reference: str) -> str:
     """Square's id of an authorisation."""
     return encode(reference)
+
+
+def order_id(reference: str) -> str:
+    """Square's id of the order that it makes for a payment that names none."""
+    return encode(f"{reference}/o1")
+
+
+def reference_of_order(name: str) -> str:
+    """Our reference from the id of such an order, "" for any other text."""
+    reference, _, item = (decode(name) or "").partition("/")
+    return reference if item == "o1" else ""
 
 
 def refund_id(reference: str, item: str) -> str:

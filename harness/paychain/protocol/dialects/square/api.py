@@ -10,7 +10,16 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.square import errors, events, links, payments, refunds, vault
+from paychain.protocol.dialects.square import (
+    errors,
+    events,
+    links,
+    locations,
+    orders,
+    payments,
+    refunds,
+    vault,
+)
 from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.json_text import decoded
@@ -39,7 +48,15 @@ _ROUTES = Routes[Handler](
         f"GET {links.PATH}": links.list_links,
         f"GET {links.PATH}/{{id}}": links.show,
         f"DELETE {links.PATH}/{{id}}": links.delete,
-        "GET v2/orders/{id}": links.show_order,
+        f"POST {orders.PATH}": orders.create,
+        f"POST {orders.PATH}/batch-retrieve": orders.retrieve,
+        f"POST {orders.PATH}/calculate": orders.calculate,
+        f"POST {orders.PATH}/search": orders.search,
+        f"GET {orders.PATH}/{{id}}": orders.show,
+        f"PUT {orders.PATH}/{{id}}": orders.update,
+        f"POST {orders.PATH}/{{id}}/pay": orders.pay,
+        f"GET {locations.PATH}": locations.listed,
+        f"GET {locations.PATH}/{{id}}": locations.show,
         f"POST {vault.CUSTOMERS}": vault.create_customer,
         f"GET {vault.CUSTOMERS}": vault.list_customers,
         f"POST {vault.CUSTOMERS}/search": vault.search_customers,

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from typing import Any
 from uuid import UUID
-from zlib import crc32
 
 import msgspec
 
@@ -21,6 +20,7 @@ from paychain.protocol.dialects.square.account import (
     Account,
     Payment,
     Refund,
+    merchant_id,
     payment_id,
     refund_id,
 )
@@ -64,7 +64,7 @@ def webhook(event: Event, path: str, key: str, sent_s: int, account: Account) ->
     what = _KINDS.get(kind, "payment")
     body = msgspec.json.encode(
         {
-            "merchant_id": f"ML{crc32(account.location.encode()):010d}",
+            "merchant_id": merchant_id(account),
             "location_id": account.location,
             "type": kind,
             "event_id": str(UUID(bytes=digest[:16])),

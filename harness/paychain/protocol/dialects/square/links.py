@@ -12,8 +12,8 @@ from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.checkout_card import token_of
-from paychain.protocol.dialects.square import payments, reading
-from paychain.protocol.dialects.square.account import Account, PaymentLink, payment_id, status
+from paychain.protocol.dialects.square import order_views, orders, payments, reading
+from paychain.protocol.dialects.square.account import Account, Order, PaymentLink, payment_id
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
 from paychain.protocol.json_text import decoded
@@ -24,7 +24,6 @@ from paychain.protocol.vendor_pages import (
     base_of,
     customers_page,
     key_of_press,
-    number_in,
     query_of,
     sent_to,
 )
@@ -42,7 +41,7 @@ _SHOWN = ("checkout_options", "description", "payment_note", "pre_populated_data
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/online-checkout/payment-links`: a repeated key returns its link."""
     body = reading.read(call.http.body, "CreatePaymentLink")
-    new = partial(_link_from, account, body)
+    new = partial(_link_from, call, account, body)
     keyed = account.begin(account.links_by_key, call.http, body, new)
     link = keyed.made
     account.ignored.note(call, body, _USED)
@@ -51,10 +50,11 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         # A repeat must not bring back what was deleted since.
         if keyed.done():
             account.links[link.id] = link
+            account.orders[link.order.id] = link.order
 
     await _attribute(call, account, link, change=keep)
     shown = _link_shown(call, link)
-    related = {"orders": [_order_shown(account, link)]}
+    related = {"orders": [order_views.order(account, link.order)]}
     return json_response(200, {"payment_link": shown, "related_resources": related})
 
 
@@ -68,8 +68,13 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`DELETE /v2/online-checkout/payment-links/{id}`: it can no longer be paid."""
     link = _found(account, name)
-    await _attribute(call, account, link, change=lambda: account.links.pop(name, None))
-    return json_response(200, {"id": name, "cancelled_order_id": link.order_id})
+
+    def end() -> None:
+        account.links.pop(name, None)
+        link.order.is_canceled = True
+
+    await _attribute(call, account, link, change=end)
+    return json_response(200, {"id": name, "cancelled_order_id": link.order.id})
 
 
 async def list_links(call: VendorCall, account: Account) -> HttpResponse:
@@ -78,15 +83,6 @@ async def list_links(call: VendorCall, account: Account) -> HttpResponse:
     newest = list(reversed(account.links.values()))
     part, more = reading.page_of(newest, query_of(call.http), MAX_LISTED)
     return json_response(200, {"payment_links": [_link_shown(call, link) for link in part], **more})
-
-
-async def show_order(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /v2/orders/{id}`, of a payment link. Raises Invalid."""
-    link = next((link for link in account.links.values() if link.order_id == name), None)
-    if link is None:
-        raise Invalid("not_found", what=f"order with id: {name}")
-    await _attribute(call, account, link)
-    return json_response(200, {"order": _order_shown(account, link)})
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
@@ -99,23 +95,26 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     body = {
         "source_id": query_of(call.http).get("card") or token_of(TEST_CARDS[0]),
         "idempotency_key": key_of(account, call.http.target),
-        "amount_money": {"amount": link.amount_minor, "currency": link.currency},
-        "order_id": link.order_id,
+        "amount_money": {
+            "amount": order_views.due_minor(account, link.order),
+            "currency": link.order.sums.currency,
+        },
+        "order_id": link.order.id,
         "note": link.echoed.get("payment_note", ""),
-        "reference_id": str(link.order.get("reference_id") or ""),
+        "reference_id": _reference_id(link.order),
     }
-    answer = await payments.pay_by(call, account, body, link.references.append)
+    answer = await payments.pay_by(call, account, body)
     if answer.status >= 400:
         return customers_page(answer.status, "Your card was declined.", answer.body)
     if decoded(answer.body)["payment"]["status"] == "PENDING":
         return customers_page(200, "Your payment is being processed.", answer.body)
-    return _back(link, link.references[-1])
+    return _back(link, link.order.references[-1])
 
 
 def key_of(account: Account, target: str) -> str:
     """The key under which the page pays: one press of its button charges once."""
     link = account.links.get(_name_in(target))
-    return key_of_press(target, len(link.references)) if link is not None else ""
+    return key_of_press(target, len(link.order.references)) if link is not None else ""
 
 
 def _name_in(target: str) -> str:
@@ -125,18 +124,20 @@ def _name_in(target: str) -> str:
 def _back(link: PaymentLink, reference: str) -> HttpResponse:
     if not link.redirect_url:
         return customers_page(200, "Thank you for your order.", b"{}")
-    query = {"orderId": link.order_id, "transactionId": payment_id(reference)}
-    if link.order.get("reference_id"):
-        query["referenceId"] = str(link.order["reference_id"])
+    query = {"orderId": link.order.id, "transactionId": payment_id(reference)}
+    if _reference_id(link.order):
+        query["referenceId"] = _reference_id(link.order)
     return sent_to(link.redirect_url, query)
+
+
+def _reference_id(order: Order) -> str:
+    return str(order.asked.get("reference_id") or "")
 
 
 def _paid(account: Account, link: PaymentLink) -> str:
     """Our reference of the link's payment in the book, "" if it has not been paid."""
-    for reference in link.references:
-        if status(account.backend.entry(reference)) in ("APPROVED", "COMPLETED"):
-            return reference
-    return ""
+    paid = order_views.paid_by(account, link.order, "APPROVED", "COMPLETED")
+    return paid[0][1] if paid else ""
 
 
 def _found(account: Account, name: str) -> PaymentLink:
@@ -146,63 +147,27 @@ def _found(account: Account, name: str) -> PaymentLink:
     return link
 
 
-def _link_from(account: Account, body: dict[str, Any]) -> PaymentLink:
+def _link_from(call: VendorCall, account: Account, body: dict[str, Any]) -> PaymentLink:
     """The link that a request body describes. Raises Invalid."""
-    quick, order, options = (_inside(body, name) for name in ("quick_pay", "order", _SHOWN[0]))
+    quick, order, options = (
+        reading.inside(body, name) for name in ("quick_pay", "order", _SHOWN[0])
+    )
     if bool(quick) == bool(order):
         raise Invalid("missing", field="quick_pay")
     if quick:
         reading.text(quick, "name")
-        price = reading.amount(quick, "price_money", "quick_pay.")
+        reading.amount(quick, "price_money", "quick_pay.")
         line = {"name": quick["name"], "quantity": "1", "base_price_money": quick["price_money"]}
         order = {"location_id": reading.text(quick, "location_id"), "line_items": [line]}
-        total_minor, currency = price.minor, price.currency
-    else:
-        total_minor, currency = _sum_of(order)
-    account.ids_made += 1
-    now_s = account.backend.now_s()
-    name = f"{account.ids_made}/{now_s}/"
+    sold = orders.from_request(call, account, order)
+    name = f"{account.ids_made}/{sold.created_s}/"
     return PaymentLink(
         id=encode(f"{name}{account.backend.link}"[:MAX_NAMED]),
-        order_id=encode(f"{name}o"),
-        order=order,
+        order=sold,
         echoed={each: body[each] for each in _SHOWN if body.get(each)},
         redirect_url=str(options.get("redirect_url") or ""),
-        amount_minor=total_minor,
-        currency=currency,
-        created_s=now_s,
+        created_s=sold.created_s,
     )
-
-
-def _sum_of(order: dict[str, Any]) -> tuple[int, str]:
-    """The total of an order's lines in minor units, and its currency. Raises Invalid."""
-    reading.text(order, "location_id")
-    lines = order.get("line_items")
-    if (
-        not isinstance(lines, list)
-        or not lines
-        or not all(isinstance(each, dict) for each in lines)
-    ):
-        raise Invalid("missing", field="order.line_items")
-    total_minor, currencies = 0, set()
-    for number, line in enumerate(lines):
-        at = f"order.line_items[{number}]."
-        quantity = reading.text(line, "quantity")
-        if not number_in(quantity, 0):
-            raise Invalid("integer", field=f"{at}quantity")
-        price = reading.amount(line, "base_price_money", at)
-        total_minor += price.minor * int(quantity)
-        currencies.add(price.currency)
-    if len(currencies) > 1:
-        raise Invalid("other_currency", field="order.line_items")
-    return total_minor, currencies.pop()
-
-
-def _inside(body: dict[str, Any], name: str) -> dict[str, Any]:
-    value = body.get(name) or {}
-    if not isinstance(value, dict):
-        raise Invalid("object", field=name)
-    return value
 
 
 async def _attribute(
@@ -212,7 +177,7 @@ async def _attribute(
     change: Callable[[], object] | None = None,
 ) -> None:
     """Faults and capacity apply to what moves no money, too."""
-    texts = [link.order.get("reference_id"), *(link.echoed.get(name) for name in _SHOWN[1:3])]
+    texts = [*link.order.texts, *(link.echoed.get(name) for name in _SHOWN[1:3])]
     call.attribute(
         Evidence(
             headers=call.http.headers,
@@ -229,26 +194,9 @@ def _link_shown(call: VendorCall, link: PaymentLink) -> dict[str, Any]:
     return {
         "id": link.id,
         "version": 1,
-        "order_id": link.order_id,
+        "order_id": link.order.id,
         **link.echoed,
         "url": url,
         "long_url": url,
         "created_at": when(link.created_s),
     }
-
-
-def _order_shown(account: Account, link: PaymentLink) -> dict[str, Any]:
-    paid, money = _paid(account, link), {"amount": link.amount_minor, "currency": link.currency}
-    shown: dict[str, Any] = {
-        **link.order,
-        "id": link.order_id,
-        "state": "COMPLETED" if paid else "OPEN",
-        "total_money": money,
-        "net_amount_due_money": {**money, "amount": 0 if paid else link.amount_minor},
-        "created_at": when(link.created_s),
-        "version": 1,
-    }
-    if paid:
-        tender = {"id": payment_id(paid), "payment_id": payment_id(paid), "type": "CARD"}
-        shown["tenders"] = [{**tender, "amount_money": money}]
-    return shown

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.instrument import Instrument
 from paychain.payments.outcome import Outcome
-from paychain.protocol.dialects.square import reading, views
+from paychain.protocol.dialects.square import order_views, reading, views
 from paychain.protocol.dialects.square.account import (
     Account,
+    Order,
     Payment,
     payment_id,
     reference_of,
@@ -61,25 +62,19 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     return await pay_by(call, account, reading.read(call.http.body, "CreatePayment"))
 
 
-async def pay_by(
-    call: VendorCall,
-    account: Account,
-    body: dict[str, Any],
-    on_known: Callable[[str], None] = lambda _reference: None,
-) -> HttpResponse:
-    """Pay as the body of a request to `/v2/payments` says.
-
-    `on_known` is called with our reference of the payment before anything is executed. Raises
-    Invalid.
-    """
+async def pay_by(call: VendorCall, account: Account, body: dict[str, Any]) -> HttpResponse:
+    """Pay as the body of a request to `/v2/payments` says. Raises Invalid."""
     key = reading.text(body, "idempotency_key")
     requested = _payment_from(body, account)
+    order = _order_of(body, account, requested)
     account.ignored.note(call, body, _USED)
-    texts = (str(body.get("reference_id", "")), str(body.get("note", "")))
+    of_order = order.texts if order is not None else ()
+    texts = (str(body.get("reference_id", "")), str(body.get("note", "")), *of_order)
     requested.request = attributed(call, requested.request, texts=texts, key=key)
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
-    on_known(payment.reference)
+    if order is not None and payment.reference not in order.references:
+        order.references.append(payment.reference)
     answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
 
@@ -89,6 +84,47 @@ async def complete(call: VendorCall, account: Account, name: str) -> HttpRespons
     body = reading.read(call.http.body, "CompletePayment")
     account.ignored.note(call, body, frozenset())
     payment, reference = _open(call, account, name)
+    answer = await _capture(call, account, payment, reference)
+    return _shown(account, payment, reference, answer)
+
+
+async def complete_all(call: VendorCall, account: Account, references: list[str]) -> None:
+    """Complete the payments that pay an order together. Raises Invalid.
+
+    The first one's outcome is that of the request's key; a repeat completes what is still held.
+    """
+    first, *others = references
+    key = account.key(call.http)
+    call.attribute(Evidence(headers=call.http.headers, object_id=payment_id(first), key=key))
+    works = [_complete(call, account, first)]
+    works += [
+        _complete(call.another(), account, each, is_keyed=False)
+        for each in others
+        if is_held(account, each)
+    ]
+    await call.together(works)
+
+
+async def _complete(
+    call: VendorCall, account: Account, reference: str, *, is_keyed: bool = True
+) -> None:
+    """Complete one of an order's payments. Raises Invalid for one that is no longer held."""
+    payment = account.payment(reference)
+    assert payment is not None, "an order's payments are known"
+    await _capture(call, account, payment, reference, is_keyed=is_keyed)
+    # Declined, it may have been completed by a repeat that overlaps.
+    if (now := status(account.backend.entry(reference))) != "COMPLETED":
+        raise Invalid(_CLOSED.get(now, "failed"))
+
+
+def is_held(account: Account, reference: str) -> bool:
+    """Whether a payment can still be completed."""
+    return status(account.backend.entry(reference)) == "APPROVED"
+
+
+async def _capture(
+    call: VendorCall, account: Account, payment: Payment, reference: str, *, is_keyed: bool = True
+) -> Answer:
     entry = account.backend.entry(reference)
     # A partial approval whose answer was lost has not lowered `to_capture_minor` yet.
     held_minor = entry.rest_minor if entry is not None else 0
@@ -98,8 +134,8 @@ async def complete(call: VendorCall, account: Account, name: str) -> HttpRespons
         is_final=True,
         amount_minor=min(payment.to_capture_minor, held_minor),
     )
-    answer = await call.execute("capture", request, change=partial(_touch, account, payment))
-    return _shown(account, payment, reference, answer)
+    touch = partial(_touch, account, payment)
+    return await call.execute("capture", request, is_keyed=is_keyed, change=touch)
 
 
 async def cancel(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -274,6 +310,28 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         updated_s=now_s,
         echoed={name: body[name] for name in _SHOWN if body.get(name)},
     )
+
+
+def _order_of(body: dict[str, Any], account: Account, payment: Payment) -> Order | None:
+    """The order that a payment names. Raises Invalid for one that it cannot pay."""
+    name = body.get("order_id")
+    if not name:
+        return None
+    order = account.orders.get(str(name))
+    if order is None:
+        raise Invalid("not_found", field="order_id", what=f"order with id: {name}")
+    # The repeat of a payment is that payment, although its order is paid now.
+    if account.executed_by_key(reading.text(body, "idempotency_key")) is not None:
+        return order
+    if payment.request.currency != order.sums.currency:
+        raise Invalid("other_currency", field="amount_money.currency")
+    if (state := order_views.state(account, order)) != order_views.OPEN:
+        raise Invalid("order_closed", field="order_id", what=state)
+    due_minor, minor = order_views.due_minor(account, order), order_views.worth(payment)
+    # Payments that are held may be parts of it, which are completed together.
+    if minor > due_minor or (payment.request.is_sale and minor < due_minor):
+        raise Invalid("order_total", field="amount_money")
+    return order
 
 
 def _source_of(body: dict[str, Any], account: Account) -> tuple[Instrument, str]:

@@ -66,13 +66,21 @@ def _time_s(query: Mapping[str, str], name: str, otherwise_s: float) -> float:
         raise Invalid("time", field=name) from None
 
 
-def text(body: dict[str, Any], name: str) -> str:
-    """A required text. Raises Invalid."""
+def text(body: dict[str, Any], name: str, at: str = "") -> str:
+    """A required text. `at`: the path of the body. Raises Invalid."""
     value = body.get(name)
     if value is None or value == "":
-        raise Invalid("missing", field=name)
+        raise Invalid("missing", field=f"{at}{name}")
     if not isinstance(value, str):
-        raise Invalid("string", field=name)
+        raise Invalid("string", field=f"{at}{name}")
+    return value
+
+
+def inside(body: Mapping[str, Any], name: str, at: str = "") -> dict[str, Any]:
+    """An object in a body, empty if there is none. Raises Invalid for anything else."""
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise Invalid("object", field=f"{at}{name}")
     return value
 
 

@@ -109,15 +109,15 @@ async def list_customers(call: VendorCall, account: Account) -> HttpResponse:
 async def search_customers(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/customers/search`, by email address, phone number and reference id."""
     body = reading.read(call.http.body, "SearchCustomers")
-    query = _inside(body, "query")
-    wanted = _inside(query, "filter", "query.")
+    query = reading.inside(body, "query")
+    wanted = reading.inside(query, "filter", "query.")
     account.ignored.note(call, body, _USED_SEARCH)
     account.ignored.note(call, query, frozenset({"filter"}))
     for name in wanted.keys() - set(_SEARCHED):
         # Customers who do not match must not be taken for some that do.
         call.not_served(f"a search for customers by {name}")
         raise Invalid("bad_request", field=f"query.filter.{name}")
-    fits = {name: _inside(wanted, name, "query.filter.") for name in _SEARCHED}
+    fits = {name: reading.inside(wanted, name, "query.filter.") for name in _SEARCHED}
     await _execute(call, account)
     known = [
         each
@@ -134,7 +134,7 @@ async def create_card(call: VendorCall, account: Account) -> HttpResponse:
     """
     body = reading.read(call.http.body, "CreateCard")
     reading.text(body, "idempotency_key")
-    described = _inside(body, "card")
+    described = reading.inside(body, "card")
 
     def new() -> StoredCard:
         owner = reading.text(described, "customer_id")
@@ -244,13 +244,6 @@ def _card(account: Account, name: str) -> StoredCard:
 def _page(path: str, name: str, known: list[Shown], query: Mapping[str, str]) -> HttpResponse:
     part, more = reading.page_of(known, query, MAX_LISTED[path])
     return json_response(200, {name: part, **more} if known else more)
-
-
-def _inside(body: Mapping[str, Any], name: str, at: str = "") -> Shown:
-    value = body.get(name) or {}
-    if not isinstance(value, dict):
-        raise Invalid("object", field=f"{at}{name}")
-    return value
 
 
 def _is_like(value: str, wanted: Mapping[str, Any]) -> bool:

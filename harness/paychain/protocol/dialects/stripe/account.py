@@ -138,6 +138,9 @@ class Account:
     prices: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     # Products and prices that came with the line of one session: those above outlast any number.
     sold_once: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    confirmation_tokens: BoundedDict[str, Shown] = field(
+        default_factory=lambda: BoundedDict(MAX_OBJECTS)
+    )
     setups: BoundedDict[str, Setup] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     made: int = 0
 

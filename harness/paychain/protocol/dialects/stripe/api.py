@@ -20,6 +20,7 @@ from paychain.protocol.dialects.stripe import (
     declared_prices,
     disputes,
     followups,
+    front_end,
     listing,
     payments,
     people,
@@ -32,6 +33,7 @@ from paychain.protocol.dialects.stripe import (
 )
 from paychain.protocol.dialects.stripe.account import KEY, Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.authentication import PAGE, Returned, authenticate
+from paychain.protocol.dialects.stripe.confirmation_tokens import filled
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import GARBAGE, LOGS, Invalid, invalid, of_link
 from paychain.protocol.dialects.stripe.events import Events
@@ -49,6 +51,7 @@ from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
 VERSION = "2026-08-26.dahlia"  # version of the description that answers are validated against
+CONNECTED = "stripe-account"  # the header that names a connected account
 PRICES = "prices"  # the setting: what a shop has made at Stripe before
 MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
@@ -77,6 +80,10 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
     "POST /v1/refunds/{refund}": followups.update_refund,
+    "POST /v1/refunds/{refund}/cancel": followups.cancel_refund,
+    **front_end.HANDLERS,
+    "POST /v1/disputes/{dispute}": disputes.update,
+    "POST /v1/disputes/{dispute}/close": disputes.close,
     "GET /v1/disputes": listing.disputed,
     "GET /v1/disputes/{dispute}": disputes.retrieve,
     "GET /v1/charges": listing.charges,
@@ -206,9 +213,11 @@ class Stripe:
                 unknown = unknown_in(route, given)
                 if unknown is not None:
                     raise unknown
-                for name in given:
-                    if name in route.ignores:
-                        call.ignored(name)
+                if http.headers.get(CONNECTED):
+                    call.ignored(CONNECTED)  # its objects are in the platform's own account
+                for name in route.ignored_in(given):
+                    call.ignored(name)
+                given = filled(self._account, given)
                 return RoutedRequest(call=call, route=route, names=names, given=given)
         call.not_served()
         raise invalid(

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import made, read
-from paychain.protocol.dialects.stripe.records import CaptureOrRefund, Charge, Intent
+from paychain.protocol.dialects.stripe.parameters import boolean, mapping
+from paychain.protocol.dialects.stripe.records import (
+    CaptureOrRefund,
+    Charge,
+    Intent,
+    item_of_update,
+)
 from paychain.protocol.message import PaymentRequest
 
-CREATED = "charge.dispute.created"
+CREATED, UPDATED = "charge.dispute.created", "charge.dispute.updated"
+CLOSED = "charge.dispute.closed"
+EVENTS = "charge.dispute."
+UNDER_REVIEW, LOST = "under_review", "lost"
 _PREFIX = "du"
 _DUE_S = 7 * 86_400  # time to submit evidence, in seconds; deduced: it depends on the scheme
 _EVIDENCE = (
@@ -72,17 +81,21 @@ def shown(intent: Intent, charge: Charge) -> Shown:
         "created": part.created_s,
         "currency": intent.currency,
         "enhanced_eligibility_types": [],
-        "evidence": {**dict.fromkeys(_EVIDENCE), "enhanced_evidence": {}},
+        "evidence": {
+            **dict.fromkeys(_EVIDENCE),
+            "enhanced_evidence": {},
+            **part.fields.get("evidence", {}),
+        },
         "evidence_details": {
             "due_by": part.created_s + _DUE_S,
             "enhanced_eligibility": {},
-            "has_evidence": False,
+            "has_evidence": bool(part.fields.get("evidence")),
             "past_due": False,
-            "submission_count": 0,
+            "submission_count": part.fields.get("submissions", 0),
         },
         "is_charge_refundable": False,
         "livemode": False,
-        "metadata": {},
+        "metadata": part.fields.get("metadata", {}),
         "payment_intent": intent.id,
         "payment_method_details": {
             "card": {
@@ -94,20 +107,85 @@ def shown(intent: Intent, charge: Charge) -> Shown:
             "type": "card",
         },
         "reason": "general",
-        "status": "needs_response",
+        "status": part.state or "needs_response",
     }
 
 
 def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/disputes/{dispute}`."""
+    intent, charge, _ = _found(account, asked)
+    return account.looked_up(lambda: shown(intent, charge), replace(charge.request, is_sale=False))
+
+
+def update(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/disputes/{dispute}`: evidence, which is submitted unless `submit=false`.
+
+    Raises Invalid.
+    """
+    intent, charge, part = _found(account, asked)
+    given = mapping(asked.given, "evidence")
+    for name, value in given.items():
+        if name not in _EVIDENCE or not isinstance(value, str):
+            raise invalid(f"Received unknown parameter: evidence[{name}]", param="evidence")
+    is_submitted = boolean(asked.given, "submit", default=True)
+    if part.state and (given or is_submitted):
+        raise invalid("This dispute is already closed, or under review.")
+    written(part.fields.get("metadata", {}), asked.given)
+
+    def change() -> None:
+        metadata = written(part.fields.get("metadata", {}), asked.given)
+        evidence = {**part.fields.get("evidence", {}), **given}
+        part.fields.update(metadata=metadata, evidence=evidence)
+        if is_submitted and evidence:
+            part.state, part.fields["submissions"] = UNDER_REVIEW, 1
+        _report(account, charge, part, UPDATED)
+
+    request = replace(charge.request, is_sale=False)
+    return account.looked_up(lambda: shown(intent, charge), request, change=change)
+
+
+def close(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/disputes/{dispute}/close`: the merchant accepts it. Raises Invalid."""
+    intent, charge, part = _found(account, asked)
+    if part.state:
+        raise invalid("This dispute is already closed, or under review.")
+
+    def change() -> None:
+        part.state = LOST
+        _report(account, charge, part, CLOSED)
+
+    request = replace(charge.request, is_sale=False)
+    return account.looked_up(lambda: shown(intent, charge), request, change=change)
+
+
+def log(charge: Charge) -> list[tuple[str, PaymentRequest, int]]:
+    """The events of a charge's dispute, each with its time."""
+    part = charge.dispute
+    assert part is not None
+    found = [(CREATED, replace(charge.request, item=part.item), part.created_s)]
+    for number, at_s in enumerate(part.updated_s, 1):
+        is_last = number == len(part.updated_s)
+        kind = CLOSED if is_last and part.state == LOST else UPDATED
+        found.append((kind, replace(charge.request, item=item_of_update(part, number)), at_s))
+    return found
+
+
+def _report(account: Account, charge: Charge, part: CaptureOrRefund, kind: str) -> None:
+    part.updated_s.append(account.backend.now_s())
+    request = replace(charge.request, is_sale=False, item=item_of_update(part))
+    account.backend.notify(kind, request)
+
+
+def _found(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge, CaptureOrRefund]:
+    """The dispute that a path names, and its charge. Raises Invalid."""
     name = asked.names[0]
     asked.concerns(name)
     reference, item = read(_PREFIX, name) or ("", "")
     found = account.intents.charge_of(reference)
-    if found is None or found[1].dispute is None or found[1].dispute.item != item:
+    part = found[1].dispute if found is not None else None
+    if found is None or part is None or part.item != item:
         raise missing("dispute", name)
-    intent, charge = found
-    return account.looked_up(lambda: shown(intent, charge), replace(charge.request, is_sale=False))
+    return *found, part
 
 
 def not_refundable(charge: Charge) -> Invalid:

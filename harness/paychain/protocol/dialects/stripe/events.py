@@ -20,11 +20,26 @@ from paychain.protocol.dialects.stripe.ids import opaque
 from paychain.protocol.dialects.stripe.intents import request_of
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import text
-from paychain.protocol.dialects.stripe.records import PROCESSES, SUCCEEDED, Charge, Intent
+from paychain.protocol.dialects.stripe.records import (
+    PROCESSES,
+    REFUND_UPDATED,
+    SUCCEEDED,
+    UPDATE,
+    Charge,
+    Intent,
+    item_of_update,
+)
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 
 MAX_SNAPSHOTS = 10_000  # events that keep their object as it was; others show it as it is now
+_OWN_KINDS = (
+    "payment_intent.",
+    "checkout.session.",
+    "setup_intent.",
+    disputes.UPDATED,
+    disputes.CLOSED,
+)
 _HELD = ("charge.succeeded", "payment_intent.amount_capturable_updated")
 _SOLD = ("charge.succeeded", "payment_intent.succeeded")
 _PART = ("charge.captured", "payment_intent.amount_capturable_updated")
@@ -32,6 +47,7 @@ _WHOLE = ("charge.captured", "payment_intent.succeeded")
 _DECLINED = ("charge.failed", "payment_intent.payment_failed")
 _REFUNDED = ("refund.created", "charge.refunded")
 _REFUND_FAILED = ("refund.failed", "refund.updated", "charge.refund.updated")
+_REFUND_CHANGED = ("refund.updated", "charge.refund.updated")
 _CANCELED = ("payment_intent.canceled",)
 
 
@@ -67,7 +83,7 @@ class Events:
 
     def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """The types of the events that report `kind` (`message.Event.event`), in order."""
-        if kind.startswith(("payment_intent.", "checkout.session.", "setup_intent.")):
+        if kind.startswith(_OWN_KINDS):
             return (kind,)
         match kind:
             case "authorised":
@@ -84,6 +100,8 @@ class Events:
                 return _REFUNDED
             case "refund_failed":
                 return _REFUND_FAILED
+            case _ if kind == REFUND_UPDATED:
+                return _REFUND_CHANGED
             case "disputed":
                 return (disputes.CREATED,)
             case "voided" | "expired":
@@ -149,11 +167,11 @@ class Events:
             return session_objects.shown_of(account, account.sessions[intent.reference])
         found = account.intents.charge_of(request.reference)
         charge = found[1] if found is not None else intent.charges[-1]
-        if kind == disputes.CREATED and charge.dispute is not None:
+        if kind.startswith(disputes.EVENTS) and charge.dispute is not None:
             return disputes.shown(intent, charge)
         if kind.startswith(("refund.", "charge.refund.")):
             for part in charge.refunds:
-                if part.item == request.item:
+                if part.item == request.item.partition(UPDATE)[0]:
                     return account.objects.refund(intent, charge, part)
         return account.objects.charge(intent, charge)
 
@@ -226,9 +244,11 @@ class Events:
             found += [(name, item, part.created_s) for name in _REFUNDED]
             if part.failed_s:
                 found += [(name, item, part.failed_s) for name in _REFUND_FAILED]
-        dispute = charge.dispute
-        if dispute is not None:
-            found.append((disputes.CREATED, _item(request, dispute.item), dispute.created_s))
+            for number, at_s in enumerate(part.updated_s, 1):
+                update = _item(request, item_of_update(part, number))
+                found += [(name, update, at_s) for name in _REFUND_CHANGED]
+        if charge.dispute is not None:
+            found += disputes.log(charge)
         if entry.state in ("voided", "expired") and not entry.captured_minor:
             canceled_s = intent.canceled_s or self._account.backend.now_s()
             found.append((_CANCELED[0], request, canceled_s))

@@ -18,12 +18,14 @@ from paychain.protocol.dialects.stripe.intents import free_intent, request_of, u
 from paychain.protocol.dialects.stripe.parameters import boolean, choice, integer, text
 from paychain.protocol.dialects.stripe.records import (
     PROCESSING,
+    REFUND_UPDATED,
     REQUIRES_CAPTURE,
     SUCCEEDED,
     WAITING_OR_HELD,
     CaptureOrRefund,
     Charge,
     Intent,
+    item_of_update,
 )
 from paychain.protocol.message import Answer
 from paychain.protocol.vendor_before import Before
@@ -219,10 +221,28 @@ def update_refund(account: Account, asked: RoutedRequest) -> Plan:
         return written(part.fields.get("metadata", {}), asked.given)
 
     metadata()
+    request = replace(charge.request, is_sale=False)
+
+    def change() -> None:
+        part.fields.update(metadata=metadata())
+        part.updated_s.append(account.backend.now_s())
+        account.backend.notify(REFUND_UPDATED, replace(request, item=item_of_update(part)))
+
     return account.looked_up(
-        lambda: account.objects.refund(intent, charge, part),
-        replace(charge.request, is_sale=False),
-        change=lambda: part.fields.update(metadata=metadata()),
+        lambda: account.objects.refund(intent, charge, part), request, change=change
+    )
+
+
+def cancel_refund(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/refunds/{refund}/cancel`: only of one that waits for its customer. Raises Invalid.
+
+    Refunds to cards never do.
+    """
+    refund = account.objects.refund(*found_refund(account, asked))
+    status = refund["status"]
+    raise invalid(
+        f"You can only cancel refunds that are in the requires_action state, this refund is "
+        f"currently in the {status} state."
     )
 
 

@@ -5,6 +5,7 @@ The routes and their parameters are in parameters.yaml.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,6 +28,18 @@ class ApiRoute:
     parts: tuple[str, ...]
     uses: frozenset[str]
     ignores: frozenset[str]
+    hashes: frozenset[str] = frozenset()  # `shipping.name`: all that is used of a hash
+
+    def ignored_in(self, given: dict[str, Any]) -> Iterator[str]:
+        """The parameters of a request that Stripe knows and the mock ignores."""
+        heads = {each.partition(".")[0] for each in self.hashes}
+        for name, value in given.items():
+            if name in self.ignores:
+                yield name
+            elif name in heads and isinstance(value, dict):
+                yield from (
+                    f"{name}[{each}]" for each in value if f"{name}.{each}" not in self.hashes
+                )
 
     def matches(self, method: str, parts: list[str]) -> list[str] | None:
         """The values of a path's placeholders, None for another route's path."""
@@ -51,8 +64,9 @@ def routes() -> tuple[ApiRoute, ...]:
         ApiRoute(
             name,
             tuple(name.partition(" ")[2].strip("/").split("/")),
-            frozenset(takes.get("uses", "").split()),
+            frozenset(each.partition(".")[0] for each in takes.get("uses", "").split()),
             frozenset(takes.get("ignores", "").split()),
+            frozenset(each for each in takes.get("uses", "").split() if "." in each),
         )
         for name, takes in ((name, takes or {}) for name, takes in served.items())
     )

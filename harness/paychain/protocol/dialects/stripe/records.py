@@ -38,6 +38,10 @@ WAITING_OR_HELD = (
 )
 
 
+REFUND_UPDATED = "refund_updated"
+UPDATE = "/"  # in the item of an event: after it comes which change of a part it reports
+
+
 @dataclass(slots=True, kw_only=True)
 class CaptureOrRefund:
     """A capture or a refund that was requested. `state` is that of its own answer."""
@@ -47,7 +51,13 @@ class CaptureOrRefund:
     created_s: int
     state: str = ""  # succeeded, pending, failed; "": no answer has arrived here
     failed_s: int = 0  # when a link behind refused what was answered as succeeded
+    updated_s: list[int] = field(default_factory=list)  # when its merchant has changed it
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+def item_of_update(part: CaptureOrRefund, number: int = 0) -> str:
+    """The item of the event about the n-th change of a part; about its last one, unless given."""
+    return f"{part.item}{UPDATE}{number or len(part.updated_s)}"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,85 @@
+"""Checkout.com's payment links and sessions (Flow), and the customer of a payment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.support.json_links import JsonLinks, on_vendor
+from tests.support.vendor_links import payment
+
+URLS = {f"{name}_url": f"https://shop.example/{name}" for name in ("success", "failure")}
+WANTED = {"amount": 1000, "currency": "EUR", "reference": payment(1)}
+CARD = {"type": "token", "token": "tok_visa_4242"}
+
+
+def path_of(url: str) -> str:
+    return "/" + url.partition("//")[2].partition("/")[2]
+
+
+def test_a_payment_link_is_paid_on_its_page_and_expires() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        wanted = {**WANTED, "return_url": "https://shop.example/back", "expires_in": 60}
+        made = await links.post("/payment-links", wanted)
+        page = path_of(made["_links"]["redirect"]["href"])
+        own = f"/payment-links/{made['id']}"
+        assert (await links.get(own))["status"] == "Active"
+        back = await links.ask("GET", f"{page}?card=tok_visa_4242")
+        seen = await links.get(own)
+        assert back.headers["location"].startswith("https://shop.example/back?cko-payment-id=pay_")
+        assert (seen["status"], seen["payment_id"][:4]) == ("Payment Received", "pay_")
+        late = await links.post("/payment-links", {**wanted, "reference": payment(2)})
+        await asyncio.sleep(61)
+        assert (await links.get(f"/payment-links/{late['id']}"))["status"] == "Expired"
+        page = path_of(late["_links"]["redirect"]["href"])
+        assert (await links.ask("GET", page)).status == 404
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_a_session_is_paid_by_what_flow_has_collected() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        assert (await links.post("/payment-sessions", WANTED)).status == 422
+        session = await links.post("/payment-sessions", {**WANTED, **URLS})
+        assert session["id"].startswith("ps_")
+        assert session["payment_session_secret"].startswith("pss_")
+        submit = f"/payment-sessions/{session['id']}/submit"
+        assert (await links.post(submit, {})).status == 422
+        paid = await links.post(submit, {"session_data": "tok_visa_4242"}, key="k")
+        again = await links.post(submit, {"session_data": "tok_visa_4242"}, key="k")
+        assert (paid.status, paid["approved"], paid["reference"]) == (201, True, payment(1))
+        assert again["id"] == paid["id"]
+        whole = {**WANTED, **URLS, "reference": payment(2), "session_data": "tok_visa_4242"}
+        assert (await links.post("/payment-sessions/complete", whole))["approved"] is True
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    held = [reference for kind, reference, _ in links.booked() if kind == "captured"]
+    assert {each.partition("-")[0] for each in held} == {payment(1), payment(2)}
+
+
+def test_the_customer_of_a_payment_is_kept_with_the_card_that_was_charged() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        asked: dict[str, Any] = {**WANTED, "source": CARD}
+        owner = {"email": "ada@shop.example", "name": "Ada"}
+        first = await links.post("/payments", {**asked, "customer": owner})
+        customer = first["customer"]
+        assert (customer["email"], customer["name"]) == (owner["email"], "Ada")
+        known = await links.get(f"/customers/{customer['id']}")
+        (kept,) = known["instruments"]
+        assert (kept["id"], known["default"]) == (first["source"]["id"], first["source"]["id"])
+        again = await links.post(
+            "/payments", {**asked, "reference": payment(2), "customer": {"id": customer["id"]}}
+        )
+        assert (again["customer"]["id"], again["source"]["id"]) == (customer["id"], kept["id"])
+        by_customer = {"type": "customer", "id": customer["id"]}
+        later = await links.post(
+            "/payments", {**WANTED, "reference": payment(3), "source": by_customer}
+        )
+        assert later["approved"] is True
+        seen = await links.get(f"/payments/{first['id']}")
+        assert seen["customer"]["id"] == customer["id"]
+        unknown = await links.post("/payments", {**asked, "customer": {"id": "cus_x"}})
+        assert (unknown.status, unknown["error_codes"]) == (422, ["customer_not_found"])
+
+    on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
