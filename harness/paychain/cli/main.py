@@ -16,6 +16,7 @@ from paychain.cli import (
     check,
     compare,
     compose,
+    docs,
     engine,
     explore,
     export,
@@ -70,6 +71,7 @@ app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)
 app.command("compose", help=compose.compose.__doc__)(compose.compose)
 app.command("k8s", help=compose.k8s.__doc__)(compose.k8s)
+app.command("docs", help=docs.docs.__doc__)(docs.docs)
 app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)
 app.command("merge", help=merge.merge.__doc__)(merge.merge)
 app.command("probe", help=probe.probe.__doc__)(probe.probe)

@@ -73,7 +73,9 @@ class Spoken(Declared):
                     what = f"'{value}' is not a whole number above 0"
                     yield Problem((*at, self.name, setting), what, "write one such as 31337")
                 elif what := setting_problem(api, setting, value):
-                    yield Problem((*at, self.name, setting), what, f"docs/{self.name}.md")
+                    yield Problem(
+                        (*at, self.name, setting), what, f"see: paychain docs {self.name}"
+                    )
         elif self.name not in DIALECTS:
             yield unknown(at, "dialect", self.name, [*DIALECTS, *APIS])
         elif self.settings:
