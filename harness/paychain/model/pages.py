@@ -34,7 +34,7 @@ def pages() -> dict[str, Path]:
 
 
 def for_readers(text: str) -> str:
-    """A text that cites pages, with the command that prints each page, as `paychain docs measures`."""
+    """A text that cites pages, with the command that prints each: `paychain docs measures`."""
     return _CITED.sub(r"paychain docs \1", text)
 
 
