@@ -265,6 +265,8 @@ def test_nonsense_in_a_chain_is_a_mistake(tmp_path: Path, old: str, new: str, me
             "wrong sign: a better chain would fail sooner",
         ),
         ('tolerances: {latency_p99: {during: ">= 2s"}}', 'say at most: "<= 2s"'),
+        ('tolerances: {p95: "<= 2s"}', "unknown key 'p95'; did you mean 'latency_p95'?"),
+        ('tolerances: {success_rate: ">= 9%"}', "did you mean 'technical_success'?"),
         ('tolerances: {amplification: ">= 1.3"}', 'say at most: "<= 1.3"'),
         ('tolerances: {amplification: "<= 130%"}', "write requests for each payment: 1.3"),
         ("tolerances: {double_charges: -1}", "'-1' is not a number of payments; write 0, or"),
