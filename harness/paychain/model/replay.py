@@ -120,6 +120,9 @@ def _read(
     currency, merchant = _first(("currency",), names), _first(("merchant",), names)
     scheme = _first(SCHEME_COLUMNS, names)
     used = {times, amount, minor, currency, merchant, scheme}
+    twice = next((name for name in used if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{path}:1: two columns '{twice}'", hint="keep one of them")
     unused = tuple(name for name in names if name and name not in used)
     payments: list[ReplayedPayment] = []
     for row in rows:
