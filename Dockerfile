@@ -10,6 +10,7 @@ COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY harness harness
 COPY chains chains
 COPY chaos chaos
+COPY docs docs
 # An environment of its own is all that the second stage takes: no compiler, no pip's cache.
 RUN python -m venv /opt/paychain \
  && /opt/paychain/bin/pip install --no-cache-dir --constraint constraints.txt ".[fast]" \

@@ -133,3 +133,8 @@ def test_real_chains_of_pytest_pass(programs: Path, repository: Path) -> None:
 
 def test_chains_and_experiments_of_the_wheel_load_by_name(programs: Path, repository: Path) -> None:
     output(repository, programs / "paychain", "check", "card-ecommerce", "processor-down")
+
+
+def test_the_pages_that_findings_cite_are_in_the_wheel(programs: Path, repository: Path) -> None:
+    shown = output(repository, programs / "paychain", "docs", "domain", "§1.4")
+    assert shown.startswith("### 1.4 ")

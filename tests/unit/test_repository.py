@@ -101,3 +101,13 @@ def test_the_hooks_take_the_files_of_their_folders(folder: str, is_taken: bool) 
     patterns = [hook["files"] for hook in hooks]
     assert any(re.search(pattern, f"{folder}/a/b.yaml") for pattern in patterns) is is_taken
     assert {hook["entry"] for hook in hooks} == {"paychain check"}
+
+
+def test_an_image_is_built_with_all_that_the_wheel_contains() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {path.split("/")[0] for path in (*wheel["packages"], *wheel["force-include"])}
+    copied = re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    sent = re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    assert needed <= set(copied)
+    assert needed <= set(sent)

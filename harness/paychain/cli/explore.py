@@ -117,7 +117,7 @@ def explore(
         jobs=jobs,
         cluster=cluster,
         part=share,
-        chain_sha256=loaded.sha256,
+        loaded=loaded,
         confirm_on=(service or chain) if confirm else None,
     )
     raise typer.Exit(explore_schedules(spec, options))

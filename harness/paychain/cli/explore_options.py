@@ -11,6 +11,7 @@ import typer
 from paychain.cli import names
 from paychain.cli.options import MAX_JOBS
 from paychain.payments.errors import UserError
+from paychain.payments.whole_number import whole_number
 
 if TYPE_CHECKING:
     from paychain.model.tolerance import Limit
@@ -119,8 +120,9 @@ def listed(parameters: Sequence[str]) -> str:
 
 def budget_of(text: str) -> tuple[float, int | None]:
     """Seconds and the number of schedules that `--budget` allows. Raises UserError."""
-    if text.isascii() and text.isdigit():
-        return float("inf"), int(text)
+    schedules = whole_number(text)
+    if schedules is not None:
+        return float("inf"), schedules
     return duration_of("--budget", text, hint="or a number of schedules, e.g. 5000"), None
 
 

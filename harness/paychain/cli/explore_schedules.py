@@ -10,6 +10,7 @@ from paychain.cli.ctrl_c import ctrl_c_between_schedules
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.explore_confirm import Confirmed, confirmed, differences_line
 from paychain.cli.explore_output import SearchProgress, nothing_found_lines, print_timeline
+from paychain.cli.explore_remedies import outage_remedies
 from paychain.cli.on_cluster import opened
 from paychain.cli.say import say
 from paychain.explore.findings import outage_lines, searched_line, write_outage
@@ -17,6 +18,8 @@ from paychain.explore.jobs import search_with_jobs
 from paychain.explore.parts import share_of, write_part
 from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.explore.spec import SearchSpec
+from paychain.model.chain import Chain
+from paychain.model.loading import Loaded
 from paychain.model.virtual_services import experimental_note
 from paychain.processes.interrupted import keeping
 from paychain.processes.part import WHOLE, Part
@@ -28,7 +31,7 @@ class SearchOptions:
     """How a search runs, and what is done with its findings."""
 
     chain: str  # as it was named
-    chain_sha256: str  # of its file
+    loaded: Loaded[Chain]
     out: Path
     jobs: int | None  # None: one, or one for each thread of the cluster
     cluster: str | None
@@ -43,7 +46,7 @@ class SearchOptions:
 
 def explore_schedules(spec: SearchSpec, options: SearchOptions) -> ExitCode:
     """Search, write the findings to files, print them, and replay them if requested."""
-    asked = _asked(spec, options.chain_sha256)
+    asked = _asked(spec, options.loaded.sha256)
     if options.part != WHOLE:
         spec = share_of(spec, options.part)
     if note := experimental_note(spec.chain):
@@ -109,6 +112,8 @@ def _print_found(
     for outage, path in written:
         say(*outage_lines(outage))
         print_timeline(outage)
+        remedies = outage_remedies(outage, path, options.loaded)
+        say(*(f"    remedy: {remedy}" for remedy in remedies))
         command = run_command(
             options.chain,
             str(path),

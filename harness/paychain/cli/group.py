@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from typer.core import TyperGroup
@@ -32,21 +33,33 @@ class CommandGroup(TyperGroup):
             command.help = _LINE_IN_PARAGRAPH.sub(" ", command.help)
         return _switches_alone(command, ctx)
 
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        """Read the words up to the command."""
+        with _reworded_errors():
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command of the words."""
-        try:
+        with _reworded_errors():
             return super().invoke(ctx)
-        except Exception as error:
-            # Typer brings a click of its own in some versions: its errors are known by their looks.
-            message = getattr(error, "message", None)
-            if hasattr(error, "format_message") and isinstance(message, str):
-                error.message = reworded(message)  # type: ignore[attr-defined]  # see above
-            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the group itself."""
         _switches_alone(self, ctx)
         super().format_help(ctx, formatter)
+
+
+@contextmanager
+def _reworded_errors() -> Iterator[None]:
+    """What is wrong with the words of a command line, in our words."""
+    try:
+        yield
+    except Exception as error:
+        # Typer brings a click of its own in some versions: its errors are known by their looks.
+        message = getattr(error, "message", None)
+        if hasattr(error, "format_message") and isinstance(message, str):
+            error.message = reworded(message)  # type: ignore[attr-defined]  # see above
+        raise
 
 
 def _without_braces(kind: Any, command: Any) -> Callable[[Any], list[str]]:

@@ -16,6 +16,7 @@ from paychain.cli import (
     check,
     compare,
     compose,
+    docs,
     engine,
     explore,
     export,
@@ -59,6 +60,7 @@ app.command("run", help=run.run.__doc__)(run.run)
 app.command("judge", help=judge.judge.__doc__)(judge.judge)
 app.command("check", help=check.check.__doc__)(check.check)
 app.command("list", help=listing.list_.__doc__)(listing.list_)
+app.command("docs", help=docs.docs.__doc__)(docs.docs)
 app.command("load", help=load.load.__doc__)(load.load)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)

@@ -34,6 +34,13 @@ def kinds(incomplete: str) -> list[str]:
     return [name for name in KINDS if name.startswith(incomplete)]
 
 
+def pages(incomplete: str) -> list[str]:
+    """Pages of the documentation."""
+    from paychain.model.pages import pages
+
+    return [name for name in pages() if name.startswith(incomplete)]
+
+
 def _names(kind: str, incomplete: str) -> list[str]:
     from paychain.model.files import available
 

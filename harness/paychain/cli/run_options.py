@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paychain.payments.errors import UserError
+from paychain.payments.whole_number import whole_number
 
 if TYPE_CHECKING:
     from paychain.model.renaming import Names
@@ -101,7 +102,7 @@ def _number_of(text: str) -> int:
     from paychain.environment.shares import processes_of
     from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES
 
-    number = int(text) if text.isascii() and text.isdigit() else 0
+    number = whole_number(text) or 0
     if text != "auto" and not MIN_PROCESSES <= number <= MAX_PROCESSES:
         raise UserError(
             f"cannot run the links and the fault engine in '{text}' processes",

@@ -263,13 +263,16 @@ def _read(path: Path) -> str:
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        # Editors on Windows begin a file with a byte order mark.
+        return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         match = _PARSER_PLACE.search(said)
         line, column = (match[1], match[2]) if match and match[1] else (text.count("\n") + 1, 1)
         what = _PARSER_PLACE.sub("", said)
         raise UserError(f"not TOML: {what}", where=f"{path}:{line}:{column}") from None
+    except ValueError:  # its only other one: Python does not read so many digits
+        raise UserError(f"{path} has a number that is too large") from None
 
 
 def _place(text: str, keys: Keys) -> tuple[int, int]:

@@ -82,6 +82,7 @@ def wheel_of_this_copy() -> bytes:
 
 def _contents(information: str) -> Iterator[tuple[str, bytes]]:
     from paychain.model.files import FOLDERS, SHIPPED
+    from paychain.model.pages import pages
 
     for path in sorted(_PACKAGE.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -89,10 +90,12 @@ def _contents(information: str) -> Iterator[tuple[str, bytes]]:
     # In a checkout, what is shipped lies beside the package.
     checkout, installed = SHIPPED
     if not installed.is_dir():
-        for folder in FOLDERS.values():
-            for path in sorted((checkout / folder).rglob("*.yaml")):
-                name = path.relative_to(checkout).as_posix()
-                yield f"{_NAME}/{installed.name}/{name}", path.read_bytes()
+        shipped = [
+            path for folder in FOLDERS.values() for path in (checkout / folder).rglob("*.yaml")
+        ]
+        for path in sorted([*shipped, *pages().values()]):
+            name = path.relative_to(checkout).as_posix()
+            yield f"{_NAME}/{installed.name}/{name}", path.read_bytes()
     found = _distribution()
     for name in _METADATA:
         yield f"{information}/{name}", (found.read_text(name) or "").encode()

@@ -48,7 +48,7 @@ _RATE_WORDS = {
 MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in one cell
 
 
-def _cut(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value of any length in a message."""
     text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
@@ -57,33 +57,33 @@ def _cut(value: Any) -> str:
 def duration_seconds(value: Any) -> float:
     """Seconds for `300ms`, `2s`, `1m30s`, `1h`, `2d`."""
     if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{_cut(value)}' has no unit; write {_cut(value)}s or {_cut(value)}ms")
+        raise ValueError(f"'{brief(value)}' has no unit; write {brief(value)}s or {brief(value)}ms")
     if _DURATION.fullmatch(str(value)) is None:
         example = _in_units(value, _TIME_WORDS, "") or "one such as 300ms, 2s or 1m30s"
-        raise ValueError(f"'{_cut(value)}' is not a duration; write {example}")
+        raise ValueError(f"'{brief(value)}' is not a duration; write {example}")
     parts = [(float(number), _SECONDS[unit]) for number, unit in _DURATION_PART.findall(str(value))]
     units = [unit_s for _, unit_s in parts]
     if units != sorted(set(units), reverse=True):
         raise ValueError(
-            f"'{_cut(value)}' is not a duration; write larger units first, such as 1m30s"
+            f"'{brief(value)}' is not a duration; write larger units first, such as 1m30s"
         )
     seconds = sum(number * unit_s for number, unit_s in parts)
     if seconds > MAX_DAYS * _SECONDS["d"]:
-        raise ValueError(f"'{_cut(value)}' is too long; write at most {MAX_DAYS}d")
+        raise ValueError(f"'{brief(value)}' is too long; write at most {MAX_DAYS}d")
     return seconds
 
 
 def rate_per_second(value: Any) -> float:
     """Events per second for `40/s`, `600/min`."""
     if _BARE.fullmatch(str(value)):
-        raise ValueError(f"'{_cut(value)}' has no unit; write {_cut(value)}/s")
+        raise ValueError(f"'{brief(value)}' has no unit; write {brief(value)}/s")
     match = _RATE.fullmatch(str(value))
     if match is None:
         example = _in_units(value, _RATE_WORDS, "/") or "one such as 40/s or 600/min"
-        raise ValueError(f"'{_cut(value)}' is not a rate; write {example}")
+        raise ValueError(f"'{brief(value)}' is not a rate; write {example}")
     rate = float(match[1]) / _SECONDS[match[2]]
     if rate > MAX_RATE:
-        raise ValueError(f"'{_cut(value)}' is too high; write at most {MAX_RATE}/s")
+        raise ValueError(f"'{brief(value)}' is too high; write at most {MAX_RATE}/s")
     return rate
 
 
@@ -94,22 +94,22 @@ def _in_units(value: Any, words: Mapping[str, str], before: str) -> str:
     # What is per second is no time.
     if match is None or unit is None or (match[2] and not before):
         return ""
-    return f"{_cut(match[1])}{before}{unit}"
+    return f"{brief(match[1])}{before}{unit}"
 
 
 def share_of_one(value: Any) -> float:
     """0.5 for `50%`."""
     if _BARE.fullmatch(str(value)):
         raise ValueError(
-            f"'{_cut(value)}' has no unit; write it in percent{_percent(value, wholes=1)}"
+            f"'{brief(value)}' has no unit; write it in percent{_percent(value, wholes=1)}"
         )
     match = _SHARE.fullmatch(str(value))
     if match is None:
-        raise ValueError(f"'{_cut(value)}' is not a share; write it in percent, such as 50%")
+        raise ValueError(f"'{brief(value)}' is not a share; write it in percent, such as 50%")
     # In decimal, because 1.1 / 100 is not 0.011 in floating point.
     share = float(Decimal(match[1]) / 100)
     if share > 1:
-        raise ValueError(f"'{_cut(value)}' is more than 100%")
+        raise ValueError(f"'{brief(value)}' is more than 100%")
     return share
 
 
@@ -125,7 +125,7 @@ def _percent(value: Any, *, wholes: int) -> str:
     meant += [bare * 100] if is_part else []
     if not 0 < bare <= wholes * 100:
         return ", such as 50%"
-    readings = [_cut(f"{percent.normalize():f}") for percent in meant]
+    readings = [brief(f"{percent.normalize():f}") for percent in meant]
     return f": {' or '.join(f'{reading}%' for reading in readings)}"
 
 
@@ -134,12 +134,12 @@ def part_of_whole(value: Any) -> float:
     match = _SHARE.fullmatch(str(value))
     if _BARE.fullmatch(str(value)):
         percent = _percent(value, wholes=MAX_PART)
-        raise ValueError(f"'{_cut(value)}' has no unit; write it in percent{percent}")
+        raise ValueError(f"'{brief(value)}' has no unit; write it in percent{percent}")
     if match is None:
         return share_of_one(value)
     part = float(Decimal(match[1]) / 100)
     if part > MAX_PART:
-        raise ValueError(f"'{_cut(value)}' is more than {MAX_PART * 100}%")
+        raise ValueError(f"'{brief(value)}' is more than {MAX_PART * 100}%")
     return part
 
 
@@ -157,16 +157,16 @@ def _bytes(text: str, what: str, per: str) -> int:
     """Bytes, with `per` behind their unit."""
     number = text.removesuffix(per)
     if _BARE.fullmatch(number):
-        examples = f"{_cut(number)}B{per} or {_cut(number)}kB{per}"
-        raise ValueError(f"'{_cut(text)}' has no unit; write {examples}")
+        examples = f"{brief(number)}B{per} or {brief(number)}kB{per}"
+        raise ValueError(f"'{brief(text)}' has no unit; write {examples}")
     match = _BYTES.fullmatch(number)
     if match is None or not text.endswith(per):
         examples = f"100B{per}, 32kB{per} or 1MB{per}"
-        raise ValueError(f"'{_cut(text)}' is not a {what}; write one such as {examples}")
+        raise ValueError(f"'{brief(text)}' is not a {what}; write one such as {examples}")
     size = float(match[1]) * _BYTE_UNITS[match[2]]
     if size > MAX_BYTES:
         most = f"{MAX_BYTES // 10**6}MB{per}"
-        raise ValueError(f"'{_cut(text)}' is too large; write at most {most}")
+        raise ValueError(f"'{brief(text)}' is too large; write at most {most}")
     return int(size)
 
 
@@ -174,13 +174,15 @@ def amount(value: Any) -> Decimal:
     """A decimal amount in the chain's currency, such as `50.00`."""
     text = str(value)
     if _LARGE.fullmatch(text):
-        raise ValueError(f"'{_cut(value)}' is too large; write at most {MAX_AMOUNT}")
+        raise ValueError(f"'{brief(value)}' is too large; write at most {MAX_AMOUNT}")
     readings = with_point(text)
     if readings:
         hint = "write a decimal point and no separators"
-        raise ValueError(f"'{_cut(value)}' has a comma; {hint}: {' or '.join(map(_cut, readings))}")
+        raise ValueError(
+            f"'{brief(value)}' has a comma; {hint}: {' or '.join(map(brief, readings))}"
+        )
     if isinstance(value, bool) or _AMOUNT.fullmatch(text) is None:
-        raise ValueError(f"'{_cut(value)}' is not an amount; write one such as 50.00")
+        raise ValueError(f"'{brief(value)}' is not an amount; write one such as 50.00")
     return Decimal(text)
 
 

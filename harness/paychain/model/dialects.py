@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
+from paychain.payments.whole_number import whole_number
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.dialects.vendors import APIS
 from paychain.protocol.vendor import (
@@ -73,7 +74,9 @@ class Spoken(Declared):
                     what = f"'{value}' is not a whole number above 0"
                     yield Problem((*at, self.name, setting), what, "write one such as 31337")
                 elif what := setting_problem(api, setting, value):
-                    yield Problem((*at, self.name, setting), what, f"docs/{self.name}.md")
+                    yield Problem(
+                        (*at, self.name, setting), what, f"see: paychain docs {self.name}"
+                    )
         elif self.name not in DIALECTS:
             yield unknown(at, "dialect", self.name, [*DIALECTS, *APIS])
         elif self.settings:
@@ -100,4 +103,4 @@ def _texts(settings: Any) -> Any:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0
+    return bool(whole_number(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paychain.model.finding_names import Cost, Kind
+from paychain.model.pages import for_readers
 
 __all__ = ["KINDS", "Cost", "Kind", "KindFacts"]
 
@@ -15,7 +16,12 @@ class KindFacts:
 
     costs: Cost
     why: str
-    source: str
+    cites: str
+
+    @property
+    def source(self) -> str:
+        """The source of that, as somebody can open it who has no repository of paychain."""
+        return for_readers(self.cites)
 
 
 # What costs most stands first: findings are shown in this order.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -40,6 +40,9 @@ _OTHER_WORDS = {
     "percentage": "share",
     "code": "status",
     "status_code": "status",
+    # Of tolerances, in other tools' words.
+    "success_rate": "technical_success",
+    "availability": "technical_success",
 }
 
 
@@ -58,7 +61,7 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
     beside = _beside(key, other, inside, model)
     if beside and other not in allowed:
         return beside
-    close = get_close_matches(key, allowed, n=1, cutoff=0.6)
+    close = get_close_matches(key, allowed, n=1, cutoff=0.6) or _with_word(key, allowed)
     if other in allowed or close:
         intended = other if other in allowed else close[0]
         if intended not in KINDS:
@@ -73,6 +76,12 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
         return what, "remove it"
     more = ", …" if len(allowed) > MAX_LISTED else ""
     return what, f"the keys here are: {', '.join(allowed[:MAX_LISTED])}{more}"
+
+
+def _with_word(key: str, allowed: Sequence[str]) -> list[str]:
+    """The only key that has this one as one of its words: `latency_p95` for `p95`."""
+    found = [name for name in allowed if key in name.split("_")]
+    return found if len(found) == 1 else []
 
 
 def _beside(

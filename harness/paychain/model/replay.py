@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from paychain.declaration.quantity import with_point
+from paychain.declaration.quantity import brief, with_point
 from paychain.declaration.reading import read_bounded
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
 from paychain.payments.money import to_minor
+from paychain.payments.whole_number import whole_number
 
 MAX_BYTES = 100_000_000  # read whole
 MAX_ARRIVALS = 2_000_000  # kept in memory, some 300 MB with all columns
@@ -119,6 +120,9 @@ def _read(
     currency, merchant = _first(("currency",), names), _first(("merchant",), names)
     scheme = _first(SCHEME_COLUMNS, names)
     used = {times, amount, minor, currency, merchant, scheme}
+    twice = next((name for name in used if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{path}:1: two columns '{twice}'", hint="keep one of them")
     unused = tuple(name for name in names if name and name not in used)
     payments: list[ReplayedPayment] = []
     for row in rows:
@@ -228,9 +232,11 @@ def _with_point(text: str, where: str) -> str:
 def _whole(text: str, where: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdigit():
-        raise UserError(f"{where}: '{text}' is not an amount in minor units", hint="such as 1250")
-    return int(text)
+    minor = whole_number(text)
+    if minor is None:
+        what = f"{where}: '{brief(text)}' is not an amount in minor units"
+        raise UserError(what, hint="such as 1250")
+    return minor
 
 
 def _scheme(text: str, where: str) -> str:
@@ -246,7 +252,7 @@ def _refuse_card_numbers(path: Path, line: int, row: Mapping[str, str | None]) -
     """No card number may reach a run: the file is copied beside its results (PCI DSS 3.4.1)."""
     for name, text in _cells(row):
         digits = text.replace(" ", "").replace("-", "")
-        is_long = digits.isdigit() and MIN_CARD_DIGITS <= len(digits) <= MAX_CARD_DIGITS
+        is_long = digits.isdecimal() and MIN_CARD_DIGITS <= len(digits) <= MAX_CARD_DIGITS
         # A number of that length under another name may be an epoch time or an order's number.
         if is_long and (name in CARD_NUMBERS or (_passes_luhn(digits) and len(digits) > 13)):
             raise UserError(

@@ -11,6 +11,7 @@ from paychain.model.assurance import Assurance
 from paychain.model.chain import Chain
 from paychain.model.descriptions import description_of
 from paychain.model.experiment import Experiment
+from paychain.model.pages import schema_for_readers
 
 MODELS: dict[str, type[Declared]] = {
     "chain": Chain,
@@ -38,7 +39,7 @@ def schema_of(kind: str) -> dict[str, Any]:
         for key, value in part.get("properties", {}).items():
             value.setdefault("description", description_of(name, key))
     schema["patternProperties"] = {OWN_KEYS: {}}
-    return schema
+    return schema_for_readers(schema)
 
 
 def parts(schema: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from paychain.declaration.quantity import brief
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.model.keys import no_key, properties
@@ -18,6 +19,7 @@ _BOUNDS = {
     "less_than": ("lt", "less than"),
 }
 _WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, or such as 1/10"}
+_COMPRESSION = re.compile("(?!1$)[1-9][0-9]{0,6}")
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
 _NAME_STEP = "[key]"  # of pydantic's location: the key of a mapping is wrong, not what it has
@@ -25,6 +27,8 @@ _OPERATION = "operation"
 _USUAL_OPERATIONS = (
     "authorise pays, screen asks a fraud check, authenticate a 3-D Secure server, tokenise a vault"
 )
+# What is named by its kind where a value would be shown: Python writes it, not YAML.
+_NAMELESS = {type(None): "nothing", list: "a list", dict: "a mapping"}
 # What is wrong with nothing at all (`deadline: ~`) is not its form.
 _OF_VALUES = {
     "value_error",
@@ -44,6 +48,7 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
     """
     key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
     given, context = detail["input"], detail.get("ctx", {})
+    shown = _NAMELESS.get(type(given), f"'{brief(given)}'")
     is_name = key == _NAME_STEP
     if is_name:
         key = "name"
@@ -64,18 +69,20 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             thing, hint = _thing(detail), meant(str(given), _words(detail))
             if thing == _OPERATION and hint.startswith("there are"):
                 hint = f"{_USUAL_OPERATIONS}; {hint}"
-            return f"unknown {thing} '{given}'", hint, is_name
+            return f"unknown {thing} {shown}", hint, is_name
         case "string_pattern_mismatch":
-            return f"{key}: '{given}' has the wrong form", _well_formed(key, str(given)), is_name
+            return f"{key}: {shown} has the wrong form", _well_formed(key, str(given)), is_name
         case "bool_parsing" | "bool_type":
-            return f"'{given}' is neither true nor false", f"write {key}: true", False
+            return f"{shown} is neither true nor false", f"write {key}: true", False
         case "int_parsing" | "int_type" | "int_from_float":
-            return f"'{given}' is not a whole number", "write one such as 3", False
+            return f"{shown} is not a whole number", "write one such as 3", False
+        case "int_parsing_size":
+            return f"{shown} is too large", "write one such as 3", False
         case "float_parsing" | "float_type":
-            return f"'{given}' is not a number", "write one such as 1.5", False
+            return f"{shown} is not a number", "write one such as 1.5", False
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
             bound, words = _BOUNDS[detail["type"]]
-            return f"{key}: '{given}' is out of range", f"write {words} {context[bound]:g}", False
+            return f"{key}: {shown} is out of range", f"write {words} {context[bound]:g}", False
         case "string_type":
             return f"'{key}' must be text", f'write {key}: "…"', False
         case "list_type":
@@ -83,8 +90,7 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
         case "dict_type" | "model_type" | "model_attributes_type":
             # The location may end with the name of a branch, which is in no file.
             key = next((step for step in reversed(path) if isinstance(step, str)), key)
-            value = "nothing" if given is None else f"'{given}'"
-            return f"'{key}' must be a mapping, not {value}", _its_keys(detail, model), False
+            return f"'{key}' must be a mapping, not {shown}", _its_keys(detail, model), False
         case "too_short" | "too_long":
             is_short = detail["type"] == "too_short"
             wanted = context["min_length" if is_short else "max_length"]
@@ -100,7 +106,7 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
 
 def _well_formed(key: str, given: str) -> str:
     """How to write a value whose form is wrong; a name as it could be."""
-    if key == "time_scale" and given.isdecimal() and int(given) > 1:
+    if key == "time_scale" and _COMPRESSION.fullmatch(given):
         return f"write 1/{given}: the run takes that part of the outage's time"
     if key in _WRITTEN:
         return f"write {_WRITTEN[key]}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from paychain.declaration.quantity import duration_seconds, share_of_one
+from paychain.declaration.quantity import brief, duration_seconds, share_of_one
 from paychain.declaration.schema import Declared
 
 MIN_PAYMENTS = 20  # a window with fewer is too small to judge (docs/measures.md)
@@ -99,6 +99,7 @@ def _number(text: str) -> float:
 
 
 _COUNT = re.compile(r"<=\s*([0-9]{1,9})")
+_PLAIN_COUNT = re.compile("[0-9]{1,9}")
 
 
 def _count(value: Any) -> Any:
@@ -106,9 +107,10 @@ def _count(value: Any) -> Any:
     match = _COUNT.fullmatch(str(value).strip())
     if match is not None:
         return int(match[1])
-    if isinstance(value, bool) or not str(value).strip().isdecimal():
-        raise ValueError(f"'{value}' is not a number of payments; write 0, or \"<= 0\"")
-    return int(str(value).strip())
+    text = str(value).strip()
+    if _PLAIN_COUNT.fullmatch(text) is None:
+        raise ValueError(f"'{brief(value)}' is not a number of payments; write 0, or \"<= 0\"")
+    return int(text)
 
 
 Count = Annotated[

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from paychain.payments.errors import UserError
+from paychain.payments.whole_number import whole_number
 from paychain.probe.probes import PROBES, Count, ProbeOutcome, refuses_all
 from paychain.probe.sender import Sender
 from paychain.probe.webhooks import ProbeWebhooks
@@ -76,9 +77,10 @@ def counted_by(command: str) -> Count:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UserError(f"--count cannot be run: {error}") from error
         # `grep -c` prints 0 and ends with 1 when it found nothing: a number is a number.
-        if not done.stdout.strip().isdecimal():
+        number = whole_number(done.stdout.strip())
+        if number is None:
             printed = (done.stdout + done.stderr).strip()[-200:]
             raise UserError(f"--count must print a number, but it printed: {printed or 'nothing'}")
-        return int(done.stdout)
+        return number
 
     return count

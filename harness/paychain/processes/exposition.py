@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from paychain.payments.errors import UserError
+from paychain.payments.whole_number import whole_number
 from paychain.processes.http_thread import HttpThread, QuietHandler
 from paychain.processes.loopback import LOOPBACK, PORTS, why_not_bound
 
@@ -17,11 +18,12 @@ IDLE_S = 10.0  # of a client that sends nothing
 def address_of(text: str) -> tuple[str, int]:
     """Host and port of `PORT` or `HOST:PORT`, the host loopback by default. Raises UserError."""
     host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) < PORTS):
+    number = whole_number(port)
+    if number is None or number >= PORTS:
         raise UserError(
             f"'{text}' is not a port for metrics", hint="write 9464, or 0.0.0.0:9464 for others"
         )
-    return host or LOOPBACK, int(port)
+    return host or LOOPBACK, number
 
 
 class Exposition:

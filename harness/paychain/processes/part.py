@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from paychain.payments.errors import UserError
+from paychain.payments.whole_number import whole_number
 
 Item = TypeVar("Item")
 
@@ -92,9 +93,10 @@ def _of_ci(environment: Mapping[str, str]) -> Part:
         if index in environment and total in environment:
             at, of = environment[index], environment[total]
             where = f"--part auto: {index}={at}, {total}={of}"
-            if not (at.isdecimal() and of.isdecimal()):
+            number, parts = whole_number(at), whole_number(of)
+            if number is None or parts is None:
                 raise UserError(f"{where} is not a part", hint=f"{index} counts from {first}")
-            return _checked(int(at) - first + 1, int(of), where)
+            return _checked(number - first + 1, parts, where)
     raise UserError(
         "--part auto: no environment variable of a CI system gives this job's number",
         hint="set PAYCHAIN_PART_INDEX (from 0) and PAYCHAIN_PARTS, or write --part 2/4",

@@ -12,11 +12,11 @@ from html import escape
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
+from paychain.payments.whole_number import whole_number
 from paychain.protocol.message import Error, ErrorKind
 from paychain.wire.http import HttpRequest, HttpResponse
 
 EDGE_PAGE = "text/html"
-MAX_DIGITS = 19  # of a number: nothing that is counted has more than 18
 _LOOPBACK = ("127.", "localhost", "[::1]")
 # Of an authorisation in the book: it was approved, whatever has become of it since.
 PAID = frozenset({"authorised", "voided", "expired"})
@@ -76,7 +76,8 @@ def query_of(http: HttpRequest) -> dict[str, str]:
 
 def number_in(text: str, otherwise: int) -> int:
     """A whole number that may be in an address; `otherwise` for what is none, or has 19 digits."""
-    return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else otherwise
+    number = whole_number(text)
+    return otherwise if number is None else number
 
 
 def key_of_press(target: str, number: int) -> str:

@@ -19,6 +19,7 @@ from paychain.payments.attribution import (
 )
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
+from paychain.payments.whole_number import whole_number
 from paychain.protocol.short_ids import LONG, lengthen
 from paychain.protocol.vendor import Attributed, AttributedBy, Evidence
 from paychain.protocol.vendor_ids import BASE32, HEX, MIXED, UPPER, decode
@@ -123,7 +124,7 @@ class Attribution:
         attempt = number.partition(REPEAT)[0]
         return Attributed(
             payment=payment,
-            attempt=int(attempt) if attempt.isdecimal() else 1,
+            attempt=whole_number(attempt) or 1,
             reference=authorisation,
             by="object",
         )
@@ -153,8 +154,8 @@ def payment_of_hints(hints: str, card_amounts: CardAmounts, at_ns: int) -> tuple
             return reference.rpartition("-")[0], "object"
     card = next((word.replace("x", "…") for word in words if _is_card(word)), "")
     for word in words:
-        minor = word.replace(".", "")
-        if minor.isdecimal() and (found := card_amounts.payment_of(card, int(minor), at_ns)):
+        minor = whole_number(word.replace(".", ""))
+        if minor is not None and (found := card_amounts.payment_of(card, minor, at_ns)):
             return found, "card and amount"
     return "", "nothing"
 

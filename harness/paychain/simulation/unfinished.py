@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from paychain.payments.whole_number import whole_number
+
 MAX_TASKS_NAMED = 20  # in one report: enough to see a pattern, and it stays readable
 _ASYNCIO = Path(asyncio.__file__).parent
 
@@ -30,8 +32,9 @@ def generator_lines(generators: Iterable[Any]) -> list[str]:
 
 def _natural(name: str) -> tuple[str, int]:
     """A sort key that puts Task-9 before Task-10."""
-    stem, _, number = name.rpartition("-")
-    return (stem, int(number)) if number.isdigit() else (name, 0)
+    stem, _, digits = name.rpartition("-")
+    number = whole_number(digits)
+    return (name, 0) if number is None else (stem, number)
 
 
 def _place(coroutine: Any) -> str:

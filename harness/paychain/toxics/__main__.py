@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from paychain.payments.whole_number import whole_number
 from paychain.processes.collector import collect_seldom
 from paychain.processes.event_loop import run_loop
 from paychain.processes.files import write_atomically
@@ -70,9 +71,10 @@ def _announce(url: str, ready: Path | None) -> None:
 
 def _port(text: str) -> int:
     """A port; the system would take 99999 for 34463."""
-    if not (text.isascii() and text.isdigit() and int(text) < PORTS):
+    port = whole_number(text)
+    if port is None or port >= PORTS:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and {PORTS - 1}")
-    return int(text)
+    return port
 
 
 def main() -> None:

@@ -66,6 +66,7 @@ def test_the_wheel_is_complete_and_its_record_is_right() -> None:
         "paychain/cli/starter/shop.yaml",
         "paychain/shipped/chains/card-ecommerce.yaml",
         "paychain/shipped/chaos/faults/down.yaml",
+        "paychain/shipped/docs/measures.md",
         f"{folder}/METADATA",
         f"{folder}/entry_points.txt",
         f"{folder}/licenses/LICENSE",

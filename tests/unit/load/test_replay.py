@@ -130,6 +130,10 @@ def test_payments_after_the_end_of_the_load_are_counted(tmp_path: Path) -> None:
         ("at_s,amount\n0,1.00\n1,\n", "x.csv:3: no amount"),
         ("at_s,amount\n0,1.005\n", "x.csv:2: '1.005' has more decimal places than EUR allows"),
         ("at_s,amount\n0,-1\n", "x.csv:2: the amount is not above zero"),
+        ("at_s,at_s\n0,1\n", "x.csv:1: two columns 'at_s'; keep one of them"),
+        (f"at_s,amount_minor\n0,{'9' * 5_000}\n", "9…' is not an amount in minor units"),
+        # These are digits to Python, and no card number.
+        (f"at_s,who\n0,{'²' * 15}\n1,x\nx,x\n", "x.csv:4: 'x' is not a time in seconds"),
         ("at_s,amount_minor\n0,1.5\n", "x.csv:2: '1.5' is not an amount in minor units"),
         ("at_s,amount,currency\n0,1,USD\n", "x.csv:2: USD in a chain that pays in EUR"),
         ("at_s,scheme\n0,vista\n", "x.csv:2: no test card of scheme 'vista'"),

@@ -62,6 +62,34 @@ def test_what_was_injected_or_shorter_than_three_links_is_not_condensed() -> Non
     assert names == ["link-0", "link-1", "link-2", "link-3", "link-4", "link-5"]
 
 
+def test_links_that_only_pass_a_failure_back_are_one_box() -> None:
+    """A fault on link 19: 30 calls failed on every hop before it, and none behind it."""
+    known = row(40, broke_at=19)
+    failing = [
+        msgspec.structs.replace(hop, failed=30 if number < 19 else 0)
+        for number, hop in enumerate(known.hops)
+    ]
+    fault = msgspec.structs.replace(result().faults[0], links=["link-19"])
+    passed_back = msgspec.structs.replace(known, hops=failing, breaks=[], faults=[fault])
+    names = [link.name for link in condensed(passed_back).chain.links]
+    assert names == ["link-0", "18 links", "link-19", "19 links", "link-39"]
+    # A link that fails more often than the one behind it did something itself.
+    failing[7] = msgspec.structs.replace(failing[7], failed=31)
+    names = [link.name for link in condensed(passed_back).chain.links]
+    assert names[:4] == ["link-0", "6 links", "link-7", "link-8"]
+
+
+def test_a_map_that_is_a_little_wider_than_the_page_shrinks() -> None:
+    wide = {length: width(drawn(length)) / WIDTH for length in range(3, 12)}
+    shrinking = [length for length in wide if 'class="shrinks"' in drawn(length)]
+    assert shrinking == [length for length, times in wide.items() if 1 < times <= 1.25]
+    assert len(shrinking) > 0
+
+
+def drawn(length: int) -> str:
+    return chain_map(row(length, broke_at=1))
+
+
 def test_a_chain_that_fits_is_drawn_as_it_is() -> None:
     assert "links</text>" not in chain_map(row(5, broke_at=3))
 

@@ -16,6 +16,7 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.reasons import broken_by, required
+from paychain.model.review import ReviewFinding
 from paychain.model.review.remedy import Remedy
 from paychain.payments.rules import RULES
 from paychain.report.drawings.chain_map import chain_map
@@ -307,3 +308,29 @@ def test_latency_is_drawn_from_bins_that_have_enough_payments() -> None:
 def test_a_bin_that_somebody_made_up_takes_no_time() -> None:
     bins = [LatencyBin(from_s=-(10**15), to_s=10**15, p50_ms=1.0, p95_ms=1.0, p99_ms=1.0)]
     assert panels(result(latencies=bins))
+
+
+def test_why_a_kind_of_finding_matters_stands_at_the_first_one() -> None:
+    findings = [
+        ReviewFinding(
+            kind=kind,
+            place=f"shop.yaml:{line}:3",
+            subject=f"link {name}",
+            what=f"without {name} no payment succeeds",
+            why=f"Why {kind} matters.",
+            source="a source",
+            hint="a hint",
+            remedy=Remedy(file="shop.yaml", line=line, key="accepts", value=name, action="add"),
+        )
+        for line, kind, name in (
+            (5, "single_link", "gateway"),
+            (6, "single_link", "scheme"),
+            (7, "memory_outbox", "gateway"),
+        )
+    ]
+    page = render(result(review=findings))
+    section = page.partition('id="review"')[2].partition("</section>")[0]
+    assert section.count("Why single_link matters.") == 1
+    assert section.count("Why memory_outbox matters.") == 1
+    assert section.count("Remedy: ") == 3
+    assert section.count("Hint: a hint") == section.count("Source: a source") == 2

@@ -144,20 +144,32 @@ def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> Mo
         payments=tally.listed,
         is_judged=is_final or at_any_time,
         undecided=undecided if is_final and not at_any_time else 0,
-        unknown=[
-            UnknownCall(
-                caller=caller,
-                operation=operation,
-                callee=callee,
-                result=result,
-                code=code,
-                payments=payments,
-            )
-            for (caller, operation, callee, result, code), payments in most_frequent(
-                tally.unknown, MAX_UNKNOWN
-            )
-        ],
+        unknown=_listed(tally.unknown),
     )
+
+
+def unknown_calls(stories: Iterable[RecordedPayment]) -> list[UnknownCall]:
+    """Calls of these payments whose outcome their caller did not learn, the most frequent first."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for story in stories:
+        counted.update(_unknown_calls(story.hops))
+    return _listed(counted)
+
+
+def _listed(counted: Counter[tuple[str, ...]]) -> list[UnknownCall]:
+    return [
+        UnknownCall(
+            caller=caller,
+            operation=operation,
+            callee=callee,
+            result=result,
+            code=code,
+            payments=payments,
+        )
+        for (caller, operation, callee, result, code), payments in most_frequent(
+            counted, MAX_UNKNOWN
+        )
+    ]
 
 
 def unjudged(store: RunStore, chain: Chain, why: str) -> MoneyMeasure:

@@ -16,6 +16,7 @@ from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import TRACED, EndedBy, HttpExchange
 from paychain.payments.web_addresses import split_address
+from paychain.payments.whole_number import whole_number
 from paychain.services.vendor_declared import hosts_of
 
 # What exceptions of HTTP clients say when no connection was made, or none in time: nothing was
@@ -83,7 +84,7 @@ class TracedHops:
             return None
         path = url.path or str(span.attribute("http.target")) or "/"
         given = str(span.attribute("http.response.status_code", "http.status_code"))
-        status = int(given) if given.isdecimal() else 0
+        status = whole_number(given) or 0
         return HttpExchange(
             hop=hop,
             connection=TRACED,
@@ -105,7 +106,7 @@ class TracedHops:
 
     def _hop(self, span: ClientSpan, host: str, netloc: str) -> str:
         port = str(span.attribute("server.port", "net.peer.port")) or netloc.rpartition(":")[2]
-        found = self._hops.get(int(port), "") if port.isdecimal() else ""
+        found = self._hops.get(whole_number(port) or 0, "")
         name = host or str(span.attribute("server.address", "net.peer.name"))
         return found or of_host(name, self._hosts) or ""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from paychain.environment.otlp.protobuf import MalformedProtobuf
 from paychain.environment.otlp.spans import ClientSpan, from_json, from_protobuf
 from paychain.payments.exchanges import HttpExchange
+from paychain.payments.whole_number import whole_number
 from paychain.processes.http_thread import HttpThread, QuietHandler
 
 PATH = "/v1/traces"
@@ -102,9 +103,9 @@ def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             given = headers.get("content-length", "")
-            size = int(given) if given.isdecimal() else -1
+            size = whole_number(given)
             try:
-                if not 0 <= size <= MAX_BYTES:
+                if size is None or size > MAX_BYTES:
                     self.close_connection = True  # its body is not read
                     raise RequestRefused(
                         413 if size > 0 else 411, f"send a content-length of at most {MAX_BYTES:,}"

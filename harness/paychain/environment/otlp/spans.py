@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paychain.environment.otlp.protobuf import MalformedProtobuf, fields
+from paychain.payments.whole_number import whole_number
 
 INTERNAL, CLIENT = 1, 3
 _KINDS = {"SPAN_KIND_INTERNAL": INTERNAL, "SPAN_KIND_CLIENT": CLIENT}
@@ -62,7 +63,8 @@ def from_json(body: bytes) -> list[ClientSpan]:
 
 def _json_kind(span: dict[str, Any]) -> int:
     given = span.get("kind", 0)
-    return int(given) if str(given).isdecimal() else _KINDS.get(given, 0)
+    number = whole_number(str(given))
+    return _KINDS.get(given, 0) if number is None else number
 
 
 def _json_parent(span: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from paychain.model.placement import is_name
 from paychain.payments.errors import UserError
+from paychain.payments.whole_number import whole_number
 from paychain.processes.loopback import LOOPBACK, is_loopback
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, TOKEN_VARIABLE, new_token
 
@@ -55,12 +56,13 @@ def spread_over(workers: int, master: str | None, token: str) -> Spread | None:
 def address_of(text: str) -> tuple[str, int]:
     """Host and port of `HOST[:PORT]`. Raises UserError."""
     host, colon, port = text.partition(":")
-    if not host or (colon and not (port.isascii() and port.isdigit() and int(port) < PORTS)):
+    number = whole_number(port) if colon else DEFAULT_PORT
+    if not host or number is None or number >= PORTS:
         raise UserError(
             f"'{text}' is not an address of a master",
             hint=f"give a host, with or without a port: 10.0.0.5 or 10.0.0.5:{DEFAULT_PORT}",
         )
-    return LOOPBACK if host == "localhost" else host, int(port) if colon else DEFAULT_PORT
+    return LOOPBACK if host == "localhost" else host, number
 
 
 def check_token(host: str, token: str) -> None:

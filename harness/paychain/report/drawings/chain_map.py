@@ -25,6 +25,7 @@ from paychain.report.result import LinkNode
 
 BOX, TALL = 128, 46  # px: width and height of a link
 WIDTH = 964  # px of the page: columns share it while each keeps room for its labels
+MAX_SHRINKING = 1.25  # times as wide as the page: names are still legible there
 MIN_STEP, MAX_STEP = 162, 210  # px from column to column
 CROWDED = 4  # links in a column; bands between fuller columns need more room to turn
 STEP_PER_LINK = 10  # px more from column to column for each further link
@@ -72,11 +73,13 @@ def chain_map(result: Traffic) -> str:
         for name, column in layout.columns.items()
     }
     total = sum(group.payments for group in result.breaks)
+    width = 2 * EDGE + deepest * step + BOX
     drawing = Drawing(
-        2 * EDGE + deepest * step + BOX,
+        width,
         layout.height + 2 * EDGE,
         f"Chain map: {links_declared} links{_in_zones(members)}, {total:,} payments broke",
         name="map",
+        shrinks=WIDTH < width <= WIDTH * MAX_SHRINKING,
     )
     _extents(drawing, result, layout, spots, rooms, members)
     _bands(drawing, between, layout, spots, step)

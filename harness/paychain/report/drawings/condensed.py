@@ -1,4 +1,4 @@
-"""A long chain for the map: rows of links to which nothing happened become one box each.
+"""A long chain for the map: rows of links at which nothing happened become one box each.
 
 Otherwise the place where payments broke lies far off the page.
 """
@@ -68,7 +68,10 @@ def _end(edge: CallEdge, names: dict[str, str]) -> tuple[str, int]:
 
 
 def _rows(traffic: Traffic) -> Iterator[list[str]]:
-    """Links in a row, each called by the one before it alone, which nothing happened to."""
+    """Links in a row, each called by the one before it alone, at which nothing happened.
+
+    Where calls failed further on, each link of a row passed the same failures back.
+    """
     callers: dict[str, set[str]] = {}
     callees: dict[str, set[str]] = {}
     for edge in traffic.chain.edges:
@@ -78,13 +81,11 @@ def _rows(traffic: Traffic) -> Iterator[list[str]]:
     busy |= {name for fault in traffic.faults for name in fault.links}
     for group in traffic.breaks:
         busy |= {group.caller, group.callee}
-    for hop in traffic.hops:
-        if hop.failed_sent:
-            busy |= {hop.caller, hop.callee}
+    to, of = _calls(traffic)
 
     def is_quiet(name: str) -> bool:
         is_in_row = len(callers.get(name, ())) == 1 and len(callees.get(name, ())) == 1
-        return is_in_row and name not in busy
+        return is_in_row and name not in busy and _passes_on(to.get(name, {}), of.get(name, {}))
 
     for link in traffic.chain.links:
         if not is_quiet(link.name) or is_quiet(next(iter(callers[link.name]))):
@@ -94,3 +95,23 @@ def _rows(traffic: Traffic) -> Iterator[list[str]]:
             row.append(after)
         if len(row) >= MIN_LINKS:
             yield row
+
+
+Calls = dict[str, tuple[int, int]]  # by operation: payments, and calls that failed
+
+
+def _calls(traffic: Traffic) -> tuple[dict[str, Calls], dict[str, Calls]]:
+    """The calls to each link, and those that it makes."""
+    to: dict[str, Calls] = {}
+    of: dict[str, Calls] = {}
+    for hop in traffic.hops:
+        for calls in (to.setdefault(hop.callee, {}), of.setdefault(hop.caller, {})):
+            payments, failed = calls.get(hop.operation, (0, 0))
+            calls[hop.operation] = payments + hop.payments, failed + hop.failed_sent
+    return to, of
+
+
+def _passes_on(to: Calls, of: Calls) -> bool:
+    """Whether a link failed exactly where the link behind it did."""
+    has_failed = any(failed for calls in (to, of) for _, failed in calls.values())
+    return not has_failed or to == of

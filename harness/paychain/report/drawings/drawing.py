@@ -13,14 +13,19 @@ _MAX_TEXT = 200  # characters: foreign names may be of any length
 class Drawing:
     """Shapes and texts in drawing order; `label` describes the drawing to a screen reader.
 
+    One that `shrinks` is as wide as the page where that is only a little narrower.
+
     Places and sizes are in pixels, from the upper left corner.
     """
 
-    def __init__(self, width: float, height: float, label: str, *, name: str = "") -> None:
+    def __init__(
+        self, width: float, height: float, label: str, *, name: str = "", shrinks: bool = False
+    ) -> None:
         self.height = height
         self._width = width
         self._label = label
         self._name = f'data-panel="{escape(name)}" ' if name else ""
+        self._name += 'class="shrinks" ' if shrinks else ""
         self._parts: list[str] = []
 
     def text(

@@ -174,6 +174,9 @@ def _pem(path: Path) -> bytes:
 def public_key(path: Path) -> Ed25519PublicKey:
     """The Ed25519 public key in a PEM file. Raises UserError when there is none."""
     pem = _pem(path)
+    # Of several keys only the first would count.
+    if pem.count(b"-----BEGIN ") > 1:
+        raise UserError(f"{path} holds several keys", hint="give each a file and a --trust")
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -16,8 +16,8 @@ from xml.parsers import expat
 
 import msgspec
 
+from paychain.payments.whole_number import MAX_DIGITS
 from paychain.protocol.json_text import decoded
-from paychain.protocol.vendor_pages import MAX_DIGITS
 
 MAX_BYTES = 262_144  # of a request: a transaction has a few thousand
 MAX_DEPTH = 12  # of elements; the deepest that the SDKs send are seven
@@ -132,7 +132,7 @@ def _value(element: _Element) -> Any:
             return text in ("true", "1")
         case "integer":
             digits = text.strip().removeprefix("-")
-            return int(text) if digits.isdecimal() and len(digits) < MAX_DIGITS else text
+            return int(text) if digits.isdecimal() and len(digits) <= MAX_DIGITS else text
     return None if element.is_nil else text
 
 

@@ -5,6 +5,7 @@ The routes and their parameters are in parameters.yaml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
 TOO_LARGE = f"Amount must be no more than {MAX_INTEGER}."
 SEARCH = "search"  # in a path: cannot be an object's id, as no route has it there
+_INTEGER = re.compile("-?[0-9]{1,40}")
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
 
 
@@ -90,10 +92,7 @@ def integer(given: dict[str, Any], name: str, *, least: int = 1) -> int | None:
     text = given.get(name)
     if text is None or text == "":
         return None
-    try:
-        number = int(text) if isinstance(text, str) and text.lstrip("-").isdecimal() else None
-    except ValueError:
-        number = None
+    number = int(text) if isinstance(text, str) and _INTEGER.fullmatch(text) else None
     if number is None:
         raise invalid(f"Invalid integer: {text}", code="parameter_invalid_integer", param=name)
     if number < least:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from paychain.payments.whole_number import MAX_DIGITS
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import invalid
 from paychain.protocol.dialects.stripe.listing import DEFAULT_OBJECTS, MAX_OBJECTS
 from paychain.protocol.dialects.stripe.parameters import integer, required, text
-from paychain.protocol.vendor_pages import MAX_DIGITS, number_in
+from paychain.protocol.vendor_pages import number_in
 
 _CLAUSE = re.compile(
     r"""(?P<not>-)?(?P<field>[a-z_]+)(?:\[["'](?P<key>[^"']+)["']\])?"""

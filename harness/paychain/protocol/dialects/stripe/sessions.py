@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
+from paychain.payments.whole_number import whole_number
 from paychain.protocol.dialects.stripe.account import (
     Account,
     Plan,
@@ -116,9 +117,10 @@ def _attribute(
 def _expiry(given: dict[str, Any]) -> int:
     """Seconds since 1970, 0 when it is not given. Raises Invalid."""
     written_s = text(given, "expires_at")
-    if written_s and not written_s.isdecimal():
+    expires_s = whole_number(written_s or "0")
+    if expires_s is None:
         raise invalid("Invalid integer: expires_at", param="expires_at")
-    return int(written_s or 0)
+    return expires_s
 
 
 def retrieve(account: Account, asked: RoutedRequest) -> Plan:
