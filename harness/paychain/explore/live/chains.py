@@ -12,6 +12,7 @@ from paychain.explore.live.batch import Batches
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.steps import Steps
+from paychain.explore.live.through import Through
 from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
 
@@ -42,7 +43,7 @@ class Chains:
 
     `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
     gets the scripts of orders that are not judged because their chain was stopped. What happens to
-    the chain is counted in `result`. `keeps_requests`: as of `Batches`.
+    the chain is counted in `result`. `on_moment`, `keeps_requests`: as of `Batches`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Chains:
         on_judged: Callable[[Judged, Batch], None],
         on_changed: Callable[[Judged, Batch], None],
         on_left: Callable[[Sequence[Steps]], None],
+        on_moment: Callable[[], None] = lambda: None,
         keeps_requests: bool = False,
     ) -> None:
         self.ended: deque[Batch] = deque()  # batches not yet evaluated
@@ -62,6 +64,7 @@ class Chains:
         self._keeps_requests = keeps_requests
         self._result = result
         self._on_judged, self._on_changed, self._on_left = on_judged, on_changed, on_left
+        self._on_moment = on_moment
         self._rate = min(FIRST_RATE, spec.rate)
         self._limit = spec.rate  # of the rate, once payments without a script have failed
         self._base_s: float | None = None  # what a payment takes where nothing else happens
@@ -77,6 +80,12 @@ class Chains:
         """The batches on the chain that runs now."""
         assert self._batches is not None, "the chain is started"
         return self._batches
+
+    @property
+    def through(self) -> Through:
+        """What lets orders meet outages on the chain that runs now."""
+        assert self._running is not None, "the chain is started"
+        return Through(self._chain, self._running, self.now)
 
     @property
     def requests(self) -> int:
@@ -100,6 +109,7 @@ class Chains:
             self._on_judged,
             on_changed=self._on_changed,
             on_paid=self._note_paid,
+            on_moment=self._on_moment,
             keeps_requests=self._keeps_requests,
         )
         if self._base_s is None:
