@@ -41,3 +41,24 @@ def test_who_captures_while_another_one_writes_it_down_captures_nothing(
     assert captured == ["pi_1"]
     app.capture_due("o-1")
     assert captured == ["pi_1"]
+
+
+def test_a_capture_that_fails_later_is_sent_again_and_its_hold_is_cancelled_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples" / "shop-python")
+    kept: Any = import_module("sound.store")
+    store = kept.Store(str(tmp_path / "shop.db"))
+    store.begin("o-1", 9230, "EUR", "card")
+    store.attempt("o-1", "adyen", "held", "psp")
+    store.capture_from("o-1", "adyen", "psp")
+    store.finish("o-1", "paid", charged=9230, paid_at="psp")
+    for failures in range(1, kept.MAX_REFUSALS + 1):
+        store.capture_failed("psp")
+        assert store.captures_due() == ["o-1"]
+        assert store.order("o-1")["failures"] == failures  # it is sent under another key
+        assert store.unresolved() == []
+        store.finish("o-1", "paid", charged=9230, paid_at="psp")
+    store.capture_failed("psp")
+    assert (store.order("o-1")["state"], store.captures_due()) == ("refused", [])
+    assert store.unresolved() == [("o-1", "adyen", "psp")]

@@ -150,7 +150,9 @@ class Adyens:
             "reference": order["id"],
         }
         capture = self._adyen.checkout.modifications_api.capture_authorised_payment
-        self._asked(capture, request, reference, idempotency_key=f"{order['id']}-capture")
+        # The answer to a capture that failed later is repeated for its key.
+        key = f"{order['id']}-capture-{order['failures']}"
+        self._asked(capture, request, reference, idempotency_key=key)
 
     def cancel(self, order, reference: str) -> str:
         """By the order's id, until a webhook has brought Adyen's own reference.
