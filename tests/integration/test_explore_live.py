@@ -1,4 +1,4 @@
-"""paychain explore --live: the own shop that charges twice, and searches that somebody ends."""
+"""paychain explore --live and learn on real services, and searches that somebody ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from paychain.model.loading import load_chain, load_experiment
+from tests.support.async_shop import STRIPE, shop_in
 from tests.support.chains import shop
 from tests.support.cli import PAYCHAIN, paychain
 from tests.support.paths import ROOT
@@ -72,6 +73,31 @@ def test_the_double_charge_of_the_naive_shop_is_found_and_can_be_replayed(tmp_pa
     assert "no_double_charge" in broken_rules(replayed.json)
     (reported,) = replayed.json["scripts"]
     assert reported["steps"][0]["hits"] >= 5  # 20 payments, every second follows it
+
+
+@pytest.mark.slow
+@pytest.mark.long(60)
+def test_the_twin_of_a_service_that_retries_and_fails_over_only_without_an_answer(
+    tmp_path: Path,
+) -> None:
+    retries = ", http_client=http, max_network_retries=1\n    ).v1"
+    code = STRIPE.replace(", http_client=http\n    ).v1", retries)
+    assert retries in code
+    shop_in(tmp_path, code)
+    done = paychain(tmp_path, "learn", "chain.yaml", "--out", "twin.yaml", variables=variables())
+    assert done.exit_code == 0, done.stdout + done.stderr
+    twin = load_chain(str(tmp_path / "twin.yaml")).model
+    call = twin.calls_of("shop")["authorise"]
+    # As the code has it: two tries of 2 s, then the other processor, and nothing is cleared up.
+    assert call.timeout == pytest.approx(2.0, abs=0.1)
+    assert (call.routes, call.on_unknown) == (["first", "second"], "give_up")
+    assert call.retry is not None
+    assert call.retry.attempts == 2
+    words = ["--rule", "no_double_charge", "--budget", "20s", "--jobs", "1"]
+    words += ["--confirm", "--on", "chain.yaml", "--out", "found"]
+    found = paychain(tmp_path, "explore", "twin.yaml", *words, variables=variables())
+    assert found.exit_code == 1, found.stdout + found.stderr
+    assert "twin.yaml and chain.yaml agree in 1 finding" in found.stdout
 
 
 SEARCH = ["explore", "shop.yaml", "--live", "--batch", "8", "--rule", "no_double_charge"]
