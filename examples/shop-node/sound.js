@@ -105,14 +105,20 @@ function giveUp(id, name, reference) {
   journal.change(id, { state: "refused", code: "try_later" });
 }
 
-// Cancel what may be held: whether it was is not asked.
+// Cancel what may be held: whether it was is not asked. What was captured although the account had
+// denied it is given back.
 async function resolve(id, name, reference) {
-  const { paymentIntents } = accounts[name].client;
+  const { paymentIntents, refunds } = accounts[name].client;
   try {
     let intent = about(reference, await paymentIntents.retrieve(reference));
-    if (intent.status !== "canceled")
-      intent = about(reference, await paymentIntents.cancel(reference));
-    if (intent.status !== "canceled") return;
+    if (intent.status === "succeeded") {
+      const options = { idempotencyKey: `${id}-give-back` };
+      await refunds.create({ payment_intent: reference }, options);
+    } else {
+      if (intent.status !== "canceled")
+        intent = about(reference, await paymentIntents.cancel(reference));
+      if (intent.status !== "canceled") return;
+    }
   } catch {
     return;
   }

@@ -1,4 +1,4 @@
-"""Starlette and stripe's async client in virtual time: one history, and a real run's verdict."""
+"""ASGI applications in virtual time: one history, and a real run's verdict."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from paychain.payments.exchanges import ReceivedRequest
+from paychain.payments.journal import PaymentRecord, decode
+from paychain.payments.outcome import Outcome
 from paychain.processes.children import python_module
 from paychain.testing import start_chain
 from tests.support.async_shop import STRIPE, shop_in
+from tests.support.async_shops import FASTAPI, STREAMS
 
 EXPERIMENT = """\
 experiment: answers-lost
@@ -35,10 +39,18 @@ def trace_of(folder: Path, seed: int, hash_seed: int) -> str:
 
 
 @pytest.mark.thorough  # test_virtual_determinism.py has other hash seeds for a chain of mocks
-def test_two_processes_have_one_history(tmp_path: Path) -> None:
-    shop_in(tmp_path, STRIPE)
+@pytest.mark.parametrize("code", [STRIPE, FASTAPI, STREAMS], ids=["stripe", "fastapi", "streams"])
+def test_three_processes_have_one_history(code: str, tmp_path: Path) -> None:
+    shop_in(tmp_path, code)
     tmp_path.joinpath("lost.yaml").write_text(EXPERIMENT, "utf-8")
-    assert len({trace_of(tmp_path, 1, hash_seed) for hash_seed in (0, 1)}) == 1
+    histories = [trace_of(tmp_path, 1, hash_seed) for hash_seed in (0, 1, 2)]
+    assert len(set(histories)) == 1
+    # What they all did: answers of one were lost, and the shop paid at the other processor.
+    records, _ = decode(tmp_path.joinpath("trace-0").read_bytes())
+    outcomes = {each.outcome for each in records if isinstance(each, PaymentRecord)}
+    assert outcomes == {Outcome.APPROVED}
+    asked = {each.link for each in records if isinstance(each, ReceivedRequest)}
+    assert asked >= {"first", "second"}
 
 
 @pytest.mark.slow

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import select
-import signal
-import struct
 import subprocess
-import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from paychain.board.guard import HEADER
 from tests.support.boards import CHAIN, LOAD, Board, board
-from tests.support.cli import PAYCHAIN, environment, invoked
+from tests.support.cli import PAYCHAIN, invoked
 from tests.support.processes import alive, children_of
 from tests.support.runs import declare, result_in
+from tests.support.screen import Screen
 from tests.support.waiting import wait_until
 
 
@@ -119,50 +112,6 @@ def test_beyond_loopback_a_token_opens_the_board_and_nothing_is_left_when_nothin
         assert "A corner shop" in session.get(f"{url}/paychain/", timeout=20).text
         assert running.state()["phase"] == "ready"
     assert list((tmp_path / "reports").iterdir()) == []
-
-
-class Screen:
-    """A real terminal, and all that was written to it."""
-
-    def __init__(self, words: list[str], folder: Path) -> None:
-        self.pid, self._end = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.execve(words[0], words, environment() | {"TERM": "xterm"})
-        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 110, 0, 0))
-        self.text = ""
-
-    def press(self, keys: str) -> None:
-        os.write(self._end, keys.encode())
-
-    def read(self) -> bool:
-        """Take in what is written; False at its end."""
-        while select.select([self._end], [], [], 0.02)[0]:
-            try:
-                data = os.read(self._end, 65_536)
-            except OSError:  # the other side is gone
-                return False
-            if not data:
-                return False
-            self.text += data.decode("utf-8", "replace")
-        return True
-
-    def wait_for(self, pattern: str, within_s: float = 60) -> None:
-        """What is written from here on has to show it."""
-        start, until = len(self.text), time.monotonic() + within_s
-        while not re.search(pattern, self.text[start:]):
-            assert self.read(), self.text[-2_000:]
-            assert time.monotonic() < until, (pattern, self.text[-3_000:])
-
-    def exit_code(self, within_s: float = 60) -> int:
-        until = time.monotonic() + within_s
-        while time.monotonic() < until:
-            self.read()
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-        os.kill(self.pid, signal.SIGINT)
-        raise AssertionError(self.text[-3_000:])
 
 
 @pytest.mark.slow

@@ -20,15 +20,17 @@ import (
 
 	"github.com/stripe/stripe-go/v85"
 	"github.com/stripe/stripe-go/v85/paymentintent"
+	"github.com/stripe/stripe-go/v85/refund"
 	"github.com/stripe/stripe-go/v85/webhook"
 )
 
 const sweepEvery = 500 * time.Millisecond
 
 type account struct {
-	name   string
-	client paymentintent.Client
-	secret string
+	name    string
+	client  paymentintent.Client
+	refunds refund.Client
+	secret  string
 }
 
 type gateway struct {
@@ -43,7 +45,13 @@ func at(name, base, secret string) account {
 		HTTPClient:        &http.Client{Timeout: 2 * time.Second},
 		MaxNetworkRetries: stripe.Int64(0), // repeats are ours to decide
 	})
-	return account{name, paymentintent.Client{B: backend, Key: "sk_test_gateway"}, secret}
+	const key = "sk_test_gateway"
+	return account{
+		name,
+		paymentintent.Client{B: backend, Key: key},
+		refund.Client{B: backend, Key: key},
+		secret,
+	}
 }
 
 // prepare makes an intent that holds nothing yet: whatever follows, its id is known.
@@ -146,11 +154,21 @@ func (g *gateway) capture(id string) {
 	}
 }
 
-// resolve cancels what may be held: whether it was is not asked.
+// resolve cancels what may be held: whether it was is not asked. What was captured although the
+// account had denied it is given back.
 func (g *gateway) resolve(order Held, name, reference string) {
-	client := g.named(name).client
+	a := g.named(name)
+	client := a.client
 	intent, err := client.Get(reference, nil)
 	intent, err = about(reference, intent, err)
+	if err == nil && intent.Status == stripe.PaymentIntentStatusSucceeded {
+		params := &stripe.RefundParams{PaymentIntent: stripe.String(reference)}
+		params.SetIdempotencyKey(order.ID + "-give-back")
+		if _, err = a.refunds.New(params); err == nil {
+			g.attempt(order.ID, name, "cancelled", reference)
+		}
+		return
+	}
 	if err == nil && intent.Status != stripe.PaymentIntentStatusCanceled {
 		intent, err = client.Cancel(reference, nil)
 		intent, err = about(reference, intent, err)

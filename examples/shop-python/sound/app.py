@@ -4,7 +4,8 @@
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
   So is what it answered about another payment, or of one that is not held.
-  A cancel that is accepted and refused afterwards is sent again, where money is known to be held.
+  A cancel that is accepted and refused afterwards is sent again, where money is known to be held;
+  so is a capture.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
 """
@@ -183,7 +184,9 @@ async def adyen_webhook(request: Request):
 def on_adyen_event(item, *, is_done: bool) -> None:
     code, order = item["eventCode"], item["merchantReference"]
     if code == "CAPTURE" and is_done:
-        store.captured(item["originalReference"], item["amount"]["value"])
+        # Webhooks may come in any order: what failed since is not done.
+        if not store.knows_event(f"{item['pspReference']} CAPTURE_FAILED true"):
+            store.captured(item["originalReference"], item["amount"]["value"])
     elif code in ("CAPTURE", "CAPTURE_FAILED"):
         store.capture_failed(item["originalReference"])
     elif code == "AUTHORISATION" and is_done:

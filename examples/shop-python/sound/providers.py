@@ -49,7 +49,7 @@ class Stripes:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_S),
             max_network_retries=0,  # repeats are ours to decide
         )
-        self._intents = client.v1.payment_intents
+        self._intents, self._refunds = client.v1.payment_intents, client.v1.refunds
 
     def prepare(self, order) -> str:
         """An intent that holds nothing yet: whatever follows, its id is known."""
@@ -84,9 +84,15 @@ class Stripes:
         if status != "succeeded":
             raise Unknown if status == "processing" else NotHeld
 
-    def cancel(self, _order, reference: str) -> str:
-        """Whatever became of it: an intent that is cancelled holds nothing."""
+    def cancel(self, order, reference: str) -> str:
+        """Whatever became of it: an intent that is cancelled holds nothing, and one that was
+        captured although Stripe had denied it gives all of it back.
+        """
         status = self._status_after(self._intents.retrieve, reference)
+        if status == "succeeded":
+            options = {"idempotency_key": f"{order['id']}-give-back"}
+            self._asked(self._refunds.create, {"payment_intent": reference}, options)
+            return "cancelled"
         if status != "canceled":
             status = self._status_after(self._intents.cancel, reference)
         if status != "canceled":
@@ -150,7 +156,9 @@ class Adyens:
             "reference": order["id"],
         }
         capture = self._adyen.checkout.modifications_api.capture_authorised_payment
-        self._asked(capture, request, reference, idempotency_key=f"{order['id']}-capture")
+        # The answer to a capture that failed later is repeated for its key.
+        key = f"{order['id']}-capture-{order['failures']}"
+        self._asked(capture, request, reference, idempotency_key=key)
 
     def cancel(self, order, reference: str) -> str:
         """By the order's id, until a webhook has brought Adyen's own reference.

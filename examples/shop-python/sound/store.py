@@ -6,7 +6,8 @@ import threading
 TABLES = """
 create table if not exists orders (id text primary key, amount int, currency text, card text,
   state text default 'pending', code text default '', charged int default 0,
-  paid_at text default '', capture_at text default '', capture_reference text default '');
+  paid_at text default '', capture_at text default '', capture_reference text default '',
+  failures int default 0);
 create table if not exists attempts (id text, provider text, state text, reference text default '',
   held_as text default '', is_refused int default 0, refusals int default 0,
   primary key (id, provider));
@@ -14,7 +15,7 @@ create table if not exists events (id text primary key);
 """
 
 
-MAX_REFUSALS = 5  # of one cancel: then a person has to look
+MAX_REFUSALS = 5  # of one cancel or capture: then a person has to look
 
 
 class Store:
@@ -110,8 +111,18 @@ class Store:
         self._do(text, amount, reference)
 
     def capture_failed(self, reference: str) -> None:
-        text = "update orders set state = 'refused', code = 'capture_failed' where paid_at = ?"
-        self._do(text, reference)
+        """A webhook says that a capture that was accepted was not done: the sweep asks again.
+
+        The customer was told that the order is paid. In the end its hold is cancelled.
+        """
+        whose = "where capture_reference = ? and state in ('pending', 'paid')"
+        again = f"update orders set state = 'pending', failures = failures + 1 {whose}"
+        if self._do(f"{again} and failures < ?", reference, MAX_REFUSALS):
+            return
+        text = f"update orders set state = 'refused', code = 'capture_failed', charged = 0 {whose}"
+        if self._do(text, reference):
+            text = "update attempts set state = 'unknown' where reference = ? and state = 'held'"
+            self._do(text, reference)
 
     def finish(
         self, order: str, state: str, *, code: str = "", charged: int = 0, paid_at: str = ""
@@ -121,6 +132,9 @@ class Store:
             "where id = ? and state = 'pending'"
         )
         self._do(text, state, code, charged, paid_at, order)
+
+    def knows_event(self, number: str) -> bool:
+        return bool(self._all("select 1 from events where id = ?", number))
 
     def is_new_event(self, number: str) -> bool:
         return self._do("insert or ignore into events values (?)", number) == 1

@@ -26,18 +26,20 @@ from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
 from paychain.explore.live.parts import write_live_part
 from paychain.explore.live.remedies import service_remedies
-from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
+from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
-from paychain.explore.live.steps import step_choices
+from paychain.explore.live.steps import Steps, step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.review import review
 from paychain.payments.errors import UserError
+from paychain.processes.children import ending_signals
 from paychain.processes.part import WHOLE
 from paychain.processes.scratch import scratch_folder
 from paychain.report.text.payment_timeline import timeline_of
 from paychain.runs.spec import run_command
 
+MAX_KNOWN_WORDS = 3  # of the scripts of earlier searches, those that are shown in words
 ENOUGH_SCRIPTS = 500  # fewer leave most combinations of two steps untried
 
 
@@ -48,41 +50,27 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
     """
     declared = loaded.model
     known = recall(declared, step_choices(declared), out)
-    show = LiveProgress()
-    failure: UserError | None = None
-    with scratch_folder() as scratch, _terminated_as_interrupted():
-        search = LiveSearch(
-            declared,
-            spec,
-            _opener(loaded, spec, scratch),
-            known=known,
-            on_progress=show,
-        )
-        try:
-            search.run()
-        except KeyboardInterrupt:  # while it stopped
-            search.result.was_interrupted = True
-        except UserError as error:  # the chain could not be started again, say
-            if not search.result.found:
-                raise
-            failure = error
-        finally:
-            show.clear()
-    result = search.result
-    # All files first: what was found is kept whatever comes.
-    paths = {rule: write_found(found, declared, out) for rule, found in result.found.items()}
-    remember(result.found.values(), known, declared, out)
-    if spec.part != WHOLE:
-        file = write_live_part(
-            result,
-            spec,
-            declared.chain,
-            files={rule: (paths[rule], found_lines(found)) for rule, found in result.found.items()},
-            warnings=warning_lines(result),
-            search=_asked(loaded, spec),
-            folder=out,
-        )
-        say(f"part {spec.part}: {file}")
+    if known:
+        say(known_line(known))
+    with _interrupted_by_signals() as is_over:
+        result, failure = _searched(loaded, spec, known)
+        is_over()
+        # All files first: what was found is kept whatever comes.
+        paths = {rule: write_found(found, declared, out) for rule, found in result.found.items()}
+        remember(result.found.values(), known, declared, out)
+        if spec.part != WHOLE:
+            file = write_live_part(
+                result,
+                spec,
+                declared.chain,
+                files={
+                    rule: (paths[rule], found_lines(found)) for rule, found in result.found.items()
+                },
+                warnings=warning_lines(result),
+                search=_asked(loaded, spec),
+                folder=out,
+            )
+            say(f"part {spec.part}: {file}")
     for rule, found in result.found.items():
         say(*found_lines(found))
         _print_timeline(found)
@@ -96,6 +84,43 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.FAIL if result.found or result.deaths else ExitCode.PASS
+
+
+def _searched(
+    loaded: Loaded[Chain], spec: LiveSpec, known: Sequence[Steps]
+) -> tuple[LiveResult, UserError | None]:
+    """What a search found, and the error that ended it, if one did.
+
+    Raises UserError where nothing was found before.
+    """
+    show = LiveProgress()
+    with scratch_folder() as scratch:
+        search = LiveSearch(
+            loaded.model,
+            spec,
+            _opener(loaded, spec, scratch),
+            known=known,
+            on_progress=show,
+        )
+        try:
+            search.run()
+        except KeyboardInterrupt:  # while it stopped
+            search.result.was_interrupted = True
+        except UserError as error:  # the chain could not be started again, say
+            if not search.result.found:
+                raise
+            return search.result, error
+        finally:
+            show.clear()
+    return search.result, None
+
+
+def known_line(known: Sequence[Steps]) -> str:
+    """Which scripts come first: those that broke a rule in an earlier search."""
+    number = f"{count(len(known), 'script')} of earlier searches"
+    return f"trying {number} first: {'; or '.join(map(words_of, known[:MAX_KNOWN_WORDS]))}" + (
+        "; …" if len(known) > MAX_KNOWN_WORDS else ""
+    )
 
 
 def death_lines(deaths: Sequence[str]) -> list[str]:
@@ -137,17 +162,27 @@ def _opener(loaded: Loaded[Chain], spec: LiveSpec, scratch: Path) -> Callable[[]
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A request to end is Ctrl-C: what was found is kept."""
+def _interrupted_by_signals() -> Iterator[Callable[[], None]]:
+    """Let a request to end be Ctrl-C: what was found is kept.
+
+    Once the function that it gives is called, nothing interrupts any more: files are written.
+    """
+    is_over = False
 
     def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
+        if not is_over:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def end() -> None:
+        nonlocal is_over
+        is_over = True
+
+    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
     try:
-        yield
+        yield end
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class LiveProgress(ProgressLine):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -217,6 +221,32 @@ async def handle(path, order):
             f"shop_app.py:{FIRST + 1}: shop opens a TLS connection",
         ),
         (
+            "import ssl\nasync def handle(path, order):\n"
+            "    ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())\n",
+            f"shop_app.py:{FIRST + 2}: shop opens a TLS connection",
+        ),
+        (
+            "def work():\n    with asyncio.Runner() as runner:\n        runner.get_loop()\n"
+            "async def handle(path, order):\n    await asyncio.to_thread(work)\n",
+            f"shop_app.py:{FIRST + 1}: shop runs an event loop of its own, which reads the "
+            "machine's clock; virtual time cannot run that; await it, as async endpoints can",
+        ),
+        (
+            "import anyio.from_thread, anyio.to_thread\nasync def handle(path, order):\n"
+            "    await anyio.to_thread.run_sync(anyio.from_thread.run, anyio.sleep, 1)\n",
+            f"shop_app.py:{FIRST + 2}: shop waits on a thread for the loop (anyio.from_thread.run)",
+        ),
+        (
+            "import queue\nasync def handle(path, order):\n    queue.Queue().get(timeout=1)\n",
+            f"shop_app.py:{FIRST + 2}: shop waits for another thread; virtual time cannot run "
+            "that; use asyncio's own Event, Condition and Queue",
+        ),
+        (
+            "import signal\nasync def handle(path, order):\n    signal.alarm(1)\n",
+            f"shop_app.py:{FIRST + 2}: shop asks for a signal of the operating system "
+            "(signal.alarm); virtual time cannot run that; use asyncio.timeout",
+        ),
+        (
             "async def handle(path, order):\n    await asyncio.create_subprocess_exec('true')\n",
             f"shop_app.py:{FIRST + 1}: shop starts another process",
         ),
@@ -242,6 +272,36 @@ def test_what_cannot_run_is_refused_by_module_and_line(
     with pytest.raises(NotStarted) as refused, running(tmp_path, code) as chain:
         chain.pay(arrivals(1))
     assert str(refused.value).startswith(message)
+
+
+def test_a_driver_that_opens_sockets_in_compiled_code_is_refused_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    driver = ModuleType("psycopg2")
+    driver.connect = lambda *_: pytest.fail("it was called")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "psycopg2", driver)
+    code = "import psycopg2\nasync def handle(path, order):\n    psycopg2.connect('db')\n"
+    with pytest.raises(NotStarted) as refused, running(tmp_path, code) as chain:
+        chain.pay(arrivals(1))
+    assert str(refused.value) == (
+        f"shop_app.py:{FIRST + 2}: psycopg2 opens a socket of the operating system "
+        "(psycopg2.connect); virtual time cannot run that; keep what it stores in memory or in "
+        "SQLite (sqlite3) for virtual time, or run it in real time"
+    )
+
+
+def test_what_others_do_on_their_threads_is_not_refused(tmp_path: Path) -> None:
+    async def nothing() -> str:
+        return "done"
+
+    heard: list[str] = []
+    with running(tmp_path, "async def handle(path, order):\n    return paid(order)\n") as chain:
+        assert outcomes(chain.pay(arrivals(1))) == ["approved"]
+        other = Thread(target=lambda: heard.append(asyncio.run(nothing())))
+        other.start()
+        other.join()
+    assert heard == ["done"]
 
 
 def test_aiohttp_is_refused_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

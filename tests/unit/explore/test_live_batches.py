@@ -15,6 +15,7 @@ from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import AT_S, outage_choices
 from paychain.explore.live.rest import APART_S, MOST_TIME, QUIET_S
 from paychain.explore.live.steps import step_choices
+from paychain.explore.live.through import Met, Through
 from paychain.explore.live.verdicts import OrderVerdict
 from paychain.load.traffic.arrivals import Arrival
 from paychain.model.loading import load_chain
@@ -338,7 +339,7 @@ def test_outages_in_a_row_wait_for_the_service_and_leave_it_all_the_time_to_sett
     made, _, told = batches(running, monkeypatch, MENDS, needs=1)
     (killed,) = (each for each in outage_choices(CHAIN) if (each.kind, each.lasts_ms) == KILLED)
     running.ready_s = 4.0
-    both = made.run_through([(killed, [()] * 2)] * 2)
+    both = Through(CHAIN, running, made).run([(killed, [()] * 2)] * 2)
     (began_s, ended_s), (again_s, last_s) = running.switched[:2], running.switched[2:]
     assert (ended_s - began_s, last_s - again_s) == (1.0, 1.0)
     assert began_s >= 4.0 + AT_S
@@ -347,3 +348,25 @@ def test_outages_in_a_row_wait_for_the_service_and_leave_it_all_the_time_to_sett
     assert [len(batch.orders) for batch in both] == [2, 2]
     assert all(MENDS in order.broken for _, order in told)
     assert min(at_s for at_s, _ in told) >= last_s + SETTLES_S
+
+
+def test_outages_that_follow_what_looks_wrong_do_not_wait_until_it_is_settled(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, told = batches(running, monkeypatch, MENDS, needs=1)
+    (killed,) = (each for each in outage_choices(CHAIN) if (each.kind, each.lasts_ms) == KILLED)
+    asked: list[frozenset[str]] = []
+
+    def further(rules: frozenset[str]) -> list[Met]:
+        asked.append(rules)
+        return [(killed, [()] * 2)] if MENDS in rules else []
+
+    both = Through(CHAIN, running, made).run([(killed, [()] * 2)], further)
+    (_, ended_s), (again_s, last_s) = running.switched[:2], running.switched[2:]
+    assert asked[0] == frozenset()  # nobody has looked yet
+    assert again_s - ended_s < QUIET_S + 2 * AT_S < SETTLES_S
+    assert [len(batch.orders) for batch in both] == [2, 2]
+    assert min(at_s for at_s, _ in told) >= last_s + SETTLES_S
+    running.switched.clear()
+    (alone,) = Through(CHAIN, running, made).run([(killed, [()] * 2)], lambda _: [])
+    assert (len(running.switched), len(alone.orders)) == (2, 2)

@@ -10,7 +10,7 @@ import yaml
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.measures.own_policies import ObservedPolicy, policy_lines, watch
 from paychain.explore.live.learn import Learned, twin_text
-from paychain.explore.live.lessons import Lesson, lessons, react
+from paychain.explore.live.lessons import MAX_REPEATS, Lesson, lessons, react
 from paychain.explore.live.steps import script_of
 from paychain.model.loading import load_chain
 from paychain.model.script_checks import check_steps
@@ -126,6 +126,28 @@ def test_tries_and_their_pauses_are_the_twins_as_well() -> None:
         "on": ["timeout"],
     }
     assert call["on_unknown"] == "resend"
+
+
+def test_what_follows_the_last_of_several_tries_is_what_follows_an_unknown_outcome() -> None:
+    policy = ObservedPolicy()
+    lost = [asked("stripe", at_s, 2.0, key="a", fails=True) for at_s in (0, 2.5)]
+    watch({"shop": policy}, [*lost, asked("adyen", 4.5, 0.1, fails=False)])
+    for _ in range(2):  # most tries are no last ones
+        watch({"shop": policy}, TRIES_AGAIN)
+    call = yaml.safe_load(twin_text(LOADED, Learned({"shop": policy})))["links"]["shop"]["calls"]
+    assert policy.follows.most_common(1) == [("repeat", 3)]
+    assert call["authorise"]["retry"]["attempts"] == 2
+    assert call["authorise"]["fallback"] == [{"to": "adyen"}]
+    assert call["authorise"]["on_unknown"] == "give_up"
+
+
+def test_a_lesson_gets_to_the_second_link_in_the_way_that_leads_there() -> None:
+    first, *_, second = lessons(CHAIN)
+    assert (first.otherwise, second.link) == ((), "adyen")
+    assert [step.name for step in second.steps[:-1]] == ["HTTP 503"] * MAX_REPEATS
+    assert [step.name for step in second.otherwise[:-1]] == ["a lost answer"] * MAX_REPEATS
+    assert second.steps[-1] == second.otherwise[-1]
+    assert list(check_steps(script_of(second.otherwise), 0, CHAIN)) == []
 
 
 def test_a_failover_after_a_decline_is_named() -> None:

@@ -18,6 +18,7 @@ from paychain.explore.live.parts import tried, write_live_part
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import StepChoice, Steps, simpler, step_choices
+from paychain.explore.live.through import Through
 from paychain.explore.parts import merge_parts
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
@@ -188,7 +189,7 @@ def test_all_payments_of_a_batch_meet_an_outage_and_the_next_ones_do_not() -> No
     try:
         batches = Batches(chain, running, 1, 32.0)
         before = batches.begin([], 8)
-        (through,) = batches.run_through([(down, [()] * 96)])
+        (through,) = Through(chain, running, batches).run([(down, [()] * 96)])
         after = whole(batches, [], 8)
         assert before.is_whole  # it had to be over before the outage began
         # Of the half that begins within four and a half seconds two thirds meet the outage: they go

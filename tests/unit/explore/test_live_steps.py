@@ -114,6 +114,13 @@ def test_with_an_own_service_only_what_it_calls_is_scripted() -> None:
     assert not {"edge"} & set(searched_links(CHAIN))
 
 
+def test_a_question_is_not_declined_and_may_be_answered_wrongly() -> None:
+    kinds = {step.name for step in step_choices(OWN) if step.place == ("link", "stripe", "query")}
+    assert "decline" not in kinds
+    assert {name for name in kinds if name.startswith("wrong_answer")}
+    assert pick(("link", "processor-a", "authorise"), "decline")
+
+
 def test_steps_about_first_requests_come_first() -> None:
     numbers = [step.number for step in CHOICES]
     assert numbers == sorted(numbers)

@@ -78,7 +78,7 @@ def captured_again(
     captures = [request for request in requests if _is_capture(request)]
     captures.sort(key=_authorisation)
     for (callee, attempt), of_one in groupby(captures, _authorisation):
-        triggers = _triggers(list(of_one))
+        triggers = _triggers(list(of_one), list(_refused_later(store, payment, callee, attempt)))
         if len(triggers) == 1:
             continue
         booked = _booked(store, payment, callee, attempt, MovementKind.CAPTURED)
@@ -139,15 +139,21 @@ def _authorisation(request: ObservedRequest) -> tuple[str, int]:
     return request.callee, request.received.attempt if request.received is not None else 1
 
 
-def _triggers(captures: Sequence[ObservedRequest]) -> list[ObservedRequest]:
-    """The first request of each capture that the service wanted; in the order of their starts."""
+def _triggers(
+    captures: Sequence[ObservedRequest], refused_ns: Sequence[int]
+) -> list[ObservedRequest]:
+    """The first request of each capture that the service wanted; in the order of their starts.
+
+    `refused_ns`: when the link told the service that a capture which it had accepted was refused.
+    """
     first: list[ObservedRequest] = []
     last: list[ObservedRequest] = []
     for request in captures:
         for number, before in enumerate(last):
             is_over = before.ended_ns <= request.started_ns
+            is_refused = any(before.ended_ns <= at_ns <= request.started_ns for at_ns in refused_ns)
             if (request.key and request.key == before.key) or (
-                is_over and not result_of(before)[0].worked
+                is_over and (is_refused or not result_of(before)[0].worked)
             ):
                 last[number] = request
                 break
@@ -155,6 +161,17 @@ def _triggers(captures: Sequence[ObservedRequest]) -> list[ObservedRequest]:
             first.append(request)
             last.append(request)
     return first
+
+
+def _refused_later(store: RunStore, payment: str, link: str, attempt: int) -> Iterator[int]:
+    """When webhooks of a link said that a capture of an attempt was refused."""
+    rows = store.select(
+        "SELECT at_ns FROM decision WHERE payment = ? AND link = ? AND attempt = ? AND kind = ? "
+        "AND operation = 'notify' AND detail LIKE '% capture_refused'",
+        (payment, link, attempt, DecisionKind.FOLLOW_UP_SENT.value),
+    )
+    for (at_ns,) in rows:
+        yield int(at_ns)
 
 
 def _booked(store: RunStore, payment: str, link: str, attempt: int, kind: MovementKind) -> int:

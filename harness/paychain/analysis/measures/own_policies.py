@@ -19,13 +19,14 @@ from paychain.payments.outcome import HopResult
 SAMPLES = 10_000  # waits and pauses that are kept for a median
 SAME_WAIT = 0.05  # waits that differ by less than this share are one timeout
 CLAIM_MARGIN_S = 0.05  # a claim holds within this, or within SAME_WAIT
+REPEAT = "repeat"  # of the request whose outcome is unknown
 # What may follow an unknown outcome, by the operation that the service asks for next.
-_FOLLOWS = {"void": "void", "refund": "refund", "query": "query", "authorise": "repeat"}
+_FOLLOWS = {"void": "void", "refund": "refund", "query": "query", "authorise": REPEAT}
 QUERY_THEN = "query, then "  # a query, and what it led to
 _CLAIMED = {
     "reverse": ("void", "refund", f"{QUERY_THEN}void", f"{QUERY_THEN}refund"),
-    "query": ("query", *(f"{QUERY_THEN}{what}" for what in ("void", "refund", "repeat"))),
-    "resend": ("repeat", f"{QUERY_THEN}repeat"),
+    "query": ("query", *(f"{QUERY_THEN}{what}" for what in ("void", "refund", REPEAT))),
+    "resend": (REPEAT, f"{QUERY_THEN}{REPEAT}"),
 }
 _MOVES = ("void", "refund", "capture")
 NOTHING = "nothing"
@@ -106,7 +107,7 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
         if result.leaves_unknown:
             following = _following(request, requests)
             policy.follows[following] += 1
-            policy.repeated[result.value] += following == "repeat"
+            policy.repeated[result.value] += following == REPEAT
 
 
 def _following(unknown: ObservedRequest, requests: Sequence[ObservedRequest]) -> str:
@@ -265,5 +266,5 @@ def _unknown(call: Call, seen: ObservedPolicy) -> _Line:
     retry = call.claims.retry if call.claims is not None else None
     # A claimed retry comes before what ends an unknown outcome.
     if retry is not None and all(result in retry.on for result in +seen.repeated):
-        right.add("repeat")
+        right.add(REPEAT)
     return claimed, observed, set(seen.follows) <= right

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from paychain.environment.running_chain import InProgress, RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.orders import LiveOrder, Settling, with_controls
-from paychain.explore.live.outages import AT_S, LiveOutage, experiment_with
+from paychain.explore.live.outages import experiment_with
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.rest import Rest
 from paychain.explore.live.steps import Steps, script_of
@@ -47,8 +47,8 @@ class Batches:
 
     `rate`: payments per second. `on_judged` gets each order as soon as it is judged, `on_changed`
     one that turns out to break a rule later. `on_paid` gets the seconds that the customer of an
-    order without a script waited, as soon as that is over, and the rate of its batch.
-    `keeps_requests`: with what own services asked for it.
+    order without a script waited, as soon as that is over, and the rate of its batch. `on_moment`
+    is called whenever time has passed. `keeps_requests`: with what own services asked for it.
     """
 
     def __init__(
@@ -61,10 +61,12 @@ class Batches:
         *,
         on_changed: Callable[[Judged, Batch], None] = lambda _order, _batch: None,
         on_paid: Callable[[float, float], None] = lambda _took_s, _rate: None,
+        on_moment: Callable[[], None] = lambda: None,
         keeps_requests: bool = False,
     ) -> None:
         self.rate = rate
         self._on_judged, self._on_changed, self._on_paid = on_judged, on_changed, on_paid
+        self._on_moment = on_moment
         self._chain, self._running = chain, running
         self._judge = Judge(chain, keeps_requests=keeps_requests)
         plan = replace(customers_plan(chain, seed), id_prefix=running.id_prefix)
@@ -133,7 +135,7 @@ class Batches:
         batch = Batch(number=len(mixed), rate=rate)
         now_ns = self._running.now_ns()
         wait_s = max(0.0, (self._free_ns - now_ns) / 1e9)
-        self._pay(
+        self.pay(
             batch,
             [(steps, wait_s + place / rate) for place, steps in enumerate(mixed)],
         )
@@ -142,7 +144,7 @@ class Batches:
 
     def look(self) -> list[Batch]:
         """Let a moment pass; the batches that have ended since the last look."""
-        self._pass_moment()
+        self.pass_moment()
         ended, self._ended = self._ended, []
         return ended
 
@@ -154,41 +156,27 @@ class Batches:
         """
         batch = Batch(number=times, rate=self.rate)
         for _ in range(times):
-            (payment,) = self._pay(batch, [(steps, 0.0)])
+            (payment,) = self.pay(batch, [(steps, 0.0)])
             while (order := self._orders.get(payment)) is not None and self._rest.is_busy_with(
                 order, at_rest=at_rest
             ):
-                self._pass_moment()
-        return self._wait_for(batch)
+                self.pass_moment()
+        return self.wait_for(batch)
 
-    def run_through(self, outages: Sequence[tuple[LiveOutage, Sequence[Steps]]]) -> list[Batch]:
-        """Let orders follow scripts, () for none, while an outage comes and goes; a batch for each.
-
-        Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
-        it begins. The next one comes once customers are done and services are back; what is still
-        to be settled by then has all the time for it that there is after the last one.
-        """
-        while self.in_flight:
-            self._pass_moment()
+    def forget_judged(self) -> None:
+        """Nothing more is to come about orders that were judged, whatever happens now."""
         self._release(self._watched)
-        batches = []
-        for outage, scripts in outages:
-            while not (self._are_customers_done and self._running.own.are_ready):
-                self._pass_moment()
-            batches.append(Batch(number=len(scripts), rate=self.rate, outage=outage))
-            self._pay(batches[-1], list(zip(scripts, outage.times(len(scripts)), strict=True)))
-            pass_time(self._running, AT_S)
-            outage.switch("apply", self._chain, self._running)
-            pass_time(self._running, outage.lasts_ms / 1000)
-            outage.switch("heal", self._chain, self._running)
+
+    def settle_from_now(self) -> None:
+        """Own services have all the time there is to settle what orders have left so far."""
         now_ns = self._running.now_ns()
         for order in [*self._orders.values(), *self._watched.values()]:
             if order.over_ns is not None:
                 order.over_ns = now_ns
-        return list(map(self._wait_for, batches))
 
     @property
-    def _are_customers_done(self) -> bool:
+    def are_customers_done(self) -> bool:
+        """Whether nobody waits for an answer."""
         return all(order.over_ns is not None for order in self._orders.values())
 
     def abandon(self) -> tuple[list[Batch], list[Steps]]:
@@ -211,13 +199,14 @@ class Batches:
         """Whether some order of a batch was judged, and has to be judged again."""
         return any(order.has_stirred for order in self._watched.values() if order.batch is batch)
 
-    def _wait_for(self, batch: Batch) -> Batch:
+    def wait_for(self, batch: Batch) -> Batch:
+        """The batch, once it is settled."""
         while not self.is_settled(batch):
-            self._pass_moment()
+            self.pass_moment()
         self._ended = [ended for ended in self._ended if ended is not batch]
         return batch
 
-    def _pay(self, batch: Batch, wanted: Sequence[tuple[Steps, float]]) -> list[str]:
+    def pay(self, batch: Batch, wanted: Sequence[tuple[Steps, float]]) -> list[str]:
         """Let customers pay, each script with its time from now; their first payments."""
         now_ns = self._running.now_ns()
         coming: list[Arrival] = []
@@ -248,7 +237,7 @@ class Batches:
         self._running.begin_paying(sorted(coming, key=lambda arrival: arrival.at_s))
         return payments
 
-    def _pass_moment(self) -> None:
+    def pass_moment(self) -> None:
         """Let a moment pass, read what was recorded, and judge the orders that are at rest."""
         pass_time(self._running, self._rest.moment_s(self._orders.values()))
         progress = self._running.in_progress()
@@ -262,6 +251,7 @@ class Batches:
             if order.over_ns is None and order.payment not in paying:
                 order.over_ns = now_ns
         self._judge_due(progress, now_ns)
+        self._on_moment()
 
     def _judge_due(self, progress: InProgress, now_ns: int) -> None:
         """Judge the orders that are at rest, once the books of own services are read.

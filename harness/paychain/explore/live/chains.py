@@ -12,6 +12,7 @@ from paychain.explore.live.batch import Batches
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.steps import Steps
+from paychain.explore.live.through import Through
 from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
 
@@ -22,6 +23,7 @@ MIN_RATE = 2.0  # payments per second: batches are not spaced further
 # batch, and what is broken then to be its load's doing.
 FIRST_RATE, AT_FIRST = 12.0, 1.5
 BATCH_S = 8.0  # a batch takes about as long at most: the rate holds for all of it
+RISING_S = 2.0  # the same until it is known what the service can do: each may be faster
 MIN_SCRIPTS = 8  # of a batch
 BASE_RATE = 4.0  # one after the other, more or less
 MIN_BASE_S = 0.001
@@ -42,7 +44,7 @@ class Chains:
 
     `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
     gets the scripts of orders that are not judged because their chain was stopped. What happens to
-    the chain is counted in `result`. `keeps_requests`: as of `Batches`.
+    the chain is counted in `result`. `on_moment`, `keeps_requests`: as of `Batches`.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Chains:
         on_judged: Callable[[Judged, Batch], None],
         on_changed: Callable[[Judged, Batch], None],
         on_left: Callable[[Sequence[Steps]], None],
+        on_moment: Callable[[], None] = lambda: None,
         keeps_requests: bool = False,
     ) -> None:
         self.ended: deque[Batch] = deque()  # batches not yet evaluated
@@ -62,8 +65,10 @@ class Chains:
         self._keeps_requests = keeps_requests
         self._result = result
         self._on_judged, self._on_changed, self._on_left = on_judged, on_changed, on_left
+        self._on_moment = on_moment
         self._rate = min(FIRST_RATE, spec.rate)
         self._limit = spec.rate  # of the rate, once payments without a script have failed
+        self._is_rising = True  # the rate: the service has kept up with it so far
         self._base_s: float | None = None  # what a payment takes where nothing else happens
         self._took_s: deque[float] = deque()
         self._is_understood = False  # payments where nothing else happens show something
@@ -77,6 +82,12 @@ class Chains:
         """The batches on the chain that runs now."""
         assert self._batches is not None, "the chain is started"
         return self._batches
+
+    @property
+    def through(self) -> Through:
+        """What lets orders meet outages on the chain that runs now."""
+        assert self._running is not None, "the chain is started"
+        return Through(self._chain, self._running, self.now)
 
     @property
     def requests(self) -> int:
@@ -100,6 +111,7 @@ class Chains:
             self._on_judged,
             on_changed=self._on_changed,
             on_paid=self._note_paid,
+            on_moment=self._on_moment,
             keeps_requests=self._keeps_requests,
         )
         if self._base_s is None:
@@ -152,7 +164,8 @@ class Chains:
     @property
     def scripts_at_once(self) -> int:
         """How many scripts a batch may have: a slow service gets smaller ones."""
-        return min(self._spec.batch, max(MIN_SCRIPTS, int(BATCH_S * self._rate)))
+        lasts_s = RISING_S if self._is_rising else BATCH_S
+        return min(self._spec.batch, max(MIN_SCRIPTS, int(lasts_s * self._rate)))
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
@@ -178,6 +191,7 @@ class Chains:
             self._base_s = now_s
             self._pay_at(max(MIN_RATE, min(self._rate, AT_FIRST / max(now_s, MIN_BASE_S))))
         elif now_s > self._slow_s:
+            self._is_rising = False
             self._pay_at(max(MIN_RATE, SLOWER * self._rate))
         else:
             self._pay_at(min(self._limit, FASTER * self._rate))
@@ -217,6 +231,7 @@ class Chains:
         if not batch.is_whole or failed <= ILL_SHARE * len(controls) or is_old:
             return
         if self._rate > MIN_RATE:
+            self._is_rising = False
             self._limit = max(MIN_RATE, self._rate / 2)
             self._pay_at(self._limit)
             self._result.spaced += 1

@@ -110,7 +110,7 @@ class FollowUps:
     def new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
         broken = dict.fromkeys(rule for order in orders for rule in order.broken)
-        return list(filter(self._is_new, broken))
+        return list(filter(self.is_new, broken))
 
     def follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
         """Minimise and reproduce the smallest scripts of some batches that break these rules.
@@ -136,9 +136,10 @@ class FollowUps:
 
     def foresee(self) -> bool:
         """Begin to minimise what looks wrong, if anything new does; whether a batch has begun."""
-        return self._foresight.begin(self._is_new)
+        return self._foresight.begin(self.is_new)
 
-    def _is_new(self, rule: str) -> bool:
+    def is_new(self, rule: str) -> bool:
+        """Whether a rule is searched and not found yet."""
         return self._spec.seeks(rule) and rule not in self._result.found
 
     def note(self, order: Judged) -> None:

@@ -58,6 +58,12 @@ class Batch:
     suspects: dict[str, tuple[Steps, frozenset[str]]] = field(default_factory=dict)
 
     @property
+    def looks_broken(self) -> set[str]:
+        """Rules that its orders break, or do unless an own service still settles them."""
+        judged = {rule for order in self.orders for rule in order.broken}
+        return judged.union(*(rules for _, rules in self.suspects.values()))
+
+    @property
     def is_whole(self) -> bool:
         """Every order of it was judged."""
         return len(self.orders) == self.number

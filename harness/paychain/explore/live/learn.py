@@ -6,17 +6,19 @@ lessons ─ each a few payments on the running chain ─> reactions and policies
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, get_args
 
 import yaml
 
+from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.measures.own_policies import (
     NOTHING,
     QUERY_THEN,
+    REPEAT,
     ObservedPolicy,
     PolicyLine,
     policy_lines,
@@ -33,6 +35,7 @@ from paychain.model.chain import Chain, Link
 from paychain.model.loading import Loaded
 from paychain.model.policy import Call, Failure
 from paychain.payments.errors import UserError
+from paychain.payments.outcome import HopResult
 
 RATE = 16.0  # payments per second: a policy is to be seen, not a queue
 ROUNDED_S = 0.01  # timeouts in the twin's file
@@ -40,10 +43,10 @@ _UNKNOWN: Mapping[str, str] = {
     "void": "reverse",
     "refund": "reverse",
     "query": "query",
-    "repeat": "resend",
+    REPEAT: "resend",
     f"{QUERY_THEN}void": "reverse",
     f"{QUERY_THEN}refund": "reverse",
-    f"{QUERY_THEN}repeat": "resend",
+    f"{QUERY_THEN}{REPEAT}": "resend",
     NOTHING: "give_up",
 }
 # What a mock gateway has no use for: how customers and providers reach the user's process.
@@ -86,8 +89,7 @@ def learn(
     began_s = clock()
     for lesson, batch in _taught(chain, open_chain, todo, seed, payments_each, on_progress):
         learned.payments += len(batch.orders)
-        orders = [order for order in batch.orders if order.steps]
-        payments = [requests for order in orders for requests in order.requests]
+        payments = _payments(batch)
         learned.reactions.append(react(lesson, payments))
         for requests in payments:
             watch(learned.policies, requests)
@@ -106,7 +108,8 @@ def _taught(
     """Each lesson, and the payments that it was taught with.
 
     One that a service was too busy for, with what it does about earlier ones, say, shows what it
-    does then: it is taught once more, after all others and slower. Raises UserError.
+    does then: it is taught once more, after all others and slower. So is one whose payments did not
+    get to its link, by the other way to get there. Raises UserError.
     """
     chains = Chains(
         chain,
@@ -120,7 +123,7 @@ def _taught(
     )
     coming = deque(todo)
     begun: dict[Batch, Lesson] = {}
-    taught: dict[Lesson, Batch] = {}
+    taught: dict[tuple[str, str, str], Batch] = {}
     try:
         chains.start()
         while coming or chains.now.in_flight or chains.ended:
@@ -137,13 +140,20 @@ def _taught(
                 shown = begun.get(batch)
                 if shown is None:
                     continue  # the payments where nothing fails
-                if shown not in taught and not chains.was_calm(batch):
+                if shown.otherwise and not react(shown, _payments(batch)).next:
+                    coming.append(replace(shown, steps=shown.otherwise, otherwise=()))
+                elif shown.subject not in taught and not chains.was_calm(batch):
                     coming.append(shown)
-                taught[shown] = batch
+                taught[shown.subject] = batch
     finally:
         chains.stop()
     nothing = Batch(number=0, rate=RATE)  # of a lesson that a service died of
-    return [(lesson, taught.get(lesson, nothing)) for lesson in todo]
+    return [(lesson, taught.get(lesson.subject, nothing)) for lesson in todo]
+
+
+def _payments(batch: Batch) -> list[Sequence[ObservedRequest]]:
+    """What services sent for each payment that a failure met."""
+    return [requests for order in batch.orders if order.steps for requests in order.requests]
 
 
 def twin_text(loaded: Loaded[Chain], learned: Learned) -> str:
@@ -198,8 +208,20 @@ def _policy(call: Call, seen: ObservedPolicy) -> dict[str, Any]:
             "jitter": "none",
             "on": again,
         }
-    if seen.follows:
-        written["on_unknown"] = _UNKNOWN[seen.follows.most_common(1)[0][0]]
+    if follows := _follows(seen, again if "retry" in written else ()):
+        written["on_unknown"] = _UNKNOWN[follows]
     if len(order) > 1:
         written["fallback"] = [{"to": link} for link in order[1:]]
     return written
+
+
+def _follows(seen: ObservedPolicy, tried_again: Sequence[str]) -> str:
+    """What follows an unknown outcome; "" if none was seen. `tried_again`: after these results.
+
+    A repeat that is one of the tries follows all of them but the last: then something else does.
+    """
+    follows = seen.follows
+    if any(HopResult(result).leaves_unknown for result in tried_again):
+        last = Counter({what: number for what, number in follows.items() if what != REPEAT})
+        follows = last or follows
+    return next((what for what, _ in follows.most_common(1)), "")

@@ -31,17 +31,27 @@ _FAILURES: dict[str, dict[str, Any]] = {
     "a malformed answer": {"malformed": {}},
     "a decline": {"decline": {}},
 }
-_PREPARES = "HTTP 503"  # what lets a link fail altogether
+# What lets a link fail altogether. Some services go on to the next link only after the latter.
+_PREPARES, _PREPARES_OTHERWISE = "HTTP 503", "a lost answer"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """One failure at one link that a service authorises payments at."""
+    """One failure at one link that a service authorises payments at.
+
+    `otherwise`: the steps that teach it where no payment gets to the link by `steps`; () for none.
+    """
 
     service: str
     link: str
     failure: str
     steps: Steps
+    otherwise: Steps = ()
+
+    @property
+    def subject(self) -> tuple[str, str, str]:
+        """What it teaches, by whichever steps."""
+        return self.service, self.link, self.failure
 
 
 @dataclass
@@ -78,14 +88,26 @@ def lessons(chain: Chain) -> Iterator[Lesson]:
         call = chain.calls_of(service).get("authorise")
         mocks = [link for link in call.routes if not chain.links[link].service] if call else []
         for number, link in enumerate(mocks):
-            before = [
-                _step(each, _PREPARES, request, chain)
-                for each in mocks[:number]
-                for request in range(1, MAX_REPEATS + 1)
-            ]
             for failure in _FAILURES:
-                steps = (*before, _step(link, failure, 1, chain))
-                yield Lesson(service=service, link=link, failure=failure, steps=steps)
+                last = _step(link, failure, 1, chain)
+                steps, otherwise = (
+                    (*_failing(mocks[:number], prepares, chain), last)
+                    for prepares in (_PREPARES, _PREPARES_OTHERWISE)
+                )
+                yield Lesson(
+                    service=service,
+                    link=link,
+                    failure=failure,
+                    steps=steps,
+                    otherwise=otherwise if number else (),
+                )
+
+
+def _failing(links: Sequence[str], failure: str, chain: Chain) -> Iterator[StepChoice]:
+    """What lets links fail altogether."""
+    for link in links:
+        for request in range(1, MAX_REPEATS + 1):
+            yield _step(link, failure, request, chain)
 
 
 def _step(link: str, failure: str, request: int, chain: Chain) -> StepChoice:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -28,6 +28,7 @@ from paychain.explore.live.result import (
     controls_beside,
 )
 from paychain.explore.live.steps import StepChoice, Steps, size, step_choices
+from paychain.explore.live.through import Met
 from paychain.model.chain import Chain
 
 # What is found in the budget's last moment may be minimised for so long, and for so many times what
@@ -77,6 +78,7 @@ class LiveSearch:
             on_judged=self._note,
             on_changed=self._note_break,
             on_left=self._try_again,
+            on_moment=self._report,
         )
         self._follow_ups = FollowUps(
             spec,
@@ -104,7 +106,6 @@ class LiveSearch:
                     break
                 chains.look()
                 self._take_up()
-                self._report()
         except KeyboardInterrupt:
             result.was_interrupted = True
         finally:
@@ -191,7 +192,6 @@ class LiveSearch:
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
             chains.look()
-            self._report()
             if chains.now is not batches:  # the service died: what was judged until then
                 break
         if batch in chains.ended:  # if not, others will see its end
@@ -265,7 +265,14 @@ class LiveSearch:
         self._begun += len(scripts)
         scripts += [()] * (half - len(scripts))
         both = [each for steps in scripts for each in (steps, ())]
-        (batch,) = self._through([(outage, both)])
+        simpler = self._simpler_than(outage)
+
+        def further(rules: Collection[str]) -> Sequence[Met]:
+            """What minimises it: only where nothing but the outage can have broken a rule."""
+            is_wrong = any(map(self._follow_ups.is_new, rules))
+            return simpler if is_wrong and not any(both) else ()
+
+        batch, *beside = self._through([(outage, both)], further)
         for rule in self._follow_ups.new_rules(batch.orders):
             smallest = _smallest(rule, batch)
             if smallest.steps:
@@ -274,8 +281,13 @@ class LiveSearch:
                     self._follow_ups.follow_up([rule], [without])
                     continue
             self._follow_ups.keep(rule, smallest, batch)
-            self._minimise_outage(rule)
+            self._minimise_outage(rule, beside)
             self._reproduce_outage(rule)
+
+    def _simpler_than(self, outage: LiveOutage, steps: Steps = ()) -> list[Met]:
+        """Every simpler outage at the same link, with as many payments as minimising takes."""
+        outages = simpler_outages(outage, self._outages)
+        return [(each, [steps] * OUTAGE_PAYMENTS) for each in outages]
 
     def _next_outage(self) -> LiveOutage:
         """Each of them before any comes again, the short ones first.
@@ -290,32 +302,38 @@ class LiveSearch:
             self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:3])]
         return self._coming.popleft()
 
-    def _through(self, outages: Sequence[tuple[LiveOutage, Sequence[Steps]]]) -> list[Batch]:
+    def _through(
+        self,
+        outages: Sequence[Met],
+        further: Callable[[Collection[str]], Sequence[Met]] = lambda _: (),
+    ) -> list[Batch]:
         """What became of orders that met these outages, with the scripts that they followed."""
         names = dict.fromkeys(str(outage) for outage, _ in outages)
         self.result.doing = f"paying while {', then '.join(names)}"
-        batches = self._chains.now.run_through(outages)
+        batches = self._chains.through.run(outages, further)
         self.result.outages += len(batches)
         for batch in batches:
             self._count(batch)
         return batches
 
-    def _minimise_outage(self, rule: str) -> None:
+    def _minimise_outage(self, rule: str, beside: Sequence[Batch] = ()) -> None:
         """Without a script, then with a simpler outage at the same link, while the rule breaks.
 
-        All that is simpler is tried in a row first: where nothing breaks the rule, that is enough.
-        Where something does, the next outage may be why: then each is tried by itself.
+        All that is simpler is tried in a row first, or was `beside` what was found: where nothing
+        breaks the rule, that is enough. Where something does, the next outage may be why: then each
+        is tried by itself.
         """
+        in_a_row = list(beside)
         while not self._is_late():
             found = self.result.found[rule]
             assert found.outage is not None, "it was found with one"
-            tried: list[tuple[LiveOutage, Steps]] = [(found.outage, ())] if found.steps else []
-            tried += [
-                (outage, found.steps) for outage in simpler_outages(found.outage, self._outages)
-            ]
-            simpler = [(outage, [steps] * OUTAGE_PAYMENTS) for outage, steps in tried]
-            in_a_row = self._through(simpler) if simpler else []
+            simpler = self._simpler_than(found.outage, found.steps)
+            if found.steps:
+                simpler.insert(0, (found.outage, [()] * OUTAGE_PAYMENTS))
+            if simpler and not in_a_row:
+                in_a_row = self._through(simpler)
             is_any = any(_breaks(rule, batch) for batch in in_a_row)
+            in_a_row = []
             for each in simpler if is_any else ():
                 (batch,) = self._through([each])
                 if _breaks(rule, batch):

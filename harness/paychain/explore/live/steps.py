@@ -18,6 +18,7 @@ from paychain.faults.kind import RequestFaultKind, Search
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.lifecycle import Webhooks
+from paychain.model.operations import LOOKS
 from paychain.model.paid_at import paid_link
 from paychain.model.roles import ROLES
 from paychain.model.script_checks import check_steps, operations_at, senders_of
@@ -46,6 +47,8 @@ _VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
 }
 # Operations that carry no payment of their own, or that somebody's customer starts.
 _NOT_SEARCHED = frozenset({"pay", "forward", "notify"})
+# Nobody declines a question: an answer that says "declined" is a wrong one, and searched as such.
+_NOT_OF_QUERIES, _QUERIES = frozenset({"decline"}), frozenset({"query", *LOOKS})
 _ORDER = "{order}"  # the placeholder in how an own service is paid
 _WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
 # What both a return page and a webhook of the hold make a service ask for: they may come together.
@@ -161,6 +164,8 @@ def _at_links(chain: Chain) -> Iterator[StepChoice]:
             if operation in _NOT_SEARCHED:
                 continue
             for name, rank, keys in _kinds():
+                if name in _NOT_OF_QUERIES and operation in _QUERIES:
+                    continue
                 for number in NUMBERS:
                     place = ("link", link, operation)
                     yield from _with_times(StepChoice(place, name, rank, number, 0, keys))

@@ -2,7 +2,9 @@
 
 anyio ── `to_thread`: Starlette and FastAPI call `def` endpoints and dependencies by it ──> the loop
 httpcore ── asks the system whether an idle connection was closed ──> the simulated network
-uvloop ── is another loop, which reads the machine's clock ──> refused
+ssl ── encrypts in memory what a library then sends as plain bytes ──> refused
+uvloop, asyncio.run on a thread ── are other loops, which read the machine's clock ──> refused
+psycopg2, grpc and the like ── open sockets in compiled code, where no guard sees them ──> refused
 """
 
 from __future__ import annotations
@@ -15,9 +17,24 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from paychain.simulation.fake_socket import FakeSocket
+from paychain.simulation.guard import stand_in_here
+from paychain.simulation.users.apart import apart
 
 Refuse = Callable[[str, str], BaseException | None]  # what was used, and what to do instead
-_UVLOOP = ("install", "run", "new_event_loop", "EventLoopPolicy")
+# Module, class ("" for none), name, and what it is called in a refusal where that is another.
+_REFUSED = (
+    *(("uvloop", "", name, "") for name in ("install", "run", "new_event_loop", "EventLoopPolicy")),
+    ("ssl", "SSLContext", "wrap_bio", "TLS"),
+    *(("anyio.from_thread", "", name, "") for name in ("run", "run_sync")),
+    *((name, "", "connect", "") for name in ("psycopg2", "psycopg", "pymssql", "pyodbc")),
+    *(("MySQLdb", "", name, "") for name in ("connect", "Connect")),
+    *(
+        (module, "", name, "")
+        for module in ("grpc", "grpc.aio")
+        for name in ("insecure_channel", "secure_channel")
+    ),
+)
+_LOOPS = ("asyncio", "asyncio.events")  # both have it by name
 _ANYIO, _HTTPCORE = "anyio._backends._asyncio", "httpcore._backends.anyio"
 # What packages import only when they are first used; in this order.
 _LATER = {
@@ -69,19 +86,30 @@ class Libraries:
         instead: Any = classmethod(_on_the_loop)
         self._replace(_ANYIO, "AsyncIOBackend", "run_sync_in_worker_thread", instead)
         self._replace(_HTTPCORE, "", "is_socket_readable", _is_readable)
-        for name in _UVLOOP:
-            self._replace("uvloop", "", name, self._refusing(f"uvloop.{name}"))
+        for module in _LOOPS:
+            self._refuse_users(module, "", "new_event_loop", "an event loop")
+        for module, owner, name, what in _REFUSED:
+            self._refuse_users(module, owner, name, what or f"{module}.{name}")
 
-    def _refusing(self, what: str) -> Callable[..., Any]:
-        def refused(*_: Any, **__: Any) -> Any:
-            raise self._refuse(what, "the loop is that of virtual time") or RuntimeError(what)
+    def _refuse_users(self, module: str, owner: str, name: str, what: str) -> None:
+        """Refuse it to the user's code. What others do on their threads is none of its business."""
+        place = self._place(module, owner)
+        real = getattr(place, name, None)
 
-        return refused
+        def refused(*args: Any, **keywords: Any) -> Any:
+            if real is not None and stand_in_here() is None:
+                return real(*args, **keywords)
+            raise self._refuse(what, "it leaves virtual time") or RuntimeError(what)
+
+        self._replace(module, owner, name, refused)
+
+    @staticmethod
+    def _place(module: str, owner: str) -> Any:
+        place: Any = sys.modules.get(module)
+        return getattr(place, owner, None) if place is not None and owner else place
 
     def _replace(self, module: str, owner: str, name: str, instead: Any) -> None:
-        place: Any = sys.modules.get(module)
-        if place is not None and owner:
-            place = getattr(place, owner, None)
+        place = self._place(module, owner)
         # Of another version, it may not be there: then it does what it does. uvloop makes some of
         # its names when they are first asked for.
         if place is None or getattr(place, name, None) is None or name not in vars(place):
@@ -96,7 +124,7 @@ async def _on_the_loop(
     _: type, work: Callable[..., Any], args: tuple[Any, ...], *__: Any, **___: Any
 ) -> Any:
     await asyncio.sleep(0)
-    return work(*args)
+    return apart(work, *args)
 
 
 def _is_readable(socket: FakeSocket | None) -> bool:

@@ -17,6 +17,7 @@ from paychain.simulation.forbidden import FORBIDDEN
 from paychain.simulation.loop import VirtualLoop
 from paychain.simulation.network import LOCAL_HOSTS
 from paychain.simulation.transport import ConnectionEnd
+from paychain.simulation.users.apart import apart
 from paychain.simulation.users.refusals import Refusals
 
 
@@ -92,7 +93,7 @@ class UsersLoop(VirtualLoop):
         """
 
         async def on_the_loop() -> Any:
-            return work(*args)
+            return apart(work, *args)
 
         return self.create_task(on_the_loop())
 

@@ -17,11 +17,13 @@ _IMPORTING = "importlib._bootstrap"  # the frozen module whose frames stand betw
 _CLIENTS = ("urllib", "http", "smtplib", "imaplib", "poplib", "ftplib", "xmlrpc")  # of Python's own
 # Words of what was used, in the order in which they are looked for.
 _WHAT = {
+    "event loop": "runs an event loop of its own, which reads the machine's clock",
+    "from_thread": "waits on a thread for the loop ({what})",
     "sleep": "waits with time.sleep, which stops the whole loop",
+    "Condition": "waits for another thread",
     "executor": "uses a pool of processes or threads",
     "Thread": "starts a thread, which runs in real time",
     "thread": "starts a thread, which runs in real time",
-    "Condition": "waits for another thread",
     "subprocess": "starts another process, which runs in real time",
     "Process": "starts another process, which runs in real time",
     "os.": "starts another process, which runs in real time",
@@ -30,16 +32,21 @@ _WHAT = {
     "TLS": "opens a TLS connection, and the network of virtual time is plain",
     "host ": "connects to the {what}, and virtual time has the links of the chain alone",
     "connection to": "opens a {what}, where no link of the chain listens",
+    "signal.": "asks for a signal of the operating system ({what})",
     "": "opens a socket of the operating system ({what})",
 }
 _ASYNC_CLIENT = "use an async client over asyncio, such as httpx.AsyncClient"
 _STORE = "keep what it stores in memory or in SQLite (sqlite3) for virtual time"
+_AWAIT = "await it, as async endpoints can"
 _OF_LINKS = "use the http:// addresses of links, such as {url:LINK} under env:"
 _INSTEAD = {
+    "event loop": _AWAIT,
+    "from_thread": _AWAIT,
     "sleep": "use asyncio.sleep",
+    "Condition": "use asyncio's own Event, Condition and Queue",
     "Thread": "use asyncio's tasks",
     "thread": "use asyncio's tasks",
-    "Condition": "use asyncio's own Event, Condition and Queue",
+    "signal.": "use asyncio.timeout, or the loop's call_later",
     "uvloop": "call it only where the program is started, as under if __name__ == '__main__'",
     "TLS": _OF_LINKS,
     "host ": _OF_LINKS,
@@ -69,9 +76,13 @@ _PACKAGES = {
             "redis",
             "pymongo",
             "motor",
+            "MySQLdb",
+            "pymssql",
+            "pyodbc",
         ),
         _STORE,
     ),
+    "grpc": "gRPC opens its sockets in compiled code: only a real run has them",
 }
 _IN_REAL_TIME = "or run it in real time"
 
@@ -105,6 +116,7 @@ class Refusals:
             return None
         if self.first is None:
             word = next(word for word in _WHAT if word in what)
+            package = package or next(filter(_PACKAGES.__contains__, [_top(what)]), "")
             who = package or self._service
             hint = _PACKAGES.get(package) or _INSTEAD.get(word, "")
             hint = f"{hint}, {_IN_REAL_TIME}" if hint else _IN_REAL_TIME.removeprefix("or ")

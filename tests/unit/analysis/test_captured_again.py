@@ -1,0 +1,57 @@
+"""Captures that a service sends under keys of their own, and which of them were meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paychain.payments.journal import Decision, DecisionKind
+from tests.support.observed_runs import A, ObservedRun, decisions
+from tests.support.recorded import ns
+
+
+def run_of(*captures: tuple[float, str], refused_s: float | None, booked: int = 1) -> ObservedRun:
+    """Captures with their keys, of which the link books some; it refuses one by a webhook."""
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    run.asked("p1", 1.1)
+    for at_s, key in captures:
+        run.asked("p1", at_s, operation="capture", target="/capture", key=key)
+    for number in range(booked):
+        run.booked("p1", 9.0, "captured", item=f"c{number}")
+    if refused_s is not None:
+        run.records.append(
+            Decision(
+                link=A,
+                kind=DecisionKind.FOLLOW_UP_SENT,
+                at_ns=ns(refused_s),
+                payment="p1",
+                attempt=1,
+                operation="notify",
+                target="shop",
+                detail="p1-1 capture_refused",
+            )
+        )
+    return run
+
+
+@pytest.mark.parametrize(
+    ("captures", "refused_s", "again"),
+    [
+        # It was told that the first one, which was accepted, had failed.
+        (((2.0, "a"), (4.0, "b")), 3.0, 0),
+        # Nobody had told it yet, or ever did.
+        (((2.0, "a"), (4.0, "b")), 5.0, 1),
+        (((2.0, "a"), (4.0, "b")), None, 1),
+        # One that takes the place of what failed, and one more.
+        (((2.0, "a"), (2.05, "b"), (4.0, "c")), 3.0, 1),
+        (((2.0, "a"), (4.0, "a")), None, 0),
+    ],
+)
+def test_a_capture_that_takes_the_place_of_one_that_failed_later_is_meant(
+    captures: tuple[tuple[float, str], ...], refused_s: float | None, again: int, tmp_path: Path
+) -> None:
+    store = run_of(*captures, refused_s=refused_s).store(tmp_path)
+    kinds = [each.kind for each in decisions(store, "p1")]
+    assert kinds.count(DecisionKind.CAPTURED_AGAIN) == again
