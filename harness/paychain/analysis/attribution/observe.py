@@ -14,6 +14,7 @@ from paychain.analysis.attribution.observed import by_payment, join
 from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
 from paychain.analysis.attribution.traced import add_traced
+from paychain.analysis.attribution.uncaptured import missed_captures
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -38,3 +39,4 @@ def add_own_hops(store: RunStore, chain: Chain, experiment: Experiment) -> None:
         if payment:
             store.ingest(list(captured_again(store, payment, requests)))
             store.ingest(list(refunded_again(store, payment, requests)))
+            store.ingest(list(missed_captures(store, payment, requests)))
