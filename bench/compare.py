@@ -59,6 +59,8 @@ def cases() -> list[Case]:
         "-2 points": {"lost": 0.02},
         "+5 % latency": {"slower": 1.05},
         "+10 % latency": {"slower": 1.1},
+        "+20 % latency": {"slower": 1.2},
+        "+50 % latency": {"slower": 1.5},
     }
     found += [
         Case(name=f"{name}, {seconds} s", conditions=replace(plain, seconds=seconds), **change)

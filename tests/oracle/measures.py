@@ -387,14 +387,18 @@ def is_served(
     name: tuple[str, str, str, str],
     first_ns: int,
 ) -> bool:
-    """A call to the target that began after the decision worked; or the customer was answered."""
-    link, operation, _, target = name
+    """A call to the target that began after the decision worked; or the customer was answered.
+
+    What was accepted before it was delivered must not be declined then.
+    """
+    link, operation, kind, target = name
     if not target:
         return not payment.technical
+    good = (HopResult.APPROVED,) if kind == DecisionKind.QUEUE else WORKED
     return any(
         (hop.caller, hop.operation, hop.callee) == (link, operation, target)
         and hop.started_ns >= first_ns
-        and hop.result in WORKED
+        and hop.result in good
         for hop in hops
     )
 

@@ -29,6 +29,8 @@ LEAST_EFFECT = 1.5
 MIN_S = 30  # of a phase: in a shorter one a slow swing looks like a level
 CAUTION = 1.65  # standard errors that are added to a correlation
 MAX_CORRELATION = 0.98  # above, a run would have to last for hours
+QUARTERS = 4  # of a run, between which a swing shows
+BEYOND_SWING = 2.0  # times the largest difference between quarters: no swing of that run
 CLUSTERS_PER_S = 4  # in a short window: payments of a quarter of a second count as one
 
 
@@ -46,7 +48,8 @@ class Sample:
 
     `variance`: of the share. `worth`: how many independent payments the total is worth.
     `independent`: how many independent blocks the seconds are worth, 0
-    when the run is too short to see that.
+    when the run is too short to see that. `range`: how far its share went from one quarter of the
+    run to another.
     """
 
     bad: int
@@ -54,6 +57,7 @@ class Sample:
     variance: float
     worth: float
     independent: float
+    range: float
 
     @property
     def share(self) -> float:
@@ -65,7 +69,8 @@ class Sample:
 class Difference:
     """Two shares, their difference and how likely that is between equal runs.
 
-    `is_short`: too few independent seconds to see how much neighbours resemble each other.
+    `is_short`: too few independent seconds to see how much neighbours resemble each other, and the
+    difference is not beyond every swing that the runs show.
     """
 
     difference: float  # of the shares of bad ones, candidate less baseline
@@ -92,9 +97,22 @@ def samples(runs: Sequence[Sequence[SecondShare]]) -> list[Sample]:
             variance=expected * effect,
             worth=total / effect,
             independent=independent,
+            range=_range(cells),
         )
-        for expected, (bad, total) in zip(binomial, counts, strict=True)
+        for expected, (bad, total), cells in zip(binomial, counts, runs, strict=True)
     ]
+
+
+def _range(cells: Sequence[SecondShare]) -> float:
+    """The largest share of a quarter of the seconds less the smallest."""
+    length = max(1, len(cells) // QUARTERS)
+    quarters = [cells[start : start + length] for start in range(0, len(cells), length)]
+    shares = [
+        sum(cell.bad for cell in quarter) / sum(cell.total for cell in quarter)
+        for quarter in quarters
+        if len(quarter) == length and any(cell.total for cell in quarter)
+    ]
+    return max(shares, default=0.0) - min(shares, default=0.0)
 
 
 def _binomial(bad: int, total: int, share: float) -> float:
@@ -173,6 +191,7 @@ def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> 
     pooled = sum(sample.bad for sample in baselines), sum(sample.total for sample in baselines)
     worth_baselines = sum(sample.worth for sample in baselines)
     worth_candidate = candidate.worth
+    difference = candidate.share - expected
     is_short = independent < MIN_INDEPENDENT or seconds < MIN_S
     if is_short:
         worth_candidate = min(worth_candidate, CLUSTERS_PER_S * seconds)
@@ -183,10 +202,13 @@ def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> 
         candidate.share * worth_candidate,
         worth_candidate,
     )
-    difference = candidate.share - expected
     error = sqrt(squares)
     chance = exact
-    if not is_short:
+    # No swing that the runs show is nearly as large, whatever it may last.
+    swing = max(sample.range for sample in (*baselines, candidate))
+    if is_short and seconds >= MIN_S and abs(difference) >= BEYOND_SWING * swing:
+        is_short = False
+    elif not is_short:
         freedom = candidate.independent + sum(s.independent for s in baselines) - 1 - count
         chance = max(exact, student(abs(difference) / error, freedom))
     return Difference(difference=difference, error=error, chance=chance, is_short=is_short)

@@ -4,7 +4,9 @@
         ──> every fault that comes back ──> failures that spread from link to link
         ──> what only ledgers have with every other fault
 
-The simplest kinds come first. Between two of these turns is a round of drawn schedules.
+The simplest kinds come first. What all links of a provider have together comes after what a single
+link has, so that it is found only where no single link is enough. Between two of these turns is a
+round of drawn schedules.
 
 What one fault breaks is so found by every seed, after as many schedules at most as there are kinds
 and targets; the rest is left to chance, which finds what needs several faults.
@@ -42,11 +44,15 @@ TURN_SCHEDULES = 150  # of pairs, as many as of drawn ones
 
 
 def turns(
-    chain: Chain, choices: Sequence[FaultChoice], paying_ms: int
+    chain: Chain,
+    choices: Sequence[FaultChoice],
+    paying_ms: int,
+    of_providers: Sequence[FaultChoice] = (),
 ) -> Iterator[Iterable[Schedule]]:
     """What is tried in each turn.
 
-    `choices`: what may be injected, the simplest kinds first. `paying_ms`: while payments begin.
+    `choices`: what may be injected, the simplest kinds first; `of_providers`: into all links of a
+    provider. `paying_ms`: while payments begin.
     """
     longest = [_longest(choice) for choice in choices]
     of_ledger = _of_ledger(chain, longest)
@@ -55,8 +61,9 @@ def turns(
         for start_ms in range(0, paying_ms + AFTERWARDS_MS, MOMENTS_MS)
         for fault in of_ledger
     )
-    yield [(), *((fault,) for fault in (*longest, *at_moments))]
-    yield [(replace(fault, start_ms=0, duration_ms=SHORT_MS),) for fault in longest]
+    together = list(map(_longest, of_providers))
+    yield [(), *((fault,) for fault in (*longest, *at_moments, *together))]
+    yield [(replace(fault, start_ms=0, duration_ms=SHORT_MS),) for fault in (*longest, *together)]
     again = Windows(SHORT_MS, TIMES, SHORT_MS + HEALTHY_MS)
     yield [(fault.with_windows(again),) for fault in longest]
     yield _cascades(chain, longest)

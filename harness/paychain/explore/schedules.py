@@ -8,7 +8,7 @@ lasts and whether it comes back is one choice, a single window first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,7 +76,7 @@ class FaultChoice:
     """What a search may inject where: one kind of fault and one target."""
 
     kind: str
-    target: tuple[str, str]  # ("link", "processor-a"), ("call", "gateway.authorise")
+    target: tuple[str, str]  # ("link", "processor-a"), ("call", "gateway.authorise"), a provider
     has_magnitude: bool
 
     def __str__(self) -> str:
@@ -179,15 +179,40 @@ def fault_choices(
             continue
         targets = [("link", name) for name in chain.links]
         targets += [("call", name) for name in calls if search.on_calls]
-        choices += [
-            choice
-            for target in targets
-            if _is_possible(chain, choice := FaultChoice(kind, target, bool(search.magnitude)))
-            and (also_in is None or _is_possible(also_in, choice))
-        ]
+        choices += _possible(chain, kind, targets, also_in)
     if not choices:
         raise UserError(f"no link of {chain.chain} can have {', '.join(kinds)}")
     return choices
+
+
+def provider_choices(
+    chain: Chain, kinds: Sequence[str] = (), also_in: Chain | None = None
+) -> list[FaultChoice]:
+    """Every fault that all links of a provider can have together, the simplest kinds first.
+
+    Providers of a single link are left out: its own faults are the same. Nothing makes all links
+    of a role fail together.
+    """
+    targets = [
+        ("provider", provider)
+        for provider in chain.providers
+        if sum(provider in link.depends_on for link in chain.links.values()) > 1
+    ]
+    return [
+        choice
+        for kind in SEARCHED
+        if not kinds or kind in kinds
+        for choice in _possible(chain, kind, targets, also_in)
+    ]
+
+
+def _possible(
+    chain: Chain, kind: str, targets: Sequence[tuple[str, str]], also_in: Chain | None
+) -> Iterator[FaultChoice]:
+    for target in targets:
+        choice = FaultChoice(kind, target, bool(SEARCHED[kind].magnitude))
+        if _is_possible(chain, choice) and (also_in is None or _is_possible(also_in, choice)):
+            yield choice
 
 
 def _is_possible(chain: Chain, choice: FaultChoice) -> bool:

@@ -41,6 +41,7 @@ from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import with_best_starts
 from paychain.explore.trial import BudgetSpent, Candidate, MinimiseTimeSpent, Trial
 from paychain.explore.windows import join_faults, remove_unneeded_windows
+from paychain.model.review.providers import links_of
 from paychain.simulation.guard import guards_installed
 from paychain.simulation.simulate import frozen_memory
 
@@ -124,7 +125,7 @@ def _planned(spec: SearchSpec) -> Iterator[Iterable[Schedule]]:
     """What is tried in order. Of several jobs the first one does, and the others draw at once."""
     if spec.seed_of_search:
         return iter(())
-    return turns(spec.chain, spec.choices(), spec.paying_ms)
+    return turns(spec.chain, spec.choices(), spec.paying_ms, spec.provider_choices())
 
 
 def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None:
@@ -272,7 +273,7 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
         schedule = keep(remove_unneeded_faults(fewer, still_breaks_in_some_order))
     keep(schedule)  # `_with_fewer_faults` may have kept another, or none
     schedule = keep(remove_unneeded_windows(schedule, still_breaks))
-    choices = trial.spec.choices()
+    choices = [*trial.spec.choices(), *trial.spec.provider_choices()]
     schedule = keep(simplify_kinds(schedule, choices, still_breaks))
     schedule = keep(with_best_starts(schedule, trial.starts_of(rule, interleaving), still_breaks))
     schedule = keep(join_faults(schedule, still_breaks))
@@ -282,10 +283,18 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
 
 
 def _with_fewer_faults(trial: Trial, candidate: Candidate, seed_: int) -> Schedule | None:
-    """A schedule with one fault fewer on the same targets: two delays may be one longer delay."""
+    """A schedule with one fault fewer on the same targets, or on all links of their provider.
+
+    Two delays may be one longer delay, and two links may fail because their provider does.
+    """
     targets = {fault.choice.target for fault in candidate.schedule}
-    known = trial.spec.choices()
-    choices = [choice for choice in known if choice.target in targets]
+    links = {name for where, name in targets if where == "link"}
+    choices = [choice for choice in trial.spec.choices() if choice.target in targets]
+    choices += [
+        choice
+        for choice in trial.spec.provider_choices()
+        if choice.target in targets or len(links & links_of(trial.spec.chain, choice.target[1])) > 1
+    ]
     schedules = schedules_of(choices, max_faults=len(candidate.schedule) - 1)
     cases = st.tuples(schedules, st.just(candidate.interleaving))
     found = _find(trial, cases, seed_, FEWER_SCHEDULES, candidate.broken.rule)

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from paychain.explore.checks import CONCLUSIVE, SUCCESS, WORKS_AGAIN
-from paychain.explore.schedules import FaultChoice, fault_choices
+from paychain.explore.schedules import FaultChoice, fault_choices, provider_choices
 from paychain.model.chain import Chain
 from paychain.model.tolerance import Limit
 from paychain.model.virtual_services import refuse_processes
@@ -66,8 +66,12 @@ class SearchSpec:
             raise UserError("empty search budget", hint="give a budget above 0")
 
     def choices(self) -> list[FaultChoice]:
-        """Every fault that may be injected. Raises UserError when there is none."""
+        """Every fault at a link or a call that may be drawn. Raises UserError without any."""
         return fault_choices(self.chain, self.kinds, self.replayed_on)
+
+    def provider_choices(self) -> list[FaultChoice]:
+        """Every fault of a provider's links together: tried in order, and not drawn."""
+        return provider_choices(self.chain, self.kinds, self.replayed_on)
 
     @property
     def paying_ms(self) -> int:

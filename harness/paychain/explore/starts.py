@@ -10,7 +10,7 @@ a grid over the load afterwards, for what lies between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from paychain.explore.schedules import Schedule, ScheduledFault, with_fault
@@ -88,25 +88,31 @@ def works_at_any_start(
 
 
 def starts_from(
-    records: Sequence[Record], schedule: Schedule, place: int, *, payment: str, paying_ms: int
+    records: Sequence[Record],
+    schedule: Schedule,
+    place: int,
+    *,
+    payment: str,
+    paying_ms: int,
+    links: Collection[str],
 ) -> Iterator[int]:
     """The starts worth trying for the fault at a place in the schedule, from a run with it.
 
-    `payment`: the one that shows what broke; its moments come first. Milliseconds from the first
-    payment, as faults count them.
+    `payment`: the one that shows what broke; its moments come first. `links`: those that the fault
+    is at. Milliseconds from the first payment, as faults count them.
     """
     origin_ns = _origin_ns(records, schedule)
     where, name = schedule[place].choice.target
-    link, _, operation = name.partition(".")
+    caller, _, operation = name.partition(".")
 
     def is_at_target(record: Record) -> bool:
         match record:
             case HopRecord() if where == "call":
-                return (record.caller, record.operation) == (link, operation)
+                return (record.caller, record.operation) == (caller, operation)
             case HopRecord():
-                return link in (record.caller, record.callee)
+                return record.caller in links or record.callee in links
             case Movement() | Decision():
-                return record.link == link
+                return record.link in links
         return False
 
     own = {

@@ -11,9 +11,12 @@ from paychain.environment.simulated_run import SimulatedRun, interleaved, simula
 from paychain.explore.checks import CONCLUSIVE, RuleBreak, SimulatedRecords, broken
 from paychain.explore.minimise import FaultLimits
 from paychain.explore.result import OnProgress, SearchResult, SmallestOutage
-from paychain.explore.schedules import Schedule, experiment_of, in_words
+from paychain.explore.schedules import Schedule, ScheduledFault, experiment_of, in_words
 from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import starts_from
+from paychain.faults.target import Target
+from paychain.model.chain import Chain
+from paychain.model.places import affected_links
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord
 from paychain.simulation.simulate import FAILURES, Cycles
@@ -119,6 +122,7 @@ class Trial:
                 place,
                 payment=seen.payment if seen is not None else "",
                 paying_ms=self.spec.paying_ms,
+                links=_links_at(self.spec.chain, schedule[place]),
             )
 
         return starts_ms
@@ -162,6 +166,14 @@ class Trial:
         self.on_progress(result)
         if result.took_s > self.until_s:
             raise MinimiseTimeSpent
+
+
+def _links_at(chain: Chain, fault: ScheduledFault) -> tuple[str, ...]:
+    """The links that a fault is at; of a call, the one that makes it."""
+    where, name = fault.choice.target
+    if where == "call":
+        return (name.partition(".")[0],)
+    return affected_links(chain, Target.model_validate({where: name}))
 
 
 def _does_not_end(text: str) -> RuleBreak:

@@ -47,6 +47,11 @@ class Preference(Declared):
     when_failing: Failing | None = None
 
     @property
+    def is_by_share(self) -> bool:
+        """Whether nothing but chance decides who goes there."""
+        return self.model_fields_set == {"to", "share"}
+
+    @property
     def words(self) -> str:
         """For the drawn chain: `5 % to processor-b`."""
         conditions = []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from functools import cache
+from itertools import pairwise
 
 import msgspec
 
@@ -134,6 +135,16 @@ def share_of(amount_minor: int, share: float) -> int:
     """
     exact = amount_minor * Decimal(repr(share))
     return int(exact.to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def repeated_share(amount_minor: int, share: float, times: int) -> list[int]:
+    """A declared share of an amount several times: 46.16 and 46.15 for `50%` of 92.31 twice.
+
+    The first ones together are as many shares, half up: two halves are the whole, and no more.
+    """
+    exact = amount_minor * Decimal(repr(share))
+    upto = [int((exact * n).to_integral_value(rounding=ROUND_HALF_UP)) for n in range(times + 1)]
+    return [later - sooner for sooner, later in pairwise(upto)]
 
 
 def parts_of(amount_minor: int, shares: Sequence[float]) -> list[int]:

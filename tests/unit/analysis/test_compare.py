@@ -373,6 +373,20 @@ def test_equal_runs_raise_no_more_alarms_than_chance_may(conditions: Conditions)
     assert alarms(conditions, 40) <= 6
 
 
+@pytest.mark.parametrize("seconds", [60, 240])
+def test_what_no_swing_of_the_runs_comes_near_is_found_whatever_its_seconds_look_like(
+    seconds: int,
+) -> None:
+    """In one run of seven, independent seconds look so correlated that they are worth too few."""
+    chance = Random(f"slower {seconds}")
+    conditions = Conditions(seconds=seconds)
+    for _ in range(20):
+        runs = draw(conditions, chance), draw(conditions, chance, slower=1.5)
+        compared = compare_series([runs[0]], runs[1])
+        found = {each.finding for each in compared if each.measure == "p50"}
+        assert found == {"regression"}
+
+
 def test_runs_that_differ_as_a_whole_raise_no_alarm_with_several_baselines() -> None:
     apart = Conditions(rate=20, apart=0.1)
     assert alarms(apart, 20) >= 5  # with one baseline nobody can know

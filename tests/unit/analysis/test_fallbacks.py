@@ -302,3 +302,15 @@ def test_a_queued_payment_is_served_when_it_is_delivered() -> None:
     assert [(risk.text, risk.payments, risk.share) for risk in analysis.risks] == [
         ("approved before any authorisation", 40, 1.0)
     ]
+
+
+def test_a_queued_payment_that_is_declined_on_delivery_is_not_served() -> None:
+    run = Recorded()
+    for number in range(40):  # the customers of all were shown an approval
+        name = run.pay(number, route=None)
+        run.decide(name, "queue", number, "processor-a")
+        later, result = ns(number + 5), "approved" if number % 4 else "declined"
+        run.hop(name, "gateway", "authorise", "processor-a", later, later + 9, result)
+    found = only(run.analysed())
+    assert (found.payments, found.succeeded, found.success) == (40, 30, 0.75)
+    assert found.amount_saved == 30_000

@@ -313,14 +313,15 @@ def test_what_is_approved_and_never_captured_is_counted(tmp_path: Path) -> None:
     stripes = {"role": "processor", "dialect": "stripe", "calls": {"authorise": {"to": "issuer"}}}
     chain = checked(own_shop(links={A: stripes}))
     run = ObservedRun()
-    for number in range(3):
+    for number in range(4):
         run.pay(f"p{number}", number)
         run.asked(f"p{number}", number + 0.1)
         run.booked(f"p{number}", number + 0.2, "authorised")
     run.booked("p0", 0.3, "captured")
+    run.booked("p3", 3.3, "voided")  # it holds no money any more
     line = policy(measured(run, tmp_path, chain), "of approved payments")
     assert line.call == "shop.capture"
-    assert line.observed == "2 of 3 payments held and never captured"
+    assert line.observed == "2 of 4 payments held and never captured"
 
 
 def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) -> None:

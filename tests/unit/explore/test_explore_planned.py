@@ -5,10 +5,18 @@ from __future__ import annotations
 from itertools import chain as joined
 
 from paychain.explore.planned import MAGNITUDES_MS, turns, with_less_magnitude
-from paychain.explore.schedules import FaultChoice, ScheduledFault, fault_choices
-from paychain.explore.search import _planned
+from paychain.explore.schedules import (
+    FaultChoice,
+    ScheduledFault,
+    declaration,
+    fault_choices,
+    provider_choices,
+)
+from paychain.explore.search import _planned, search
 from paychain.explore.spec import SearchSpec
+from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
+from tests.support.chains import checked
 from tests.support.paths import PLANTED_CHAINS
 
 PAYOUTS = load_chain("stablecoin-payout").model
@@ -65,6 +73,47 @@ def test_what_only_a_ledger_can_have_comes_at_each_moment_and_with_every_other_f
     met = {(one.choice.kind, other.choice) for one, other in joined(*pairs)}
     others = [choice for choice in choices if choice.kind not in starts]
     assert met == {(kind, other) for kind in starts for other in others}
+
+
+def hosted() -> Chain:
+    """Both processors at one provider, and their banks elsewhere."""
+    text = (PLANTED_CHAINS / "stores-last.yaml").read_text()
+    text = text.replace("entry: gateway", "entry: gateway\nproviders: {cloud: {kind: cloud}}")
+    return checked(text.replace("{role: processor,", "{role: processor, provider: cloud,"))
+
+
+def test_what_all_links_of_a_provider_have_together_comes_for_long_and_for_short() -> None:
+    chain = hosted()
+    choices = provider_choices(chain, ["down", "crash", "halt"])
+    assert [str(choice) for choice in choices] == [
+        "down on provider cloud",
+        "crash on provider cloud",
+    ]
+    single = fault_choices(chain, ["down"])
+    long, short, *_ = turns(chain, single, 1_000, choices)
+    for turn in (list(long)[1:], short):
+        assert [fault.choice for (fault,) in turn] == [*single, *choices]
+    # A provider of one link fails as that link does.
+    links = chain.links | {"processor-b": chain.links["bank-b"]}
+    assert provider_choices(chain.model_copy(update={"links": links})) == []
+
+
+def test_a_search_finds_what_only_the_outage_of_a_provider_breaks() -> None:
+    spec = SearchSpec(
+        hosted(),
+        max_schedules=400,
+        budget_s=200.0,
+        rules=["no_approval_without_money"],
+        kinds=["crash"],
+    )
+    found = search(spec, lambda _: None).found["no_approval_without_money"]
+    (fault,) = found.schedule
+    assert (fault.choice.kind, fault.choice.target) == ("crash", ("provider", "cloud"))
+    (limits,) = found.limits
+    assert limits.target == "provider cloud"
+    assert declaration(found.schedule, payments=1, rate=1, name="found")["faults"][0]["target"] == {
+        "provider": "cloud"
+    }
 
 
 def test_a_delay_is_tried_smaller_and_what_has_none_is_not() -> None:

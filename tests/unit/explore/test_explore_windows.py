@@ -143,7 +143,9 @@ def test_starts_are_counted_from_the_first_payment_whichever_window_is_recorded(
         target="issuer",
         detail="",
     )
-    found = starts_from([applied, decided], schedule, 1, payment="p1", paying_ms=2_000)
+    found = starts_from(
+        [applied, decided], schedule, 1, payment="p1", paying_ms=2_000, links=["processor"]
+    )
     assert next(found) == 130
 
 

@@ -187,6 +187,28 @@ def test_a_carrier_both_ways_need_further_down_is_found_with_the_link(tmp_path: 
     assert what.endswith("a and its fallback b both need line (through issuer)")
 
 
+def test_a_place_is_named_once_whatever_its_fallbacks_share(tmp_path: Path) -> None:
+    """And a link of that provider which neither of them needs is not on the way."""
+    edits = [
+        ("issuer: {role: issuer}", "issuer: {role: issuer, provider: line}"),
+        (
+            "      authorise:\n",
+            "      screen: {to: fraud, fallback: [{skip: {}}]}\n      authorise:\n",
+        ),
+        ("  issuer: {role", "  fraud: {role: fraud, provider: line}\n  issuer: {role"),
+        ("provider: cloud-2", "provider: cloud-1"),
+        ("fallback: [{to: b}]", "fallback: [{to: b}, {to: c}]"),
+        (
+            "  issuer: {role",
+            "  c: {role: processor, calls: {authorise: {to: issuer}}}\n  issuer: {role",
+        ),
+    ]
+    assert only(found(tmp_path, *edits), "shared_provider").what == (
+        "gateway.authorise: a and its fallback b both need cloud-1 and line (through issuer); "
+        "a and its fallback c both need line (through issuer)"
+    )
+
+
 def test_a_fallback_of_the_links_own_is_a_way_round_up_to_its_limit(tmp_path: Path) -> None:
     step = ("fallback: [{to: b}]", "fallback: [{to: b}, {stand_in: {up_to: 50.00}}]")
     issuer = next(each for each in found(tmp_path, step) if each.subject == "link issuer")
@@ -226,7 +248,6 @@ ONE_PATH = [
 ]
 OUTBOXES = ["memory_outbox gateway", "memory_outbox processor-a", "memory_outbox scheme"]
 CHECKOUT_PAGE = [
-    "shared_provider gateway.tokenise",
     "shared_provider gateway.tokenise",
     "single_link edge",
     "single_link gateway",

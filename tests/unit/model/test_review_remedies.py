@@ -862,13 +862,13 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ],
         [],
     ),
-    (  # 2 of 40 payments a second are too few for the breaker of the link they prefer
+    (  # 1 of 40 payments a second are too few for the breaker of the link they prefer
         "breaker_cannot_open",
         "gateway.authorise",
         [
             STANDBY,
             authorise(
-                "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 4%}], "
+                "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 2.5%}], "
                 "breaker: {window: 10s, minimum_calls: 20}"
             ),
         ],
@@ -1394,6 +1394,45 @@ def test_a_breaker_that_cannot_open_is_said_with_both_rates(tmp_path: Path) -> N
     )
     findings = reviewed(written(tmp_path, [retried], [slow]))
     assert "breaker_cannot_open" not in {each.kind for each in findings}
+
+
+PREFERS = authorise(
+    "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 80%}], "
+    f"{BREAKER}, fallback: [{{to: standby}}]"
+)
+STANDBY_AWAY = PSP_AWAY.replace("psp", "standby")
+BANK_AWAY = PSP_AWAY.replace("psp", "issuer")
+OF_ITS_OWN = authorise(f"to: psp, timeout: 4s, on_unknown: reverse, {BREAKER}")
+
+
+@pytest.mark.parametrize(
+    ("edits", "load", "faults", "what"),
+    [
+        # 20 payments, one every 526 ms, are there within 10 s
+        ([OF_ITS_OWN], "arrivals: 1.9/s", PSP_AWAY, ""),
+        ([OF_ITS_OWN], "arrivals: 1.8/s", PSP_AWAY, "cannot open: 20 calls in 10 s need 2/s"),
+        # at random, one window in five has as many
+        ([OF_ITS_OWN], "arrivals: 1.6/s, spacing: poisson", PSP_AWAY, ""),
+        ([OF_ITS_OWN], "arrivals: 1/s, spacing: poisson", PSP_AWAY, "hardly ever opens: 20 calls"),
+        # what another link is preferred for does not come, unless that link fails
+        ([STANDBY, PREFERS], "arrivals: 5/s", PSP_AWAY, "opens for psp: 20 calls in 10 s need 2/s"),
+        ([STANDBY, PREFERS], "arrivals: 15/s", PSP_AWAY, ""),
+        ([STANDBY, PREFERS], "arrivals: 5/s", STANDBY_AWAY, ""),
+        ([STANDBY, PREFERS], "arrivals: 5/s", BANK_AWAY, ""),
+        # a gateway has no calls for the payments of another entry
+        ([OF_ITS_OWN, SECOND, BOTH], "entries: {gateway: 1/s, second: 9/s}", PSP_AWAY, "is 1/s"),
+        ([OF_ITS_OWN, SECOND, BOTH], "entries: {gateway: 9/s, second: 1/s}", PSP_AWAY, ""),
+        ([OF_ITS_OWN, SECOND, BOTH], "arrivals: 2/s", PSP_AWAY, "opens: 20 calls in 10 s need 2/s"),
+    ],
+)
+def test_a_breaker_is_judged_by_the_calls_that_it_can_have(
+    tmp_path: Path, edits: list[Edit], load: str, faults: str, what: str
+) -> None:
+    calm = [("arrivals: 40/s", load), ("tolerances: {}", f"{faults}\ntolerances: {{}}")]
+    findings = reviewed(written(tmp_path, edits, calm))
+    found = [each.what for each in findings if each.kind == "breaker_cannot_open"]
+    assert len(found) == bool(what)
+    assert all(what in text for text in found)
 
 
 def test_an_accepted_finding_is_kept_with_its_reason_and_is_not_open(tmp_path: Path) -> None:

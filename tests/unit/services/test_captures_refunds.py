@@ -148,6 +148,15 @@ def test_a_refund_that_is_sent_again_without_a_key_is_never_silently_made_twice(
     assert set(links.broken()) == broken
 
 
+def test_two_refunds_of_half_return_all_of_an_odd_amount() -> None:
+    refunds = "refunds: {share: 100%, after: 100ms, of: 50%, times: 2, gap: 10ms}"
+    links, _ = paid(chain(gateway=f"captures: {{of: 33.3%}}\n    {refunds}"))
+    for link in LINKS:
+        refunded = [line for line in links.book(link) if line.startswith("refunded")]
+        assert refunded == ["refunded 167 r1", "refunded 166 r2"]
+    assert links.broken() == {}
+
+
 def test_a_gap_without_a_second_refund_is_a_mistake() -> None:
     refunds = "captures: {}\n    refunds: {share: 100%, gap: 1s}"
     problem = mistake(chain(gateway=refunds))

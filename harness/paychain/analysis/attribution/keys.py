@@ -75,16 +75,16 @@ def captured_again(
     webhook say, captured what was captured or was being captured. Whether the link refused it, at
     once or by a webhook, does not matter.
     """
-    captures = [request for request in requests if _is_capture(request)]
-    captures.sort(key=_authorisation)
-    for (callee, attempt), of_one in groupby(captures, _authorisation):
+    captures = [request for request in requests if is_capture(request)]
+    captures.sort(key=authorisation_of)
+    for (callee, attempt), of_one in groupby(captures, authorisation_of):
         triggers = _triggers(list(of_one), list(_refused_later(store, payment, callee, attempt)))
         if len(triggers) == 1:
             continue
-        booked = _booked(store, payment, callee, attempt, MovementKind.CAPTURED)
-        if not 0 < booked < len(triggers):
+        number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
+        if not 0 < number < len(triggers):
             continue
-        for later in triggers[booked:]:
+        for later in triggers[number:]:
             detail = f"{len(triggers)} keys"
             yield _decided(DecisionKind.CAPTURED_AGAIN, payment, later, "capture", detail)
 
@@ -98,16 +98,16 @@ def refunded_again(
     refused then, is not repeated by another refund: an order may be refunded in parts.
     """
     refunds = [request for request in requests if operation_of(request) == "refund"]
-    refunds.sort(key=_authorisation)
-    for (callee, attempt), of_one in groupby(refunds, _authorisation):
+    refunds.sort(key=authorisation_of)
+    for (callee, attempt), of_one in groupby(refunds, authorisation_of):
         sent = list(of_one)
         repeats = [
             later
             for before, later in pairwise(sent)
             if result_of(before)[0].leaves_unknown and not (later.key and later.key == before.key)
         ]
-        booked = _booked(store, payment, callee, attempt, MovementKind.REFUNDED)
-        for later in repeats[: max(0, booked - 1)]:
+        number = booked(store, payment, callee, attempt, MovementKind.REFUNDED)
+        for later in repeats[: max(0, number - 1)]:
             detail = "another key" if later.key else "no key"
             yield _decided(DecisionKind.REFUNDED_AGAIN, payment, later, "refund", detail)
 
@@ -116,7 +116,7 @@ def _decided(
     kind: DecisionKind, payment: str, request: ObservedRequest, operation: str, detail: str = ""
 ) -> Decision:
     """What a request of an own service did."""
-    callee, attempt = _authorisation(request)
+    callee, attempt = authorisation_of(request)
     return Decision(
         link=request.caller,
         kind=kind,
@@ -129,13 +129,15 @@ def _decided(
     )
 
 
-def _is_capture(request: ObservedRequest) -> bool:
+def is_capture(request: ObservedRequest) -> bool:
+    """Whether a service asked for a capture, whatever the link made of that."""
     operation = operation_of(request)
     # A link that refuses one by the state of its object has only looked at it.
     return operation == "capture" or (operation == "query" and named_by_path(request) == "capture")
 
 
-def _authorisation(request: ObservedRequest) -> tuple[str, int]:
+def authorisation_of(request: ObservedRequest) -> tuple[str, int]:
+    """The link that a request went to, and which attempt at the payment it is about."""
     return request.callee, request.received.attempt if request.received is not None else 1
 
 
@@ -174,7 +176,7 @@ def _refused_later(store: RunStore, payment: str, link: str, attempt: int) -> It
         yield int(at_ns)
 
 
-def _booked(store: RunStore, payment: str, link: str, attempt: int, kind: MovementKind) -> int:
+def booked(store: RunStore, payment: str, link: str, attempt: int, kind: MovementKind) -> int:
     """How many captures or refunds of an attempt stand in a link's book."""
     rows = store.select(
         "SELECT COUNT(DISTINCT item) FROM movement "

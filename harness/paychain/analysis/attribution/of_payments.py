@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from paychain.analysis.attribution.keys import captured_again, refunded_again, repeated_without_key
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.attribution.own_run import OwnRun
+from paychain.analysis.attribution.uncaptured import missed_captures
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import Decision
 
@@ -14,7 +15,7 @@ Shown = Callable[[RunStore, str, Sequence[ObservedRequest]], Iterable[Decision]]
 # What is looked for is a function and a line in one of these; of requests of no payment, "",
 # nothing is booked.
 OF_ANY: tuple[Shown, ...] = (repeated_without_key,)
-OF_PAYMENT: tuple[Shown, ...] = (captured_again, refunded_again)
+OF_PAYMENT: tuple[Shown, ...] = (captured_again, refunded_again, missed_captures)
 
 
 def shown_by_requests(run: OwnRun) -> None:

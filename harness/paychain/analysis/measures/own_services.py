@@ -22,7 +22,7 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
-from paychain.analysis.store.queries import approved_with, declined_alone, forged_and_taken
+from paychain.analysis.store.queries import approved_and_held, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.hop import Hop
 from paychain.model.links_behind import behind
@@ -30,7 +30,7 @@ from paychain.model.operations import MONEY
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import UNKNOWN, WAYS
 from paychain.payments.exchanges import TRACED
-from paychain.payments.journal import DecisionKind, EngineEvent, MovementKind
+from paychain.payments.journal import DecisionKind, EngineEvent
 from paychain.payments.outcome import HopResult
 
 MAX_UNATTRIBUTED = 0.01  # of a link's authorisations: with more, hops and money are not judged
@@ -157,9 +157,8 @@ def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
         if run.chain.links[hop.callee].dialect.is_vendors:
             providers[hop.caller].add(hop.callee)
     for service, links in providers.items():
-        held = approved_with(run.store, MovementKind.AUTHORISED, links)
-        left = held - approved_with(run.store, MovementKind.CAPTURED, links)
-        if left > 0:
+        held, left = approved_and_held(run.store, links)
+        if left:
             yield PolicyLine(
                 call=f"{service}.capture",
                 what="of approved payments",

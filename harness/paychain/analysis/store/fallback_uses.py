@@ -42,8 +42,9 @@ def fallback_uses(
     Of the payments after one, up to another; of all of them by default.
 
     Served: a hop to the fallback's target worked that began after the decision, and the target got
-    the payment with its authentication; a fallback without a target served the payment when the
-    customer was finally answered. The records are indexed by payment before.
+    the payment with its authentication. What was accepted to be delivered later is served by a
+    delivery that is not declined: the customer was promised it. A fallback without a target served
+    the payment when the customer was finally answered. The records are indexed by payment before.
     """
     marks = ", ".join("?" * len(kinds))
     # Where all are asked for, SQLite is not to look each of them up in the index.
@@ -57,7 +58,9 @@ def fallback_uses(
             "amount_minor, CASE target WHEN '' THEN NOT technical ELSE EXISTS ("
             " SELECT 1 FROM hop WHERE hop.payment = used.payment AND hop.caller = used.link"
             " AND hop.operation = used.operation AND hop.callee = used.target"
-            f" AND hop.started_ns >= used.first_ns AND hop.result IN ({WORKED})) AND NOT EXISTS ("
+            f" AND hop.started_ns >= used.first_ns AND hop.result IN ({WORKED})"
+            f" AND (used.kind <> '{DecisionKind.QUEUE}' OR hop.result <> '{HopResult.DECLINED}')"
+            ") AND NOT EXISTS ("
             " SELECT 1 FROM decision AS lost WHERE lost.payment = used.payment"
             f" AND lost.kind = '{DecisionKind.AUTHENTICATION_LOST}' AND lost.link = used.link"
             " AND lost.operation = used.operation AND lost.target = used.target) END "

@@ -154,16 +154,30 @@ def approved_by(store: RunStore, kinds: Iterable[str]) -> Iterator[tuple[str, st
     )
 
 
-def approved_with(store: RunStore, kind: MovementKind, links: Iterable[str]) -> int:
-    """How many approved payments some links have a movement of a kind for, warm-up excluded."""
+def approved_and_held(store: RunStore, links: Iterable[str]) -> tuple[int, int]:
+    """How many approved payments some links held money for, and never captured nor released.
+
+    Warm-up excluded. What was held at one link and released is not left when another one captured.
+    """
     store.index()
     marks, listed = _listed(links)
-    ((found,),) = store.select(
-        "SELECT COUNT(*) FROM txn WHERE NOT warm_up AND outcome = ? AND payment IN ("
-        f"SELECT payment FROM movement WHERE kind = ? AND link IN ({marks}))",
-        (Outcome.APPROVED.value, kind.value, *listed),
+    approved = "SELECT payment FROM txn WHERE NOT warm_up AND outcome = ?"
+    at_links = f"payment IN ({approved}) AND link IN ({marks})"
+    ((held, left),) = store.select(
+        "SELECT COUNT(DISTINCT payment), COUNT(DISTINCT CASE WHEN stands AND payment NOT IN ("
+        f" SELECT payment FROM movement WHERE kind = ? AND link IN ({marks})) THEN payment END) "
+        "FROM (SELECT payment, SUM(kind = ?) = 0 AS stands FROM movement "
+        f"WHERE {at_links} GROUP BY payment, link, reference HAVING SUM(kind = ?))",
+        (
+            MovementKind.CAPTURED.value,
+            *listed,
+            MovementKind.VOIDED.value,
+            Outcome.APPROVED.value,
+            *listed,
+            MovementKind.AUTHORISED.value,
+        ),
     )
-    return int(found)
+    return int(held), int(left)
 
 
 def declined_alone(store: RunStore, service: str, behind: Iterable[str]) -> list[str]:

@@ -17,6 +17,7 @@ from paychain.model.finding_kinds import KINDS, Kind
 from paychain.model.loading import Loaded
 from paychain.model.review import (
     accounts,
+    breakers,
     experiments,
     follow_ups,
     keys,
@@ -96,7 +97,7 @@ _OF_CHAIN = (
 # What only an experiment shows, by its kind.
 _OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Weakness]]] = {
     "customer_retry_without_key": experiments.paid_twice_without_key,
-    "breaker_cannot_open": experiments.breaker_cannot_open,
+    "breaker_cannot_open": breakers.breaker_cannot_open,
     "query_given_up_early": experiments.query_given_up_in_fault,
     "reversal_given_up_early": experiments.reversal_given_up_in_fault,
     "hold_expires_early": experiments.hold_expires_in_fault,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from math import inf
-from operator import itemgetter
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
@@ -13,7 +11,6 @@ from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.operations import TRANSFERS
 from paychain.model.places import Place, place_of
-from paychain.model.policy import Call
 from paychain.model.review.calls import (
     authorising_path,
     declared_calls,
@@ -28,9 +25,8 @@ from paychain.model.review.reversals import (
     give_up_after,
     is_reversed,
 )
-from paychain.model.review.times import requests_per_payment
 
-_MARGIN = 2.0  # a breaker should open in half of its window, a reversal outlast a fault twice
+_MARGIN = 2.0  # a reversal, a query or a store should outlast a fault twice
 
 
 def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
@@ -52,84 +48,13 @@ def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Wea
             kind="customer_retry_without_key",
             path=("load", "twice"),
             subject=f"link {name}",
-            what=f"{twice.share:.3g} of the orders are paid a second time under {key}, and {name} "
-            "executes that payment as well",
+            what=f"{twice.share * 100:.3g} % of the orders are paid a second time under {key}, and "
+            f"{name} executes that payment as well",
             hint="one key for each order, recognised where it is paid; or a duplicate window "
             "(duplicates:) where it is authorised",
             remedy=remedy,
             file="experiment",
         )
-
-
-def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
-    """Breakers whose window never has the calls that they need to judge.
-
-    Judged at the fastest declared rate, with as many requests of each payment as policies allow.
-    """
-    requests = requests_per_payment(chain)
-    for declared in declared_calls(chain):
-        breaker = declared.call.breaker
-        if breaker is None or breaker.consecutive is not None:
-            continue
-        payments = most_payments(experiment, breaker.window)
-        if payments is None:
-            continue
-        each = max((requests.get(target, 1) for target in declared.call.targets), default=1)
-        where = ""
-        if payments * each >= breaker.minimum_calls:
-            rarest = min(
-                _chosen_by_share(declared.call).items(), key=itemgetter(1), default=("", 1)
-            )
-            payments *= rarest[1]
-            if payments * each >= breaker.minimum_calls:
-                continue
-            where = f" for {rarest[0]}"
-        window = breaker.window
-        needs, has = breaker.minimum_calls / window, payments * each / window
-        key = declared.at("breaker", "minimum_calls")
-        yield Weakness(
-            kind="breaker_cannot_open",
-            path=declared.at("breaker"),
-            subject=declared.subject,
-            what=f"the breaker of {declared.subject} cannot open{where}: "
-            f"{breaker.minimum_calls} calls in {window:g} s need {needs:.3g}/s, "
-            f"there is {has:.3g}/s",
-            hint="lower minimum_calls, lengthen the window, or set consecutive",
-            remedy=Edit(key, max(1, int(payments * each / _MARGIN))),
-        )
-
-
-def _chosen_by_share(call: Call) -> dict[str, float]:
-    """Links that get a share of the payments and nothing else, by that share: each has a breaker.
-
-    Where one is a fallback as well, or has payments for other reasons, nobody knows how many.
-    """
-    others = [*call.routes, *([call.hedge.to] if call.hedge is not None else [])]
-    return {
-        each.to: each.share
-        for each in call.prefer
-        if each.share is not None
-        and each.when_failing is None
-        and each.to not in others
-        and call.preferred.count(each.to) == 1
-    }
-
-
-def most_payments(experiment: Experiment, window_s: float) -> float | None:
-    """The most payments that any window of this length can have; None when nothing limits them."""
-    load = experiment.load
-    if load.users is not None and load.think_time is not None:
-        think_s = load.think_time.median
-        return None if think_s == 0 else load.users * (1 + window_s / think_s)
-    if load.arrivals is not None and load.arrivals.replay is not None:
-        times = load.arrivals.times
-        return max(
-            (bisect_left(times, at + window_s) - number for number, at in enumerate(times)),
-            default=0,
-        )
-    rate = load.highest_rate(experiment.load_lasts)
-    # An order that is paid twice, or again under a new key, is more than one payment.
-    return None if rate is None or load.twice is not None else rate * window_s
 
 
 def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, GoOn, LocalStep, Step
+from paychain.model.links_behind import behind
 from paychain.model.policy import Call
 from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.paths import calls_in_payment
@@ -114,18 +115,37 @@ def shared_providers(chain: Chain) -> Iterator[Weakness]:
             if call.pick is not None:  # some of them share a provider; that others do not counts
                 continue
             first = _needed(without, call.to)
+            # By what they share with the target: the fallbacks that do.
+            sharing: dict[tuple[str, ...], list[str]] = {}
             for other in call.alternatives[1:]:
-                for provider in sorted(first & _needed(without, other)):
-                    where = f"{link}.{operation}"
-                    yield Weakness(
-                        kind="shared_provider",
-                        path=("links", link, "calls", operation, "fallback"),
-                        subject=where,
-                        what=f"{where}: {call.to} and its fallback {other} both need {provider}"
-                        + _through_links(chain, provider, call.to, other),
-                        hint=f"choose a fallback that does not need {provider}",
-                        remedy=accept("shared_provider", where),
-                    )
+                shared = tuple(sorted(first & _needed(without, other)))
+                if shared:
+                    sharing.setdefault(shared, []).append(other)
+            if not sharing:
+                continue
+            where = f"{link}.{operation}"
+            said = [_both_need(chain, call.to, *others, of=of) for of, others in sharing.items()]
+            is_one = len({provider for of in sharing for provider in of}) == 1
+            yield Weakness(
+                kind="shared_provider",
+                path=("links", link, "calls", operation, "fallback"),
+                subject=where,
+                what=f"{where}: {'; '.join(said)}",
+                hint=f"choose a fallback that does not need {'it' if is_one else 'them'}",
+                remedy=accept("shared_provider", where),
+            )
+
+
+def _both_need(chain: Chain, to: str, *others: str, of: Sequence[str]) -> str:
+    """`pa and its fallback pb both need cloud-a (through scheme) and cloud-b`."""
+    needed = [f"{provider}{_through_links(chain, provider, to, *others)}" for provider in of]
+    fallbacks, all_ = ("fallback", "both") if len(others) == 1 else ("fallbacks", "all")
+    return f"{to} and its {fallbacks} {_listed(others)} {all_} need {_listed(needed)}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def _what_is_left(chain: Chain, gone: frozenset[str], without: LargestPayment) -> str:
@@ -153,10 +173,11 @@ def _needed(without: Mapping[str, LargestPayment], link: str) -> set[str]:
 def _through_links(chain: Chain, provider: str, *targets: str) -> str:
     """Through which link the provider is needed, where it is not the targets' own provider."""
     links = links_of(chain, provider)
-    behind = sorted(links - set(targets))
-    if all(target in links for target in targets) or not behind:
+    if all(target in links for target in targets):
         return ""
-    return f" (through {', '.join(behind)})"
+    further = {name for target in targets for name in behind(chain.links, target)}
+    through = sorted(links & further - set(targets))
+    return f" (through {', '.join(through)})" if through else ""
 
 
 def _nothing_over(largest: Decimal, chain: Chain) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import accumulate
 from typing import Protocol
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from paychain.model.chain import Link
 from paychain.model.lifecycle import Captures, Trigger
 from paychain.payments.journal import DecisionKind
-from paychain.payments.money import share_of
+from paychain.payments.money import repeated_share, share_of
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules.follow_ups import UNDOING
 from paychain.payments.rules.position import REPEAT
@@ -203,18 +204,18 @@ class Merchants:
         if reference in self._refunding or not self._drawn("refunds", payment, refunds.share):
             return
         self._refunding[reference] = None
-        minor = max(1, share_of(taken_minor, refunds.of))
-        items = [f"r{number}" for number in range(1, refunds.times + 1)]
-        for item in items:
-            self._due("refund", sent, name_of(sent, item), minor)
+        shares = repeated_share(taken_minor, refunds.of, refunds.times)
+        amounts = [minor for minor in shares if minor > 0] or [1]
+        for number, minor in enumerate(amounts, start=1):
+            self._due("refund", sent, name_of(sent, f"r{number}"), minor)
         # More than was captured is asked for, and refused: that is not wanted after a chargeback.
-        wanted_minor = minor * min(refunds.times, taken_minor // minor)
-        for number, item in enumerate(items):
-            after_s = refunds.after + refunds.gap * number
-            left_minor = wanted_minor - minor * number
+        left_minor = max(sum_ for sum_ in accumulate(amounts, initial=0) if sum_ <= taken_minor)
+        for number, minor in enumerate(amounts, start=1):
+            after_s = refunds.after + refunds.gap * (number - 1)
             self._background.start(
-                self._refund(sent, booked, minor, item, after_s, left_minor=left_minor)
+                self._refund(sent, booked, minor, f"r{number}", after_s, left_minor=left_minor)
             )
+            left_minor -= minor
 
     def _booked(self, reference: str) -> PaymentRequest:
         """What was approved, as the gateway's book has it."""

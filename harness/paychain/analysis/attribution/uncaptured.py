@@ -1,0 +1,64 @@
+"""Captures that an own service asked for and never got: what must follow, as a mock writes it down.
+
+A service that captures means to have the money. Where its link booked no capture in the end, and
+the hold was not released, the last answer says whether the link refused it or nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from paychain.analysis.attribution.hops import result_of
+from paychain.analysis.attribution.keys import authorisation_of, booked, is_capture
+from paychain.analysis.attribution.observed import ObservedRequest
+from paychain.analysis.store.store import RunStore
+from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.rules.position import Position
+
+_UNSENT = frozenset({HopResult.REFUSED, HopResult.NOT_TRIED})
+
+
+def missed_captures(
+    store: RunStore, payment: str, requests: Sequence[ObservedRequest]
+) -> Iterator[Decision]:
+    """Captures of a payment that its customer saw approved, of which the link booked none.
+
+    What the service gave up and released is no sale; whose money it is then is for other rules.
+    """
+    captures = sorted(filter(is_capture, requests), key=authorisation_of)
+    for (callee, attempt), of_one in groupby(captures, authorisation_of):
+        last = max(of_one, key=lambda request: request.ended_ns)
+        if booked(store, payment, callee, attempt, MovementKind.CAPTURED):
+            continue
+        story = store.story(payment)
+        if story.customer is None or story.customer.outcome is not Outcome.APPROVED:
+            return
+        held_minor = _held_minor(story.movements, callee, attempt)
+        if not held_minor:
+            continue
+        result = result_of(last)[0]
+        is_open = result.leaves_unknown or result in _UNSENT
+        yield Decision(
+            link=last.caller,
+            kind=DecisionKind.FOLLOW_UP_ABANDONED if is_open else DecisionKind.FOLLOW_UP_REFUSED,
+            at_ns=last.ended_ns,
+            payment=payment,
+            attempt=attempt,
+            operation="capture",
+            target=callee,
+            detail=f"{payment}-{attempt}",
+            amount_minor=held_minor,
+        )
+
+
+def _held_minor(movements: Sequence[Movement], link: str, attempt: int) -> int:
+    """What a link holds of an attempt, or held until it expired; 0 once that was released."""
+    positions: dict[str, Position] = {}
+    for movement in movements:
+        if (movement.link, movement.attempt) == (link, attempt):
+            positions.setdefault(movement.reference, Position()).book(movement)
+    return sum(
+        each.authorised_minor if each.is_expired else each.held_minor for each in positions.values()
+    )

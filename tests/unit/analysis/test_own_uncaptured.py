@@ -1,0 +1,66 @@
+"""Captures that an own service asked for and never got, although its customer was shown a sale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paychain.analysis.money.findings import money
+from tests.support.observed_runs import CHAIN, ObservedRun
+
+
+def broken(run: ObservedRun, path: Path) -> dict[str, tuple[int, str]]:
+    """The rules that a payment breaks, with the amount and the text."""
+    found = money(run.store(path), CHAIN)
+    return {
+        rule.rule: (rule.payments[0].amount, rule.payments[0].text)
+        for rule in found.rules
+        if rule.payments
+    }
+
+
+def sale(*captures: dict[str, Any], result: str = "approved", more: tuple[str, ...] = ()) -> Any:
+    """A payment of 10.00 that was authorised, and what its captures came to."""
+    run = ObservedRun()
+    run.pay("p1", 1.0, result=result)
+    run.asked("p1", 1.1, key="k")
+    run.booked("p1", 1.1, "authorised")
+    run.booked("p1", 1.1, "authorised", to="issuer")
+    for number, capture in enumerate(captures):
+        run.asked("p1", 1.3 + number / 10, call="authorise", operation="capture", **capture)
+    for kind in more:
+        run.booked("p1", 1.8, kind)
+        run.booked("p1", 1.8, kind, to="issuer")
+    return run
+
+
+def test_a_capture_that_is_refused_leaves_a_sale_that_is_never_collected(tmp_path: Path) -> None:
+    run = sale({"status": 400, "result": "rejected"})
+    assert broken(run, tmp_path) == {
+        "completed": (1_000, "approved, but capture of p1-1 to processor-a, refused")
+    }
+
+
+def test_a_capture_without_an_answer_that_was_not_made_is_never_completed(tmp_path: Path) -> None:
+    run = sale({"status": 503, "result": "http_error"})
+    text = "never completed: capture of p1-1 to processor-a, abandoned"
+    assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}
+
+
+def test_a_capture_that_was_made_in_the_end_is_none(tmp_path: Path) -> None:
+    failed, made = {"status": 503, "result": "http_error", "key": "c"}, {"key": "c"}
+    assert broken(sale(failed, made, more=("captured",)), tmp_path) == {}
+
+
+def test_a_capture_of_what_the_service_released_or_did_not_sell_is_none(tmp_path: Path) -> None:
+    refused = {"status": 400, "result": "rejected"}
+    (tmp_path / "released").mkdir()
+    released = broken(sale(refused, more=("voided",)), tmp_path / "released")
+    assert set(released) == {"no_approval_without_money"}
+    unsold = broken(sale(refused, result="declined"), tmp_path)
+    assert not {"completed", "authorisations_settled"} & unsold.keys()
+
+
+def test_a_hold_that_expired_before_its_capture_was_not_collected(tmp_path: Path) -> None:
+    run = sale({"status": 400, "result": "rejected"}, more=("expired",))
+    assert broken(run, tmp_path)["completed"][0] == 1_000
