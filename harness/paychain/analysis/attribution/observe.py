@@ -16,7 +16,6 @@ from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
 from paychain.analysis.attribution.traced import add_traced
-from paychain.analysis.attribution.uncaptured import missed_captures
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
