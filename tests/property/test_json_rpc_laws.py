@@ -8,9 +8,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger import Blockchain
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.methods import METHODS
 from paychain.protocol.dialects.json_rpc.moment import TOKEN, Moment, NetworkFacts

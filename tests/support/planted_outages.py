@@ -219,6 +219,25 @@ PLANTED = [
         _one_confirmation_is_final,
         kinds=("halt", "reorg"),
     ),
+    Planted(
+        "network not checked",
+        "stablecoin-payout-any-network",
+        "no_approval_without_money",
+        1,
+    ),
+    Planted(
+        "receipt not checked",
+        "stablecoin-payout-any-receipt",
+        "no_approval_without_money",
+        1,
+    ),
+    Planted(
+        "one node believed about its branch",
+        "stablecoin-payout",
+        "no_approval_without_money",
+        1,
+        kinds=("fork",),
+    ),
     Planted("late confirmation dropped", "sepa-instant-late-dropped", "held_not_lost", 1),
     Planted("rejected credit kept", "sepa-instant-keeps-rejected", "debit_equals_credit", 1),
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from paychain.faults.kind import OutageKind
+from paychain.faults.kind import FaultKind, OutageKind
+from paychain.faults.kinds.fork import Fork
 from paychain.faults.kinds.lies import Lies
+from paychain.faults.kinds.reverts import Reverts
 from paychain.faults.kinds.wrong_answer import WrongAnswer
 from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.model.chain import Chain
@@ -19,6 +21,11 @@ from paychain.model.review.calls import declared_calls
 
 # Weaknesses that cost nothing as long as every node tells the truth.
 _OF_LIES: frozenset[Kind] = frozenset({"one_node_believed", "quorum_at_one_provider"})
+# Weaknesses that only one kind of fault makes use of.
+_OF_ONE_FAULT: dict[Kind, type[FaultKind]] = {
+    "network_not_checked": WrongNetwork,
+    "receipt_not_checked": Reverts,
+}
 _FALSELY_APPROVED = frozenset({"no_approval_without_money", "paid_orders_have_money"})
 # A query asks whether there is any.
 _ASKS_FOR_MONEY = MOVES_MONEY | {"forward", "query"}
@@ -44,8 +51,9 @@ def possible_causes(
         in_time = set(_queues_in_time(chain, experiment)).difference(given_up)
         impossible = {("queue_given_up_early", at) for at in in_time}
     impossible |= {("webhook_given_up_early", at) for at in refused}
-    if not any(isinstance(fault.parameters, WrongNetwork) for fault in experiment.faults):
-        impossible |= {("network_not_checked", name) for name in chain.links}
+    for kind, fault_kind in _OF_ONE_FAULT.items():
+        if not any(isinstance(fault.parameters, fault_kind) for fault in experiment.faults):
+            impossible |= {(kind, name) for name in chain.links}
     return [
         finding
         for finding in review
@@ -77,10 +85,13 @@ def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
 
 
 def lying_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
-    """The nodes that lie at some time: as the chain declares, or while a fault makes them."""
+    """The nodes that say what is untrue at some time: as the chain declares, or by a fault.
+
+    What a node says of a branch that the rest does not follow is untrue as well.
+    """
     found = {name for name, link in chain.links.items() if link.lies}
     for fault in experiment.faults:
-        if isinstance(fault.parameters, Lies):
+        if isinstance(fault.parameters, Lies | Fork):
             found.update(links_of(chain, fault))
     return frozenset(found)
 

@@ -447,6 +447,8 @@ EXPECTED = {
     "status-checks-storm": [
         STATUS_CHECKS[0],
         "checks_without_limit app.authorise",
+        "query_too_early app.authorise",
+        "query_too_often app.authorise",
         *STATUS_CHECKS[1:],
     ],
     "toncoin-payment": [
@@ -464,6 +466,7 @@ EXPECTED = {
     "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
     "stablecoin-payout-any-network": ["network_not_checked wallet", *PAYOUT],
+    "stablecoin-payout-any-receipt": ["receipt_not_checked wallet", *PAYOUT],
     "stablecoin-payout-replaced": PAYOUT,
     "stablecoin-payout-replaced-anew": ["signed_twice wallet", *PAYOUT],
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],

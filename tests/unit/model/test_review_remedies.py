@@ -486,6 +486,12 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "receipt_not_checked",
+        "wallet",
+        of_payouts("role: wallet\n", "role: wallet\n    checks_receipt: false\n"),
+        [],
+    ),
+    (
         "timeout_inversion",
         "payouts.transfer",
         of_payouts("{to: wallet, timeout: 12s", "{to: wallet, timeout: 9s"),
@@ -532,6 +538,23 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         "payer.transfer",
         of_transfers("first_after: 1s", "first_after: 500ms"),
         [],
+    ),
+    *(
+        (
+            kind,
+            "gateway.authorise",
+            [
+                authorise(f"to: psp, timeout: 2s, on_unknown: query, query: {query}"),
+                of_psp("query_limits: {first_after: 3s, attempts: 2}"),
+            ],
+            [],
+        )
+        for kind, query in (
+            ("query_too_early", "{attempts: 2}"),
+            ("query_too_early", "{first_after: 500ms, attempts: 2}"),
+            ("query_too_often", "{first_after: 1s}"),
+            ("query_too_often", "{first_after: 1s, within: 30s, pause: 1s}"),
+        )
     ),
     ("unknown_left_open", "csm.transfer", of_transfers(", on_unknown: reverse", ""), []),
     (
