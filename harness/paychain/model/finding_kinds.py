@@ -292,6 +292,12 @@ KINDS: dict[Kind, KindFacts] = {
         "Google, Site Reliability Engineering, ch. 21 (sre.google/sre-book/handling-overload): "
         "a retry budget of 10 %",
     ),
+    "shared_pool": KindFacts(
+        "availability",
+        "A scheme that hangs holds all places of the pool, and payments of healthy schemes are "
+        "turned away.",
+        "shown by: paychain run card-one-pool discover-2023-02-06",
+    ),
     "checks_without_limit": KindFacts(
         "availability",
         "The slower a link answers, the more status checks it gets, and payments wait behind them "

@@ -57,6 +57,7 @@ Kind = Literal[
     "hedge_too_early",
     "amplified_retries",
     "retries_without_budget",
+    "shared_pool",
     "checks_without_limit",
     "query_too_early",
     "query_too_often",

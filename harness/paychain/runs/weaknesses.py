@@ -41,6 +41,7 @@ _NEVER_COLLECTED: tuple[Kind, ...] = (
 )
 _FAILED: tuple[Kind, ...] = (
     "third_party_in_the_way",
+    "shared_pool",
     "retries_without_budget",
     "checks_without_limit",
     "lookups_used_up",

@@ -363,7 +363,7 @@ EXPECTED = {
         "single_provider aws-us-east-1",
     ],
     "card-refund-race": ["refunds_unchecked processor-a", *ONE_PATH],
-    "card-one-pool": ONE_PATH,
+    "card-one-pool": ["shared_pool processor-a.authorise", *ONE_PATH],
     "card-pool-per-scheme": ONE_PATH,
     "card-retries-anew": ["retry_without_key gateway.authorise", *ONE_PATH],
     "card-stand-in": ["memory_outbox scheme", *ONE_PATH],

@@ -8,6 +8,7 @@ import pytest
 
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.files import available
 from paychain.model.finding_kinds import KINDS
 from paychain.model.loading import FileMistakes, Loaded, load_chain, load_experiment
 from paychain.model.review import ReviewFinding, review, stale_accepts
@@ -1163,6 +1164,19 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [
             authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [rejected]}"),
             of_psp("capacity: {concurrency: 60}"),
+        ],
+        [],
+    ),
+    (
+        "shared_pool",
+        "processor-a.authorise",
+        [
+            (
+                SOUND,
+                available("chain")["card-pool-per-scheme"]
+                .read_text()
+                .replace("per: scheme", "per: target"),
+            )
         ],
         [],
     ),

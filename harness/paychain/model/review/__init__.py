@@ -83,6 +83,7 @@ _OF_CHAIN = (
     times.hedge_too_early,
     times.amplified_retries,
     overload.retries_without_budget,
+    overload.shared_pool,
     overload.checks_without_limit,
     queries.query_too_early,
     queries.query_too_often,
