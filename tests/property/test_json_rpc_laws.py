@@ -39,7 +39,12 @@ class Watched:
     """A ledger with its keeper's log, and a node that looks at it now and then."""
 
     def __init__(self) -> None:
-        self.ledger = Blockchain(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
+        self.ledger = Blockchain(
+            interval_ns=BLOCK_NS,
+            final=Finality(after_blocks=2),
+            pool_limit=4,
+            reverts=lambda sent: sent.nonce == 1,
+        )
         self.copy = Copy(1)
         self.now_ns = 0
         self._log: list[LedgerEvent] = []
