@@ -13,9 +13,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger import Blockchain
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.message import News, Sighting
 

@@ -1,7 +1,8 @@
 """Sound payments over ledgers: no rule about money may find anything, in 100,000 of them a chain.
 
 Every shipped chain with a ledger that is not wrong on purpose, in virtual time, while its ledger
-halts and replaces blocks, answers of its nodes are lost, and its links are away or slow by turns.
+halts, replaces blocks, reverts transfers and lets no block become final, its nodes lose answers and
+transfers, and its links are away or slow by turns.
 That each rule finds its own mistake is shown by the chains that are wrong on purpose, and in
 tests/integration/test_payouts.py. With a log an interrupted bench goes on where it ended.
 """
@@ -35,8 +36,11 @@ TROUBLES = (
     ("halt", "ledger", 0, "for: 4s", "halt: {}"),
     ("reorg", "ledger", 8, "for: 1s", "reorg: {depth: 50, returns: 70%}"),
     ("lost", "node", 12, "for: 5s", "lost_answer: {share: 50%}"),
+    ("reverted", "ledger", 17, "for: 2s", "reverts: {share: 30%}"),
     ("away", "node", 20, "for: 3s", "down: {}"),
+    ("dropped", "node", 24, "for: 2s", "drops: {share: 50%}"),
     ("slow", "wallet", 26, "for: 2s", "slow_answer: {delay: 6s}"),
+    ("open", "ledger", 29, "for: 2s", "no_finality: {}"),
     ("dead", "exchange", 32, "for: 1s", "crash: {}"),
     ("again", "ledger", 35, "for: 1s", "reorg: {depth: 5, returns: 90%}"),
 )

@@ -73,6 +73,11 @@ def judged(result: Result) -> Mapping[str, int]:
         (("stablecoin-payout-frees-early", "restored-balances"), {"reservation_kept_until_dead"}),
         (("stablecoin-payout", "deep-reorg"), set()),
         (("stablecoin-payout", "wrong-network"), set()),
+        (("stablecoin-payout", "reverted-transfers"), set()),
+        (
+            ("stablecoin-payout-any-receipt", "reverted-transfers"),
+            {"no_approval_without_money", "legs_balance"},
+        ),
         # What breaks no rule takes as long again.
         *(
             pytest.param((chain, story), set(), marks=mark)
@@ -98,6 +103,47 @@ def test_a_wallet_that_checks_no_network_pays_where_the_payee_gets_nothing(tmp_p
     waiting = {"sequence_without_gaps", "no_orphaned_authorisation"}
     assert set(found) == {"no_approval_without_money", "legs_balance", *waiting}
     assert found["no_approval_without_money"] == found["legs_balance"] > 10
+
+
+FORK = "target: {link: node-provider}, fork: {returns: 0%}"
+
+
+@pytest.mark.slow
+def test_what_a_branch_alone_has_vanishes_with_it_unless_two_nodes_must_agree(
+    tmp_path: Path,
+) -> None:
+    found = judged(run_virtually(tmp_path / "one", CHAIN, experiment(FORK, after="3s")))
+    # The nonces that the branch has used are missing on the ledger, and what follows them waits.
+    waiting = {"sequence_without_gaps", "no_orphaned_authorisation"}
+    assert set(found) == {"no_approval_without_money", "legs_balance", *waiting}
+    read = "read: {to: node-provider, timeout: 800ms, fallback: [{to: node-own}]}"
+    assert CHAIN.count(read) == 1
+    agreeing = CHAIN.replace(
+        read, f"read: {{to: node-provider, timeout: 800ms, {QUORUM}}}"
+    ).replace("  base:\n", "  node-third: {role: node, calls: *node}\n  base:\n")
+    assert judged(run_virtually(tmp_path / "two", agreeing, experiment(FORK))) == {}
+
+
+def looks_for_each_payment(folder: Path, lasts_s: int) -> float:
+    """How often the wallet looks at a transfer while a node drops all of them for so long."""
+    dropped = (
+        "experiment: mine\ntolerances: {}\n"
+        "load: {arrivals: 4/s, warm_up: 0s, before: 1s, after: 3s}\n"
+        f"faults: [{{id: f, at: 0s, for: {lasts_s}s, target: {{role: node}}, drops: {{}}}}]\n"
+    )
+    assert judged(run_virtually(folder, CHAIN, dropped)) == {}
+    looks = "SELECT COUNT(*) FROM hop WHERE operation = 'read' AND caller = 'wallet'"
+    ((made,),) = selected(folder, looks)
+    ((payments,),) = selected(folder, "SELECT COUNT(*) FROM txn")
+    assert isinstance(made, int)
+    assert isinstance(payments, int)
+    return made / payments
+
+
+def test_what_a_node_drops_for_longer_is_looked_at_ever_more_seldom(tmp_path: Path) -> None:
+    short, long = (looks_for_each_payment(tmp_path / f"{each}", each) for each in (6, 24))
+    # Four times as many payments wait for four times as long.
+    assert long < 2 * short
 
 
 @pytest.mark.slow

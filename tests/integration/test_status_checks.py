@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paychain.model.files import available
-from tests.support.virtual_runs import run_virtually
+from tests.support.virtual_runs import broken, run_virtually
 
 OUTAGE = """\
 experiment: mine
@@ -28,3 +28,4 @@ def test_a_switch_recovers_from_checks_within_limits(
     result = run_virtually(tmp_path, text, OUTAGE)
     (recovery,) = result.tolerances
     assert recovery.passed is recovers
+    assert set(broken(result)) == (set() if recovers else {"asks_within_limits"})

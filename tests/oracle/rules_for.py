@@ -158,6 +158,7 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
 # Rules about how links behave: what they name need not be wrong on any account in the end.
 ABOUT_CONDUCT = frozenset(
     {
+        "asks_within_limits",
         "authorisations_settled",
         "no_authorisation_after_failed_authentication",
         "repeats_without_effect",

@@ -8,9 +8,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger import Blockchain
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.methods import METHODS
 from paychain.protocol.dialects.json_rpc.moment import TOKEN, Moment, NetworkFacts
@@ -38,7 +39,12 @@ class Watched:
     """A ledger with its keeper's log, and a node that looks at it now and then."""
 
     def __init__(self) -> None:
-        self.ledger = Blockchain(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
+        self.ledger = Blockchain(
+            interval_ns=BLOCK_NS,
+            final=Finality(after_blocks=2),
+            pool_limit=4,
+            reverts=lambda sent: sent.nonce == 1,
+        )
         self.copy = Copy(1)
         self.now_ns = 0
         self._log: list[LedgerEvent] = []

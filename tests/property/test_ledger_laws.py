@@ -9,15 +9,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import (
-    Blockchain,
-    LedgerEvent,
-    Receipt,
-    Refusal,
-    Transaction,
-    TransactionChange,
-)
+from paychain.payments.ledger import Blockchain, Receipt, Refusal
 from paychain.payments.rails import Finality
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 from tests.support.laws import examples
 
 INTERVAL_NS = 1_000

@@ -219,11 +219,18 @@ PLANTED = [
         _one_confirmation_is_final,
         kinds=("halt", "reorg"),
     ),
+    Planted(
+        "receipt not checked",
+        "stablecoin-payout-any-receipt",
+        "no_approval_without_money",
+        1,
+    ),
     Planted("late confirmation dropped", "sepa-instant-late-dropped", "held_not_lost", 1),
     Planted("rejected credit kept", "sepa-instant-keeps-rejected", "debit_equals_credit", 1),
 ]
 # Mistakes of shipped chains that are slow to play: only the bench searches them. Half the payments
-# of exchanges are deposits: of five there is none with one seed of twenty.
+# of exchanges are deposits: of five there is none with one seed of twenty. What follows a nonce
+# that is missing waits for a day.
 PLANTED_IN_LARGE_CHAINS = [
     Planted(
         "credit after one confirmation",
@@ -233,6 +240,19 @@ PLANTED_IN_LARGE_CHAINS = [
         kinds=("halt", "reorg"),
         payments=8,
         rate=20,
+    ),
+    Planted(
+        "network not checked",
+        "stablecoin-payout-any-network",
+        "no_approval_without_money",
+        1,
+    ),
+    Planted(
+        "one node believed about its branch",
+        "stablecoin-payout",
+        "no_approval_without_money",
+        1,
+        kinds=("fork",),
     ),
     # One of the two nodes lies all the time: any fault will do.
     Planted(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paychain.advice.injected import Injected
 from paychain.faults.kind import FaultKind
+from paychain.faults.kinds.reverts import Reverts
 from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.model.finding_kinds import Kind
 from paychain.model.review import ReviewFinding
@@ -54,6 +55,7 @@ _SHOWN: dict[Kind, _IsShown] = {
     "one_node_believed": _was_deceived,
     "quorum_at_one_provider": _was_deceived,
     "network_not_checked": _met(WrongNetwork),
+    "receipt_not_checked": _met(Reverts),
     "queue_given_up_early": _gave_up,
     "webhook_given_up_early": _was_not_refused,
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from paychain.faults.kind import FaultKind, OutageKind
+from paychain.faults.kinds.fork import Fork
 from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.wrong_answer import WrongAnswer
 from paychain.model.chain import Chain
@@ -56,10 +57,13 @@ class Injected:
         return frozenset(found)
 
     def _lying(self) -> set[str]:
-        """The nodes that lied at some time: as the chain declares, or while a fault made them."""
+        """The nodes that said what is untrue at some time: as the chain declares, or by a fault.
+
+        What a node says of a branch that the rest does not follow is untrue as well.
+        """
         found = {name for name, link in self._chain.links.items() if link.lies}
         for fault in self._experiment.faults:
-            if isinstance(fault.parameters, Lies):
+            if isinstance(fault.parameters, Lies | Fork):
                 found.update(links_of(self._chain, fault))
         return found
 

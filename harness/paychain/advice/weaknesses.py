@@ -41,6 +41,7 @@ _NEVER_COLLECTED: tuple[Kind, ...] = (
 )
 _FAILED: tuple[Kind, ...] = (
     "third_party_in_the_way",
+    "shared_pool",
     "retries_without_budget",
     "checks_without_limit",
     "lookups_used_up",
@@ -53,6 +54,7 @@ _SLOW: tuple[Kind, ...] = ("hedge_too_early", "retries_without_budget", "amplifi
 _BELIEVED: tuple[Kind, ...] = ("one_node_believed", "quorum_at_one_provider")
 # What is reported as sent, and never reaches this network.
 _SENT_NOWHERE: tuple[Kind, ...] = (*_BELIEVED, "network_not_checked")
+_NEVER_SENT: tuple[Kind, ...] = (*_SENT_NOWHERE, "receipt_not_checked")
 # Which weaknesses of a declaration lead to a finding of a run, the likeliest first. A rule that is
 # not here is broken by what no declaration can bring about: a link that does not do what it says.
 CAUSES: dict[str, tuple[Kind, ...]] = {
@@ -60,7 +62,7 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
     "no_orphaned_authorisation": (*_SENT_NOWHERE, *_LEFT_HELD),
     "no_charge_after_a_decline": _LEFT_HELD,
     "unknowns_resolved": ("checks_without_limit", *_LEFT_HELD),
-    "no_approval_without_money": (*_SENT_NOWHERE, *_NEVER_COLLECTED),
+    "no_approval_without_money": (*_NEVER_SENT, *_NEVER_COLLECTED),
     "authorisations_settled": _NEVER_COLLECTED,
     "completed": _NEVER_COLLECTED,
     "money_conserved": (
@@ -73,6 +75,7 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
     "customer_saw_the_amount": ("wrong_decimals", "trace_used_twice"),
     "amounts_equal": ("wrong_decimals", "trace_used_twice"),
     "booked_once": ("no_idempotency", "retry_without_key"),
+    "asks_within_limits": ("query_too_early", "query_too_often"),
     "retry_limits_kept": ("customer_retry_without_key", "amplified_retries"),
     "captured_within_authorised": (
         "capture_beyond_limit",
@@ -95,10 +98,10 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
     ),
     "reservation_kept_until_dead": ("freed_early", "hold_expires_early"),
     "no_payout_without_funding": ("freed_early",),
-    "reported_once_and_right": (*_SENT_NOWHERE, "memory_outbox"),
+    "reported_once_and_right": (*_NEVER_SENT, "memory_outbox"),
     "sequence_without_gaps": (*_SENT_NOWHERE, "memory_outbox"),
     "legs_balance": (
-        *_SENT_NOWHERE,
+        *_NEVER_SENT,
         "captured_before_transfer",
         "hold_expires_early",
         "memory_outbox",

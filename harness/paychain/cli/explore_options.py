@@ -34,7 +34,10 @@ WorksAgain = Annotated[
 ]
 Kinds = Annotated[
     list[str] | None,
-    typer.Option(help="fault kind to inject; repeatable; default: all", autocompletion=names.kinds),
+    typer.Option(
+        help="fault kind to inject; repeatable; default: all but lies and fork",
+        autocompletion=names.kinds,
+    ),
 ]
 Payments = Annotated[int, typer.Option(min=1, max=1_000, help="payments per schedule")]
 Interleavings = Annotated[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from paychain.advice.advise import rule_with_remedies
+from paychain.advice.case import Case
 from paychain.analysis.measures.measures import MoneyRule
 from paychain.analysis.money.findings import unknown_calls
 from paychain.explore.result import SmallestOutage
@@ -12,8 +14,6 @@ from paychain.model.loading import Loaded, load_experiment
 from paychain.model.review import review
 from paychain.model.review.remedy import Remedy
 from paychain.payments.rules import RULES
-from paychain.runs.causes import crashed_links, possible_causes, rules_of_false_approvals
-from paychain.runs.remedies import rule_with_remedies
 
 
 def outage_remedies(outage: SmallestOutage, written: Path, chain: Loaded[Chain]) -> list[Remedy]:
@@ -29,10 +29,5 @@ def outage_remedies(outage: SmallestOutage, written: Path, chain: Loaded[Chain])
         payments=[],
         unknown=unknown_calls(outage.stories),
     )
-    return rule_with_remedies(
-        broken,
-        possible_causes(review(chain, experiment), experiment.model, chain.model),
-        chain,
-        crashed_links(chain.model, experiment.model),
-        rules_of_false_approvals(chain.model, experiment.model),
-    ).remedies
+    case = Case(chain=chain, review=review(chain, experiment), experiment=experiment.model)
+    return rule_with_remedies(broken, case).remedies

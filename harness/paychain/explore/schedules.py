@@ -165,6 +165,8 @@ def fault_choices(
 ) -> list[FaultChoice]:
     """Every fault that can be injected into a chain, the simplest first; only some kinds if given.
 
+    Without `kinds` those are left out that are injected on request only.
+
     `also_in`: only what can be injected into this chain as well.
 
     Raises UserError for a kind that is never searched, and when no link can have any of the kinds.
@@ -175,7 +177,7 @@ def fault_choices(
     calls = [f"{caller}.{name}" for caller, link in chain.links.items() for name in link.calls]
     choices = []
     for kind, search in SEARCHED.items():
-        if kinds and kind not in kinds:
+        if kind not in kinds if kinds else search.is_on_request:
             continue
         targets = [("link", name) for name in chain.links]
         targets += [("call", name) for name in calls if search.on_calls]

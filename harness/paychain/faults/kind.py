@@ -33,12 +33,14 @@ class Search:
 
     `rank`: the simplest kinds have the lowest; the shrinker prefers them. `fixed`: parameters that
     never change. `on_calls`: also inject it into single calls, not only into whole links.
+    `is_on_request`: only a search that names the kind injects it.
     """
 
     rank: int
     magnitude: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     on_calls: bool = False
+    is_on_request: bool = False
 
     def parameters(self, magnitude_ms: int) -> dict[str, Any]:
         """The kind's parameters as an experiment file writes them."""

@@ -5,11 +5,11 @@ payer's bank ──▶ clearing ──▶ payee's bank
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from paychain.declaration.quantity import Share, Span
+from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared
 from paychain.payments.rails import RailLimits
 
@@ -43,9 +43,36 @@ class AccountHold(Declared):
         return rail.hold_ends if self.ends_after is None else self.ends_after
 
 
-class AccountSettings(Declared):
-    """What only the links of an account-to-account transfer declare."""
+class QueryLimits(Declared):
+    """What a link permits to whoever queries a payment without an outcome.
 
+    Nothing refuses a query beyond them: the money rule `asks_within_limits` reports it.
+    """
+
+    first_after: Annotated[
+        Duration,
+        Field(description="How long after the request was sent the first query may come."),
+    ] = 0.0
+    attempts: Annotated[
+        int | None,
+        Field(ge=1, le=100, description="How many queries one request may have; default: any."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if not self.first_after and self.attempts is None:
+            raise ValueError("nothing is limited; write first_after or attempts")
+        return self
+
+
+class AccountSettings(Declared):
+    """What the links of an account-to-account transfer declare, and how a rail is queried."""
+
+    # processor, scheme, issuer
+    query_limits: Annotated[
+        QueryLimits | None,
+        Field(description="How soon and how often its callers may query a payment; default: any."),
+    ] = None
     # clearing
     rail: Annotated[
         Literal["sct-inst"] | None,

@@ -237,6 +237,13 @@ class LedgerSettings(Declared):
             "nodes of another network. Not to do so is a mistake, and can be declared."
         ),
     ] = True
+    checks_receipt: Annotated[
+        bool,
+        Field(
+            description="Whether a wallet reads in a receipt that a transfer failed, and declines "
+            "it. Not to do so is a mistake, and can be declared."
+        ),
+    ] = True
     # ledger
     blocks: Annotated[Blocks | None, Field(description="How often it produces a block.")] = None
     final: Annotated[

@@ -83,6 +83,12 @@ KINDS: dict[Kind, KindFacts] = {
         "sees a payment, and the payee has nothing.",
         "shown by: paychain run stablecoin-payout-any-network wrong-network",
     ),
+    "receipt_not_checked": KindFacts(
+        "money",
+        "A transfer that a block has as a failed one moved nothing: the customer sees a payment, "
+        "and the payee has nothing.",
+        "shown by: paychain run stablecoin-payout-any-receipt reverted-transfers",
+    ),
     "freed_early": KindFacts(
         "money",
         "A transfer that was signed can still be mined: the same money is paid out, and is "
@@ -292,6 +298,12 @@ KINDS: dict[Kind, KindFacts] = {
         "Google, Site Reliability Engineering, ch. 21 (sre.google/sre-book/handling-overload): "
         "a retry budget of 10 %",
     ),
+    "shared_pool": KindFacts(
+        "availability",
+        "A scheme that hangs holds all places of the pool, and payments of healthy schemes are "
+        "turned away.",
+        "shown by: paychain run card-one-pool discover-2023-02-06",
+    ),
     "checks_without_limit": KindFacts(
         "availability",
         "The slower a link answers, the more status checks it gets, and payments wait behind them "
@@ -300,9 +312,15 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "query_too_early": KindFacts(
         "availability",
-        "A query before the time for the outcome is over adds load when the clearing is slow, and "
-        "learns nothing.",
+        "A query before the time for the outcome is over adds load when a rail is slow, and learns "
+        "nothing.",
         "docs/domain.md §1.8: few status checks, the first one after a wait",
+    ),
+    "query_too_often": KindFacts(
+        "availability",
+        "Status checks beyond the rail's number keep it down when it is slow, and it may shut out "
+        "whoever sends them.",
+        "shown by: paychain run status-checks-storm upi-2025-04-12",
     ),
     "lookups_used_up": KindFacts(
         "availability",

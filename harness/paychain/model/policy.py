@@ -89,11 +89,13 @@ class Hedge(Declared):
 class Query(Declared):
     """How the caller queries an unknown outcome.
 
-    The first try comes `first_after` the outcome became unknown, each other one a `pause` after the
-    answer before. With `within` the caller keeps asking for so long; otherwise it makes `attempts`.
-    "Not found" is final only as the last answer, as the request may still be on its way; where
-    the payment goes to another link next, also once the call's `timeout` has passed a second time.
-    From a clearing, which rejects what it did not know then, it is final at once.
+    The first try comes `first_after` the time for the answer (`timeout` of the call) is over, also
+    where the outcome became unknown sooner; without it, as soon as the outcome is unknown. Each
+    other one comes a `pause` after the answer before. With `within` the caller keeps asking for so
+    long; otherwise it makes `attempts`. "Not found" is final only as the last answer, as the
+    request may still be on its way; where the payment goes to another link next, also once the
+    call's `timeout` has passed a second time. From a clearing, which rejects what it did not know
+    then, it is final at once.
     Few tries with pauses: many status checks are a storm (docs/domain.md §1.8, UPI).
     """
 

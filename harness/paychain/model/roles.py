@@ -11,7 +11,7 @@ from typing import Literal
 from paychain.payments.journal import Leg
 
 Party = Literal["merchant", "scheme"]
-_BOOK_LIMITS = ("overcapture", "checks_refunds")
+_BOOK_LIMITS = ("overcapture", "checks_refunds", "query_limits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ ROLES: dict[str, RoleFacts] = {
     "wallet": RoleFacts(
         asks=("transfer", "read"),
         serves=("transfer",),
-        settings=("declines", "nonces", "replaces", "checks_network"),
+        settings=("declines", "nonces", "replaces", "checks_network", "checks_receipt"),
         needs=("transfer", "read"),
     ),
     "depositor": RoleFacts(

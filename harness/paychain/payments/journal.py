@@ -150,6 +150,8 @@ class DecisionKind(StrEnum):
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
     REPLACED = "replaced"  # by one with its nonce and a higher fee; detail: `OLD by NEW`
+    REVERTED = "reverted"  # a block has a transfer, which failed; detail: its name
+    REVERT_UNDONE = "revert_undone"  # the block of one that had failed was replaced
     QUOTED = "quoted"  # sold at a price; detail: `PRICE since NANOSECONDS`
     REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined
     RE_PICKED = "re_picked"  # another of many links was asked in place of one without an answer

@@ -14,15 +14,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
 from paychain.payments.rails.finality import Finality
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 
 REPLACES_FROM = 110  # percent of the fee of the transaction that is replaced; geth's default
 
 
 Returns = Callable[["Transaction"], bool]  # whether what is undone waits for a block again
+Reverts = Callable[["Transaction"], bool]  # whether a block has it as one that failed
 
 
 class Refusal(StrEnum):
@@ -36,54 +39,18 @@ class Refusal(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient funds"
 
 
-class TransactionChange(StrEnum):
-    """What happened to a transaction."""
-
-    ACCEPTED = "accepted"  # it waits in the pool; the ledger leaves it to its keeper to note that
-    MINED = "mined"
-    UNDONE = "undone"  # its block was replaced: it waits in the pool again, or is lost
-    FORGOTTEN = "forgotten"  # it left the pool and will not be mined unless it is sent again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once.
-
-    `raw`: the bytes themselves in hex digits, where a real client made them. `usual_fee`: what
-    those who sign as its sender does offer while nobody has to outbid others.
-    """
-
-    id: str
-    sender: str
-    nonce: int
-    to: str
-    amount_minor: int
-    fee: int = 1
-    raw: str = ""
-    usual_fee: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEvent:
-    """What happened to a transaction, when, and at which height."""
-
-    at_ns: int
-    change: TransactionChange
-    transaction: Transaction
-    height: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What a ledger says of a transaction at one moment.
 
     `mined_at`: the height of its block, None while it has none. `is_known`: it waits in the pool,
-    or is mined.
+    or is mined. `is_reverted`: its block says that it failed.
     """
 
     is_known: bool
     mined_at: int | None = None
     is_final: bool = False
+    is_reverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +69,18 @@ _UNKNOWN = Receipt(is_known=False)
 _WAITING = Receipt(is_known=True)
 
 
+def _never(_: Transaction) -> bool:
+    """Nothing fails."""
+    return False
+
+
 @dataclass(kw_only=True)
 class Blockchain:
     """One chain of blocks, `interval_ns` apart while it is not halted.
 
     `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
     any number. `fee_floor`: a lower fee is refused. `funds`: what senders own at first; a sender
-    that is not named owns as much as it likes.
+    that is not named owns as much as it likes. `reverts`: asked when a block gets a transaction.
     """
 
     interval_ns: int
@@ -117,11 +89,13 @@ class Blockchain:
     block_limit: int | None = None
     fee_floor: int = 1
     funds: Mapping[str, int] = field(default_factory=dict)
+    reverts: Reverts = _never
     _balances: Counter[str] = field(default_factory=Counter, init=False)
     _nonces: Counter[str] = field(default_factory=Counter, init=False)  # mined, by sender
     _pool: dict[tuple[str, int], Transaction] = field(default_factory=dict, init=False)
     _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in the pool
     _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
+    _reverted: set[str] = field(default_factory=set, init=False)  # ids of those that are mined
     _blocks: dict[int, list[Transaction]] = field(default_factory=dict, init=False)  # not final
     _events: list[LedgerEvent] = field(default_factory=list, init=False)
     _settled: list[str] = field(default_factory=list, init=False)  # ids, since they were asked for
@@ -210,6 +184,17 @@ class Blockchain:
                 undone += 1
         return undone
 
+    def fork(self, now_ns: int) -> Blockchain:
+        """Another branch: the same until now, and from now on a chain of its own."""
+        self._advance(now_ns)
+        branch = copy(self)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, dict | list | set):
+                setattr(branch, each.name, copy(value))
+        branch._events, branch._settled = [], []
+        return branch
+
     def head(self, now_ns: int) -> int:
         """The height of the last block."""
         self._advance(now_ns)
@@ -233,7 +218,12 @@ class Blockchain:
         self._advance(now_ns)
         mined = self._mined.get(transaction)
         if mined is not None:
-            return Receipt(is_known=True, mined_at=mined[0], is_final=self._is_final(*mined))
+            return Receipt(
+                is_known=True,
+                mined_at=mined[0],
+                is_final=self._is_final(*mined),
+                is_reverted=transaction in self._reverted,
+            )
         return _WAITING if transaction in self._waiting else _UNKNOWN
 
     def balance(self, account: str, now_ns: int) -> int:
@@ -272,6 +262,7 @@ class Blockchain:
             # What a reorganisation undid may be in a block that is not final yet.
             if mined is not None and self._is_final(*mined):
                 del self._mined[name]
+                self._reverted.discard(name)
 
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
         if before is not None and before.id == transaction.id:
@@ -337,14 +328,22 @@ class Blockchain:
                 if not self._is_ready(waiting):
                     continue
                 self._leave(waiting)
-                self._move(waiting, 1)
-                self._mined[waiting.id] = height, at_ns
-                self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, waiting, height))
-                mined.append(waiting)
+                executed = self._executed(waiting)
+                self._move(executed, 1)
+                self._mined[executed.id] = height, at_ns
+                self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, executed, height))
+                mined.append(executed)
         if mined:
             self._blocks[height] = mined
             self._prune()
         return bool(mined)
+
+    def _executed(self, transaction: Transaction) -> Transaction:
+        """The transaction as its block has it: it has moved its amount, or was reverted."""
+        if not self.reverts(transaction):
+            return transaction
+        self._reverted.add(transaction.id)
+        return replace(transaction, is_reverted=True)
 
     def _is_ready(self, transaction: Transaction) -> bool:
         """Whether it waits behind no other nonce, offers enough and can be paid."""
@@ -372,13 +371,15 @@ class Blockchain:
     def _move(self, transaction: Transaction, sign: int) -> None:
         """Move its amount, and use up its nonce; with -1 undo both."""
         self._nonces[transaction.sender] += sign
-        self._balances[transaction.sender] -= sign * transaction.amount_minor
-        self._balances[transaction.to] += sign * transaction.amount_minor
+        self._balances[transaction.sender] -= sign * transaction.moved_minor
+        self._balances[transaction.to] += sign * transaction.moved_minor
 
     def _undo(self, transaction: Transaction, height: int, *, is_kept: bool) -> None:
         self._move(transaction, -1)
         del self._mined[transaction.id]
+        self._reverted.discard(transaction.id)
         self._note(TransactionChange.UNDONE, transaction, height)
+        transaction = transaction.waiting
         if is_kept:
             # Whatever took its place in the pool meanwhile was refused: its nonce was used.
             self._enter(transaction)

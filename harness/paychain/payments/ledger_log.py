@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class LedgerLog:
             case TransactionChange.UNDONE:
                 self._move(transaction, -1)
                 self._replaced[event.height] += 1
-                self._waiting[transaction.id] = transaction
+                self._waiting[transaction.id] = transaction.waiting
             case TransactionChange.FORGOTTEN:
                 self._waiting.pop(transaction.id, None)
         return event.change
@@ -109,5 +109,5 @@ class LedgerLog:
     def _move(self, transaction: Transaction, sign: int) -> None:
         sender = transaction.sender.lower()
         self._nonces[sender] += sign
-        self._moved[sender] -= sign * transaction.amount_minor
-        self._moved[transaction.to.lower()] += sign * transaction.amount_minor
+        self._moved[sender] -= sign * transaction.moved_minor
+        self._moved[transaction.to.lower()] += sign * transaction.moved_minor

@@ -11,9 +11,9 @@ import msgspec
 
 from paychain.payments.codes import is_technical
 from paychain.payments.instrument import Instrument
-from paychain.payments.ledger import LedgerEvent
 from paychain.payments.ledger_log import Past
 from paychain.payments.outcome import Outcome
+from paychain.payments.transaction import LedgerEvent
 
 
 class Signed(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +56,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `mined_at`: the height of its block; None while it has none, or the node does not know it.
     `made_ns`: when the head was made (ns since the run's epoch), for who asks for no account.
+    `is_reverted`: its block says that it failed.
     """
 
     head: int
@@ -64,6 +65,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     is_final: bool = False
     news: News | None = None
     made_ns: int = 0
+    is_reverted: bool = False
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -116,6 +118,7 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     account: str = ""
     above: int = 0
     since: int = -1  # of a read by a node with a copy of the ledger: how many changes it has
+    branch: str = ""  # of the ledger, that a node follows; "": the one that the rest follows
 
 
 class Event(PaymentRequest, kw_only=True):

@@ -88,10 +88,13 @@ class Stoppable(Protocol):
     def thaw(self) -> None:
         """Go on where it stopped."""
 
-    def apply(self, fault: StateFaultKind) -> int:
-        """Let a fault change what the link knows; returns how many payments that touched."""
+    def apply(self, fault: StateFaultKind, window: str) -> int:
+        """Let a fault change what the link knows; returns how many payments that touched.
 
-    def heal(self, fault: StateFaultKind) -> None:
+        `window` names this time that the fault is on; it is the same in all its links.
+        """
+
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """End what it changed."""
 
 
@@ -103,6 +106,7 @@ class InLinkFaults:
         self._active: dict[str, ActiveFault] = {}
         self._links: dict[str, Stoppable] = {}
         self._requests: dict[str, Counter[tuple[str, str]]] = {}  # by fault, over all its windows
+        self._windows: Counter[str] = Counter()  # by fault: how often it was switched on
         self._dead: set[str] = set()  # links that an outage has stopped
         self._forgetting: set[str] = set()  # links that are down and will know nothing
         self.hits: dict[str, int] = {}
@@ -119,11 +123,12 @@ class InLinkFaults:
         # A fault that flaps goes on counting the requests of a payment where it stopped.
         fault.requests = self._requests.setdefault(fault.id, fault.requests)
         self._active[fault.id] = fault
+        self._windows[fault.id] += before is None
         self.hits.setdefault(fault.id, 0)
         # Switched on again, it has changed the link's state already.
         if isinstance(fault.parameters, StateFaultKind) and before is None:
             for link in self._acted_on_by(fault):
-                self.hits[fault.id] += link.apply(fault.parameters)
+                self.hits[fault.id] += link.apply(fault.parameters, self._window(fault))
         if isinstance(fault.parameters, ProcessFaultKind):
             for link in self._acted_on_by(fault):
                 self._stop(link, fault.parameters)
@@ -137,7 +142,7 @@ class InLinkFaults:
         fault.healed.set()
         if isinstance(fault.parameters, StateFaultKind):
             for link in self._acted_on_by(fault):
-                link.heal(fault.parameters)
+                link.heal(fault.parameters, self._window(fault))
         if isinstance(fault.parameters, ProcessFaultKind):
             for link in self._acted_on_by(fault):
                 if isinstance(fault.parameters, OutageKind) and fault.parameters.forgets:
@@ -171,7 +176,11 @@ class InLinkFaults:
         for fault in self._active.values():
             kind = fault.parameters
             if isinstance(kind, StateFaultKind) and kind.lasts and link.name in fault.links:
-                link.apply(kind)
+                link.apply(kind, self._window(fault))
+
+    def _window(self, fault: ActiveFault) -> str:
+        """The name of the time that a fault is on: every process has switched it on as often."""
+        return f"{fault.id}.{self._windows[fault.id]}"
 
     def _is_down(self, link: Stoppable) -> bool:
         """Whether another fault still stops it."""

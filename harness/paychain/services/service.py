@@ -157,13 +157,13 @@ class MockLink:
         self._thawed.set()
         self._context.up.set()
 
-    def apply(self, fault: StateFaultKind) -> int:
+    def apply(self, fault: StateFaultKind, window: str) -> int:
         """Let a fault change what the link knows; returns how many payments that touched."""
-        return self._role.apply(fault)
+        return self._role.apply(fault, window)
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """End what it changed."""
-        self._role.heal(fault)
+        self._role.heal(fault, window)
 
     def refund(self, payment: str) -> None:
         """A merchant of this link refunds a payment by hand."""

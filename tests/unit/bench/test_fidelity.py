@@ -51,6 +51,21 @@ def test_verdict_rules_break_points_and_success_are_compared() -> None:
     ]
 
 
+def test_what_the_real_run_had_no_time_to_judge_is_no_disagreement() -> None:
+    (found,) = (rule for rule in result().money.rules if rule.findings)
+
+    def not_judged_for(payments: int) -> Result:
+        rule = msgspec.structs.replace(found, findings=0, undecided=payments)
+        return result(money=msgspec.structs.replace(result().money, rules=[rule]))
+
+    assert differences(not_judged_for(found.findings), result()) == {}
+    # For one of them it was judged.
+    less = differences(not_judged_for(found.findings - 1), result())
+    assert list(less) == ["money rule broken no_double_charge"]
+    # What only virtual time leaves open is none of its findings.
+    assert list(differences(result(), not_judged_for(found.findings))) == list(less)
+
+
 def test_what_other_virtual_runs_show_too_is_chance_and_the_rest_differs() -> None:
     by_chance = beside(result(), SOUND, SOUND, result())
     assert by_chance.is_chance

@@ -69,7 +69,8 @@ def test_what_only_a_ledger_can_have_comes_at_each_moment_and_with_every_other_f
         assert fault.choice.target == ("link", "base")
         starts.setdefault(fault.choice.kind, []).append(fault.start_ms)
     # The last deposit is credited after the last payment has begun.
-    assert starts == {kind: list(range(0, 1_500, 100)) for kind in ("halt", "reorg", "fee_spike")}
+    of_ledger = ("halt", "reorg", "fee_spike", "reverts", "no_finality")
+    assert starts == {kind: list(range(0, 1_500, 100)) for kind in of_ledger}
     met = {(one.choice.kind, other.choice) for one, other in joined(*pairs)}
     others = [choice for choice in choices if choice.kind not in starts]
     assert met == {(kind, other) for kind in starts for other in others}

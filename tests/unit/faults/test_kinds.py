@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema
@@ -25,6 +26,7 @@ from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, Error, ErrorKind, PaymentRequest
 from paychain.toxics.registry import TOXICS, wrong_attributes
+from tests.support.paths import DOCS
 
 APPROVED = Answer(Outcome.APPROVED, "00", "issuer", "r1", 1_000)
 REQUEST = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], reference="r1")
@@ -140,3 +142,18 @@ def test_a_kind_that_leaves_a_call_no_answer_says_so(name: str) -> None:
         else:
             continue
         assert parameters.fails_calls or not is_fatal
+
+
+def test_every_kind_is_searched_or_the_docs_say_why_not() -> None:
+    text = (DOCS / "explore.md").read_text("utf-8")
+    begins = text.index("These kinds are never injected:")
+    table = text[begins : text.index("\n\nDrawn schedules", begins)]
+    rows = (row.split(" | ")[0] for row in table.splitlines())
+    named = {kind for row in rows for kind in re.findall(r"`(\w+)`", row)}
+    assert named == {name for name, kind in KINDS.items() if kind.facts.search is None}
+    searched = {name: kind.facts.search for name, kind in KINDS.items() if kind.facts.search}
+    on_request = {name for name, search in searched.items() if search.is_on_request}
+    assert all(f"`--kind {name}`" in text for name in on_request)
+    # As the help says it.
+    cli = (DOCS / "cli.md").read_text("utf-8")
+    assert f"default: all but {' and '.join(sorted(on_request, reverse=True))}" in cli

@@ -384,7 +384,7 @@ EXPECTED = {
         "single_provider aws-us-east-1",
     ],
     "card-refund-race": ["refunds_unchecked processor-a", *ONE_PATH],
-    "card-one-pool": ONE_PATH,
+    "card-one-pool": ["shared_pool processor-a.authorise", *ONE_PATH],
     "card-pool-per-scheme": ONE_PATH,
     "card-retries-anew": ["retry_without_key gateway.authorise", *ONE_PATH],
     "card-stand-in": ["memory_outbox scheme", *ONE_PATH],
@@ -468,6 +468,8 @@ EXPECTED = {
     "status-checks-storm": [
         STATUS_CHECKS[0],
         "checks_without_limit app.authorise",
+        "query_too_early app.authorise",
+        "query_too_often app.authorise",
         *STATUS_CHECKS[1:],
     ],
     "toncoin-payment": [
@@ -485,6 +487,7 @@ EXPECTED = {
     "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
     "stablecoin-payout-any-network": ["network_not_checked wallet", *PAYOUT],
+    "stablecoin-payout-any-receipt": ["receipt_not_checked wallet", *PAYOUT],
     "stablecoin-payout-replaced": PAYOUT,
     "stablecoin-payout-replaced-anew": ["signed_twice wallet", *PAYOUT],
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],

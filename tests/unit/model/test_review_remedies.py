@@ -8,6 +8,7 @@ import pytest
 
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.files import available
 from paychain.model.finding_kinds import KINDS
 from paychain.model.loading import FileMistakes, Loaded, load_chain, load_experiment
 from paychain.model.review import ReviewFinding, review, stale_accepts
@@ -486,6 +487,12 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "receipt_not_checked",
+        "wallet",
+        of_payouts("role: wallet\n", "role: wallet\n    checks_receipt: false\n"),
+        [],
+    ),
+    (
         "timeout_inversion",
         "payouts.transfer",
         of_payouts("{to: wallet, timeout: 12s", "{to: wallet, timeout: 9s"),
@@ -532,6 +539,23 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         "payer.transfer",
         of_transfers("first_after: 1s", "first_after: 500ms"),
         [],
+    ),
+    *(
+        (
+            kind,
+            "gateway.authorise",
+            [
+                authorise(f"to: psp, timeout: 2s, on_unknown: query, query: {query}"),
+                of_psp("query_limits: {first_after: 3s, attempts: 2}"),
+            ],
+            [],
+        )
+        for kind, query in (
+            ("query_too_early", "{attempts: 2}"),
+            ("query_too_early", "{first_after: 500ms, attempts: 2}"),
+            ("query_too_often", "{first_after: 1s}"),
+            ("query_too_often", "{first_after: 1s, within: 30s, pause: 1s}"),
+        )
     ),
     ("unknown_left_open", "csm.transfer", of_transfers(", on_unknown: reverse", ""), []),
     (
@@ -1140,6 +1164,19 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [
             authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [rejected]}"),
             of_psp("capacity: {concurrency: 60}"),
+        ],
+        [],
+    ),
+    (
+        "shared_pool",
+        "processor-a.authorise",
+        [
+            (
+                SOUND,
+                available("chain")["card-pool-per-scheme"]
+                .read_text()
+                .replace("per: scheme", "per: target"),
+            )
         ],
         [],
     ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.payments.ledger import Blockchain, Refusal, Transaction, TransactionChange
+from paychain.payments.ledger import Blockchain, Refusal
 from paychain.payments.rails import Finality
+from paychain.payments.transaction import Transaction, TransactionChange
 
 
 def sent(id: str, nonce: int, **more: Any) -> Transaction:

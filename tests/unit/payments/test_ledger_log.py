@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger import Blockchain
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 
 HISTORY, PER_BLOCK, TRANSFERS = 10, 3, 900
 

@@ -203,6 +203,31 @@ def test_of_those_with_one_nonce_one_is_mined_and_the_other_is_no_gap(mined: str
     assert SECOND in found["sequence_without_gaps"].text
 
 
+def test_what_was_reverted_frees_its_reservation_and_leaves_no_gap() -> None:
+    reverted = decision(DecisionKind.REVERTED, 300, FIRST)
+    undone = decision(DecisionKind.REVERT_UNDONE, 350, FIRST)
+    declined = reported("declined")
+    assert findings([RESERVED, FREED], [signed(), reverted, declined], Outcome.DECLINED) == {}
+    # Freed before the block had it: nobody could know that it would fail.
+    late = decision(DecisionKind.REVERTED, 500, FIRST)
+    found = findings([RESERVED, FREED], [signed(), late, declined], Outcome.DECLINED)
+    assert set(found) == {"reservation_kept_until_dead"}
+    # Its block was replaced, and then it was made.
+    signs = [signed(), reverted, undone, reported("approved")]
+    assert findings([RESERVED, MINED, SPENT], signs) == {}
+    found = findings([RESERVED, FREED, MINED], signs, Outcome.UNKNOWN)
+    assert set(found) == {"reservation_kept_until_dead"}
+    # Another one can still be made, unless it has the same nonce.
+    both = [signed(), signed(SECOND, 250), reverted, declined]
+    found = findings([RESERVED, FREED], both, Outcome.DECLINED)
+    assert SECOND in found["reservation_kept_until_dead"].text
+    replaced = decision(DecisionKind.REPLACED, 250, f"{FIRST} by {SECOND}")
+    assert findings([RESERVED, FREED], [*both, replaced], Outcome.DECLINED) == {}
+    # Taken for made.
+    found = findings([RESERVED, SPENT], [signed(), reverted, reported("approved")])
+    assert set(found) == {"no_approval_without_money", "legs_balance"}
+
+
 def test_what_is_given_is_what_is_taken() -> None:
     less = move(K.TRANSFERRED, 500, amount_minor=AMOUNT // 10)
     found = findings([RESERVED, less, SPENT], [signed(), reported("approved")])

@@ -6,14 +6,16 @@ import asyncio
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 
 from paychain.faults.kinds import KINDS
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.reorg import Reorg
+from paychain.faults.kinds.reverts import Reverts
 from paychain.model.places import InLinkPlace
 from paychain.payments.instrument import published
-from paychain.payments.journal import Movement, MovementKind, Record
+from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind, Record
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.message import Answer, Error, PaymentRequest, Signed
@@ -106,7 +108,7 @@ def test_what_can_be_undone_no_more_takes_no_room_as_a_request() -> None:
     for number in range(20):
         asked(role, "transfer", transfer(number, signed=Signed("wallet", number)))
         clock.ahead_ns += BLOCK_NS
-    assert len(vars(role)["_requests"]) <= 4  # one that waits, and those that two blocks follow
+    assert len(role._forks.rest.requests) <= 4  # one that waits, and those that two blocks follow
 
 
 def test_nothing_unsigned_is_taken() -> None:
@@ -121,21 +123,99 @@ def test_a_halt_mines_nothing_and_a_reorganisation_undoes_what_is_not_final() ->
     role, clock = ledger(journal)
     asked(role, "transfer", transfer(1, signed=Signed("wallet", 0)))
     halt = Halt()
-    role.apply(halt)
+    role.apply(halt, "f.1")
     clock.ahead_ns += 9 * BLOCK_NS
     assert asked(role, "read", transfer(1)).sighting.mined_at is None  # type: ignore[union-attr]
 
     async def heal() -> None:
-        role.heal(halt)
+        role.heal(halt, "f.1")
         role.background.cancel()
 
     asyncio.run(heal())
     clock.ahead_ns += BLOCK_NS
     asked(role, "read", transfer(1))
-    assert role.apply(Reorg.model_validate({"depth": 5, "returns": "0%"})) == 1
+    assert role.apply(Reorg.model_validate({"depth": 5, "returns": "0%"}), "f.1") == 1
     kinds = [record.kind for record in journal if isinstance(record, Movement)]
     assert kinds == [MovementKind.TRANSFERRED, MovementKind.UNDONE]
     assert not asked(role, "read", transfer(1)).sighting.is_known  # type: ignore[union-attr]
+
+
+def test_what_is_reverted_is_in_a_block_and_moves_nothing() -> None:
+    journal: list[Record] = []
+    role, clock = ledger(journal)
+    paid_in = transfer(1, signed=Signed("a", 0, to="payouts"))
+    scan = PaymentRequest("", 0, "USDC", paid_in.instrument, reference="s", account="payouts")
+    everything, nothing = (Reverts.model_validate({"share": share}) for share in ("100%", "0%"))
+    role.apply(nothing, "f.1")
+    role.apply(everything, "g.1")  # two faults that overlap: the larger share counts
+    asked(role, "transfer", paid_in)
+    clock.ahead_ns += 3 * BLOCK_NS
+    seen = asked(role, "read", paid_in).sighting
+    assert seen is not None
+    assert (seen.mined_at, seen.is_final, seen.is_reverted) == (1, True, True)
+    assert asked(role, "transfer", paid_in).code == "nonce too low"
+    assert not asked(role, "scan", scan).incoming
+    (reverted,) = journal
+    assert isinstance(reverted, Decision)
+    assert (reverted.kind, reverted.at_ns) == (DecisionKind.REVERTED, BLOCK_NS)
+    assert (reverted.payment, reverted.detail) == ("p1", paid_in.reference)
+
+    async def heal() -> None:
+        role.heal(everything, "g.1")
+        role.background.cancel()
+
+    asyncio.run(heal())
+    asked(role, "transfer", transfer(2, signed=Signed("a", 1, to="payouts")))
+    clock.ahead_ns += BLOCK_NS
+    assert [each.payment for each in asked(role, "scan", scan).incoming] == ["p2"]
+    # What failed in a block that is replaced may fare better in the next one.
+    role.apply(everything, "g.2")
+    asked(role, "transfer", transfer(3, signed=Signed("a", 2, to="payouts")))
+    clock.ahead_ns += BLOCK_NS
+    asyncio.run(heal())
+    role.apply(Reorg.model_validate({"depth": 1, "returns": "100%"}), "r.1")
+    clock.ahead_ns += BLOCK_NS
+    assert [each.payment for each in asked(role, "scan", scan).incoming] == ["p2", "p3"]
+    kinds = [each.kind for each in journal if isinstance(each, Decision | Movement)]
+    undone = [DecisionKind.REVERTED, DecisionKind.REVERT_UNDONE, MovementKind.TRANSFERRED]
+    assert kinds[-3:] == undone
+
+
+def test_a_branch_has_what_was_there_and_then_blocks_of_its_own() -> None:
+    journal: list[Record] = []
+    role, clock = ledger(journal)
+    before = transfer(1, signed=Signed("a", 0, to="payouts"))
+    asked(role, "transfer", before)
+    clock.ahead_ns += BLOCK_NS
+    there = transfer(2, signed=Signed("a", 1, to="payouts"), branch="f.1")
+    here = transfer(3, signed=Signed("b", 0, to="payouts"))
+    scan = PaymentRequest("", 0, "USDC", before.instrument, reference="s", account="payouts")
+
+    def got(branch: str) -> list[str]:
+        asking = msgspec.structs.replace(scan, branch=branch)
+        return [each.payment for each in asked(role, "scan", asking).incoming]
+
+    assert asked(role, "transfer", there).outcome is Outcome.APPROVED
+    asked(role, "transfer", here)
+    clock.ahead_ns += 3 * BLOCK_NS
+    assert (got(""), got("f.1")) == (["p1", "p3"], ["p1", "p2"])
+    on_branch = asked(role, "read", there).sighting
+    assert on_branch is not None
+    assert (on_branch.mined_at, on_branch.is_final) == (2, True)
+    of_the_rest = asked(role, "read", msgspec.structs.replace(there, branch="")).sighting
+    assert of_the_rest is not None
+    assert not of_the_rest.is_known
+    # No book is about the branch, and the next fork begins with what the rest has then.
+    assert [each.payment for each in journal if isinstance(each, Movement)] == ["p1", "p3"]
+    assert got("f.2") == ["p1", "p3"]
+    # A halt is one of every branch.
+    halt = Halt()
+    role.apply(halt, "h.1")
+    asked(role, "transfer", transfer(4, signed=Signed("a", 2), branch="f.1"))
+    clock.ahead_ns += 3 * BLOCK_NS
+    halted = asked(role, "read", transfer(4, branch="f.1")).sighting
+    assert halted is not None
+    assert (halted.is_known, halted.mined_at) == (True, None)
 
 
 def test_a_scan_shows_what_an_account_has_got_above_a_height() -> None:
@@ -161,7 +241,7 @@ def test_a_scan_shows_what_an_account_has_got_above_a_height() -> None:
     assert got(0) == [("p1", 1), ("p2", 2)]
     assert got(1) == [("p2", 2)]
     # Its block is replaced, and it is in a later one.
-    role.apply(Reorg.model_validate({"depth": 1, "returns": "100%"}))
+    role.apply(Reorg.model_validate({"depth": 1, "returns": "100%"}), "f.1")
     assert got(1) == []
     clock.ahead_ns += BLOCK_NS
     assert got(1) == [("p2", 3)]

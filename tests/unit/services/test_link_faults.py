@@ -196,11 +196,11 @@ class _Link:
     def thaw(self) -> None:
         self.done.append("thaw")
 
-    def apply(self, fault: StateFaultKind) -> int:
+    def apply(self, fault: StateFaultKind, window: str) -> int:
         self.done.append(f"changed by {type(fault).__name__}")
         return 1
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         self.done.append(f"changed by {type(fault).__name__} no more")
 
 

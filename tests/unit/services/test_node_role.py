@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from paychain.faults.kinds.drops import Drops
+from paychain.faults.kinds.fork import Fork
 from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
@@ -31,8 +32,10 @@ class Ledger:
     """What the ledger behind the node answers next; None: nothing."""
 
     says: Answer | None = None
+    asked: list[PaymentRequest] = field(default_factory=list)
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
+        self.asked.append(request)
         if self.says is None:
             return CallEnd(reply=Reply(HopResult.TIMEOUT), request=request)
         return CallEnd(reply=Reply(HopResult.APPROVED, APPROVED, self.says), request=request)
@@ -104,14 +107,14 @@ def test_what_a_node_remembers_of_a_transaction_does_not_grow_older_with_other_h
 def test_a_node_that_lies_for_a_while_keeps_transfers_to_itself_and_then_tells_the_truth() -> None:
     ledger = Ledger(said("t1", Sighting(50)))
     role = node(ledger)
-    role.apply(Lies())
-    assert role.apply(Lies()) == 0  # two faults that overlap
-    role.heal(Lies())
+    role.apply(Lies(), "f.1")
+    assert role.apply(Lies(), "f.1") == 0  # two faults that overlap
+    role.heal(Lies(), "f.1")
     lie = asked(role, "read", "t1").sighting
     assert lie == Sighting(50, is_known=True, mined_at=1, is_final=True)
     ledger.says = None  # nobody passes a transfer on, and it was taken all the same
     assert asked(role, "transfer", "t2").outcome is Outcome.APPROVED
-    role.heal(Lies())
+    role.heal(Lies(), "f.1")
     ledger.says = said("t1", Sighting(51))
     assert asked(role, "read", "t1").sighting == Sighting(51)
     ledger.says = None
@@ -129,20 +132,59 @@ def test_a_node_drops_the_same_bytes_however_often_they_come_and_reads_what_is_t
 
     assert dropped() == []
     half = Drops.model_validate({"share": "50%"})
-    assert role.apply(half) == 0
+    assert role.apply(half, "f.1") == 0
     first = dropped()
     assert 30 < len(first) < 70
     assert dropped() == first
     everything = Drops()
-    role.apply(everything)  # two faults that overlap: the larger share counts
+    role.apply(everything, "f.1")  # two faults that overlap: the larger share counts
     assert dropped() == names
-    role.heal(everything)
+    role.heal(everything, "f.1")
     assert dropped() == first
     ledger.says = said("t1", Sighting(7))
     assert asked(role, "read", "t1").sighting == Sighting(7)
     ledger.says = None
-    role.heal(half)
+    role.heal(half, "f.1")
     assert dropped() == []
+
+
+def test_a_node_follows_its_branch_and_passes_on_what_it_took_when_it_returns() -> None:
+    ledger = Ledger()
+    role = node(ledger)
+    ledger.says = said("t0", Sighting(4))
+    asked(role, "read", "t0")
+    every = Fork.model_validate({"returns": "100%"})
+    role.apply(every, "f.1")
+    ledger.says = said("t1", Sighting(9, is_known=True, mined_at=8))
+    asked(role, "transfer", "t1", signed=Signed("wallet", 0))
+    assert asked(role, "read", "t1").sighting == ledger.says.sighting
+    assert [each.branch for each in ledger.asked] == ["", "f.1", "f.1"]
+
+    async def heal() -> None:
+        role.heal(every, "f.1")
+        await asyncio.sleep(0)
+
+    asyncio.run(heal())
+    passed_on = ledger.asked[-1]
+    assert (passed_on.reference, passed_on.branch) == ("t1", "")
+    # Cut off at once, it knows what it knew before.
+    ledger.says = None
+    assert asked(role, "read", "t1").sighting == Sighting(4)
+    assert asked(role, "read", "t0").sighting == Sighting(4)
+
+
+def test_a_node_that_returns_loses_what_nobody_passes_on() -> None:
+    ledger = Ledger(said("t1", Sighting(9)))
+    role = node(ledger)
+    none = Fork.model_validate({"returns": "0%"})
+    role.apply(none, "f.1")
+    role.apply(none, "g.1")  # two faults that overlap: the later branch is followed
+    asked(role, "transfer", "t1", signed=Signed("wallet", 0))
+    role.heal(none, "g.1")
+    asked(role, "read", "t1")
+    role.heal(none, "f.1")
+    asked(role, "read", "t1")
+    assert [each.branch for each in ledger.asked] == ["g.1", "f.1", ""]
 
 
 def test_a_node_of_another_network_refuses_who_checks_and_takes_from_who_does_not() -> None:
@@ -150,9 +192,9 @@ def test_a_node_of_another_network_refuses_who_checks_and_takes_from_who_does_no
     role = node(ledger)
     checked_here, anywhere = Signed("wallet", 0, network="base"), Signed("wallet", 0)
     asked(role, "read", "t1", signed=anywhere)
-    role.apply(WrongNetwork())
-    assert role.apply(WrongNetwork()) == 0  # two faults that overlap
-    role.heal(WrongNetwork())
+    role.apply(WrongNetwork(), "f.1")
+    assert role.apply(WrongNetwork(), "f.1") == 0  # two faults that overlap
+    role.heal(WrongNetwork(), "f.1")
     for operation in ("transfer", "read"):
         assert asked(role, operation, "t1", signed=checked_here).code == ISSUER_INOPERATIVE
     # An exchange signs nothing, and knows its network all the same.
@@ -164,6 +206,6 @@ def test_a_node_of_another_network_refuses_who_checks_and_takes_from_who_does_no
     assert asked(role, "transfer", "t1", signed=anywhere).outcome is Outcome.APPROVED
     final = Sighting(50, is_known=True, mined_at=1, is_final=True)
     assert asked(role, "read", "t1", signed=anywhere).sighting == final
-    role.heal(WrongNetwork())
+    role.heal(WrongNetwork(), "f.1")
     ledger.says = said("t1", Sighting(51))
     assert asked(role, "read", "t1", signed=anywhere).sighting == Sighting(51)

@@ -68,16 +68,16 @@ def test_a_price_jump_multiplies_each_price_while_it_is_on() -> None:
     usual = price(role)
     assert 198 <= usual <= 202
     tenth, threefold = jump("10%"), jump("300%")
-    role.apply(tenth)
+    role.apply(tenth, "f.1")
     assert price(role) == pytest.approx(usual / 10)
-    role.apply(threefold)
+    role.apply(threefold, "f.1")
     assert price(role) == pytest.approx(usual * 3 / 10)
-    role.heal(tenth)
+    role.heal(tenth, "f.1")
     assert price(role) == pytest.approx(usual * 3)
-    role.heal(threefold)
+    role.heal(threefold, "f.1")
     assert price(role) == usual
     # A crash in which it forgot everything came in between.
-    role.heal(threefold)
+    role.heal(threefold, "f.1")
     assert price(role) == usual
 
 

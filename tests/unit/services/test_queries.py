@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.late_answer import LateAnswer
 from paychain.model.places import InLinkPlace
 from paychain.model.policy import Query
@@ -21,8 +22,11 @@ DEADLINE_S = 0.5  # an instant payment's 40 s, 1:80
 LATE_S = 0.8  # when the issuer has decided
 
 
-def asked(on_unknown: str, **query: object) -> VirtualLinks:
-    """A payment whose issuer decides after the gateway and the customer have stopped to wait."""
+def asked(on_unknown: str, *, error_at: str = "", **query: object) -> VirtualLinks:
+    """A payment whose issuer decides after the gateway and the customer have stopped to wait.
+
+    `error_at`: a link that answers at once with an error that proves nothing.
+    """
     text = corner_shop(
         answers_at_once=True,
         deadline=f"{DEADLINE_S}s",
@@ -39,6 +43,10 @@ def asked(on_unknown: str, **query: object) -> VirtualLinks:
             spots=(InLinkPlace("issuer", operation="authorise"),),
         )
         links.host.faults.apply(late)
+        if error_at:
+            spots = (InLinkPlace(error_at, operation="authorise"),)
+            error = HttpError.model_validate({"status": 503})
+            links.host.faults.apply(ActiveFault(id="e", parameters=error, spots=spots))
         await links.pay(timeout_s=DEADLINE_S)
         await links.drain()
 
@@ -110,6 +118,16 @@ def test_a_caller_asks_first_after_a_while_and_until_its_time_is_over() -> None:
     assert queries_at_ms(links) == [500, 560, 620]
     links = asked("query", attempts=2, within="250ms", pause="60ms")
     assert queries_at_ms(links) == [400, 460]
+
+
+def test_a_connection_that_breaks_makes_no_query_come_sooner() -> None:
+    later = {"first_after": "100ms", "within": "250ms", "pause": "60ms"}
+    for query, asked_at_ms in (
+        (later, [500, 560, 620]),  # as if it had had its whole time
+        ({"attempts": 2, "pause": "60ms"}, [0, 60]),  # no wait is declared: at once
+    ):
+        links = asked("query", error_at="processor", **query)
+        assert queries_at_ms(links) == asked_at_ms
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.stand_in import StandIn, StandInLimits
 from paychain.model.fallbacks.step import GoOn
 from paychain.model.policy import Call
+from paychain.model.query_limits import query_limits
 from paychain.model.roles import ROLES, RoleFacts
 from paychain.model.third_parties import closed_calls, lacking
 from paychain.payments.journal import DecisionKind
@@ -49,8 +50,9 @@ class Parties:
     `funding`: what payouts are paid from, by link, in minor units. `scale`: minor units of the
     asset that moves on the ledger in one of the currency. `price_ages`: how old a price may be when
     something is sold, `quote_times`: how long a quote holds, both in ns by link. `price_bounds`:
-    the lowest and the highest price, in millionths of the currency. `duplicate_codes`: by which
-    links refuse a payment as the repeat of another one.
+    the lowest and the highest price, in millionths of the currency. `query_limits`: by link, how
+    long after a request its first query may come, in ns, and how many queries may follow it, None
+    for any number. `duplicate_codes`: by which links refuse a payment as the repeat of another one.
     """
 
     settling: frozenset[str]
@@ -76,6 +78,7 @@ class Parties:
     quote_times: Mapping[str, int] = field(default_factory=dict)
     duplicate_codes: frozenset[str] = frozenset()
     price_bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    query_limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -135,6 +138,10 @@ class Parties:
                 for name, price in prices.items()
                 if (bounds := price.bounds) is not None
             },
+            query_limits={
+                name: (int(limits.first_after * 1e9), limits.attempts)
+                for name, limits in query_limits(chain).items()
+            },
             providers=frozenset(
                 name for name, link in chain.links.items() if link.dialect.is_vendors
             ),
@@ -161,6 +168,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("price bounds")
     if any(link.credits for link in chain.links.values()):
         found.add("deposits")
+    if query_limits(chain):
+        found.add("query limits")
     if chain.rail is not None:
         found |= {"banks", "reports"}
     return frozenset(found)

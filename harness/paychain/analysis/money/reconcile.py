@@ -33,6 +33,7 @@ from paychain.payments.rules.own_traces import (
     unsigned_webhooks,
 )
 from paychain.payments.rules.position import REPEAT
+from paychain.payments.rules.queries import queried_beyond
 from paychain.payments.rules.traces import (
     approved_by,
     knows_original,
@@ -210,6 +211,7 @@ def reconcile(
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor)),
+        queried_beyond=list(queried_beyond(story.hops, parties.query_limits)),
         on_chain=_on_chain(story, customer, parties, reservations),
         transfer=account_transfer(customer, story.movements, story.decisions)
         if "banks" in parties.has

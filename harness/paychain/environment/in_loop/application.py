@@ -259,11 +259,11 @@ class Application:
     def thaw(self) -> None:
         """It was never frozen."""
 
-    def apply(self, fault: StateFaultKind) -> int:
+    def apply(self, fault: StateFaultKind, window: str) -> int:
         """No fault changes what a user's code knows."""
-        raise AssertionError(f"{fault} does not act in an own service")
+        raise AssertionError(f"{fault} does not act in an own service, nor does {window}")
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """Nothing to heal: an application meets no such fault."""
 
 

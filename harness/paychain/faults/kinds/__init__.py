@@ -13,6 +13,7 @@ from paychain.faults.kinds.drops import Drops
 from paychain.faults.kinds.duplicate_answer import DuplicateAnswer
 from paychain.faults.kinds.duplicate_request import DuplicateRequest
 from paychain.faults.kinds.fee_spike import FeeSpike
+from paychain.faults.kinds.fork import Fork
 from paychain.faults.kinds.freeze import Freeze
 from paychain.faults.kinds.gray import Gray
 from paychain.faults.kinds.halt import Halt
@@ -28,6 +29,7 @@ from paychain.faults.kinds.rate_limit import RateLimit
 from paychain.faults.kinds.refuse import Refuse
 from paychain.faults.kinds.reorg import Reorg
 from paychain.faults.kinds.reset import Reset
+from paychain.faults.kinds.reverts import Reverts
 from paychain.faults.kinds.slice import Slice
 from paychain.faults.kinds.slow_answer import SlowAnswer
 from paychain.faults.kinds.slow_close import SlowClose
@@ -66,7 +68,9 @@ KINDS: dict[str, type[FaultKind]] = {
     "reorg": Reorg,
     "fee_spike": FeeSpike,
     "no_finality": NoFinality,
+    "reverts": Reverts,
     "drops": Drops,
+    "fork": Fork,
     "price_jump": PriceJump,
     "lies": Lies,
     "wrong_network": WrongNetwork,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from paychain.faults.kind import Facts, StateFaultKind
+from paychain.faults.kind import Facts, Search, StateFaultKind
 
 
 class Lies(StateFaultKind):
     """The node says that every transfer is final, and of an account that ten times as much came.
 
     It passes no transfer on. All nodes that lie are of one mind, so that a quorum counts them as
-    agreeing. Not searched: whoever asks one node alone believes it, whatever the chain.
+    agreeing. Whoever asks one node alone believes it.
     """
 
     facts = Facts(
         meaning="keeps transfers to itself, says that they are final",
         switch=({},),
-        search=None,
+        search=Search(rank=23, is_on_request=True),
     )
     roles = frozenset({"node"})
     lasts = True

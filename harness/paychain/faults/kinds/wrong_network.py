@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.faults.kind import Facts, StateFaultKind
+from paychain.faults.kind import Facts, Search, StateFaultKind
 
 
 class WrongNetwork(StateFaultKind):
@@ -10,13 +10,13 @@ class WrongNetwork(StateFaultKind):
 
     Whoever checks the network's id, in what it signs and before it reads, is refused, and can go to
     another node. A wallet with `checks_network: false` is told the truth about the wrong network:
-    its transfer is final there. Not searched: only such a wallet is deceived, and it always is.
+    its transfer is final there.
     """
 
     facts = Facts(
         meaning="belongs to another network, where transfers do not reach the payee",
         switch=({},),
-        search=None,
+        search=Search(rank=21),
     )
     roles = frozenset({"node"})
     lasts = True

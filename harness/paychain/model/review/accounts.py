@@ -63,25 +63,6 @@ def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
         yield from _hold_ends(chain, name, call, chain.rail)
 
 
-def query_too_early(chain: Chain) -> Iterator[Weakness]:
-    """Payers' banks that query a transfer while its outcome may still come by itself."""
-    rail = chain.rail
-    for name, call in _transfers(chain, "bank"):
-        asks_s = call.timeout + call.query.first_after
-        if rail is None or call.on_unknown != "query" or asks_s >= rail.hold_ends:
-            continue
-        key: KeyPath = ("links", name, "calls", "transfer", "query", "first_after")
-        yield Weakness(
-            kind="query_too_early",
-            path=key if "first_after" in call.query.model_fields_set else key[:-2],
-            subject=f"{name}.transfer",
-            what=f"{name} queries a transfer {_s(asks_s)} after it was sent, and {rail.title} "
-            f"permits that after {_s(rail.hold_ends)}",
-            hint="wait until the time for the outcome is over",
-            remedy=Edit(key, duration_text(rail.hold_ends - call.timeout)),
-        )
-
-
 def longest_transfer_s(chain: Chain, link: str) -> float | None:
     """How long a link may wait for its transfer on its rail; None where no limit applies."""
     rail = chain.rail

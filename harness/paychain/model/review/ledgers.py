@@ -54,6 +54,20 @@ def network_not_checked(chain: Chain) -> Iterator[Weakness]:
             )
 
 
+def receipt_not_checked(chain: Chain) -> Iterator[Weakness]:
+    """Wallets that take whatever is in a block for made."""
+    for name, link in chain.links.items():
+        if not link.checks_receipt:
+            yield of_setting(
+                "receipt_not_checked",
+                name,
+                "checks_receipt",
+                what=f"{name} does not read in a receipt whether the transfer failed",
+                hint="read the receipt's status: a transfer that was reverted moved nothing",
+                to=True,
+            )
+
+
 def freed_early(chain: Chain) -> Iterator[Weakness]:
     """Reservations that are freed while their transfer can still be made."""
     for name, link in chain.links.items():

@@ -46,6 +46,23 @@ def retries_without_budget(chain: Chain) -> Iterator[Weakness]:
         )
 
 
+def shared_pool(chain: Chain) -> Iterator[Weakness]:
+    """Pools in which one scheme that hangs leaves no room for the others."""
+    for declared in declared_calls(chain):
+        pool = declared.call.bulkhead
+        schemes = [name for name in declared.call.targets if chain.links[name].role == "scheme"]
+        if pool is None or pool.per != "target" or not schemes:
+            continue
+        yield Weakness(
+            kind="shared_pool",
+            path=declared.at("bulkhead"),
+            subject=declared.subject,
+            what=f"{declared.subject} has one pool of {pool.size} for the payments of all schemes",
+            hint="give each scheme a pool of its own",
+            remedy=Edit(declared.at("bulkhead", "per"), "scheme"),
+        )
+
+
 def checks_without_limit(chain: Chain) -> Iterator[Weakness]:
     """Status checks that grow with what a link of limited capacity leaves unanswered."""
     for declared in declared_calls(chain):

@@ -46,6 +46,7 @@ ALL_RULES = (
     conduct.authorisations_settled,
     conduct.completed,
     conduct.retry_limits_kept,
+    conduct.asks_within_limits,
     conduct.no_authorisation_after_failed_authentication,
     conduct.closed_calls_stay_closed,
     conduct.stand_in_within_limits,

@@ -71,6 +71,11 @@ def quoted(payment: PaymentEvidence) -> bool:
     return any(decision.kind is DecisionKind.QUOTED for decision in payment.decisions)
 
 
+def queried(payment: PaymentEvidence) -> bool:
+    """A link queried an outcome: it matters how soon."""
+    return any(hop.operation == "query" for hop in payment.hops)
+
+
 def webhook_forged(payment: PaymentEvidence) -> bool:
     """A webhook was signed wrongly: it matters how soon after it one was sent."""
     return any(decision.kind is DecisionKind.WEBHOOK_FORGED for decision in payment.decisions)

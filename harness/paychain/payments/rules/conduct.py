@@ -13,6 +13,7 @@ from paychain.payments.rules.beyond import (
     authentication_failed,
     limited_fallback_used,
     presented_again_after_a_decline,
+    queried,
     went_on_without_a_call,
 )
 from paychain.payments.rules.follow_ups import UNDOING, FollowUp
@@ -294,6 +295,20 @@ def retry_limits_kept(payment: Reconciled) -> Finding | None:
         if was_declined:
             declined.append(presentation)
     return None
+
+
+@money_rule(
+    "Status queries within limits", judged="at_any_time", beyond=queried, needs="query limits"
+)
+def asks_within_limits(payment: Reconciled) -> Finding | None:
+    """An unknown outcome is queried no sooner and no more often than its rail permits.
+
+    A finding has no amount: nothing is lost yet, but storms of queries keep a rail from recovering.
+    Source: docs/domain.md §1.8; docs/bank-transfers.md.
+    """
+    if not payment.queried_beyond:
+        return None
+    return Finding.of(payment, 0, ", ".join(payment.queried_beyond))
 
 
 @money_rule(

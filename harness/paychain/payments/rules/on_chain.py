@@ -56,6 +56,7 @@ class TransactionHistory:
     amount_minor: int = 0
     came_ns: list[int] = field(default_factory=list)  # when a block had it
     undone_ns: list[int] = field(default_factory=list)  # when that block was replaced
+    reverted_ns: int | None = None  # since then a block has it as one that failed
 
     def stood_at(self, at_ns: int) -> bool:
         """Whether a block had it at that moment. What was undone just then stood."""
@@ -64,8 +65,13 @@ class TransactionHistory:
 
     @property
     def stands(self) -> bool:
-        """Whether a block has it in the end."""
+        """Whether a block has it in the end, and it moved its amount."""
         return self.blocks > 0
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether a block has it in the end, if only as one that failed."""
+        return self.stands or self.reverted_ns is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,15 @@ class OnChain:
     def standing(self) -> list[TransactionHistory]:
         """The transactions that a block has in the end."""
         return [transaction for transaction in self.transactions if transaction.stands]
+
+    def open_at(self, at_ns: int) -> list[TransactionHistory]:
+        """The transactions that could still be made then: none of their nonce had failed."""
+        dead = {
+            each.first
+            for each in self.transactions
+            if each.reverted_ns is not None and each.reverted_ns <= at_ns
+        }
+        return [each for each in self.transactions if each.first not in dead]
 
     @property
     def made(self) -> str:
@@ -188,6 +203,10 @@ class _LedgerRecords:
         elif decision.kind is DecisionKind.REPLACED:
             old, _, new = decision.detail.partition(" by ")
             self._transaction(new).first = self._transaction(old).first
+        elif decision.kind is DecisionKind.REVERTED:
+            self._transaction(decision.detail).reverted_ns = decision.at_ns
+        elif decision.kind is DecisionKind.REVERT_UNDONE:
+            self._transaction(decision.detail).reverted_ns = None
         elif decision.kind is DecisionKind.QUOTED:
             self.quoted.append(Quoted.of(decision))
         elif decision.kind is DecisionKind.REPORTED:

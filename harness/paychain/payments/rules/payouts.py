@@ -61,13 +61,17 @@ def no_payout_without_funding(payment: Reconciled) -> Finding | None:
 def reservation_kept_until_dead(payment: Reconciled) -> Finding | None:
     """A reservation is freed only when its transfer can no longer be made.
 
-    What a wallet has signed can be mined at any time from then on: a time-out says nothing.
+    What a wallet has signed can be mined at any time from then on: a time-out says nothing. Only
+    what a block has as a failed transfer is over.
     """
     chain = payment.on_chain
-    if chain is None or not chain.freed or not chain.transactions:
+    if chain is None or not chain.freed:
+        return None
+    open_then = chain.open_at(min(at_ns for at_ns, _ in chain.freed))
+    if not open_then:
         return None
     freed_minor = sum(amount_minor for _, amount_minor in chain.freed)
-    names = ", ".join(transaction.name for transaction in chain.transactions)
+    names = ", ".join(transaction.name for transaction in open_then)
     text = f"{payment.money(freed_minor)} freed although {names} was signed"
     return Finding.of(payment, freed_minor, text)
 
@@ -106,13 +110,15 @@ def reported_once_and_right(payment: Reconciled) -> Finding | None:
 def sequence_without_gaps(payment: Reconciled) -> Finding | None:
     """What a wallet signed is in a block in the end: a nonce that is left out holds all later ones.
 
-    The amount of a finding is what was never transferred; where another transfer of the payment
-    was, it is 0.
+    What was reverted is in one, too. The amount of a finding is what was never transferred; where
+    another transfer of the payment was, it is 0.
     """
     chain = payment.on_chain
     if chain is None:
         return None
-    used = {transaction.first for transaction in chain.standing}
+    used = {
+        each.first for each in chain.transactions if each.stands or each.reverted_ns is not None
+    }
     left = {each.first: each.name for each in chain.transactions if each.first not in used}
     missing = list(left.values())
     if not missing:

@@ -67,7 +67,7 @@ class Reconciled:
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
     authentication or without a call that must fail closed (`opened`), what had to follow, stand-in
-    approvals, fallbacks taken beyond a limit.
+    approvals, fallbacks taken beyond a limit, queries sooner or more often than permitted.
     """
 
     payment: str
@@ -103,6 +103,7 @@ class Reconciled:
     follow_ups: Sequence[FollowUp] = ()
     stood_in: Sequence[StoodIn] = ()
     beyond_limits: Sequence[str] = ()
+    queried_beyond: Sequence[str] = ()
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
     transfer: AccountTransfer | None = None

@@ -34,7 +34,8 @@ class PaymentEvidence(Protocol):
 Per = Literal["payment", "order"]
 # What a chain must have for a rule to be about it: one of the user's own services, its books, a
 # ledger, an exchange that credits deposits, an oracle's prices, quotes that hold for a time, bounds
-# of prices, a call that must fail closed, banks, links that report an outcome after their answer.
+# of prices, a call that must fail closed, banks, links that report an outcome after their answer,
+# limits of status queries.
 Needs = Literal[
     "",
     "own service",
@@ -47,6 +48,7 @@ Needs = Literal[
     "closed call",
     "banks",
     "reports",
+    "query limits",
 ]
 Check = Callable[[Reconciled], Finding | None]
 Beyond = Callable[[PaymentEvidence], bool]

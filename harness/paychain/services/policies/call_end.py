@@ -22,12 +22,16 @@ class SentRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """All tries of one request at one target. `is_unknown`: some try may have been executed."""
+    """All tries of one request at one target. `is_unknown`: some try may have been executed.
+
+    `sent_s`: when the first one began, on the clock of the loop.
+    """
 
     target: str
     request: PaymentRequest  # as it was last sent
     reply: Reply  # to the last try
     is_unknown: bool
+    sent_s: float = 0.0
 
     @property
     def worked(self) -> bool:

@@ -169,14 +169,20 @@ def agreed(sightings: list[Sighting], agree: int) -> Sighting:
     """
     assert len(sightings) >= agree
     head = sorted((each.head for each in sightings), reverse=True)[agree - 1]
-    final = Counter(each.mined_at for each in sightings if each.is_final)
-    mined = Counter(each.mined_at for each in sightings if each.mined_at is not None)
-    for height, votes in final.most_common(1):
-        if votes >= agree:
-            return Sighting(head, is_known=True, mined_at=height, is_final=True)
-    for height, votes in mined.most_common(1):
-        if votes >= agree:
-            return Sighting(head, is_known=True, mined_at=height)
+    mined = [each for each in sightings if each.mined_at is not None]
+    for is_final in (True, False):
+        places = Counter(
+            (each.mined_at, each.is_reverted) for each in mined if each.is_final or not is_final
+        )
+        for (height, is_reverted), votes in places.most_common(1):
+            if votes >= agree:
+                return Sighting(
+                    head,
+                    is_known=True,
+                    mined_at=height,
+                    is_final=is_final,
+                    is_reverted=is_reverted,
+                )
     return Sighting(head, is_known=sum(each.is_known for each in sightings) >= agree)
 
 
@@ -231,5 +237,5 @@ def _claim(end: Attempt) -> tuple[object, ...] | None:
         return ("scanned", answer.incoming)
     if answer.sighting is not None:
         seen = answer.sighting
-        return (seen.is_final, seen.mined_at) if seen.is_known else None
+        return (seen.is_final, seen.mined_at, seen.is_reverted) if seen.is_known else None
     return ("taken",) if end.reply.result is HopResult.APPROVED else None

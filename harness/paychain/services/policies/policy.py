@@ -210,8 +210,8 @@ class PolicyCall:
         first = request = self._with_valid_proof(target, first)
         route = self._routes[target] if route is None else route
         preferences = self._preferences if target == declared.to else None
-        is_unknown = False
-        number = 1
+        is_unknown, number = False, 1
+        sent_s = asyncio.get_running_loop().time()
         try:
             while True:
                 reply = await route.send(
@@ -235,7 +235,7 @@ class PolicyCall:
                     or not self._may_retry(retry, target, request, reply)
                     or not self.may_send_again("retry", target, request)
                 ):
-                    return Attempt(target, request, reply, is_unknown)
+                    return Attempt(target, request, reply, is_unknown, sent_s)
                 self._decisions.say(DecisionKind.RETRY, target, request, reply.result)
                 # An answer is final for its key, and the reference may have been reversed below:
                 # the retry needs new ones. While a try may still have been executed they stay, so
@@ -279,7 +279,7 @@ class PolicyCall:
                 return CallEnd(reply=reply, request=request, standing=(attempt.sent,))
             case "query":
                 route = self._queries[attempt.target]
-                found = await unknown.query(route, declared, request, parent, self._rejects_unknown)
+                found = await unknown.query(route, declared, attempt, parent, self._rejects_unknown)
             case "resend":
                 route = self._routes[attempt.target]
                 found = await unknown.resend(route, declared, request, parent)

@@ -15,6 +15,7 @@ from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.delivery import deliver
+from paychain.services.policies.call_end import Attempt
 from paychain.services.policies.route import Route
 
 QUERY = "query"
@@ -60,23 +61,28 @@ def _asks_another_after(declared: Call, target: str) -> bool:
 async def query(
     route: Route,
     declared: Call,
-    request: PaymentRequest,
+    attempt: Attempt,
     parent: str,
     rejects_unknown: Collection[str] = (),
 ) -> Reply | None:
     """The target's own word on a request, None when it gave none in the declared tries or time.
 
+    A wait before the first query begins when the time for the answer is over: rails count from the
+    request, however soon its connection broke.
     `rejects_unknown`: the links whose "not found" is final.
     """
-    tries, timeout_s = declared.query, declared.query.timeout or declared.timeout
+    request, tries = attempt.request, declared.query
+    timeout_s = tries.timeout or declared.timeout
     clock = asyncio.get_running_loop()
-    began_s = clock.time()
-    until_s = began_s + tries.within if tries.within is not None else float("inf")
+    began_s = asks_from_s = clock.time()
+    if tries.first_after:
+        asks_from_s = max(attempt.sent_s + declared.timeout, began_s)
+    until_s = asks_from_s + tries.within if tries.within is not None else float("inf")
     doubted_until_s = began_s + not_found_doubted_s(
         declared, route.target, is_final=route.target in rejects_unknown
     )
     if tries.first_after:
-        await asyncio.sleep(tries.first_after)
+        await asyncio.sleep(asks_from_s + tries.first_after - began_s)
 
     async def send(number: int) -> Reply:
         route.say(DecisionKind.QUERY, request)

@@ -16,7 +16,7 @@ from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest, Signed
 from paychain.services.roles.role import Work
 from paychain.services.roles.transfers import on_ledger
-from paychain.services.roles.wallet import GIVE_UP_S, PATIENCE, Wallet
+from paychain.services.roles.wallet import GIVE_UP_S, PATIENCE, Transfer, Wallet
 
 LOOK_S = 0.5  # between two looks for the credit, at least
 OF_DEADLINE = 0.9  # "pending" has to reach the customer in time, too
@@ -24,12 +24,19 @@ OF_DEADLINE = 0.9  # "pending" has to reach the customer in time, too
 
 @dataclass(slots=True)
 class _Deposit:
-    """One deposit. `credited`: the exchange's answer, once it has said so."""
+    """One deposit. `ended`: the exchange's answer, once it is credited; or that it was reverted."""
 
-    look: PaymentRequest
+    transfer: Transfer
     number: int = 1  # of the payment, where repeats are executed
-    credited: Answer | None = None
+    ended: Answer | None = None
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def look(self) -> PaymentRequest:
+        """Shows the first transfer, so that it asks for a deposit and not for a payout."""
+        first = self.transfer.transactions[0].request
+        assert isinstance(first.signed, Signed)
+        return first
 
 
 @dataclass
@@ -64,23 +71,27 @@ class Depositor(Wallet):
         except TimeoutError:
             pass
         reference = deposit.look.reference
-        return deposit.credited or Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, reference)
+        return deposit.ended or Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, reference)
 
     def _begin(self, request: PaymentRequest, number: int, parent: str) -> _Deposit:
         reference = f"{request.payment}-{number}"
         sent = msgspec.structs.replace(request, reference=reference, key=reference)
         sent = on_ledger(sent, self.chain)
-        first = self.begin(sent, parent).transactions[0].request
-        # A caller that shows a signed transfer asks for a deposit; any other one for a payout.
-        assert isinstance(first.signed, Signed)
-        return _Deposit(first, number)
+        return _Deposit(self.begin(sent, parent), number)
 
     async def _look_until_credited(self, deposit: _Deposit, parent: str) -> None:
-        """Ask the exchange, ever more seldom, until it has credited the deposit."""
+        """Ask the exchange, ever more seldom, until it has credited the deposit.
+
+        Nobody credits one that the ledger reverted.
+        """
         began_ns = self.context.now_ns()
         taken_s = 0.0
         while taken_s <= GIVE_UP_S:
             await asyncio.sleep(max(LOOK_S, taken_s * PATIENCE))
+            if deposit.transfer.outcome is Outcome.DECLINED:
+                deposit.ended = self.status(deposit.transfer)
+                deposit.answerable.set()
+                return
             end = await self.calls["forward"].execute(deposit.look, parent)
             answer = end.reply.answer
             if (
@@ -89,7 +100,7 @@ class Depositor(Wallet):
                 and answer.code == APPROVED
                 and answer.reference == deposit.look.reference
             ):
-                deposit.credited = answer
+                deposit.ended = answer
                 deposit.answerable.set()
                 return
             taken_s = (self.context.now_ns() - began_ns) / 1e9

@@ -134,7 +134,8 @@ class Deposits:
             seen = await self._look(request)
             if seen is None:
                 continue
-            if seen.head > head:
+            # Of what is in no block, later blocks say nothing new.
+            if seen.mined_at is not None and seen.head > head:
                 head, news_ns = seen.head, self._context.now_ns()
             # Undone, and not mined again yet: it begins anew.
             missing = needed if seen.mined_at is None else needed - (seen.head - seen.mined_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from paychain.faults.kind import StateFaultKind
@@ -11,13 +12,14 @@ from paychain.faults.kinds.fee_spike import FeeSpike
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.no_finality import NoFinality
 from paychain.faults.kinds.reorg import Reorg
+from paychain.faults.kinds.reverts import Reverts
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
 from paychain.payments.codes import APPROVED
-from paychain.payments.journal import Movement, MovementKind
-from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 from paychain.protocol.dialects.json_rpc.copy import history_of
 from paychain.protocol.dialects.json_rpc.shapes import PRIORITY_FEE
 from paychain.protocol.message import (
@@ -25,16 +27,21 @@ from paychain.protocol.message import (
     AnswerOrError,
     Error,
     ErrorKind,
-    Incoming,
     News,
     PaymentRequest,
     Sighting,
 )
+from paychain.services.roles.ledger_branches import Branch, Forks
 from paychain.services.roles.role import Role, Work
 
 _BOOKED = {
     TransactionChange.MINED: MovementKind.TRANSFERRED,
     TransactionChange.UNDONE: MovementKind.UNDONE,
+}
+# Of what failed, no money moves.
+_DECIDED = {
+    TransactionChange.MINED: DecisionKind.REVERTED,
+    TransactionChange.UNDONE: DecisionKind.REVERT_UNDONE,
 }
 
 
@@ -42,10 +49,9 @@ _BOOKED = {
 class Ledger(Role):
     """Accepts signed transfers, and reports the outcome of each."""
 
-    _ledger: ledger.Blockchain = field(init=False)
-    # By reference, of what may still be mined or undone.
-    _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)
-    _incoming: dict[str, list[Incoming]] = field(default_factory=dict, init=False)  # by account
+    _ledger: ledger.Blockchain = field(init=False)  # what the rest follows, and the book is about
+    _forks: Forks = field(init=False)
+    _reverting: list[float] = field(default_factory=list, init=False)  # faults: share, each
     _is_watched: bool = field(default=False, init=False)
     _log: LedgerLog | None = field(default=None, init=False)  # for nodes that keep a copy
     _keeps_receipts: bool = field(default=True, init=False)  # of what the log has forgotten
@@ -59,7 +65,9 @@ class Ledger(Role):
             final=self.link.final.finality,
             pool_limit=self.link.pool,
             block_limit=blocks.transactions,
+            reverts=self._reverts,
         )
+        self._forks = Forks(Branch(chain=self._ledger))
         nodes = [link for link in self.chain.links.values() if link.role == "node"]
         copying = [node.dialect for node in nodes if node.dialect.is_vendors]
         if copying:
@@ -71,31 +79,51 @@ class Ledger(Role):
         """Transfers, looks at one, and looks at all that an account got."""
         return {"transfer": self._transfer, "read": self._read, "scan": self._scan}
 
-    def apply(self, fault: StateFaultKind) -> int:
+    def apply(self, fault: StateFaultKind, window: str) -> int:
         """Stand still, replace blocks, or leave them open; returns how many transfers it undid."""
         now_ns = self.context.now_ns()
         undone = 0
-        match fault:
-            case Halt():
-                self._ledger.halt(now_ns)
-            case Reorg():
-                undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
-            case FeeSpike():
-                self._ledger.spike(now_ns, fault.times)
-            case NoFinality():
-                self._ledger.stall(now_ns)
+        for chain in self._up_to(now_ns):
+            match fault:
+                case Halt():
+                    chain.halt(now_ns)
+                case Reorg():
+                    number = chain.reorganise(now_ns, fault.depth, self._returning(fault))
+                    undone += number if chain is self._ledger else 0
+                case FeeSpike():
+                    chain.spike(now_ns, fault.times)
+                case NoFinality():
+                    chain.stall(now_ns)
+        if isinstance(fault, Reverts):
+            self._reverting.append(fault.share)
         self._journal(now_ns)
         return undone
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """Go on after a halt, without a higher fee, or with blocks that become final."""
-        if isinstance(fault, Halt):
-            self._ledger.resume(self.context.now_ns())
-        elif isinstance(fault, FeeSpike):
-            self._ledger.calm(self.context.now_ns(), fault.times)
-        elif isinstance(fault, NoFinality):
-            self._ledger.settle(self.context.now_ns())
+        now_ns = self.context.now_ns()
+        for chain in self._up_to(now_ns):
+            match fault:
+                case Halt():
+                    chain.resume(now_ns)
+                case FeeSpike():
+                    chain.calm(now_ns, fault.times)
+                case NoFinality():
+                    chain.settle(now_ns)
+        if isinstance(fault, Reverts):
+            self._reverting.remove(fault.share)
         self._watch()
+
+    def _up_to(self, now_ns: int) -> Iterator[ledger.Blockchain]:
+        """Each branch, with the blocks that were due before a fault began or ended."""
+        for chain in self._forks.chains():
+            chain.head(now_ns)
+            yield chain
+
+    def _reverts(self, transaction: Transaction) -> bool:
+        """Whether a block that gets a transaction now has it as one that failed."""
+        share = max(self._reverting, default=0.0)
+        return share > 0 and self.context.draw("reverts", transaction.id) < share
 
     def _returning(self, fault: Reorg) -> ledger.Returns:
         """Whether a transaction that is undone waits for a block again: drawn for each."""
@@ -116,11 +144,10 @@ class Ledger(Role):
             usual_fee=PRIORITY_FEE if signed.raw else 1,
         )
         now_ns = self.context.now_ns()
-        refusal = self._ledger.submit(transaction, now_ns)
-        if refusal is None:
-            self._requests[request.reference] = request
+        branch = self._branch_of(request, now_ns)
+        refusal = branch.submit(transaction, request, now_ns)
         self._journal(now_ns)
-        if refusal is None and self._log is not None:
+        if refusal is None and self._log is not None and branch is self._forks.rest:
             height = self._ledger.head(now_ns)
             self._log.append(
                 self._dated(LedgerEvent(now_ns, TransactionChange.ACCEPTED, transaction, height))
@@ -130,27 +157,30 @@ class Ledger(Role):
 
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         now_ns = self.context.now_ns()  # one moment for all that is said
-        receipt = self._ledger.receipt(request.reference, now_ns)
+        chain = self._branch_of(request, now_ns).chain
+        receipt = chain.receipt(request.reference, now_ns)
         self._journal(now_ns)
         sighting = Sighting(
-            self._ledger.head(now_ns),
+            chain.head(now_ns),
             receipt.is_known,
             receipt.mined_at,
             receipt.is_final,
             self._news(request.since, now_ns),
+            is_reverted=receipt.is_reverted,
         )
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)
 
     async def _scan(self, request: PaymentRequest, parent: str) -> Answer:
         """What an account got in the blocks above a height; of no account, how old the head is."""
         now_ns = self.context.now_ns()  # one moment for all that is said
-        head = self._ledger.head(now_ns)
         self._journal(now_ns)
+        branch = self._branch_of(request, now_ns)
+        head = branch.chain.head(now_ns)
         if not request.account:
-            made_ns = self._ledger.tip(now_ns).at_ns
+            made_ns = branch.chain.tip(now_ns).at_ns
             newest = Sighting(head, made_ns=made_ns)
             return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=newest)
-        got = self._incoming.get(request.account, [])
+        got = branch.incoming.get(request.account, [])
         first = bisect_right(got, request.above, key=lambda transfer: transfer.mined_at)
         return Answer(
             Outcome.APPROVED,
@@ -159,23 +189,6 @@ class Ledger(Role):
             request.reference,
             sighting=Sighting(head),
             incoming=tuple(transfer for transfer in got[first:] if transfer.mined_at <= head),
-        )
-
-    def _note_incoming(self, event: LedgerEvent, request: PaymentRequest) -> None:
-        """Keep what accounts got, as the blocks have it now."""
-        transaction = event.transaction
-        got = self._incoming.setdefault(transaction.to, [])
-        if event.change is TransactionChange.UNDONE:
-            # It was mined lately: what was undone is near the end.
-            place = next(
-                place
-                for place in range(len(got) - 1, -1, -1)
-                if got[place].reference == transaction.id
-            )
-            del got[place]
-            return
-        got.append(
-            Incoming(request.payment, transaction.id, transaction.amount_minor, event.height)
         )
 
     def _news(self, since: int, now_ns: int) -> News | None:
@@ -194,6 +207,12 @@ class Ledger(Role):
             final=tip.final,
         )
 
+    def _branch_of(self, request: PaymentRequest, now_ns: int) -> Branch:
+        """The branch that a request is for. One that begins now has all that happened before."""
+        if request.branch:
+            self._journal(now_ns)
+        return self._forks.of(request, now_ns)
+
     def _dated(self, event: LedgerEvent) -> LedgerEvent:
         return replace(event, at_ns=self.context.wall_epoch_ns + event.at_ns)
 
@@ -202,40 +221,52 @@ class Ledger(Role):
         for event in self._ledger.events(now_ns):
             if self._log is not None:
                 self._log.append(self._dated(event))
+            request = self._forks.rest.note(event)
             kind = _BOOKED.get(event.change)
-            request = self._requests[event.transaction.id]
-            # It comes with a request if it comes again.
-            if event.change is TransactionChange.FORGOTTEN:
-                del self._requests[event.transaction.id]
             # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
             if kind is None or not request.amount_minor:
                 continue
-            is_deposit = request.signed is not None and bool(request.signed.to)
-            if is_deposit:
-                self._note_incoming(event, request)
-            self.context.journal.append(
-                Movement(
-                    link=self.name,
-                    payment=request.payment,
-                    attempt=request.attempt,
-                    kind=kind,
-                    amount_minor=request.amount_minor,
-                    currency=request.currency,
-                    reference=request.reference,
-                    at_ns=event.at_ns,
-                    decided_by=self.name,
-                    merchant=request.merchant,
-                    instrument=request.instrument.masked,
-                    leg="in" if is_deposit else "out",
-                )
-            )
-        for name in self._ledger.settled():
-            self._requests.pop(name, None)
+            self._write(event, kind, request)
+        self._forks.rest.forget_settled()
         if self._log is not None:
             tip = self._ledger.tip(now_ns)
             gone = self._log.forget(tip.head, tip.final)
             if not self._keeps_receipts:
                 self._ledger.forget(gone)
+
+    def _write(self, event: LedgerEvent, kind: MovementKind, request: PaymentRequest) -> None:
+        """What a change did to money: all of the amount moved, or nothing did."""
+        if event.transaction.is_reverted:
+            self.context.journal.append(
+                Decision(
+                    link=self.name,
+                    kind=_DECIDED[event.change],
+                    at_ns=event.at_ns,
+                    payment=request.payment,
+                    attempt=request.attempt,
+                    operation="transfer",
+                    target="",
+                    detail=event.transaction.id,
+                )
+            )
+            return
+        is_deposit = request.signed is not None and bool(request.signed.to)
+        self.context.journal.append(
+            Movement(
+                link=self.name,
+                payment=request.payment,
+                attempt=request.attempt,
+                kind=kind,
+                amount_minor=request.amount_minor,
+                currency=request.currency,
+                reference=request.reference,
+                at_ns=event.at_ns,
+                decided_by=self.name,
+                merchant=request.merchant,
+                instrument=request.instrument.masked,
+                leg="in" if is_deposit else "out",
+            )
+        )
 
     def _watch(self) -> None:
         """Ensure that what will be mined is recorded even if nobody reads the ledger."""

@@ -8,6 +8,7 @@ import msgspec
 
 from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds.drops import Drops
+from paychain.faults.kinds.fork import Fork
 from paychain.faults.kinds.wrong_network import WrongNetwork
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
@@ -21,6 +22,20 @@ MAX_SEEN = 100_000  # transactions that a node remembers
 
 
 @dataclass
+class _Branch:
+    """A branch that a node follows. `head`: the last block that it knew before.
+
+    `taken`: transfers that it put on the branch. `seen`: references that it read there.
+    """
+
+    name: str
+    returns: float
+    head: int
+    taken: list[PaymentRequest] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Node(Role):
     """Passes transfers on; reads from the ledger, and from its memory while that is away."""
 
@@ -29,6 +44,7 @@ class Node(Role):
     _lying: int = field(default=0, init=False)  # faults that make it lie
     _misplaced: int = field(default=0, init=False)  # faults that make it one of another network
     _drops: list[float] = field(default_factory=list, init=False)  # faults: share of the transfers
+    _branches: list[_Branch] = field(default_factory=list, init=False)  # it follows the last
     _seen: BoundedDict[str, Sighting] = field(
         default_factory=lambda: BoundedDict(MAX_SEEN), init=False
     )
@@ -45,18 +61,20 @@ class Node(Role):
     def _lies(self) -> bool:
         return self.link.lies or self._lying > 0
 
-    def apply(self, fault: StateFaultKind) -> int:
-        """Lie, drop transfers or belong elsewhere; what it was sent before is not touched."""
+    def apply(self, fault: StateFaultKind, window: str) -> int:
+        """Lie, drop transfers or go elsewhere; what it was sent before is not touched."""
         match fault:
             case Drops():
                 self._drops.append(fault.share)
             case WrongNetwork():
                 self._misplaced += 1
+            case Fork():
+                self._branches.append(_Branch(window, fault.returns, self._head))
             case _:
                 self._lying += 1
         return 0
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """Tell the truth or pass on again, unless another fault or the chain says otherwise."""
         match fault:
             case Drops():
@@ -64,8 +82,28 @@ class Node(Role):
                     self._drops.remove(fault.share)
             case WrongNetwork():
                 self._misplaced = max(self._misplaced - 1, 0)
+            case Fork():
+                for branch in [each for each in self._branches if each.name == window]:
+                    self._leave(branch)
             case _:
                 self._lying = max(self._lying - 1, 0)
+
+    def _leave(self, branch: _Branch) -> None:
+        """Follow the rest again, and forget what the branch alone has unless it is passed on."""
+        self._branches.remove(branch)
+        self._head = branch.head
+        for reference in branch.seen:
+            self._seen.pop(reference, None)
+        for request in branch.taken:
+            if self.context.draw("returns", request.reference) < branch.returns:
+                passed_on = self.calls["transfer"].execute(request, self.context.new_span())
+                self.background.start(passed_on)
+
+    def _on_branch(self, request: PaymentRequest) -> PaymentRequest:
+        """The request, to the branch that the node follows, if it does not follow the rest."""
+        if not self._branches:
+            return request
+        return msgspec.structs.replace(request, branch=self._branches[-1].name)
 
     def _of_other_network(self, request: PaymentRequest) -> Answer | None:
         """What a node of another network says of a request; None from one of this network.
@@ -91,9 +129,12 @@ class Node(Role):
             return other
         if self._lies or self._is_dropped(request):  # it keeps it to itself
             return self.approve(request)
-        end = await self.calls["transfer"].execute(request, parent)
+        branch = self._branches[-1] if self._branches else None
+        end = await self.calls["transfer"].execute(self._on_branch(request), parent)
         match end.ending:
             case CallEnding.ANSWERED:
+                if branch is not None and end.reply.result is HopResult.APPROVED:
+                    branch.taken.append(request)
                 return end.answer
             case CallEnding.UNRESOLVED:
                 return self.unknown(request.reference)
@@ -107,7 +148,7 @@ class Node(Role):
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         if (other := self._of_other_network(request)) is not None:
             return other
-        end = await self.calls["read"].execute(request, parent)
+        end = await self.calls["read"].execute(self._on_branch(request), parent)
         answer = end.reply.answer
         if self._lies:
             return self._lie(request, answer)
@@ -141,7 +182,7 @@ class Node(Role):
         """
         if (other := self._of_other_network(request)) is not None:
             return other
-        end = await self.calls["scan"].execute(request, parent)
+        end = await self.calls["scan"].execute(self._on_branch(request), parent)
         answer = end.reply.answer
         incoming: tuple[Incoming, ...] = ()
         head = min(self._head, request.above)
@@ -189,6 +230,8 @@ class Node(Role):
     def _note(self, reference: str, sighting: Sighting) -> None:
         self._head = max(self._head, sighting.head)
         self._seen[reference] = sighting
+        if self._branches:
+            self._branches[-1].seen.add(reference)
 
 
 def _enlarged(transfer: Incoming) -> Incoming:

@@ -24,13 +24,13 @@ class Oracle(Role):
         """Quotes."""
         return {"quote": self._quote}
 
-    def apply(self, fault: StateFaultKind) -> int:
+    def apply(self, fault: StateFaultKind, window: str) -> int:
         """Multiply each price from now on; what was quoted before stays as it was."""
         assert isinstance(fault, PriceJump)
         self._jumps.append(fault.to)
         return 0
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """Report prices as they are, unless another fault multiplies them; a crash forgets all."""
         assert isinstance(fault, PriceJump)
         if fault.to in self._jumps:

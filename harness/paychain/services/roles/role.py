@@ -80,11 +80,14 @@ class Role:
         names = (hop.operation for hop in self.chain.hops() if hop.callee == self.name)
         return list(dict.fromkeys([operation, *named(operation, names)]))
 
-    def apply(self, fault: StateFaultKind) -> int:
-        """Change what the link knows; returns how many payments that touched."""
+    def apply(self, fault: StateFaultKind, window: str) -> int:
+        """Change what the link knows; returns how many payments that touched.
+
+        `window` names this time that the fault is on; it is the same in all its links.
+        """
         raise NotImplementedError  # of the roles that the kind names
 
-    def heal(self, fault: StateFaultKind) -> None:
+    def heal(self, fault: StateFaultKind, window: str) -> None:
         """End what a fault has changed."""
         raise NotImplementedError  # of the roles that the kind names
 

@@ -1,6 +1,6 @@
 """Wallet: signs transfers, keeps the sequence of its nonces, and sends until each is final.
 
-    asked ──▶ signed ──▶ broadcast ──▶ mined ──▶ final
+    asked ──▶ signed ──▶ broadcast ──▶ mined ──▶ final: made, or reverted and so declined
                  ▲           │            │
                  └───────────┴────────────┴─ no answer, unknown to the node: the same bytes again
 
@@ -18,7 +18,7 @@ from typing import ClassVar
 import msgspec
 
 from paychain.model.ledger_checks import block_interval_s
-from paychain.payments.codes import IN_PROGRESS, NOT_FOUND
+from paychain.payments.codes import IN_PROGRESS, INVALID_TRANSACTION, NOT_FOUND
 from paychain.payments.journal import DecisionKind
 from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
@@ -36,23 +36,31 @@ PATIENCE = 1 / 8  # of the time without news is the pause before the next look, 
 
 @dataclass(slots=True)
 class _Transaction:
-    """Signed bytes. `is_sent`: the ledger has them, as far as a node's word goes."""
+    """Signed bytes. `is_sent`: the ledger has them, as far as a node's word goes.
+
+    `was_sent`: a node has said so before, so that its word is no news any more.
+    """
 
     request: PaymentRequest
     signed: Signed
     signed_ns: int
     is_sent: bool = False
+    was_sent: bool = False
     unseen: int = 0  # looks in a row at which no node knew it
     sighting: Sighting | None = None
 
 
 @dataclass(slots=True)
 class Transfer:
-    """What the wallet was asked to send, with all that it signed for it."""
+    """What the wallet was asked to send, with all that it signed for it.
+
+    `outcome`: what became of it, None while that is open; `final` is set with it.
+    """
 
     request: PaymentRequest
     transactions: list[_Transaction] = field(default_factory=list)
     final: asyncio.Event = field(default_factory=asyncio.Event)
+    outcome: Outcome | None = None
     news_ns: int = 0  # when something became of it
 
     @property
@@ -99,8 +107,8 @@ class Wallet(Role):
             async with asyncio.timeout(self.chain.deadline):
                 await transfer.final.wait()
         except TimeoutError:
-            return self._in_progress(request)
-        return self.approve(transfer.request)
+            pass
+        return self.status(transfer)
 
     def begin(self, request: PaymentRequest, parent: str) -> Transfer:
         """Sign a transfer, and send it in the background until it is final."""
@@ -123,11 +131,35 @@ class Wallet(Role):
         transfer = self._transfers.get(request.reference)
         if transfer is None:
             return self.decline(NOT_FOUND, request.reference)
-        is_final = transfer.final.is_set()
-        return self.approve(transfer.request) if is_final else self._in_progress(request)
+        return self.status(transfer)
 
-    def _in_progress(self, request: PaymentRequest) -> Answer:
-        return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
+    def status(self, transfer: Transfer) -> Answer:
+        """The outcome of a transfer, as far as the wallet knows it now."""
+        reference = transfer.request.reference
+        match transfer.outcome:
+            case Outcome.APPROVED:
+                return self.approve(transfer.request)
+            case Outcome.DECLINED:
+                return self.decline(INVALID_TRANSACTION, reference)
+            case _:
+                return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, reference)
+
+    def _conclude(self, transfer: Transfer) -> None:
+        """Note what became of a transfer, once that is final.
+
+        What was reverted has moved nothing, and never will: its nonce is used.
+        """
+        made = [
+            each
+            for each in transfer.transactions
+            if _is_final(each) and not (self.link.checks_receipt and _is_reverted(each))
+        ]
+        if made:
+            transfer.outcome = Outcome.APPROVED
+        elif not transfer.open:
+            transfer.outcome = Outcome.DECLINED
+        if transfer.outcome is not None:
+            transfer.final.set()
 
     def _sign(self, transfer: Transfer, fee: int = 1, nonce: int | None = None) -> str:
         """Sign with the next nonce: from now on it has to be mined, or all later ones wait.
@@ -187,15 +219,15 @@ class Wallet(Role):
             for transaction in transfer.open:
                 if transaction.is_sent:
                     await self._look(transfer, transaction, parent)
-            if any(map(_is_final, transfer.transactions)):
-                transfer.final.set()
+            self._conclude(transfer)
             self._replace(transfer)
 
     async def _broadcast(self, transfer: Transfer, transaction: _Transaction, parent: str) -> None:
         """Send the bytes; whether a node took them is only its word until they are seen."""
         end = await self.calls["transfer"].execute(transaction.request, parent)
         transaction.is_sent = _is_taken(end, transaction.request.reference)
-        if transaction.is_sent:
+        if transaction.is_sent and not transaction.was_sent:
+            transaction.was_sent = True
             transfer.news_ns = self.context.now_ns()
         is_naive = self.link.nonces == "each_try"
         if (
@@ -249,6 +281,10 @@ class Wallet(Role):
 
 def _is_final(transaction: _Transaction) -> bool:
     return transaction.sighting is not None and transaction.sighting.is_final
+
+
+def _is_reverted(transaction: _Transaction) -> bool:
+    return transaction.sighting is not None and transaction.sighting.is_reverted
 
 
 def _waits(transaction: _Transaction) -> bool:

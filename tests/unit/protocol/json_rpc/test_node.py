@@ -271,6 +271,29 @@ def test_a_token_that_the_sender_has_not_got_fails_in_its_block() -> None:
     assert on_nodes(scenario, currency="USDC").transferred() == []
 
 
+@pytest.mark.parametrize("currency", ["ETH", "USDC"])
+def test_a_transfer_that_the_ledger_reverts_has_used_its_nonce_and_moved_nothing(
+    currency: str,
+) -> None:
+    async def scenario(nodes: Asker) -> None:
+        nodes.expect(1, 10**9 if currency == "ETH" else 7_000_000)
+        data = call_data("0xa9059cbb", PAYEE, 7_000_000)
+        raw = (
+            signed(0, ETHER) if currency == "ETH" else signed(0, 0, to=TOKEN, data=data, gas=90_000)
+        )
+        before = await nodes.number("eth_getBalance", PAYER, "latest")
+        nodes.inject("reverts", link="base")
+        sent = await nodes.result(SEND, raw)
+        await asyncio.sleep(1)
+        receipt = await nodes.result(RECEIPT, sent)
+        assert (receipt["status"], receipt["logs"]) == ("0x0", [])
+        assert await nodes.number("eth_getTransactionCount", PAYER, "latest") == 1
+        assert await nodes.number("eth_getBalance", PAYER, "latest") == before
+        nodes.heal("reverts", link="base")
+
+    assert on_nodes(scenario, currency=currency).transferred() == []
+
+
 def test_a_payment_is_found_by_a_text_in_its_data() -> None:
     async def scenario(nodes: Asker) -> None:
         await nodes.result(SEND, signed(0, ETHER, data=b"pk3fa0000042", gas=30_000))

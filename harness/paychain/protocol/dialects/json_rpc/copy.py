@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import Past
+from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 from paychain.protocol.message import News, Sighting
 
 HISTORY = 10_000  # default number of blocks kept
@@ -115,13 +115,14 @@ class Copy:
             case TransactionChange.MINED:
                 self.pool.pop(place, None)
                 self._move(transaction, 1)
+                self.sent[transaction.id] = transaction
                 self.mined[transaction.id] = event.height
                 self.blocks.setdefault(event.height, []).append(transaction.id)
             case TransactionChange.UNDONE:
                 self.blocks.pop(event.height, None)
                 self._move(transaction, -1)
                 self.mined.pop(transaction.id, None)
-                self.pool[place] = transaction
+                self.sent[transaction.id] = self.pool[place] = transaction.waiting
                 self.replaced.append(event.height)
             case TransactionChange.FORGOTTEN:
                 if self.pool.get(place) == transaction:
@@ -131,17 +132,17 @@ class Copy:
     def _move(self, transaction: Transaction, sign: int) -> None:
         sender = transaction.sender.lower()
         self._nonces[sender] += sign
-        self._moved[sender] -= sign * transaction.amount_minor
-        self._moved[transaction.to.lower()] += sign * transaction.amount_minor
+        self._moved[sender] -= sign * transaction.moved_minor
+        self._moved[transaction.to.lower()] += sign * transaction.moved_minor
 
     def moved(self, account: str, height: int) -> int:
         """The net amount that an account received up to a height, in minor units."""
         total = self._moved[account]
         for transaction in self._mined_after(height):
             if transaction.to.lower() == account:
-                total -= transaction.amount_minor
+                total -= transaction.moved_minor
             if transaction.sender.lower() == account:
-                total += transaction.amount_minor
+                total += transaction.moved_minor
         return total
 
     def nonce(self, account: str, height: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from paychain.payments.ledger import Transaction
 from paychain.payments.money import exponent
+from paychain.payments.transaction import Transaction
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.signed import SignedTransaction, decode
 from paychain.protocol.dialects.json_rpc.values import (
@@ -169,4 +169,6 @@ def signed_of(transaction: Transaction) -> SignedTransaction:
 
 def has_succeeded(network: NetworkFacts, transaction: Transaction) -> bool:
     """Whether a transaction moved what it was signed for, which needs a sufficient balance."""
+    if transaction.is_reverted:
+        return False
     return network.transfer_in(signed_of(transaction)).amount_minor == transaction.amount_minor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.payments.ledger import Transaction
+from paychain.payments.transaction import Transaction
 from paychain.protocol.dialects.json_rpc.moment import (
     TOKEN,
     Moment,
@@ -138,11 +138,11 @@ def receipt(moment: Moment, name: str) -> dict[str, Any] | None:
 
 def logs_of(moment: Moment, sent: Transaction, height: int) -> list[dict[str, Any]]:
     """The token's Transfer event; empty if the transfer failed or moved nothing."""
-    if not moment.network.is_token or not sent.amount_minor:
+    if not moment.network.is_token or not sent.moved_minor:
         return []
     names = moment.copy.shown(height)
     place = names.index(sent.id)
-    before = (moment.copy.sent[name].amount_minor for name in names[:place])
+    before = (moment.copy.sent[name].moved_minor for name in names[:place])
     return [
         {
             **_place(moment, sent.id, height, place),

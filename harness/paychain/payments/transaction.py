@@ -1,0 +1,55 @@
+"""Transactions of a ledger, and what happens to each. Source: docs/crypto.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class TransactionChange(StrEnum):
+    """What happened to a transaction."""
+
+    ACCEPTED = "accepted"  # it waits in the pool; the ledger leaves it to its keeper to note that
+    MINED = "mined"  # a block has it; if it was reverted, it moves nothing
+    UNDONE = "undone"  # its block was replaced: it waits in the pool again, or is lost
+    FORGOTTEN = "forgotten"  # it left the pool and will not be mined unless it is sent again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once.
+
+    `raw`: the bytes themselves in hex digits, where a real client made them. `usual_fee`: what
+    those who sign as its sender does offer while nobody has to outbid others. `is_reverted`: the
+    block that has it says that it failed: its nonce is used, and nothing is moved.
+    """
+
+    id: str
+    sender: str
+    nonce: int
+    to: str
+    amount_minor: int
+    fee: int = 1
+    raw: str = ""
+    usual_fee: int = 1
+    is_reverted: bool = False
+
+    @property
+    def moved_minor(self) -> int:
+        """How much of its amount it moves, once it is in a block: all of it, or nothing."""
+        return 0 if self.is_reverted else self.amount_minor
+
+    @property
+    def waiting(self) -> Transaction:
+        """The same bytes before a block has them: they may fare better in another one."""
+        return replace(self, is_reverted=False) if self.is_reverted else self
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEvent:
+    """What happened to a transaction, when, and at which height."""
+
+    at_ns: int
+    change: TransactionChange
+    transaction: Transaction
+    height: int
