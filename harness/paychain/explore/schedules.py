@@ -173,7 +173,7 @@ def fault_choices(
         if name not in SEARCHED:
             raise UserError(f"no fault kind '{name}' to explore", hint=meant(name, SEARCHED))
     calls = [f"{caller}.{name}" for caller, link in chain.links.items() for name in link.calls]
-    choices = []
+    choices: list[FaultChoice] = []
     for kind, search in SEARCHED.items():
         if kinds and kind not in kinds:
             continue
