@@ -175,7 +175,7 @@ def fault_choices(
         if name not in SEARCHED:
             raise UserError(f"no fault kind '{name}' to explore", hint=meant(name, SEARCHED))
     calls = [f"{caller}.{name}" for caller, link in chain.links.items() for name in link.calls]
-    choices = []
+    choices: list[FaultChoice] = []
     for kind, search in SEARCHED.items():
         if kind not in kinds if kinds else search.is_on_request:
             continue
