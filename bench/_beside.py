@@ -79,8 +79,13 @@ def compared(
 
 
 def differences(real: Result, virtual: Result) -> dict[str, str]:
-    """Each disagreement of the judgement: what it is about, and in words."""
+    """Each disagreement of the judgement: what it is about, and in words.
+
+    A rule is not judged for payments that were still in progress when the drain of the real run had
+    to end; virtual time waits for them.
+    """
     found = {}
+    undecided = {rule.rule: rule.undecided for rule in real.money.rules}
     if real.verdict != virtual.verdict:
         why = "; ".join((virtual if real.verdict == "pass" else real).reasons[:1])
         found["verdict"] = f"verdict: real {real.verdict}, virtual {virtual.verdict} ({why})"
@@ -89,6 +94,8 @@ def differences(real: Result, virtual: Result) -> dict[str, str]:
         ("break point", _breaks(real), _breaks(virtual)),
     ):
         for name in sorted(ours.keys() ^ theirs.keys()):
+            if theirs.get(name, 0) and theirs[name] <= undecided.get(name, 0):
+                continue
             where, counts = ("real", ours) if name in ours else ("virtual", theirs)
             found[f"{what} {name}"] = f"{what}, only {where}: {name} (payments: {counts[name]})"
     for each, other in _same(real, virtual):
