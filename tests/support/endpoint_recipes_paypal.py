@@ -133,7 +133,8 @@ _VERIFY = "v1/notifications/verify-webhook-signature"
 _ORDER, _AUTHORIZATION = "POST v2/checkout/orders", "POST v2/payments/authorizations/{id}"
 RECIPES = {
     _ORDER: [
-        at(ORDERS, order(), new=f"{ORDERS}/{{id}}"),
+        # Reading it must not approve it, which is reported.
+        Recipe(prepare=at(ORDERS, order(), new=f"{ORDERS}/{{id}}").prepare, dialect=ON_PAGE),
         at(ORDERS, order(payment_source=CARD), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order("AUTHORIZE", payment_source=CARD), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order(payment_source=DECLINED), new=f"{ORDERS}/{{id}}"),
