@@ -79,6 +79,18 @@ def test_a_matrix_leaves_no_process_whatever_ends_it(
         assert written.stat().st_size > 1_000  # whole, or not there
 
 
+def test_a_terminal_that_closes_ends_a_matrix_without_a_traceback(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    declare(tmp_path, shop=shop())
+    matrix = start("matrix", "shop.yaml", "--jobs", "2", "--resume", "made")
+    wait_until(lambda: len(list(tmp_path.glob("made/cells/*/*/result.json"))) > 1, "a cell is done")
+    os.killpg(matrix.pid, signal.SIGHUP)
+    output = matrix.communicate(timeout=30)[0].decode()
+    assert matrix.returncode == 130, output
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize(
     ("number", "jobs"),
     only(

@@ -16,7 +16,7 @@ def main(descriptor: int, starter: int) -> None:
 
     `descriptor`: of the connection to it.
     """
-    end_with(starter, lambda: False)
+    end_with(starter)
     parent = Connection(descriptor)
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the starter is gone
         while True:

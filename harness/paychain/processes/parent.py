@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 PARENT_VARIABLE = "PAYCHAIN_PARENT"
@@ -29,15 +28,15 @@ class Parent:
         return os.getppid() != self._process
 
 
-def end_with(parent: int, is_over: Callable[[], bool]) -> None:
-    """End this process as soon as its parent has ended or `is_over`, whatever it is doing.
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent has ended, whatever it is doing.
 
     For a worker that computes and has no loop: a thread of its own looks.
     """
     watched = Parent(parent)
 
     def watch() -> None:
-        while not watched.is_gone and not is_over():
+        while not watched.is_gone:
             time.sleep(POLL_S)
         os._exit(1)
 

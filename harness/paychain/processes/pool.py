@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.synchronize import Event
+import pickle
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from paychain.payments.errors import HarnessError
-from paychain.processes.jobs import Job, Report
-from paychain.processes.parent import end_with
-from paychain.processes.variables import SECRETS
+from paychain.processes.jobs import RECEIVED, Job, JobError, Report
+from paychain.processes.local import JobProcess
 
 
 class Pool:
@@ -24,66 +22,58 @@ class Pool:
 
     @contextmanager
     def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningPool]:
-        """Start the job with each argument; all have stopped at the end. Raises HarnessError."""
-        context = get_context("spawn")
+        """Start the job with each argument; all processes have ended at the end."""
+        running = RunningPool(job, arguments)
         try:
-            is_over = context.Event()
-        except OSError as error:
-            what = f"processes have no semaphore to share: {error.strerror}"
-            raise HarnessError(f"{what}; /dev/shm must exist and be writable") from error
-        # It starts all of them at once, also those that would have no job.
-        processes = max(1, min(self._processes, len(arguments)))
-        with ProcessPoolExecutor(
-            processes,
-            mp_context=context,
-            initializer=_begin_worker,
-            initargs=(os.getpid(), is_over),
-        ) as pool:
-            running = RunningPool(
-                {
-                    pool.submit(_run, job, argument): number
-                    for number, argument in enumerate(arguments)
-                },
-                is_over,
-            )
-            try:
-                yield running
-            except BaseException:
-                # A requested end does not wait for jobs in progress.
-                running.stop()
-                raise
-            finally:
-                running.cancel()
+            running.begin(min(self._processes, len(arguments)))
+            yield running
+        finally:
+            running.stop()
 
 
 class RunningPool:
     """Jobs that wait for a process, or are done by one."""
 
-    def __init__(self, jobs: Mapping[Future[Any], int], is_over: Event) -> None:
-        self._jobs = dict(jobs)
-        self._is_over = is_over
+    def __init__(self, job: Job, arguments: Sequence[Any]) -> None:
+        self._job = job
+        self._waiting = deque(enumerate(arguments))
+        self._doing: dict[Connection, int] = {}  # the place of its argument, by process
+        self._processes: list[JobProcess] = []
+
+    def begin(self, processes: int) -> None:
+        """Start so many processes with a job each."""
+        for _ in range(processes):
+            process = JobProcess()
+            self._processes.append(process)
+            self._give_next(process.connection)
 
     def receive(self) -> list[Report]:
-        """Wait for jobs that end. Raises what one raised."""
-        ended, _ = wait(self._jobs, return_when=FIRST_COMPLETED)
-        return [Report(self._jobs.pop(each), each.result(), True) for each in ended]
+        """Wait for jobs that end. Raises what one raised, and HarnessError for one that died."""
+        ended = []
+        for process in wait(list(self._doing)):
+            assert isinstance(process, Connection)
+            try:
+                value, is_done = process.recv()
+                process.send(RECEIVED)
+            except (EOFError, ConnectionError):
+                raise HarnessError("a process that did a part of the work was ended") from None
+            if isinstance(value, JobError):
+                raise value.error
+            if is_done:
+                ended.append(Report(self._doing.pop(process), value, True))
+                self._give_next(process)
+        return ended
 
     def stop(self) -> None:
         """End the processes, whatever they are doing."""
-        self._is_over.set()
+        for process in self._processes:
+            process.kill()
+        self._processes.clear()
 
-    def cancel(self) -> None:
-        """Do none of the jobs that still wait."""
-        for future in self._jobs:
-            future.cancel()
-
-
-def _run(job: Job, argument: Any) -> Any:
-    return job(argument, lambda _: None)
-
-
-def _begin_worker(parent: int, is_over: Event) -> None:
-    """A worker of the pool lives no longer than the command, however that ends."""
-    for name in SECRETS:
-        os.environ.pop(name, None)
-    end_with(parent, is_over.is_set)
+    def _give_next(self, process: Connection) -> None:
+        if not self._waiting:
+            return
+        number, argument = self._waiting.popleft()
+        self._doing[process] = number
+        with suppress(ConnectionError):  # one that died is noticed when its value is read
+            process.send_bytes(pickle.dumps((self._job, argument)))

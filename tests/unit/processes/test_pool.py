@@ -1,21 +1,77 @@
-"""What processes share that do jobs in turn."""
+"""Processes that do jobs in turn: each job once, and a death or an error in a sentence."""
 
 from __future__ import annotations
 
-import errno
-from multiprocessing.context import SpawnContext
+import importlib
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from paychain.payments.errors import HarnessError
-from paychain.processes.pool import Pool
+from paychain.payments.errors import HarnessError, UserError
+from paychain.processes.pool import Pool, RunningPool
+from tests.support.processes import alive
+
+JOBS = """\
+import os
+import signal
+
+from paychain.payments.errors import UserError
 
 
-def test_a_machine_without_shared_memory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def event(_: SpawnContext) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
+def process_of(number, _):
+    return number, os.getpid()
 
-    monkeypatch.setattr(SpawnContext, "Event", event)
-    started = Pool(1).start(print, [])
-    with pytest.raises(HarnessError, match=r"share: Read-only file system; /dev/shm must exist"):
-        started.__enter__()
+
+def refuse(number, _):
+    raise UserError("no")
+
+
+def die(number, _):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module that the processes can import, too: a job is sent by its name."""
+    (tmp_path / "pool_jobs.py").write_text(JOBS)
+    monkeypatch.syspath_prepend(tmp_path)
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    return importlib.import_module("pool_jobs")
+
+
+def all_of(running: RunningPool, number: int) -> dict[int, Any]:
+    values: dict[int, Any] = {}
+    while len(values) < number:
+        values |= {report.job: report.value for report in running.receive()}
+    return values
+
+
+@pytest.mark.slow
+def test_every_job_is_done_once_by_one_of_the_processes_and_none_of_them_is_left(
+    jobs: ModuleType,
+) -> None:
+    with Pool(2).start(jobs.process_of, [10, 11, 12, 13, 14]) as running:
+        values = all_of(running, 5)
+    assert [values[place][0] for place in range(5)] == [10, 11, 12, 13, 14]
+    processes = {process for _, process in values.values()}
+    assert 1 <= len(processes) <= 2
+    assert os.getpid() not in processes
+    assert not alive(list(processes))
+
+
+def test_no_process_is_started_for_no_job() -> None:
+    with Pool(2).start(print, []) as running:
+        assert running._processes == []
+
+
+@pytest.mark.slow
+def test_an_error_of_a_job_and_the_death_of_a_process_are_raised(jobs: ModuleType) -> None:
+    with Pool(1).start(jobs.refuse, [1]) as running, pytest.raises(UserError, match="no"):
+        running.receive()
+    with Pool(1).start(jobs.die, [1]) as running, pytest.raises(HarnessError, match="was ended"):
+        running.receive()

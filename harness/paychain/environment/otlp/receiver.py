@@ -103,9 +103,10 @@ def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             given = headers.get("content-length", "")
-            size = whole_number(given)
+            number = whole_number(given)
+            size = -1 if number is None else number
             try:
-                if size is None or size > MAX_BYTES:
+                if not 0 <= size <= MAX_BYTES:
                     self.close_connection = True  # its body is not read
                     raise RequestRefused(
                         413 if size > 0 else 411, f"send a content-length of at most {MAX_BYTES:,}"
