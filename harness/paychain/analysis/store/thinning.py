@@ -81,6 +81,7 @@ def copy_kept(
     meanwhile still has the old.
     """
     db.commit()
+    db.execute("PRAGMA shrink_memory")  # nothing more is read here: the copies have caches, too
     kept, part = thin.with_suffix(".kept"), thin.with_suffix(".part")
     for path in (thin, kept, part):
         path.unlink(missing_ok=True)  # of a process that ended while it thinned
