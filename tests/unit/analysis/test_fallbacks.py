@@ -280,6 +280,8 @@ OTHERS = {
     "replaced",
     "agreed",
     "too_few",
+    "reverted",
+    "revert_undone",
 }
 
 
