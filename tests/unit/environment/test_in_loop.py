@@ -25,6 +25,7 @@ from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError
 from paychain.payments.exchanges import HttpExchange
 from paychain.payments.journal import PaymentRecord
+from paychain.simulation.guard import guards_installed
 from tests.support.async_shop import PLAIN, declared, shop_in
 
 FIRST = PLAIN.count("\n") + 1  # line of what a test adds
@@ -96,6 +97,18 @@ async def handle(path, order):
     # It is the first of January 2026, whatever the machine says.
     assert "[1767225600.0" in line
     assert len(set(line.split(", ")[3:8])) == 5
+
+
+def test_it_draws_also_where_guards_stay_installed_over_many_simulations(tmp_path: Path) -> None:
+    draws = """\
+import random
+
+async def handle(path, order):
+    await asyncio.sleep(random.uniform(0.1, 0.2) + random.choice([0.1, 0.2]))
+    return paid(order)
+"""
+    with guards_installed(), running(tmp_path, draws) as chain:
+        assert outcomes(chain.pay(arrivals(1))) == ["approved"]
 
 
 def test_its_modules_and_variables_are_gone_afterwards(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from paychain.simulation.users.dates import dates_answered
 from paychain.simulation.users.refusals import Refusals
 
 _seed = random.Random.seed  # the real one, whatever guards are installed later
+# What draws from Python's own generator, likewise: guards are no methods of it.
+_DRAWS = tuple(name for name in random.__all__ if hasattr(getattr(random, name), "__self__"))
 _datetime, _date = datetime.datetime, datetime.date
 _localtime, _gmtime, _asctime, _strftime = (
     time.localtime,
@@ -136,11 +138,7 @@ class UsersStandIn:
             return chance.randbytes(size)
 
         return {
-            **{
-                f"random.{name}": getattr(chance, name)
-                for name in random.__all__
-                if hasattr(getattr(random, name), "__self__")
-            },
+            **{f"random.{name}": getattr(chance, name) for name in _DRAWS},
             "random.seed": lambda *given, **named: _seed(
                 chance, *(given or (self._seed,)), **named
             ),
