@@ -77,9 +77,10 @@ _TAIL = """\
 - Pix is represented by the lookups and the debit, with the roles of cards; ISO 8583 by what a host
   treats as a repeat. Neither has an outage of that kind on record: the rules are published, and
   what they do to a slow directory or under many payments follows from them. Fee spikes are assumed.
+- SEPA Instant has no outage of that kind on record: its stories follow from the rail's time limits.
+  None of the outages touches its chain, whose banks are at other providers.
 - What chains cannot express is not replayed. Answers that are matched by a trace number alone need
-  connections that carry many requests at a time (ISO 8583); instant transfers need holds that end
-  after ten seconds although the transfer may still be made.
+  connections that carry many requests at a time (ISO 8583).
 """
 
 

@@ -115,6 +115,18 @@ ROWS = [
         )
     ),
     Row(
+        "Coinbase's Base",
+        "stablecoin-payout",
+        "reverted-transfers",
+        "Blocks have transfers as failed ones: they are declined.",
+    ),
+    Row(
+        "Coinbase's Base",
+        "stablecoin-payout-any-receipt",
+        "reverted-transfers",
+        "Deliberately wrong: whatever is in a block is taken for made.",
+    ),
+    Row(
         "Coinbase",
         "stablecoin-payout",
         COINBASE,
@@ -131,6 +143,16 @@ ROWS = [
         "stablecoin-payout-new-nonce",
         INFURA,
         "Deliberately wrong: it signs again when there is no answer.",
+    ),
+    *(
+        Row("Infura", chain, "minority-fork", shows)
+        for chain, shows in (
+            (
+                "exchange-deposit",
+                "Of three nodes two must agree; the hot wallet believes one.",
+            ),
+            ("stablecoin-payout", "The wallet believes one node: what it reported vanishes."),
+        )
     ),
     Row("Infura", "stablecoin-payout", AWS, "The second node is with another provider."),
     Row(
@@ -205,6 +227,31 @@ ROWS = [
         "dict-lockout",
         "Deliberately wrong: retries use up all lookups, and none come back.",
     ),
+    *(
+        Row("SEPA Instant", chain, story, shows)
+        for chain, story, shows in (
+            (
+                "sepa-instant",
+                "confirmed-after-ten-seconds",
+                "The payer has the money back, and the transfer was made: debited without a hold.",
+            ),
+            (
+                "sepa-instant-late-dropped",
+                "confirmed-after-ten-seconds",
+                "Deliberately wrong: such a transfer debits nobody.",
+            ),
+            (
+                "sepa-instant",
+                "slow-payee-bank",
+                "The clearing rejects what the payee's bank has credited: it is taken back.",
+            ),
+            (
+                "sepa-instant-keeps-rejected",
+                "slow-payee-bank",
+                "Deliberately wrong: the payee keeps the credit.",
+            ),
+        )
+    ),
     Row(
         "ISO 8583",
         "card-trace-numbers",
@@ -276,15 +323,16 @@ class Files:
 
     @property
     def digest(self) -> str:
-        """Changes with the contents of either file, except its comments and its title."""
+        """Changes with what either file says about a run."""
         return digest(self.chain.text, self.experiment.text)
 
 
 def digest(*texts: str) -> str:
-    """A digest of the contents of YAML texts, without their comments and titles."""
+    """A digest of YAML texts, without what changes no run: comments, titles, what is accepted."""
     documents = [yaml.safe_load(text) for text in texts]
     for document in documents:
-        document.pop("title", None)
+        for key in ("title", "accepts"):
+            document.pop(key, None)
     return hashlib.sha256(json.dumps(documents, default=str).encode()).hexdigest()[:16]
 
 

@@ -162,6 +162,18 @@ def test_an_outage_after_a_lost_answer_is_no_rejection(
     assert kinds["spent"] + kinds["covered"] == kinds["credited"]
 
 
+@pytest.mark.parametrize(
+    ("waits", "rules"), [("first_after: 1s, ", set()), ("", {"asks_within_limits"})]
+)
+def test_a_connection_that_breaks_makes_no_bank_query_before_its_time(
+    tmp_path: Path, waits: str, rules: set[str]
+) -> None:
+    assert CHAIN.count("first_after: 1s, ") == 1
+    text = CHAIN.replace("first_after: 1s, ", waits)
+    broke = "target: {link: clearing}, http_error: {status: 503}"
+    assert set(judged(run_virtually(tmp_path, text, experiment(broke)))) == rules
+
+
 def test_a_bank_that_executes_repeats_transfers_once_for_each(tmp_path: Path) -> None:
     anew = CHAIN.replace("    role: bank\n", "    role: bank\n    idempotency: none\n", 1).replace(
         "settles_within", "customer: {retry: {after: 4s}}\nsettles_within"
