@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from itertools import groupby
 from pathlib import Path
@@ -64,6 +65,12 @@ def test_the_summary_is_appended_and_nothing_is_annotated_outside_github(tmp_pat
 def test_a_summary_that_cannot_be_written_changes_no_verdict(tmp_path: Path) -> None:
     (line,) = report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "summary.md")})
     assert line.startswith(f"cannot write {tmp_path}/none/summary.md: ")
+
+
+def test_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (line,) = report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "pipe")})
+    assert line == f"cannot write {tmp_path}/pipe: it is not a plain file"
 
 
 def test_a_summary_that_is_nearly_full_stays_as_it_is(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ def report(result: Result, environment: Mapping[str, str], *, annotates: bool = 
 
 def _append(path: Path, text: str) -> list[str]:
     """Add to a summary; what went wrong, in words."""
+    # Who writes to a pipe waits until somebody reads it.
+    if path.exists() and not path.is_file():
+        return [f"cannot write {one_line(str(path))}: it is not a plain file"]
     try:
         present = path.stat().st_size if path.exists() else 0
         data = text.encode()
