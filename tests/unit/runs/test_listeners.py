@@ -128,3 +128,12 @@ def test_a_run_is_compared_with_itself_record_by_record(
     reasons = run(spec, chain_of(spec), listener=check).result.reasons
     assert [reason.startswith(problem) for reason in reasons] == [True] * bool(problem)
     assert len(said) == (not problem)
+
+
+def test_a_run_whose_repetition_takes_too_long_is_inconclusive_and_says_so(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(determinism, "WITHIN_S", 0.01)
+    check = DeterminismCheck(spec, lambda _: None)
+    reasons = run(spec, chain_of(spec), listener=check).result.reasons
+    assert reasons == ["the second run of the determinism check took longer than 0.01 s"]
