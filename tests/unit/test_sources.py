@@ -91,6 +91,18 @@ def test_no_page_is_cited_that_is_not_in_the_repository() -> None:
     assert missing + bare == []
 
 
+def test_every_test_that_our_pages_name_exists() -> None:
+    """Pages name the tests that show what they say; one that moved shows nothing to a reader."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    named = [
+        (page, path)
+        for page in pages
+        for path in re.findall(r"`(tests/[\w/]+\.py)", page.read_text("utf-8"))
+    ]
+    assert len(named) > 20
+    assert [f"{page.name}: {path}" for page, path in named if not (ROOT / path).is_file()] == []
+
+
 def test_the_facts_that_code_relies_on_are_cited_at_all() -> None:
     assert {page for page, _ in _sections_cited()} >= {"docs/domain.md", "docs/toxiproxy.md"}
 

@@ -1,4 +1,4 @@
-"""What advice on a run is given by."""
+"""What advice on a run is based on."""
 
 from __future__ import annotations
 
@@ -71,12 +71,14 @@ class Case:
         return msgspec.structs.replace(remedy_in(self.chain, change), of=of, at=at)
 
 
-# Both get what was found for it before, and return that with their own; a rule is a broken one.
+# On a broken rule: gets the remedies found so far, and returns them with its own. Where there is no
+# room for all, it may leave some of them out.
 RuleAdvice = Callable[[MoneyRule, Case, list[Remedy]], list[Remedy]]
+# On a broken limit for which no remedy was found before.
 MeasureAdvice = Callable[[ToleranceResult, Case], list[Remedy]]
 
 
 def with_further(found: list[Remedy], further: Sequence[Remedy]) -> list[Remedy]:
-    """Remedies with those of other places."""
+    """Remedies with further ones, except where there is one for the place already."""
     known = {remedy.at for remedy in found}
     return [*found, *(remedy for remedy in further if remedy.at not in known)]

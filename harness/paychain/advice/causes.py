@@ -14,7 +14,7 @@ from paychain.model.review import ReviewFinding
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Run:
     """What a run injected, which queues gave up, and which webhooks the review calls refused."""
 
     injected: Injected
@@ -22,35 +22,35 @@ class _Shown:
     refused: Collection[str]
 
 
-_IsShown = Callable[[ReviewFinding, _Shown], bool]
+_Condition = Callable[[ReviewFinding, _Run], bool]
 
 
-def _lost_its_memory(finding: ReviewFinding, run: _Shown) -> bool:
+def _lost_its_memory(finding: ReviewFinding, run: _Run) -> bool:
     return finding.at.partition(".")[0] in run.injected.crashed
 
 
-def _was_deceived(finding: ReviewFinding, run: _Shown) -> bool:
+def _was_deceived(finding: ReviewFinding, run: _Run) -> bool:
     """It costs nothing as long as every node tells the truth."""
     return finding.at in run.injected.deceived
 
 
-def _met(kind: type[FaultKind]) -> _IsShown:
+def _met(kind: type[FaultKind]) -> _Condition:
     """Only one kind of fault makes use of it."""
     return lambda _finding, run: run.injected.has(kind)
 
 
-def _gave_up(finding: ReviewFinding, run: _Shown) -> bool:
+def _gave_up(finding: ReviewFinding, run: _Run) -> bool:
     """Or may have: a queue tries after a pause only, and one request after the other."""
     return finding.at in run.given_up or finding.at not in run.injected.outlasted
 
 
-def _was_not_refused(finding: ReviewFinding, run: _Shown) -> bool:
+def _was_not_refused(finding: ReviewFinding, run: _Run) -> bool:
     """What is due goes nowhere by a webhook that is refused, however long that is repeated."""
     return finding.at not in run.refused
 
 
 # What must be so in a run for a weakness to be a cause, by its kind; any other may always be one.
-_SHOWN: dict[Kind, _IsShown] = {
+_CONDITIONS: dict[Kind, _Condition] = {
     "memory_outbox": _lost_its_memory,
     "one_node_believed": _was_deceived,
     "quorum_at_one_provider": _was_deceived,
@@ -70,9 +70,9 @@ def possible_causes(
     shorter.
     """
     refused = {finding.at for finding in review if finding.kind == "webhook_refused"}
-    run = _Shown(injected, given_up, refused)
+    run = _Run(injected, given_up, refused)
     return [
         finding
         for finding in review
-        if finding.kind not in _SHOWN or _SHOWN[finding.kind](finding, run)
+        if finding.kind not in _CONDITIONS or _CONDITIONS[finding.kind](finding, run)
     ]

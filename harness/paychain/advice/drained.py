@@ -18,7 +18,7 @@ _LEAST_S = 0.01  # some waits may not be left out
 
 
 def drained_sooner(tolerance: ToleranceResult, case: Case) -> list[Remedy]:
-    """What links still did after the load waits for less long."""
+    """Shorter waits for what links still did after the load."""
     limit_s = case.bound(tolerance.measure)
     return [
         case.remedy(change, of=tolerance.measure, at=where)

@@ -42,7 +42,7 @@ def notes(run: MeasuredRun) -> list[str]:
     return [sentence for doubts in _NOTES for sentence in doubts(run)]
 
 
-def _noted(run: MeasuredRun) -> Iterable[str]:
+def _of_the_harness(run: MeasuredRun) -> Iterable[str]:
     """What went wrong in the harness while it ran."""
     return run.facts.problems
 
@@ -60,14 +60,14 @@ def late_load(run: MeasuredRun) -> Iterator[str]:
     )
 
 
-def _other_payments(run: MeasuredRun) -> Iterator[str]:
+def _miscounted(run: MeasuredRun) -> Iterator[str]:
     """Payments without a record, or more of them than there were to be."""
     _, punctuality = run[payments]
     if run[due] != punctuality.recorded:
         yield f"{run[due]} payments planned, {punctuality.recorded} recorded"
 
 
-def _never_effective(run: MeasuredRun) -> Iterator[str]:
+def _never_applied(run: MeasuredRun) -> Iterator[str]:
     """Faults that were not applied. A load that ended early did not get to its later ones."""
     for fault in run[faults]:
         if fault.applied_s is None and fault.planned_s < run.times.load_end_s:
@@ -120,11 +120,12 @@ def _unmet_accepted(run: MeasuredRun) -> list[str]:
     return unmet_notes(run[scripts])
 
 
+# In this order a report gives them: what went wrong in the harness may explain what follows.
 _PROBLEMS: tuple[Doubts, ...] = (
-    _noted,
+    _of_the_harness,
     late_load,
-    _other_payments,
-    _never_effective,
+    _miscounted,
+    _never_applied,
     injection_problems,
     _of_no_payment,
 )

@@ -30,7 +30,6 @@ class SimulatedRun(ExperimentProgress):
 
     records: list[Record] = field(default_factory=list)
     ended_s: float = 0.0  # its length in virtual seconds
-    planned: int | None = 0  # payments; None: users set the pace
     offered: int | None = None  # payments started; None: the load did not end
 
 
@@ -115,5 +114,4 @@ def _simulate(
         finally:
             running.stop()
     simulated.ended_s = running.now_ns() / 1e9
-    report = running.report()
-    simulated.planned, simulated.offered = report.planned, report.offered
+    simulated.offered = running.report().offered

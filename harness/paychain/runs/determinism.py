@@ -77,17 +77,21 @@ def _replay(
     """
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
-        done = subprocess.run(  # noqa: S603  (our own module, no shell)
-            python_module(
-                "paychain.environment.trace",
-                *map(str, (chain, experiment, seed, trace, interleaving, home or chain.parent)),
-            ),
-            env={**without_secrets(os.environ), "PYTHONHASHSEED": OTHER_HASH_SEED},
-            timeout=WITHIN_S,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603  (our own module, no shell)
+                python_module(
+                    "paychain.environment.trace",
+                    *map(str, (chain, experiment, seed, trace, interleaving, home or chain.parent)),
+                ),
+                env={**without_secrets(os.environ), "PYTHONHASHSEED": OTHER_HASH_SEED},
+                timeout=WITHIN_S,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+        except subprocess.TimeoutExpired as error:
+            what = "the second run of the determinism check took longer than"
+            raise UserError(f"{what} {WITHIN_S:g} s") from error
         if done.returncode != 0:
             last = done.stderr.strip().rpartition("\n")[2]
             raise UserError(f"the second run of the determinism check failed: {last}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from paychain.payments.errors import one_line
+from paychain.payments.errors import one_line, sentence_of
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 
 PLAIN_EVERY_S = 5.0  # between two lines when the output is not a terminal
@@ -42,6 +42,42 @@ class RunListener:
     def problems(self) -> list[str]:
         """What is wrong with the run, in sentences. Asked after its end, if nothing else is."""
         return []
+
+
+class Guarded(RunListener):
+    """Follows a run as another listener does, until that fails: which is a problem of the run.
+
+    The run goes on without it, so that all of its records are kept.
+    """
+
+    def __init__(self, listener: RunListener) -> None:
+        self._listener, self._failure = listener, ""
+
+    def begin(self, folder: Path) -> None:
+        """The run has its folder."""
+        self._try(lambda: self._listener.begin(folder))
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Records have come."""
+        self._try(lambda: self._listener.add(records))
+
+    def look(self, load_s: float, phase: str, faults: Sequence[str]) -> None:
+        """How far the load has come, its phase, and which faults are active."""
+        self._try(lambda: self._listener.look(load_s, phase, faults))
+
+    def problems(self) -> list[str]:
+        """What the listener finds wrong; of one that failed, why."""
+        found: list[str] = []
+        self._try(lambda: found.extend(self._listener.problems()))
+        return [self._failure] if self._failure else found
+
+    def _try(self, follow: Callable[[], None]) -> None:
+        if self._failure:
+            return
+        try:
+            follow()
+        except Exception as error:
+            self._failure = sentence_of(error)
 
 
 class Counts:

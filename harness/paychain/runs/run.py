@@ -35,7 +35,7 @@ from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.finish import facts_of, finish, written
 from paychain.runs.interruption import Interruption
-from paychain.runs.progress import Counts, Forgiving, NoProgress, Progress, RunListener
+from paychain.runs.progress import Counts, Forgiving, Guarded, NoProgress, Progress, RunListener
 from paychain.runs.spec import Finished, RunSpec, new_folder
 from paychain.simulation.simulate import FAILURES
 
@@ -49,13 +49,13 @@ def run(
     """Run an experiment on a chain and judge it, in real or in virtual time.
 
     `open_chain`: usually `chain_of(spec)`. `progress` and `listener` follow the run. A failure of
-    the harness itself makes the verdict inconclusive, which then says why. Raises UserError when
-    nothing could be started, an own service included, with nothing left running; HarnessError when
-    no result can be written.
+    the harness itself, or of the listener, makes the verdict inconclusive, which then says why.
+    Raises UserError when nothing could be started, an own service included, with nothing left
+    running; HarnessError when no result can be written.
     """
     progress = Forgiving(progress or NoProgress())
     with Interruption() as interruption:
-        return _run(spec, open_chain, interruption, progress, listener or RunListener())
+        return _run(spec, open_chain, interruption, progress, Guarded(listener or RunListener()))
 
 
 def _run(

@@ -58,7 +58,7 @@ class Inputs:
         return review(self.chain, self.experiment)
 
     @cached_property
-    def facts(self) -> DeclaredFacts:
+    def declared(self) -> DeclaredFacts:
         """What result.json says of the two, whatever came of the run."""
         return DeclaredFacts(chain_facts(self.chain), experiment_facts(self.experiment))
 
@@ -137,7 +137,7 @@ class RunSpec:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it
 
-    @property
+    @cached_property
     def inputs(self) -> Inputs:
         """The files that are run, without how they are run."""
         return Inputs(self.chain, self.experiment)

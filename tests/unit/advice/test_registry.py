@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.advice.causes import _SHOWN
+from paychain.advice.causes import _CONDITIONS
 from paychain.advice.code import IN_CODE
 from paychain.advice.registry import OF_MEASURES, OF_RULES
 from paychain.advice.weaknesses import CAUSES
@@ -23,4 +23,4 @@ def test_advice_is_on_rules_and_measures_that_are_judged() -> None:
 def test_causes_are_findings_of_the_review() -> None:
     assert {kind for kinds in CAUSES.values() for kind in kinds} <= KINDS.keys()
     # What a run has to show for a weakness matters only where that can be a cause.
-    assert _SHOWN.keys() <= {kind for kinds in CAUSES.values() for kind in kinds}
+    assert _CONDITIONS.keys() <= {kind for kinds in CAUSES.values() for kind in kinds}

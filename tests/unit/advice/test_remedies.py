@@ -227,6 +227,29 @@ def test_a_queue_that_gave_nothing_up_and_tries_for_longer_than_the_faults_last_
     assert [str(each).split(": ", 1)[1] for each in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("link: gateway}, crash: {}", "gateway: set links.gateway.outbox: disk"),
+        ("link: processor-b}, crash: {}", ""),  # it had nothing to reverse
+        ("link: gateway}, http_error: {}", ""),  # which it remembered
+    ],
+)
+def test_reversals_that_a_crash_lost_are_kept_on_disk(
+    tmp_path: Path, fault: str, expected: str
+) -> None:
+    (tmp_path / "c.yaml").write_text(shop(processor_authorise={"on_unknown": "give_up"}))
+    (tmp_path / "e.yaml").write_text(experiment(f"{{id: f, at: 1s, for: 1s, target: {{{fault}}}"))
+    chain = load_chain(str(tmp_path / "c.yaml"))
+    case = Case(
+        chain=chain, experiment=load_experiment(str(tmp_path / "e.yaml"), chain.model).model
+    )
+    found = rule_with_remedies(ORPHANED, case).remedies
+    assert [f"{each.at}: {str(each).split(': ', 1)[1]}" for each in found] == list(
+        filter(None, [expected])
+    )
+
+
 def test_what_queues_gave_up_is_read_from_the_records() -> None:
     chain = checked(shop(processors=["processor-a"], authorise={"fallback": [{"queue": {}}]}))
     for kind, expected in (("queue_expired", {"gateway.authorise"}), ("queue_delivered", set())):

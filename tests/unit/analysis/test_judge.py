@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from paychain.analysis.measures.measures import ToleranceResult, Verdict
 from paychain.analysis.reasons import breach, required
 from paychain.model.tolerance import Tolerances
-from paychain.payments.journal import EngineEvent, Movement, MovementKind, Stall
+from paychain.payments.journal import EngineEvent, FaultSwitch, Movement, MovementKind, Stall
 from paychain.payments.rules import AT_ANY_TIME, RULES
 from tests.support.paths import DOCS
 from tests.support.recorded import Recorded, ns
@@ -316,6 +317,20 @@ def test_records_that_are_missing_or_too_many_are_inconclusive(planned: int) -> 
     analysis = run.analysed(technical_success=">= 50%")
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert f"{planned} payments planned, 400 recorded" in analysis.reasons
+
+
+def test_a_fault_that_came_late_is_not_the_declared_one_and_inconclusive() -> None:
+    run = outage()
+    run.records = [
+        msgspec.structs.replace(record, effective_ns=ns(13))
+        if isinstance(record, FaultSwitch) and record.action == "applied"
+        else record
+        for record in run.records
+    ]
+    analysis = run.analysed(technical_success=">= 50%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    late = "fault down-1 was applied 3.0 s after its time"
+    assert any(reason.startswith(late) for reason in analysis.reasons), analysis.reasons
 
 
 def test_what_a_run_that_was_cut_short_would_have_repaired_is_not_judged() -> None:

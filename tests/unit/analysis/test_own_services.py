@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from paychain.analysis import doubts
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
 from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
@@ -37,10 +38,14 @@ CLAIMS = {
 }
 
 
-def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServiceMeasures:
+def run_of(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> MeasuredRun:
     times = Times(load_start_s=0.0, before_start_s=0.0, faults_start_s=0.0, load_end_s=100.0)
     facts = RunFacts(times=times, seed=1, drained_s=100.0)
-    return MeasuredRun(run.store(path), chain, run.experiment, facts)[own_services]
+    return MeasuredRun(run.store(path), chain, run.experiment, facts)
+
+
+def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServiceMeasures:
+    return run_of(run, path, chain)[own_services]
 
 
 def at(found: OwnServiceMeasures, link: str) -> ObservedCall:
@@ -76,7 +81,9 @@ def test_more_than_one_per_cent_of_nobodys_authorisations_leaves_the_run_open(
         run.asked(f"p{number:02d}", number / 10)
     run.asked("?processor-a-1", 11.0, by="nothing")
     run.sent(12.0, ended_by="client")  # reached nobody, and shows no payment
-    (problem,) = unattributed_problems(measured(run, tmp_path))
+    over = run_of(run, tmp_path)
+    (problem,) = unattributed_problems(over[own_services])
+    assert problem in doubts.problems(over)
     assert problem.startswith(
         "2 of 100 authorisations at processor-a belong to no payment (2.0%, at most 1%), such as "
         "POST /authorise at 12.0 s: give pays.request of shop an order id ({payment})"

@@ -11,7 +11,7 @@ from paychain.analysis.attribution.own_run import OwnRun
 from paychain.model.chain import Chain
 from paychain.payments.journal import Decision, DecisionKind, HopRecord
 from tests.support.chains import checked, shop
-from tests.support.observed_runs import CHAIN, ObservedRun
+from tests.support.observed_runs import CHAIN, A, B, ObservedRun, decisions
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,14 @@ def test_a_further_pass_sees_what_the_others_made_of_own_services(
     run.asked("p1", 2.0, key="k1")
     run.store(tmp_path, chain)
     assert seen == expected
+
+
+def test_a_failover_is_decided_by_the_refusal_that_only_an_earlier_pass_concludes(
+    tmp_path: Path,
+) -> None:
+    run = ObservedRun()
+    run.is_down(f"shop.authorise.{A}", 0.5, 5.0)
+    run.pay("p1", 1.0)
+    run.asked("p1", 1.2, to=B)
+    (failover,) = decisions(run.store(tmp_path), "p1")
+    assert (failover.kind, failover.detail) == (DecisionKind.FAILOVER, "refused")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,38 @@ def test_a_run_that_went_wrong_needs_no_further_objection(
     assert not doubter.was_asked
 
 
+class Failing(RunListener):
+    """Follows a run and fails, in one of its methods."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def begin(self, folder: Path) -> None:
+        self._fail("begin")
+
+    def add(self, records: Iterable[Record]) -> None:
+        self._fail("add")
+
+    def problems(self) -> list[str]:
+        self._fail("problems")
+        return []
+
+    def _fail(self, where: str) -> None:
+        if where == self._where:
+            raise RuntimeError("nobody listens")
+
+
+@pytest.mark.parametrize("where", ["begin", "add", "problems"])
+def test_a_listener_that_fails_costs_a_run_its_verdict_and_no_record(
+    spec: RunSpec, where: str
+) -> None:
+    finished = run(spec, chain_of(spec), listener=Failing(where))
+    assert finished.result.verdict == "inconclusive"
+    assert "nobody listens" in finished.result.reasons[0]
+    whole = run(replace(spec, out=spec.out / "whole"), chain_of(spec)).result
+    assert finished.result.load.recorded == whole.load.recorded > 0
+
+
 @pytest.mark.parametrize(
     ("replayed", "problem"),
     [
@@ -95,3 +128,12 @@ def test_a_run_is_compared_with_itself_record_by_record(
     reasons = run(spec, chain_of(spec), listener=check).result.reasons
     assert [reason.startswith(problem) for reason in reasons] == [True] * bool(problem)
     assert len(said) == (not problem)
+
+
+def test_a_run_whose_repetition_takes_too_long_is_inconclusive_and_says_so(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(determinism, "WITHIN_S", 0.01)
+    check = DeterminismCheck(spec, lambda _: None)
+    reasons = run(spec, chain_of(spec), listener=check).result.reasons
+    assert reasons == ["the second run of the determinism check took longer than 0.01 s"]
