@@ -190,8 +190,8 @@ def provider_choices(
 ) -> list[FaultChoice]:
     """Every fault that all links of a provider can have together, the simplest kinds first.
 
-    Without `kinds` those are left out that are injected on request only. Providers of a single link are left out: its own faults are the same. Nothing makes all links
-    of a role fail together.
+    Providers of a single link are left out: its own faults are the same. Nothing makes all links
+    of a role fail together. `kinds`, `also_in`: as for `fault_choices`.
     """
     targets = [
         ("provider", provider)
