@@ -176,9 +176,7 @@ def fault_choices(
             raise UserError(f"no fault kind '{name}' to explore", hint=meant(name, SEARCHED))
     calls = [f"{caller}.{name}" for caller, link in chain.links.items() for name in link.calls]
     choices: list[FaultChoice] = []
-    for kind, search in SEARCHED.items():
-        if kind not in kinds if kinds else search.is_on_request:
-            continue
+    for kind, search in _searched(kinds):
         targets = [("link", name) for name in chain.links]
         targets += [("call", name) for name in calls if search.on_calls]
         choices += _possible(chain, kind, targets, also_in)
@@ -193,7 +191,7 @@ def provider_choices(
     """Every fault that all links of a provider can have together, the simplest kinds first.
 
     Providers of a single link are left out: its own faults are the same. Nothing makes all links
-    of a role fail together.
+    of a role fail together. `kinds`, `also_in`: as for `fault_choices`.
     """
     targets = [
         ("provider", provider)
@@ -202,9 +200,17 @@ def provider_choices(
     ]
     return [
         choice
-        for kind in SEARCHED
-        if not kinds or kind in kinds
+        for kind, _ in _searched(kinds)
         for choice in _possible(chain, kind, targets, also_in)
+    ]
+
+
+def _searched(kinds: Sequence[str]) -> list[tuple[str, Search]]:
+    """The kinds to inject, simplest first: those given, or all but those on request only."""
+    return [
+        (kind, search)
+        for kind, search in SEARCHED.items()
+        if (kind in kinds if kinds else not search.is_on_request)
     ]
 
 

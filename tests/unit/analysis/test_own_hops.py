@@ -110,6 +110,24 @@ def test_without_the_engines_view_the_links_own_is_the_hop(tmp_path: Path) -> No
     assert (hop.started_ns, hop.ended_ns, hop.parent) == (1_200_000_000, 1_500_000_000, "c1p1")
 
 
+def test_what_was_lost_on_its_way_is_of_the_attempt_that_its_repeat_is(tmp_path: Path) -> None:
+    """A link counts when a key first comes; what was asked before, or never came, is no attempt."""
+    run = ObservedRun()
+    run.pay("p1", 1.0, took_s=3.0)
+    run.asked("p1", 1.0, to=B, operation="screen")
+    run.sent(1.2, 0.1, ended_by="refused", payment="p1", key="k1")
+    run.sent(1.4, 1.0, to=B, ended_by="client", payment="p1", key="k2")
+    run.asked("p1", 2.5, to=B, key="k2")
+    store = run.store(tmp_path)
+    of_keys = [hop for hop in own_hops(store, "p1") if hop.operation == "authorise"]
+    assert [(hop.callee, hop.attempt, hop.try_number) for hop in of_keys] == [
+        (A, 1, 1),
+        (B, 1, 1),
+        (B, 1, 2),
+    ]
+    assert list(unresolved(own_hops(store, "p1"), decisions(store, "p1"))) == []
+
+
 def test_a_payment_breaks_at_the_lowest_failed_hop_of_its_last_attempt(tmp_path: Path) -> None:
     run = ObservedRun()
     run.pay("p1", 1.0, 5.0, "http_error")

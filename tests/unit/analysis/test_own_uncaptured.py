@@ -64,3 +64,39 @@ def test_a_capture_of_what_the_service_released_or_did_not_sell_is_none(tmp_path
 def test_a_hold_that_expired_before_its_capture_was_not_collected(tmp_path: Path) -> None:
     run = sale({"status": 400, "result": "rejected"}, more=("expired",))
     assert broken(run, tmp_path)["completed"][0] == 1_000
+
+
+def captured_in_a_second_attempt(to: str, **more: Any) -> ObservedRun:
+    """The first authorisation was released or has expired, and the second one is captured."""
+    run: ObservedRun = sale({"status": 400, "result": "rejected"}, **more)
+    run.asked("p1", 1.5, to=to, key="k2", attempt=2)
+    for link in (to, "issuer"):
+        run.booked("p1", 1.5, "authorised", to=link, attempt=2)
+    run.asked("p1", 1.6, to=to, operation="capture", attempt=2)
+    for link in (to, "issuer"):
+        run.booked("p1", 1.6, "captured", to=link, attempt=2)
+    return run
+
+
+def test_what_was_authorised_and_captured_once_more_is_collected(tmp_path: Path) -> None:
+    """After a hold has expired merchants authorise anew; at another provider where one refuses."""
+    for to in ("processor-a", "processor-b"):
+        (tmp_path / to).mkdir()
+        run = captured_in_a_second_attempt(to, more=("expired",))
+        assert broken(run, tmp_path / to) == {}
+    held_twice = captured_in_a_second_attempt("processor-b")
+    assert set(broken(held_twice, tmp_path)) == {"no_double_charge"}
+
+
+def test_a_capture_that_reached_no_link_is_of_the_newest_authorisation_there(
+    tmp_path: Path,
+) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    run.asked("p1", 1.1, key="k", status=402, result="declined")
+    run.asked("p1", 1.2, key="k2", attempt=2)
+    run.booked("p1", 1.2, "authorised", attempt=2)
+    run.booked("p1", 1.2, "authorised", to="issuer", attempt=2)
+    run.sent(1.5, ended_by="refused", payment="p1", target="/capture")
+    text = "never completed: capture of p1-2 to processor-a, abandoned"
+    assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}

@@ -99,6 +99,15 @@ def test_what_all_links_of_a_provider_have_together_comes_for_long_and_for_short
     assert provider_choices(chain.model_copy(update={"links": links})) == []
 
 
+def test_what_is_injected_on_request_only_is_so_for_providers_too() -> None:
+    nodes = load_chain("depin-two").model
+    drawn = {choice.kind for choice in provider_choices(nodes)}
+    assert drawn
+    assert drawn.isdisjoint({"lies", "fork"})
+    asked = provider_choices(nodes, ["lies"])
+    assert [str(choice) for choice in asked] == ["lies on provider aws-us-east-1"]
+
+
 def test_a_search_finds_what_only_the_outage_of_a_provider_breaks() -> None:
     spec = SearchSpec(
         hosted(),

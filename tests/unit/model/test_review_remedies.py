@@ -1437,6 +1437,10 @@ PREFERS = authorise(
     "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 80%}], "
     f"{BREAKER}, fallback: [{{to: standby}}]"
 )
+TWICE = authorise(
+    "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 10%}, "
+    f"{{to: standby, share: 70%}}], {BREAKER}"
+)
 STANDBY_AWAY = PSP_AWAY.replace("psp", "standby")
 BANK_AWAY = PSP_AWAY.replace("psp", "issuer")
 OF_ITS_OWN = authorise(f"to: psp, timeout: 4s, on_unknown: reverse, {BREAKER}")
@@ -1454,6 +1458,8 @@ OF_ITS_OWN = authorise(f"to: psp, timeout: 4s, on_unknown: reverse, {BREAKER}")
         # what another link is preferred for does not come, unless that link fails
         ([STANDBY, PREFERS], "arrivals: 5/s", PSP_AWAY, "opens for psp: 20 calls in 10 s need 2/s"),
         ([STANDBY, PREFERS], "arrivals: 15/s", PSP_AWAY, ""),
+        # of 5/s, 10 % and 70 % go elsewhere: 1/s is left, not 1.35/s
+        ([STANDBY, TWICE], "arrivals: 5/s", PSP_AWAY, "there is 1/s"),
         ([STANDBY, PREFERS], "arrivals: 5/s", STANDBY_AWAY, ""),
         ([STANDBY, PREFERS], "arrivals: 5/s", BANK_AWAY, ""),
         # a gateway has no calls for the payments of another entry

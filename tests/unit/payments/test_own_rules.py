@@ -256,6 +256,26 @@ def test_a_webhook_with_a_wrong_signature_after_one_that_was_not_sent(tmp_path: 
     assert broken(run, again) == {"no_forged_webhook_acted_on": ["p1"]}
 
 
+@pytest.mark.parametrize("operation", ["screen", "screen-b", "serve-captcha", "tokenise"])
+def test_what_is_approved_before_a_payment_tells_nobody_that_it_was_paid(
+    tmp_path: Path, operation: str
+) -> None:
+    run = Shop()
+    forged(run, "approved")
+    run.asked("p1", 1.05, to=B, operation=operation)
+    assert broken(run, tmp_path)["no_forged_webhook_acted_on"] == ["p1"]
+
+
+@pytest.mark.parametrize("operation", ["authorise", "query", "capture"])
+def test_a_webhook_says_nothing_new_where_an_answer_has_told_of_the_payment(
+    tmp_path: Path, operation: str
+) -> None:
+    run = Shop()
+    forged(run, "approved")
+    run.asked("p1", 1.9, operation=operation, key="k-p1")
+    assert "no_forged_webhook_acted_on" not in broken(run, tmp_path)
+
+
 @pytest.mark.parametrize("result", ["approved", "rejected"])
 def test_a_webhook_with_a_wrong_signature_that_changed_nothing(tmp_path: Path, result: str) -> None:
     run = Shop()

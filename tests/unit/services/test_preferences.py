@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paychain.analysis.store.store import RunStore
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
+from paychain.model.routing import Preference
+from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import HopRecord, PaymentRecord
+from paychain.protocol.message import PaymentRequest
 from paychain.report.result import Result
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
+from paychain.services.context import Context
+from paychain.services.policies.preferences import Preferences
 
 CHAIN = """
 chain: shop
@@ -74,6 +80,28 @@ def test_a_share_of_the_payments_goes_to_another_link(tmp_path: Path) -> None:
     assert {hop.route for hop in hops} == {0}
 
 
+def test_each_of_two_shares_is_of_payments_of_its_own() -> None:
+    """Also beside one that counts only while the call's own target fails, or for other payments."""
+    context = Context(link="gateway", seed=1, now_ns=lambda: 0, journal=[], span_prefix="0")
+    requests = [
+        PaymentRequest(f"p{number}", 1_000, "EUR", TEST_CARDS[0]) for number in range(2_000)
+    ]
+
+    def chosen(*declared: dict[str, Any]) -> Counter[str]:
+        asked = [Preference.model_validate(each) for each in declared]
+        preferences = Preferences(asked, context, "EUR")
+        found = map(preferences.choose, requests)
+        return Counter(each.to for each in found if each is not None)
+
+    b, c = {"to": "b", "share": "20%"}, {"to": "c", "share": "20%"}
+    failing = {"failure_rate": "50%"}
+    # A standard deviation is 18.
+    shares = chosen(b, c)
+    assert [shares[name] for name in "bc"] == [pytest.approx(400, abs=72)] * 2
+    assert chosen(b | {"when_failing": failing}, c) == {"c": pytest.approx(400, abs=72)}
+    assert chosen(b | {"merchants": ["Cars"]}, c) == {"c": pytest.approx(400, abs=72)}
+
+
 @pytest.mark.parametrize(
     ("prefer", "fits"),
     [
@@ -130,6 +158,7 @@ def test_payments_leave_a_link_that_fails_and_come_back(tmp_path: Path) -> None:
     [
         ("[{to: c, share: 5%}]", "unknown link 'c'"),
         ("[{to: a, share: 5%}]", "'a' is the call's own target"),
+        ("[{to: b, share: 60%}, {to: b, share: 60%}]", "the shares are 120 % together"),
         ("[{to: b}]", "every payment matches"),
         ("[{to: b, amount: {from: 9.00, up_to: 1.00}}]", "no amount matches"),
         ("[{to: b, when_failing: {}}]", "'failure_rate' is missing"),

@@ -116,7 +116,12 @@ def _of_payment(
     `passing`: caller and callee of the hops over which a service passes whole payments on.
     """
     tries: Counter[tuple[str, str, str]] = Counter()
-    by_key: dict[tuple[str, str], int] = {}
+    # A link counts an attempt when its key first comes there: a repeat may have been the first.
+    by_key = {
+        (request.callee, request.key): request.received.attempt
+        for request in reversed(requests)
+        if request.key and request.received is not None
+    }
     attempts = 0
     for request in requests:
         caller, callee, received = request.caller, request.callee, request.received
@@ -129,7 +134,8 @@ def _of_payment(
             known = by_key.get(key) if request.key else None
             is_new = known is None and operation == "authorise"
             attempt = known or attempts + is_new or 1
-        attempts = max(attempts, attempt)
+        if operation == "authorise":  # what comes before it is asked in no attempt
+            attempts = max(attempts, attempt)
         if request.key:
             by_key.setdefault(key, attempt)
         # A request without a key is not a repeat of another one.

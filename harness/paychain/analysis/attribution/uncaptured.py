@@ -6,8 +6,9 @@ the hold was not released, the last answer says whether the link refused it or n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 
 from paychain.analysis.attribution.hops import result_of
 from paychain.analysis.attribution.keys import authorisation_of, booked, is_capture
@@ -25,18 +26,20 @@ def missed_captures(
 ) -> Iterator[Decision]:
     """Captures of a payment that its customer saw approved, of which the link booked none.
 
-    What the service gave up and released is no sale; whose money it is then is for other rules.
+    What the service gave up and released is no sale, and what it captured under another
+    authorisation is collected; whose money is held then is for other rules.
     """
-    captures = sorted(filter(is_capture, requests), key=authorisation_of)
-    for (callee, attempt), of_one in groupby(captures, authorisation_of):
-        last = max(of_one, key=lambda request: request.ended_ns)
+    captures = sorted(_captures(requests), key=itemgetter(0))
+    for (callee, attempt), of_one in groupby(captures, itemgetter(0)):
+        last = max((request for _, request in of_one), key=lambda request: request.ended_ns)
         if booked(store, payment, callee, attempt, MovementKind.CAPTURED):
             continue
         story = store.story(payment)
         if story.customer is None or story.customer.outcome is not Outcome.APPROVED:
             return
         held_minor = _held_minor(story.movements, callee, attempt)
-        if not held_minor:
+        asked = {request.callee for request in requests}
+        if not held_minor or _captured_minor(story.movements, asked) >= story.customer.amount_minor:
             continue
         result = result_of(last)[0]
         is_open = result.leaves_unknown or result in _UNSENT
@@ -51,6 +54,32 @@ def missed_captures(
             detail=f"{payment}-{attempt}",
             amount_minor=held_minor,
         )
+
+
+def _captures(
+    requests: Sequence[ObservedRequest],
+) -> Iterator[tuple[tuple[str, int], ObservedRequest]]:
+    """The captures, each with the authorisation that it is about.
+
+    One that reached no link is about the newest that its link had been asked for.
+    """
+    newest: dict[str, int] = {}
+    for request in requests:
+        callee, attempt = authorisation_of(request)
+        if request.received is None:
+            attempt = newest.get(callee, attempt)
+        newest[callee] = max(attempt, newest.get(callee, attempt))
+        if is_capture(request):
+            yield (callee, attempt), request
+
+
+def _captured_minor(movements: Sequence[Movement], links: Collection[str]) -> int:
+    """What links have captured of a payment, under whichever authorisation."""
+    return sum(
+        movement.amount_minor
+        for movement in movements
+        if movement.kind is MovementKind.CAPTURED and movement.link in links
+    )
 
 
 def _held_minor(movements: Sequence[Movement], link: str, attempt: int) -> int:

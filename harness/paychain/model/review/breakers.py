@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import exp, prod, sqrt
+from math import exp, sqrt
 
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -125,11 +125,12 @@ class _Shares:
             return chosen[target]
         if target != call.to or call.preferred.count(target) or target in _tenders(call):
             return 1.0
-        return prod(
-            1 - each.share
+        elsewhere = sum(
+            each.share
             for each in call.prefer
             if each.share is not None and each.is_by_share and not self._may_fail(each.to)
         )
+        return max(0.0, 1 - elsewhere)
 
     def _may_fail(self, link: str) -> bool:
         return not self._disturbed.isdisjoint([link, *behind(self._chain.links, link)])

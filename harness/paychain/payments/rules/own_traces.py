@@ -11,6 +11,8 @@ from paychain.payments.rules.traces import MOVES
 
 SIGNED_NS = 250_000_000  # a webhook leaves so soon after it was signed, on a busy machine, too
 _NOTIFY = "notify"
+# What comes before a payment: whoever approves that cannot say what came of the payment.
+_BEFORE = frozenset({"serve", "screen", "tokenise", "authenticate", "quote"})
 _NOT_SENT = (HopResult.NOT_TRIED, HopResult.REFUSED)
 _TRY = " try "
 
@@ -97,20 +99,26 @@ def unsigned_webhooks(hops: Sequence[HopRecord], decisions: Sequence[Decision]) 
     """Webhooks with a wrong signature that alone can have told the service the outcome.
 
     Nothing else did: every webhook that it accepted was one of them, and no request of the service
-    was answered as approved.
+    about the payment itself was answered as approved. After such an answer a webhook says what is
+    known already, and whoever acts on it does what the answer permits.
     """
     forged = [decision for decision in decisions if decision.kind is DecisionKind.WEBHOOK_FORGED]
     if not forged:
         return
     own = {decision.target for decision in forged}
     worked = [hop for hop in hops if hop.result is HopResult.APPROVED]
-    if any(hop.caller in own and hop.operation != _NOTIFY for hop in worked):
+    if any(hop.caller in own and _tells(hop.operation) for hop in worked):
         return
     accepted = [hop for hop in worked if hop.operation == _NOTIFY and hop.callee in own]
     if not accepted or not all(any(_sent(each, hop) for each in forged) for hop in accepted):
         return
     for decision in forged:
         yield f"{decision.link} to {decision.target} ({decision.detail.partition(_TRY)[0]})"
+
+
+def _tells(operation: str) -> bool:
+    """Whether an approval of it says something of the payment. One of several: `serve-captcha`."""
+    return operation != _NOTIFY and operation.partition("-")[0] not in _BEFORE
 
 
 def _sent(forged: Decision, hop: HopRecord) -> bool:

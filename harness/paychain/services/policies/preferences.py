@@ -52,8 +52,18 @@ class Preferences:
 
     def choose(self, request: PaymentRequest) -> Preference | None:
         """The preference of a payment; None: it goes to the call's own target."""
+        # Drawn by the payment: a repeat of it goes the same way.
+        drawn = self._context.draw("route", request.payment)
+        upto = 0.0  # of the payments: the shares of the preferences so far
         for number, preference in enumerate(self._declared):
-            if self._fits(number, preference, request):
+            if not self._fits(number, preference, request):
+                continue
+            if preference.share is not None:
+                least, upto = upto, upto + preference.share
+                if not least <= drawn < upto:
+                    continue
+            health = self._healths.get(number)
+            if health is None or health.is_failing(self._context.now_ns()):
                 return preference
         return None
 
@@ -63,20 +73,14 @@ class Preferences:
             health.note(self._context.now_ns(), failed=failed)
 
     def _fits(self, number: int, preference: Preference, request: PaymentRequest) -> bool:
+        """Whether a payment is one that the preference takes its share of."""
         least_minor, most_minor = self._ranges[number]
         if not least_minor <= request.amount_minor <= most_minor:
             return False
         instrument, cards = request.instrument, preference.cards
         if cards is not None and not cards.has(instrument.identity, instrument.group):
             return False
-        if preference.merchants and request.merchant not in preference.merchants:
-            return False
-        # Drawn by the payment: a repeat of it goes the same way.
-        draw = self._context.draw
-        if preference.share is not None and draw("route", request.payment) >= preference.share:
-            return False
-        health = self._healths.get(number)
-        return health is None or health.is_failing(self._context.now_ns())
+        return not preference.merchants or request.merchant in preference.merchants
 
 
 def _range_minor(preference: Preference, currency: str) -> tuple[float, float]:
