@@ -9,9 +9,10 @@ it works" (from memory): discounts come before taxes, and an inclusive tax is in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from paychain.protocol.dialects.square import reading
@@ -24,6 +25,7 @@ MAX_LINES = 500  # of an order, as at Square
 _DISCOUNTS = ("applied_discounts", "discount_uid")
 _TAXES = ("applied_taxes", "tax_uid")
 _PERCENT = Decimal(100)
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]{1,5})?")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,9 +96,11 @@ def sums_of(order: Asked) -> OrderSums:
 
 def parts_of(order: Asked, name: str) -> list[Asked]:
     """The lines, discounts, taxes or charges of an order. Raises Invalid for anything else."""
-    given = order.get(name) or []
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+    given = reading.listed(order, name, "order.")
+    if not all(isinstance(each, dict) for each in given):
         raise Invalid("object", field=f"order.{name}")
+    if not all(isinstance(each.get("uid", ""), str) for each in given):
+        raise Invalid("string", field=f"order.{name}.uid")
     return given
 
 
@@ -143,7 +147,7 @@ def _lines_of(
         for line, asked in zip(sums.lines, parts_of(order, "line_items"), strict=True)
         if any(
             isinstance(each, dict) and each.get(wanted) == adjustment["uid"]
-            for each in asked.get(applied) or []
+            for each in reading.listed(asked, applied, "order.line_items.")
         )
     ]
 
@@ -197,13 +201,7 @@ def _percentage(part: Asked, at: str) -> Decimal:
 
 def _number(text: str) -> Decimal | None:
     """A number with at most five decimal places, as Square accepts."""
-    try:
-        found = Decimal(text) if len(text) <= 12 else None
-    except InvalidOperation:
-        return None
-    if found is None or not found.is_finite():
-        return None
-    return found
+    return Decimal(text) if len(text) <= 12 and _NUMBER.fullmatch(text) else None
 
 
 def _rounded(value: Decimal | int) -> int:
