@@ -304,3 +304,13 @@ def test_what_is_no_order_is_refused_as_squares_mistake_never_ours() -> None:
         assert found.status == 400
 
     on_vendor(JsonLinks("square"), scenario)
+
+
+def test_percentages_are_taken_off_before_amounts_in_whatever_order_they_are_listed() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        coupon, percentage = {"uid": "c", "amount_money": eur(100)}, {"percentage": "10"}
+        for key, discounts in (("a", [coupon, percentage]), ("b", [percentage, coupon])):
+            sold = await made(links, key=key, discounts=discounts)
+            assert sold["total_money"] == eur(800)
+
+    on_vendor(JsonLinks("square"), scenario)

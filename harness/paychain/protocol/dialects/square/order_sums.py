@@ -3,7 +3,7 @@
     gross ─ discounts of lines and of the order ─▶ + service charges ─ + taxes ─▶ total
 
 Square applies percentages to each line and rounds half to even there; a fixed amount for the whole
-order is spread over the lines in proportion. Source: developer.squareup.com, Orders API, "How
+order is spread over the lines in proportion. Percentages are taken off before amounts. Source: developer.squareup.com, Orders API, "How
 it works" (from memory): discounts come before taxes, and an inclusive tax is in the price already.
 """
 
@@ -83,7 +83,7 @@ def sums_of(order: Asked) -> OrderSums:
     if len(currencies) > 1:
         raise Invalid("other_currency", field="order.line_items")
     sums = OrderSums(currency=currencies.pop(), lines=lines)
-    for each, at in _parts_at(order, "discounts"):
+    for each, at in sorted(_parts_at(order, "discounts"), key=_precedence):
         _discount(order, sums, each, at)
     for each, at in _parts_at(order, "service_charges"):
         minor = _minor_of(sums, each, at, sum(line.net_minor for line in sums.lines))
@@ -107,6 +107,12 @@ def parts_of(order: Asked, name: str) -> list[Asked]:
 def _parts_at(order: Asked, name: str) -> Iterator[tuple[Asked, str]]:
     for number, each in enumerate(parts_of(order, name)):
         yield each, f"order.{name}[{number}]."
+
+
+def _precedence(discount: tuple[Asked, str]) -> tuple[bool, bool]:
+    """Percentages before amounts, and of each those of lines before those of the order."""
+    asked, _ = discount
+    return asked.get("percentage") is None, asked.get("scope") != "LINE_ITEM"
 
 
 def _discount(order: Asked, sums: OrderSums, discount: Asked, at: str) -> None:
