@@ -3,8 +3,9 @@
     gross ─ discounts of lines and of the order ─▶ + service charges ─ + taxes ─▶ total
 
 Square applies percentages to each line and rounds half to even there; a fixed amount for the whole
-order is spread over the lines in proportion. Percentages are taken off before amounts. Source: developer.squareup.com, Orders API, "How
-it works" (from memory): discounts come before taxes, and an inclusive tax is in the price already.
+order is spread over the lines in proportion. Percentages are taken off before amounts. Discounts
+come before taxes, and an inclusive tax is in the price already. Source: developer.squareup.com,
+Orders API, "How it works" (from memory).
 """
 
 from __future__ import annotations
