@@ -47,13 +47,16 @@ CASES: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "/v2/checkout/orders",
         {
             "intent": "CAPTURE",
-            "purchase_units": [{"amount": MONEY}],
+            "purchase_units": [
+                {"amount": MONEY, "payment_instruction": {"disbursement_mode": "X"}}
+            ],
             "payment_source": {"paypal": {"experience_context": {"user_action": "PAY_NOW"}}},
             "application_context": {"brand_name": "Shop", "return_url": "https://shop.example"},
         },
         [
             "application_context.brand_name",
             "payment_source.paypal.experience_context.user_action",
+            "purchase_units.payment_instruction",
         ],
     ),
     (

@@ -80,7 +80,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
     account.ignored.note(call, given, _USED | _USED_CONTEXT)
     note_source(call, account, given)
-    account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
+    account.ignored.note(call, given["purchase_units"][0], _USED_UNIT, "purchase_units.")
     request = asked.request
     found = call.attribute(
         Evidence(
@@ -128,11 +128,13 @@ async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse
     Raises Invalid.
     """
     order = found_order(call, account, name)
-    source = source_of(body_of(call.http), account)
+    given = body_of(call.http)
+    source = source_of(given, account)
     if source is None:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source")
     if order.charge is not None:
         raise _already(order)
+    note_source(call, account, given)
 
     def take() -> None:
         if order.charge is None:
@@ -149,7 +151,9 @@ async def pay(intent: str, call: VendorCall, account: Account, name: str) -> Htt
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
     before = Before(order)
     if repeated is None:
-        _check(account, order, intent, source_of(body_of(call.http), account))
+        given = body_of(call.http)
+        _check(account, order, intent, source_of(given, account))
+        note_source(call, account, given)
     return await _pay(call, account, order, repeated, before.written())
 
 
