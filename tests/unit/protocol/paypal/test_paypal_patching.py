@@ -114,6 +114,20 @@ def test_the_payers_approval_is_reported_once_and_the_order_can_be_captured_by_t
     assert {"capture", "self"} <= {each["rel"] for each in resource["links"]}
 
 
+def test_an_approval_outlasts_a_capture_that_failed_and_is_reported_once() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        made = await links.order(payment_source=None)
+        capture = f"/v2/checkout/orders/{made.body['id']}/capture"
+        links.inject("http_error", status=503)
+        assert (await links.send(capture, {}, "a")).status == 503
+        links.heal("http_error")
+        assert (await links.send(capture, {}, "b")).status == 201
+
+    events = [msgspec.json.decode(http.body) for http in on_paypal(scenario).webhooks]
+    kinds = [each["event_type"] for each in events]
+    assert kinds == ["CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED"]
+
+
 def test_links_lead_to_where_the_api_was_asked() -> None:
     async def scenario(links: PayPalLinks) -> None:
         near = await links.order(payment_source={"paypal": {}})

@@ -152,7 +152,15 @@ async def pay(intent: str, call: VendorCall, account: Account, name: str) -> Htt
     before = Before(order)
     if repeated is None:
         given = body_of(call.http)
-        _check(account, order, intent, source_of(given, account))
+        source = source_of(given, account)
+        _check(account, order, intent)
+        if source is not None:
+            _take(order, source)
+        if not _approve(account, order):
+            raise Invalid("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
+        if source is None:
+            # That the payer has approved stands, whatever becomes of the request.
+            before = Before(order)
         note_source(call, account, given)
     return await _pay(call, account, order, repeated, before.written())
 
@@ -277,7 +285,7 @@ def found_order(call: VendorCall, account: Account, name: str) -> Order:
     return order
 
 
-def _check(account: Account, order: Order, intent: str, source: Source | None) -> None:
+def _check(account: Account, order: Order, intent: str) -> None:
     """Whether an order can be charged now. Raises Invalid."""
     if order.intent != intent:
         raise Invalid("ACTION_DOES_NOT_MATCH_INTENT")
@@ -289,10 +297,6 @@ def _check(account: Account, order: Order, intent: str, source: Source | None) -
         # A wallet that was declined may be charged again: the payer has chosen another card in it.
         if status != DENIED or charge.is_card:
             raise _already(order)
-    if source is not None:
-        _take(order, source)
-    if not _approve(account, order):
-        raise Invalid("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
 
 
 def _take(order: Order, source: Source) -> None:
