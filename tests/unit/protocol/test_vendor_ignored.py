@@ -111,9 +111,11 @@ CASES: list[tuple[str, str, dict[str, Any], list[str]]] = [
                 "payment_method_nonce": "fake-valid-nonce",
                 "options": {"three_d_secure": {"required": False}, "skip_cvv": True},
                 "customer": {"email": "a@shop.example", "device_id": "x"},
+                "billing": {"locality": "Cork", "international_phone": {"country_code": "353"}},
+                "line_items": 5,
             }
         },
-        ["customer.device_id", "options.skip_cvv"],
+        ["customer.device_id", "billing.international_phone", "options.skip_cvv"],
     ),
 ]
 
