@@ -242,7 +242,12 @@ def test_what_a_front_end_needs_is_made_and_a_connected_account_is_named_in_the_
         key = await links.post("ephemeral_keys", wanted, **version)
         assert key["secret"].startswith("ek_test_")
         shown = await links.post(
-            "customer_sessions", {**wanted, "components[payment_element][enabled]": "true"}
+            "customer_sessions",
+            {
+                **wanted,
+                "components[payment_element][enabled]": "true",
+                "components[payment_element][features][payment_method_save]": "enabled",
+            },
         )
         assert shown["components"]["payment_element"]["enabled"] is True
         assert (await links.post("customer_sessions", wanted)).status == 400
@@ -252,7 +257,8 @@ def test_what_a_front_end_needs_is_made_and_a_connected_account_is_named_in_the_
     links = on_stripe(scenario)
     named = [each for each in links.journal if isinstance(each, Decision)]
     assert [each.detail for each in named if each.kind is DecisionKind.PARAMETER_IGNORED] == [
-        "stripe-account"
+        "components[payment_element][features]",
+        "stripe-account",
     ]
 
 
