@@ -13,6 +13,7 @@ import pytest
 
 from paychain.environment.tls.authority import CERTIFICATE, Authority
 from paychain.environment.tls.near_ends import TlsNearEnds
+from paychain.environment.tls.plan import NearEnd
 from paychain.protocol.dialects.vendors import APIS
 from tests.support.fetched import CACHE, fetched, tool
 from tests.support.sdk_results import PASSED, Cell, Column, keep, rows_of
@@ -47,7 +48,9 @@ def test_the_node_sdk_of_paypal_comes_through_the_proxy(links: VendorLinks, tmp_
     authority = Authority()
     authority.publish(tmp_path)
     ends = TlsNearEnds(authority)
-    hosts = dict.fromkeys(APIS["paypal"].hosts, f"127.0.0.1:{links.port}")
+    hosts = dict.fromkeys(
+        APIS["paypal"].hosts, NearEnd(name="paypal", upstream=f"127.0.0.1:{links.port}")
+    )
     port = asyncio.run_coroutine_threadsafe(ends.open_proxy(hosts), links.loop).result(WITHIN_S)
     # A proxy of the network would be asked in place of ours.
     plain = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}

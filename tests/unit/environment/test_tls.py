@@ -13,7 +13,8 @@ import pytest
 from paychain.environment.tls.authority import CERTIFICATE, Authority
 from paychain.environment.tls.hosts import of_host
 from paychain.environment.tls.near_ends import TlsNearEnds
-from paychain.environment.tls.refusals import NO_TLS, UNTRUSTED, Refusals, refused
+from paychain.environment.tls.plan import NearEnd
+from paychain.environment.tls.refusals import HUNG_UP, NO_TLS, UNTRUSTED, Refusals, refused
 from paychain.protocol.dialects.vendors import APIS
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -47,7 +48,7 @@ def test_a_near_end_passes_plaintext_both_ways_to_who_trusts_the_authority(tmp_p
         authority = Authority()
         server, near = await upstream(echo)
         near_ends = TlsNearEnds(authority)
-        port = await near_ends.open(near)
+        port = await near_ends.open(plain(near))
         with pytest.raises(ssl.SSLCertVerificationError):
             await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
         context = trusting(tmp_path, authority)
@@ -69,7 +70,7 @@ def test_a_hop_that_is_down_breaks_the_connection_instead_of_greeting(tmp_path: 
         server.close()
         await server.wait_closed()
         near_ends = TlsNearEnds(authority)
-        port = await near_ends.open(near)
+        port = await near_ends.open(plain(near))
         with pytest.raises((ConnectionResetError, ssl.SSLError)):
             await asyncio.open_connection("127.0.0.1", port, ssl=trusting(tmp_path, authority))
 
@@ -80,7 +81,7 @@ def test_a_reset_behind_the_near_end_is_a_reset_before_it(tmp_path: Path) -> Non
     async def scenario() -> None:
         authority = Authority()
         _, near = await upstream(dies)
-        port = await TlsNearEnds(authority).open(near)
+        port = await TlsNearEnds(authority).open(plain(near))
         context = trusting(tmp_path, authority)
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         writer.write(b"x")
@@ -96,7 +97,7 @@ def test_the_forward_proxy_stands_for_the_hosts_of_vendors(host: str, tmp_path: 
         authority = Authority()
         _, near = await upstream(echo)
         port = await TlsNearEnds(authority).open_proxy(
-            {"api.stripe.com": near, "*.adyen.com": near}
+            {"api.stripe.com": plain(near), "*.adyen.com": plain(near)}
         )
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"CONNECT {host}:443 HTTP/1.1\r\nhost: {host}:443\r\n\r\n".encode())
@@ -133,7 +134,7 @@ def test_each_host_of_a_vendor_leads_to_its_link_and_no_other(vendor: str, host:
 
 def test_the_forward_proxy_refuses_a_host_that_no_link_stands_for(tmp_path: Path) -> None:
     async def scenario() -> bytes:
-        port = await TlsNearEnds(Authority()).open_proxy({"api.stripe.com": "127.0.0.1:1"})
+        port = await TlsNearEnds(Authority()).open_proxy({"api.stripe.com": plain("127.0.0.1:1")})
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"CONNECT example.org:443 HTTP/1.1\r\n\r\n")
         return await reader.read()
@@ -152,13 +153,21 @@ def test_what_makes_runtimes_trust_the_authority_names_files_that_exist(tmp_path
     assert Path(store).stat().st_size > 0
 
 
-def distrusting(context: ssl.SSLContext, port: int) -> None:
-    """Connect as most clients do, which say why they refuse a certificate."""
-    with (
-        socket.create_connection(("127.0.0.1", port)) as plain,
-        pytest.raises(ssl.SSLCertVerificationError),
-    ):
-        context.wrap_socket(plain, server_hostname="127.0.0.1")
+def plain(address: str) -> NearEnd:
+    return NearEnd(name="shop -> psp", upstream=address)
+
+
+def distrusting(context: ssl.SSLContext, port: int, host: str = "") -> None:
+    """Connect as most clients do, which say why they refuse a certificate.
+
+    `host`: for whom to ask a forward proxy that listens on the port.
+    """
+    with socket.create_connection(("127.0.0.1", port)) as near:
+        if host:
+            near.sendall(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+            assert near.recv(1000).startswith(b"HTTP/1.1 200")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            context.wrap_socket(near, server_hostname=host or "127.0.0.1")
 
 
 def test_who_speaks_no_tls_or_does_not_trust_the_authority_is_counted(tmp_path: Path) -> None:
@@ -166,7 +175,7 @@ def test_who_speaks_no_tls_or_does_not_trust_the_authority_is_counted(tmp_path: 
         authority, path = Authority(), tmp_path / "tls.refused"
         server, near = await upstream(echo)
         near_ends = TlsNearEnds(authority, Refusals(path))
-        port = await near_ends.open(near, "shop -> psp")
+        port = await near_ends.open(plain(near))
         for _ in range(2):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"POST /v1/payments HTTP/1.1\r\nhost: psp\r\n\r\n")
@@ -192,5 +201,52 @@ def test_who_speaks_no_tls_or_does_not_trust_the_authority_is_counted(tmp_path: 
         assert sorted(noted) == sorted(
             [("unreadable", "shop -> psp", why) for why in (NO_TLS, NO_TLS, UNTRUSTED, UNTRUSTED)]
         )
+
+    asyncio.run(scenario())
+
+
+def test_who_does_not_trust_the_authority_behind_the_forward_proxy_is_counted_at_its_hop(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "tls.refused"
+        server, near = await upstream(echo)
+        near_ends = TlsNearEnds(Authority(), Refusals(path))
+        port = await near_ends.open_proxy({"api.stripe.com": plain(near)})
+        strict = ssl.create_default_context()
+        await asyncio.to_thread(distrusting, strict, port, "api.stripe.com")
+        for _ in range(100):
+            if refused(path, 0):
+                break
+            await asyncio.sleep(0.01)
+        server.close()
+        await near_ends.close()
+        noted = [(event.proxy, event.detail) for event in refused(path, 0)]
+        assert noted == [("shop -> psp", UNTRUSTED)]
+
+    asyncio.run(scenario())
+
+
+def test_who_hangs_up_in_the_handshake_is_counted_and_who_only_connects_is_not(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "tls.refused"
+        server, near = await upstream(echo)
+        near_ends = TlsNearEnds(Authority(), Refusals(path))
+        port = await near_ends.open(plain(near))
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()  # as a check that waits for the port
+        # asyncio's own client, and so httpx's and aiohttp's, hangs up without a word.
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+        for _ in range(100):
+            if refused(path, 0):
+                break
+            await asyncio.sleep(0.01)
+        server.close()
+        await near_ends.close()
+        noted = [(event.proxy, event.detail) for event in refused(path, 0)]
+        assert noted == [("shop -> psp", HUNG_UP)]
 
     asyncio.run(scenario())

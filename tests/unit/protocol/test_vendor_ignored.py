@@ -47,13 +47,16 @@ CASES: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "/v2/checkout/orders",
         {
             "intent": "CAPTURE",
-            "purchase_units": [{"amount": MONEY}],
+            "purchase_units": [
+                {"amount": MONEY, "payment_instruction": {"disbursement_mode": "X"}}
+            ],
             "payment_source": {"paypal": {"experience_context": {"user_action": "PAY_NOW"}}},
             "application_context": {"brand_name": "Shop", "return_url": "https://shop.example"},
         },
         [
             "application_context.brand_name",
             "payment_source.paypal.experience_context.user_action",
+            "purchase_units.payment_instruction",
         ],
     ),
     (
@@ -108,9 +111,11 @@ CASES: list[tuple[str, str, dict[str, Any], list[str]]] = [
                 "payment_method_nonce": "fake-valid-nonce",
                 "options": {"three_d_secure": {"required": False}, "skip_cvv": True},
                 "customer": {"email": "a@shop.example", "device_id": "x"},
+                "billing": {"locality": "Cork", "international_phone": {"country_code": "353"}},
+                "line_items": 5,
             }
         },
-        ["customer.device_id", "options.skip_cvv"],
+        ["customer.device_id", "billing.international_phone", "options.skip_cvv"],
     ),
 ]
 

@@ -64,7 +64,7 @@ def open_tls_ends(chain: Chain, hops: Mapping[str, Address], children: Children)
     secure = [hop for hop in chain.hops() if hop.caller in own and chain.links[hop.callee].tls]
     proxied = {
         name: {
-            host: _written(hops[hop.name])
+            host: _plain(hop, hops)
             for hop in chain.hops()
             if hop.caller == name
             for host in hosts_of(chain.links[hop.callee])
@@ -83,16 +83,14 @@ def open_tls_ends(chain: Chain, hops: Mapping[str, Address], children: Children)
 
 def _start(
     secure: list[Hop],
-    proxied: Mapping[str, dict[str, str]],
+    proxied: Mapping[str, dict[str, NearEnd]],
     hops: Mapping[str, Address],
     children: Children,
 ) -> NearEndsReady:
     folder = children.folder
     ready = folder / "tls.ready"
     plan = NearEndsPlan(
-        near_ends=tuple(
-            NearEnd(name=hop.name, upstream=_written(hops[hop.name])) for hop in secure
-        ),
+        near_ends=tuple(_plain(hop, hops) for hop in secure),
         proxies=dict(proxied),
         folder=str(folder),
         ready=str(ready),
@@ -105,6 +103,6 @@ def _start(
     return msgspec.json.decode(ready.read_bytes(), type=NearEndsReady)
 
 
-def _written(address: Address) -> str:
-    host, port = address
-    return f"{host}:{port}"
+def _plain(hop: Hop, hops: Mapping[str, Address]) -> NearEnd:
+    host, port = hops[hop.name]
+    return NearEnd(name=hop.name, upstream=f"{host}:{port}")

@@ -21,7 +21,7 @@ async def serve(plan_path: Path) -> None:
     authority = Authority()
     variables = authority.publish(Path(plan.folder))
     near_ends = TlsNearEnds(authority, Refusals(Path(plan.refused)))
-    ports = {each.name: await near_ends.open(each.upstream, each.name) for each in plan.near_ends}
+    ports = {each.name: await near_ends.open(each) for each in plan.near_ends}
     proxies = {
         service: _variables(await near_ends.open_proxy(hosts))
         for service, hosts in plan.proxies.items()

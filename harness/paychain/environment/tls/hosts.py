@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
-def of_host(host: str, found: Mapping[str, str]) -> str | None:
+def of_host(host: str, found: Mapping[str, Found]) -> Found | None:
     """What is found for a host; None for one that no name and no pattern fits.
 
     A pattern is for names of any depth: `*.paypal.com` for `api-m.sandbox.paypal.com`, too.

@@ -15,11 +15,12 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from socket import SO_LINGER, SOL_SOCKET, create_server, socket
+from socket import MSG_PEEK, SO_LINGER, SOL_SOCKET, create_server, socket
 
 from paychain.environment.tls.authority import Authority
 from paychain.environment.tls.hosts import of_host
-from paychain.environment.tls.refusals import Refusals
+from paychain.environment.tls.plan import NearEnd
+from paychain.environment.tls.refusals import HUNG_UP, Refusals
 from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.endpoint import LINGER_ZERO
 
@@ -42,26 +43,26 @@ class TlsNearEnds:
         self._listening: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Task[None]] = set()
 
-    async def open(self, upstream: str, hop: str = "") -> int:
-        """TLS in front of a plain near end (host:port); the port that it listens on."""
+    async def open(self, plain: NearEnd) -> int:
+        """TLS in front of a plain near end; the port that it listens on."""
 
         async def enter(near: socket) -> None:
-            await self._secure(near, upstream, (LOOPBACK, "localhost"), hop)
+            await self._secure(near, plain, (LOOPBACK, "localhost"))
 
         return await self._listen(enter)
 
-    async def open_proxy(self, hosts: Mapping[str, str]) -> int:
+    async def open_proxy(self, hosts: Mapping[str, NearEnd]) -> int:
         """A forward proxy for host names that stand for plain near ends; its port."""
 
         async def enter(near: socket) -> None:
             loop = asyncio.get_running_loop()
             host = await asyncio.wait_for(_connect_target(near), HANDSHAKE_S)
-            upstream = of_host(host, hosts)
-            if upstream is None:
+            plain = of_host(host, hosts)
+            if plain is None:
                 await loop.sock_sendall(near, _refusal(host))
                 return
             await loop.sock_sendall(near, b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await self._secure(near, upstream, (host,))
+            await self._secure(near, plain, (host,))
 
         return await self._listen(enter)
 
@@ -92,10 +93,8 @@ class TlsNearEnds:
         with near, suppress(OSError, ssl.SSLError, TimeoutError, ValueError):
             await enter(near)
 
-    async def _secure(
-        self, near: socket, upstream: str, names: tuple[str, ...], hop: str = ""
-    ) -> None:
-        host, _, port = upstream.rpartition(":")
+    async def _secure(self, near: socket, plain: NearEnd, names: tuple[str, ...]) -> None:
+        host, _, port = plain.upstream.rpartition(":")
         try:
             far_reader, far_writer = await asyncio.open_connection(host, int(port))
         except OSError:
@@ -104,22 +103,30 @@ class TlsNearEnds:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
-        handed_over = socket(fileno=near.detach())  # the transport closes it
         try:
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: protocol,
-                handed_over,
-                ssl=self._context(names),
-                ssl_handshake_timeout=HANDSHAKE_S,
-            )
+            has_spoken = await _has_spoken(near)
+            handed_over = socket(fileno=near.detach())  # the transport closes it
+            try:
+                transport, _ = await loop.connect_accepted_socket(
+                    lambda: protocol,
+                    handed_over,
+                    ssl=self._context(names),
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                )
+            except ConnectionError:
+                # Node and clients in asyncio do not say why they refuse a certificate.
+                if has_spoken:
+                    self._refusals.count(plain.name, HUNG_UP)
+                raise
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             try:
                 # A client of TLS 1.3 refuses a certificate after our side of the handshake.
-                self._refusals.note(hop, await _splice((reader, writer), (far_reader, far_writer)))
+                failed = await _splice((reader, writer), (far_reader, far_writer))
+                self._refusals.note(plain.name, failed)
             finally:
                 transport.abort()
         except ssl.SSLError as error:
-            self._refusals.note(hop, error)
+            self._refusals.note(plain.name, error)
             raise
         finally:
             far_writer.transport.abort()
@@ -135,6 +142,17 @@ class TlsNearEnds:
                 context.load_cert_chain(path)
             self._contexts[names] = context
         return self._contexts[names]
+
+
+async def _has_spoken(near: socket) -> bool:
+    """Wait for a client's first byte, and leave it there; False for one who only connects."""
+    loop, is_readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(near, is_readable.set)
+    try:
+        await asyncio.wait_for(is_readable.wait(), HANDSHAKE_S)
+        return bool(near.recv(1, MSG_PEEK))
+    finally:
+        loop.remove_reader(near)
 
 
 async def _splice(near: _Ends, far: _Ends) -> BaseException | None:

@@ -22,7 +22,7 @@ class NearEndsPlan(msgspec.Struct, frozen=True, kw_only=True):
     """`proxies`: by service, for which plain near end each host name stands at its proxy."""
 
     near_ends: tuple[NearEnd, ...]
-    proxies: dict[str, dict[str, str]]
+    proxies: dict[str, dict[str, NearEnd]]
     folder: str  # where the authority's certificate goes
     ready: str  # file that gets NearEndsReady
     refused: str  # file of the connections that could not be secured

@@ -14,6 +14,7 @@ from paychain.processes.files import write_atomically
 MAX_COUNTED = 10_000  # connections: who tries that often is wrong every time
 NO_TLS = "without TLS, which tls: true asks for; use the address with https"
 UNTRUSTED = "the service does not trust the authority in PAYCHAIN_CA"
+HUNG_UP = "hung up in the handshake: the service may not trust the authority in PAYCHAIN_CA"
 UNREADABLE = "unreadable"  # the kind of event, as of the fault engine's own
 # What the client says of our certificate, or what came in place of a handshake (RFC 8446 §6.2).
 _UNTRUSTED = ("UNKNOWN_CA", "CERTIFICATE_UNKNOWN", "BAD_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED")
@@ -29,8 +30,12 @@ class Refusals:
 
     def note(self, hop: str, error: BaseException | None) -> None:
         """A connection has failed; what is no mistake of the client's is not noted."""
-        why = why_refused(error)
-        if not why or self.found.total() >= MAX_COUNTED:
+        if why := why_refused(error):
+            self.count(hop, why)
+
+    def count(self, hop: str, why: str) -> None:
+        """A connection was not secured."""
+        if self.found.total() >= MAX_COUNTED:
             return
         self.found[hop, why] += 1
         if self._path is not None:

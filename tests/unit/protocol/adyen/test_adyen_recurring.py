@@ -44,6 +44,8 @@ def test_the_brands_of_a_card_are_known_from_its_first_digits() -> None:
         asked = {**ACCOUNT, "encryptedCardNumber": "test_4111111111111111", "supportedBrands": []}
         shown = (await links.post("/cardDetails", {**asked, "supportedBrands": ["mc"]}, "m")).body
         assert shown["brands"] == [{"supported": False, "type": "visa"}]
+        wrong = await links.post("/cardDetails", {**asked, "supportedBrands": "mc"}, "w")
+        assert (wrong.status, wrong.body["errorCode"]) == (400, "702")
         short = await links.post("/cardDetails", {**ACCOUNT, "cardNumber": "41"}, "s")
         assert (short.status, short.body["errorCode"]) == (422, "101")
 

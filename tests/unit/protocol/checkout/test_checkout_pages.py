@@ -83,3 +83,38 @@ def test_the_customer_of_a_payment_is_kept_with_the_card_that_was_charged() -> N
         assert (unknown.status, unknown["error_codes"]) == (422, ["customer_not_found"])
 
     on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+
+
+def test_a_link_expires_after_a_time_and_is_no_page_of_another_kind() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        for lasts in (0, -1, True, "60", 10**20):
+            refused = await links.post("/payment-links", {**WANTED, "expires_in": lasts})
+            assert (refused.status, refused["error_codes"]) == (422, ["expires_in_invalid"])
+        link = await links.post("/payment-links", WANTED)
+        assert (await links.get(f"/hosted-payments/{link['id']}")).status == 404
+        submit = f"/payment-sessions/{link['id']}/submit"
+        assert (await links.post(submit, {"session_data": "tok_visa_4242"})).status == 404
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert not links.booked()
+
+
+def test_a_customer_is_known_by_the_present_address_alone() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        asked: dict[str, Any] = {**WANTED, "source": CARD}
+        first = await links.post("/payments", {**asked, "customer": {"email": "a@shop.example"}})
+        at = f"/customers/{first['customer']['id']}"
+        moved = await links.ask("PATCH", at, {"email": "b@shop.example"})
+        assert moved.status == 204
+        for number, email, is_same in ((2, "b@shop.example", True), (3, "a@shop.example", False)):
+            body = {**asked, "reference": payment(number), "customer": {"email": email}}
+            paid = await links.post("/payments", body)
+            assert (paid["customer"]["id"] == first["customer"]["id"]) is is_same
+            assert (paid["source"]["id"] == first["source"]["id"]) is is_same
+        assert (await links.ask("DELETE", at)).status == 204
+        body = {**asked, "reference": payment(4), "customer": {"email": "b@shop.example"}}
+        again = await links.post("/payments", body)
+        assert again["customer"]["id"] != first["customer"]["id"]
+        assert again["source"]["id"] != first["source"]["id"]
+
+    on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)

@@ -56,6 +56,13 @@ def test_a_patch_that_cannot_be_made_changes_nothing() -> None:
             ([{"op": "remove", "path": f"{UNIT}/soft_descriptor"}], "INVALID_PATCH_OPERATION"),
             (replaced("amount", eur("1.00")), "INVALID_JSON_POINTER_FORMAT"),
             (replaced(f"{UNIT}/amount", eur("0.00")), "CANNOT_BE_ZERO_OR_NEGATIVE"),
+            (
+                [
+                    *replaced(f"{UNIT}/shipping", "by mail"),
+                    *replaced(f"{UNIT}/shipping/name", {"full_name": "Ada"}),
+                ],
+                "INVALID_PATCH_OPERATION",
+            ),
             ([{"op": "move", "path": "/intent"}], "INVALID_PARAMETER_VALUE"),
             ({"op": "replace"}, "MALFORMED_REQUEST_JSON"),
         ):
@@ -80,6 +87,8 @@ def test_a_shipment_is_shown_with_its_order_and_can_be_cancelled() -> None:
         assert (tracker["id"], tracker["status"]) == (f"{capture}-1Z", "SHIPPED")
         update = next(each["href"] for each in tracker["links"] if each["rel"] == "update")
         path = "/" + update.partition("://")[2].partition("/")[2]
+        wrong = await links.send(path, replaced("/status", "LOST"), method="PATCH")
+        assert wrong.issue == "INVALID_PARAMETER_VALUE"
         done = await links.send(path, replaced("/status", "CANCELLED"), method="PATCH")
         assert done.status == 204
         (seen,) = (await links.get(at)).body["purchase_units"][0]["shipping"]["trackers"]
@@ -103,6 +112,20 @@ def test_the_payers_approval_is_reported_once_and_the_order_can_be_captured_by_t
     resource = approved["resource"]
     assert resource["status"] == "APPROVED"
     assert {"capture", "self"} <= {each["rel"] for each in resource["links"]}
+
+
+def test_an_approval_outlasts_a_capture_that_failed_and_is_reported_once() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        made = await links.order(payment_source=None)
+        capture = f"/v2/checkout/orders/{made.body['id']}/capture"
+        links.inject("http_error", status=503)
+        assert (await links.send(capture, {}, "a")).status == 503
+        links.heal("http_error")
+        assert (await links.send(capture, {}, "b")).status == 201
+
+    events = [msgspec.json.decode(http.body) for http in on_paypal(scenario).webhooks]
+    kinds = [each["event_type"] for each in events]
+    assert kinds == ["CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED"]
 
 
 def test_links_lead_to_where_the_api_was_asked() -> None:

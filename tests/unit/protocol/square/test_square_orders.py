@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
+from paychain.payments.journal import HopRecord
 from paychain.wire.http import WireError
 from tests.support.json_links import JsonLinks, on_vendor
 from tests.support.vendor_links import payment
@@ -205,5 +207,110 @@ def test_the_location_is_listed_and_a_calculation_keeps_nothing() -> None:
         assert sum_up["total_money"] == eur(1000)
         catalog = order(lines=[{"quantity": "1", "catalog_object_id": "C1"}])
         assert (await links.post(ORDERS, catalog)).status == 404
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
+def test_an_update_clears_fields_and_parts_by_their_paths() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        cap, hat = line(1000, note="a"), line(500, uid="line_items-1")
+        sold = await made(links, lines=[cap, hat], metadata={"a": "1", "b": "2"})
+        at, uids = f"{ORDERS}/{sold['id']}", [each["uid"] for each in sold["line_items"]]
+        assert len(set(uids)) == 2
+        clears = [f"line_items[{uids[1]}]", f"line_items[{uids[0]}].note", "metadata.a"]
+        wanted = {"order": {"version": 1}, "fields_to_clear": clears}
+        changed = (await links.ask("PUT", at, wanted))["order"]
+        (left,) = changed["line_items"]
+        assert (left["uid"], "note" in left, changed["metadata"]) == (uids[0], False, {"b": "2"})
+        assert changed["total_money"] == eur(1000)
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
+def test_of_two_updates_of_one_version_the_later_is_refused_and_changes_nothing() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        sold = await made(links)
+        at = f"{ORDERS}/{sold['id']}"
+        updates = [
+            {"idempotency_key": name, "order": {"version": 1, "ticket_name": name}}
+            for name in ("a", "b")
+        ]
+        answers = await asyncio.gather(*(links.ask("PUT", at, each) for each in updates))
+        assert sorted(each.status for each in answers) == [200, 409]
+        (done,) = [each["order"] for each in answers if each.status == 200]
+        assert (await links.get(at))["order"] == done
+        lost = next(
+            wanted for wanted, answer in zip(updates, answers, strict=True) if answer.status == 409
+        )
+        assert (await links.ask("PUT", at, lost)).status == 409
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
+def test_an_order_that_square_has_made_keeps_its_update() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        body = pays("", 700, autocomplete=False)
+        del body["order_id"]
+        at = f"{ORDERS}/{(await links.post(PAYMENTS, body))['payment']['order_id']}"
+        wanted = {"order": {"version": 1, "ticket_name": "T1"}}
+        changed = (await links.ask("PUT", at, wanted))["order"]
+        assert (changed["ticket_name"], changed["version"]) == ("T1", 2)
+        assert (await links.get(at))["order"] == changed
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
+def test_a_payment_that_is_named_twice_is_completed_once() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        sold = await made(links)
+        paid = await links.post(PAYMENTS, pays(sold["id"], 1000, autocomplete=False))
+        wanted = {"idempotency_key": "y", "payment_ids": [paid["payment"]["id"]] * 2}
+        done = await links.post(f"{ORDERS}/{sold['id']}/pay", wanted)
+        assert done["order"]["state"] == "COMPLETED"
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    asked = [
+        each
+        for each in links.journal
+        if isinstance(each, HopRecord) and (each.callee, each.operation) == ("psp", "capture")
+    ]
+    assert len(asked) == 1, asked
+
+
+def test_what_is_no_order_is_refused_as_squares_mistake_never_ours() -> None:
+    discount = {"uid": "few", "percentage": "10", "scope": "LINE_ITEM"}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        (order(lines=[line(1000, "1E999999")]), "order.line_items[0].quantity"),
+        (order(lines=[line(1000, "1.000001")]), "order.line_items[0].quantity"),
+        (order(lines=[line(uid=["x"])]), "order.line_items.uid"),
+        (order(lines=[line(uid="x"), line(uid="x")]), "order.line_items.uid"),
+        (order(lines={"a": line()}), "order.line_items"),
+        (
+            order(lines=[line(applied_discounts=5)], discounts=[discount]),
+            "order.line_items.applied_discounts",
+        ),
+    ]
+
+    async def scenario(links: JsonLinks) -> None:
+        for body, field in wrong:
+            refused = await links.post(ORDERS, body)
+            assert (refused.status, refused["errors"][0]["field"]) == (400, field)
+        at = f"{ORDERS}/{(await made(links))['id']}"
+        for change in ({"line_items": {"a": 1}}, {"metadata": [1]}):
+            refused = await links.ask("PUT", at, {"order": {"version": 1, **change}})
+            assert refused.status == 400, refused
+        query = {"filter": {"state_filter": {"states": 5}}}
+        found = await links.post(f"{ORDERS}/search", {"location_ids": [LOCATION], "query": query})
+        assert found.status == 400
+
+    on_vendor(JsonLinks("square"), scenario)
+
+
+def test_percentages_are_taken_off_before_amounts_in_whatever_order_they_are_listed() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        coupon, percentage = {"uid": "c", "amount_money": eur(100)}, {"percentage": "10"}
+        for key, discounts in (("a", [coupon, percentage]), ("b", [percentage, coupon])):
+            sold = await made(links, key=key, discounts=discounts)
+            assert sold["total_money"] == eur(800)
 
     on_vendor(JsonLinks("square"), scenario)

@@ -193,19 +193,23 @@ def test_evidence_and_acceptance_of_a_dispute_are_shown_and_reported() -> None:
         assert (await links.post(f"{at}/close")).status == 400
         assert (await links.post(f"disputes/{second['id']}/close"))["status"] == "lost"
         assert (await links.post(at, {"evidence[colour]": "red"})).status == 400
+        assert (await links.post(at, {"evidence[receipt]": "file_2"})).status == 400
+        # What its metadata say can be changed after that, and changes nothing else.
+        for each, status in ((first, "under_review"), (second, "lost")):
+            noted = await links.post(f"disputes/{each['id']}", {"metadata[case]": "8"})
+            assert (noted["status"], noted["metadata"]) == (status, {"case": "8"})
         listed = (await links.get("events", {"type": "charge.dispute.*"}))["data"]
         assert sorted(each["type"].rpartition(".")[2] for each in listed) == [
             "closed",
             "created",
             "created",
-            "updated",
-            "updated",
+            *["updated"] * 4,
         ]
 
     links = on_stripe(scenario, issuer="disputes: {share: 100%, after: 1s}")
     kinds = [each["type"] for each in links.events if "dispute" in each["type"]]
     assert sorted(kinds)[0] == "charge.dispute.closed"
-    assert kinds.count("charge.dispute.updated") == 2
+    assert kinds.count("charge.dispute.updated") == 4
     assert len({each["id"] for each in links.events}) == len(links.events)
 
 
@@ -215,6 +219,7 @@ def test_each_change_of_a_refund_has_an_event_of_its_own_and_none_can_be_cancell
         refund = await links.post("refunds", {"payment_intent": paid["id"], "amount": 400})
         for why in ("a", "b"):
             await links.post(f"refunds/{refund['id']}", {"metadata[why]": why})
+        await links.post(f"refunds/{refund['id']}", {"expand[]": "charge"})  # no change
         refused = await links.post(f"refunds/{refund['id']}/cancel")
         assert (refused.status, "succeeded state" in refused.error["message"]) == (400, True)
         await asyncio.sleep(3.0)
@@ -237,7 +242,12 @@ def test_what_a_front_end_needs_is_made_and_a_connected_account_is_named_in_the_
         key = await links.post("ephemeral_keys", wanted, **version)
         assert key["secret"].startswith("ek_test_")
         shown = await links.post(
-            "customer_sessions", {**wanted, "components[payment_element][enabled]": "true"}
+            "customer_sessions",
+            {
+                **wanted,
+                "components[payment_element][enabled]": "true",
+                "components[payment_element][features][payment_method_save]": "enabled",
+            },
         )
         assert shown["components"]["payment_element"]["enabled"] is True
         assert (await links.post("customer_sessions", wanted)).status == 400
@@ -247,7 +257,8 @@ def test_what_a_front_end_needs_is_made_and_a_connected_account_is_named_in_the_
     links = on_stripe(scenario)
     named = [each for each in links.journal if isinstance(each, Decision)]
     assert [each.detail for each in named if each.kind is DecisionKind.PARAMETER_IGNORED] == [
-        "stripe-account"
+        "components[payment_element][features]",
+        "stripe-account",
     ]
 
 

@@ -56,6 +56,8 @@ async def card_details(call: VendorCall, account: Account) -> HttpResponse:
     if len(number) < BIN_DIGITS or not number.isdecimal():
         raise Invalid("card_number")
     wanted = body.get("supportedBrands") or BRANDS
+    if not isinstance(wanted, list):
+        raise Invalid("wrong_type", fields="supportedBrands")
     await execute_nothing(call)
     brands = [
         {"supported": brand in wanted, "type": brand}

@@ -34,7 +34,7 @@ DECLINED, FAILED, REJECTED = "processor_declined", "failed", "gateway_rejected"
 APPROVED_STATUSES = frozenset({AUTHORIZED, SUBMITTED, SETTLED, PENDING, VOIDED, EXPIRED})
 _NOBODY = dict.fromkeys(("company", "email", "fax", "first_name", "last_name", "phone", "website"))
 ADDRESSES = ("billing", "shipping")
-_NO_ADDRESS = dict.fromkeys(
+NO_ADDRESS = dict.fromkeys(
     (
         *("first_name", "last_name", "company", "street_address", "extended_address"),
         *("locality", "region", "postal_code", "country_name", "country_code_alpha2"),
@@ -158,7 +158,7 @@ def shown(account: Account, named: IdTarget) -> dict[str, Any]:
         "updated_at": when,
         "customer": {"id": None, **_NOBODY, **transaction.shown.get("customer", {})},
         **{
-            name: {"id": None, **_NO_ADDRESS, **transaction.shown.get(name, {})}
+            name: {"id": None, **NO_ADDRESS, **transaction.shown.get(name, {})}
             for name in ADDRESSES
         },
         "custom_fields": transaction.shown.get("custom_fields") or "",

@@ -33,6 +33,7 @@ from paychain.protocol.dialects.braintree.objects import (
     ADDRESSES,
     APPROVED_STATUSES,
     AUTHORIZING,
+    NO_ADDRESS,
     shown,
     status_of,
 )
@@ -79,7 +80,7 @@ _USED = frozenset(
         "payment_method_token",
         "three_d_secure_pass_thru",
         "type",
-        *ADDRESSES,
+        *(each for name in ADDRESSES for each in within(name, *NO_ADDRESS)),
     }
 )
 _USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure.required", *keeping.OPTIONS})
@@ -230,7 +231,7 @@ def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> 
         "custom_fields": _texts_of(inside(given, "custom_fields")),
         "merchant_account_id": text(given, "merchant_account_id"),
         "line_items": _line_items(given),
-        **{name: _texts_of(inside(given, name)) for name in ADDRESSES},
+        **{name: _address(inside(given, name)) for name in ADDRESSES},
         "customer": {
             **keeping.contact_fields(inside(given, "customer")),
             "id": customer_id or None,
@@ -246,9 +247,15 @@ def _texts_of(given: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, value in given.items() if isinstance(value, str)}
 
 
+def _address(given: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in _texts_of(given).items() if name in NO_ADDRESS}
+
+
 def _line_items(given: dict[str, Any]) -> list[dict[str, str]]:
     items = given.get("line_items")
-    return [_texts_of(each) for each in items or [] if isinstance(each, dict)]
+    if not isinstance(items, list):
+        return []
+    return [_texts_of(each) for each in items if isinstance(each, dict)]
 
 
 def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:

@@ -116,6 +116,11 @@ class Account:
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     pages_created: int = 0
     customers: BoundedDict[str, Customer] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    # Every payment with a customer looks these up. What they lead to is checked: it may have gone.
+    _by_email: BoundedDict[str, Customer] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    _by_owner: BoundedDict[tuple[str, Instrument], StoredCard] = field(
+        default_factory=lambda: BoundedDict(MAX_KEPT)
+    )
     cards: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     kept: int = 0  # customers and cards, ever
     # What each key paid, whose repeat is answered whatever became of the card since.
@@ -163,8 +168,30 @@ class Account:
 
     def customer_named(self, email: str) -> Customer | None:
         """The customer with an email address."""
-        known = self.customers.values()
-        return next((each for each in known if email and each.email == email), None)
+        known = self._by_email.get(email)
+        is_theirs = known is not None and known.email == email and known.id in self.customers
+        return known if is_theirs else None
+
+    def keep_customer(self, customer: Customer) -> None:
+        """Keep a customer, or what was changed of one."""
+        self.customers[customer.id] = customer
+        # Anew, so that it is forgotten no sooner than the customer.
+        self._by_email.pop(customer.email, None)
+        self._by_email[customer.email] = customer
+
+    def keep_card(self, card: StoredCard, owner: Customer | None) -> None:
+        """Keep a card, for nobody or for a customer."""
+        self.cards[card.id] = card
+        if owner is not None:
+            card.customer = owner.id
+            self._by_owner.pop((owner.id, card.instrument), None)
+            self._by_owner[owner.id, card.instrument] = card
+
+    def card_of(self, owner: Customer, charged: Instrument) -> StoredCard | None:
+        """The card that is kept for a customer already."""
+        card = self._by_owner.get((owner.id, charged))
+        is_theirs = card is not None and card.id in self.cards and card.customer == owner.id
+        return card if is_theirs else None
 
     def charged(self, source: dict[str, Any]) -> tuple[Instrument, tuple[int, int]] | None:
         """The kept card that a payment's source names, and its expiry; None for another source.

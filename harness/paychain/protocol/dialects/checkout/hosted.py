@@ -33,6 +33,7 @@ _PAYMENT_FIELDS = (
     *("customer", "failure_url", "metadata", "reference", "success_url"),
 )
 LINK_S = 86_400  # how long a payment link is valid, unless `expires_in` says otherwise
+_MAX_LINK_S = 10 * 365 * 86_400  # beyond any payment link
 _PAID = "Payment Received"
 
 
@@ -97,7 +98,7 @@ async def submit(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
     `session_data` is a token of a card, as from `/tokens`.
     """
-    page, given = _found(account, name), reading.read(call.http.body)
+    page, given = _found(account, name, _SESSION), reading.read(call.http.body)
     return await _pay_session(call, account, {**page.body, **given}, page)
 
 
@@ -128,6 +129,8 @@ async def _create(call: VendorCall, account: Account, kind: _Kind) -> Page:
     reading.currency(body)
     if not all(isinstance(body.get(name), str) and body[name] for name in kind.urls):
         raise Invalid("return_url")
+    if "expires_in" in kind.used and not 0 < _lasts_s(body) <= _MAX_LINK_S:
+        raise Invalid("expires_in")
     account.ignored.note(call, body, frozenset(_PAYMENT_FIELDS) | kind.used)
     now_s = account.backend.now_s()
     name = f"{account.pages_created}-{now_s}-{body.get('reference') or ''}"
@@ -152,9 +155,11 @@ def _shown_new(call: VendorCall, page: Page, kind: _Kind) -> dict[str, Any]:
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /hosted-payments/{id}`, `GET /payment-links/{id}`."""
-    page = _found(account, name)
+    asked_at = call.http.target.strip("/").partition("/")[0]
+    kind = next(each for each in _KINDS.values() if each.path == asked_at)
+    page = _found(account, name, kind)
     await _attribute(call, account, page.body)
-    paid, kind = _paid(account, page), _kind_of(page)
+    paid = _paid(account, page)
     pending = "Expired" if _is_over(account, page) else kind.pending
     shown: dict[str, Any] = {
         "id": page.id,
@@ -176,9 +181,14 @@ def _kind_of(page: Page) -> _Kind:
     return _KINDS[page.id.partition("_")[0] + "_"]
 
 
+def _lasts_s(body: dict[str, Any]) -> int:
+    """How long a link is valid; 0 for what says no time."""
+    asked = body.get("expires_in", LINK_S)
+    return asked if isinstance(asked, int) and not isinstance(asked, bool) else 0
+
+
 def _expires_s(page: Page) -> int:
-    lasts_s = page.body.get("expires_in")
-    return page.created_s + (lasts_s if isinstance(lasts_s, int) else LINK_S)
+    return page.created_s + _lasts_s(page.body)
 
 
 def _is_over(account: Account, page: Page) -> bool:
@@ -228,9 +238,10 @@ def _left(page: Page) -> HttpResponse:
     return sent_to(str(url)) if url else customers_page(200, "You may close this window.", b"{}")
 
 
-def _found(account: Account, name: str) -> Page:
+def _found(account: Account, name: str, kind: _Kind | None = None) -> Page:
+    """The page with an id, of any kind or of this one. Raises Invalid."""
     page = account.pages.get(name)
-    if page is None:
+    if page is None or kind not in (None, _kind_of(page)):
         raise Invalid("not_found")
     return page
 

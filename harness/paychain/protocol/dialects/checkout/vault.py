@@ -52,7 +52,7 @@ async def create_customer(call: VendorCall, account: Account) -> HttpResponse:
     def add() -> None:
         _email(account, body)
         cards = kept()
-        account.customers[customer.id] = customer
+        account.keep_customer(customer)
         for card in cards:
             _move(account, card, customer)
         customer.default = default or (cards[0].id if cards else "")
@@ -90,6 +90,7 @@ async def update_customer(call: VendorCall, account: Account, name: str) -> Http
     def change() -> None:
         customer.email, customer.default = wanted()
         customer.said |= {said: body[said] for said in _SAID if said in body}
+        account.keep_customer(customer)
 
     wanted()
     return await _execute(call, account, change) or HttpResponse(204)
@@ -141,14 +142,12 @@ async def create_instrument(call: VendorCall, account: Account) -> HttpResponse:
         if customer is not None and is_new:
             # Another request may have made it meanwhile.
             customer = account.customer_named(customer.email) or customer
-            account.customers[customer.id] = customer
+            account.keep_customer(customer)
         elif customer is not None:
             _customer(account, customer.id)
-        account.cards[card.id] = card
-        if customer is not None:
-            card.customer = customer.id
-            if owner.get("default") is True or not customer.default:
-                customer.default = card.id
+        account.keep_card(card, customer)
+        if customer is not None and (owner.get("default") is True or not customer.default):
+            customer.default = card.id
 
     refused = await _execute(call, account, add)
     return refused or json_response(201, _shown(card, customer))
@@ -225,19 +224,19 @@ def keep(account: Account, payment: Payment, *, is_approved: bool) -> None:
         return
     # Another payment may have made the same one meanwhile.
     owner = account.customer_named(payment.customer.email) or payment.customer
-    account.customers.setdefault(owner.id, owner)
+    if owner.id not in account.customers:
+        account.keep_customer(owner)
     payment.customer = owner
     if not is_approved:
         return
     charged = payment.request.instrument
-    mine = [each for each in account.cards.values() if each.customer == owner.id]
-    card = next((each for each in mine if each.instrument == charged), None)
+    card = account.card_of(owner, charged)
     if card is None:
         name = _new_id(account, reading.STORED)
         card = StoredCard(
             id=name, instrument=charged, expiry=payment.expiry, customer=owner.id, holder={}
         )
-        account.cards[name] = card
+        account.keep_card(card, owner)
     payment.stored = card.id
     owner.default = owner.default or card.id
 
@@ -267,7 +266,7 @@ def _move(account: Account, card: StoredCard, customer: Customer) -> None:
     owner = account.customers.get(card.customer)
     if owner is not None and owner is not customer and owner.default == card.id:
         owner.default = ""
-    card.customer = customer.id
+    account.keep_card(card, customer)
 
 
 def _customer_from(account: Account, body: Shown) -> Customer:

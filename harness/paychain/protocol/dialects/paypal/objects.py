@@ -7,7 +7,7 @@ from typing import Any
 
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
-from paychain.protocol.dialects.paypal.account import Account, shown_money
+from paychain.protocol.dialects.paypal.account import Account, inside, shown_money
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZATION,
     CAPTURE,
@@ -123,7 +123,7 @@ def _unit_shown(account: Account, order: Order) -> dict[str, Any]:
     if not order.trackers:
         return order.unit
     trackers = [_tracker(account, order, each) for each in order.trackers]
-    return {**order.unit, "shipping": {**order.unit.get("shipping", {}), "trackers": trackers}}
+    return {**order.unit, "shipping": {**inside(order.unit, "shipping"), "trackers": trackers}}
 
 
 def _tracker(account: Account, order: Order, tracker: Tracker) -> dict[str, Any]:

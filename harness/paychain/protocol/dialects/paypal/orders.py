@@ -80,7 +80,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
     account.ignored.note(call, given, _USED | _USED_CONTEXT)
     note_source(call, account, given)
-    account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
+    account.ignored.note(call, given["purchase_units"][0], _USED_UNIT, "purchase_units.")
     request = asked.request
     found = call.attribute(
         Evidence(
@@ -128,11 +128,13 @@ async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse
     Raises Invalid.
     """
     order = found_order(call, account, name)
-    source = source_of(body_of(call.http), account)
+    given = body_of(call.http)
+    source = source_of(given, account)
     if source is None:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "/payment_source")
     if order.charge is not None:
         raise _already(order)
+    note_source(call, account, given)
 
     def take() -> None:
         if order.charge is None:
@@ -149,7 +151,17 @@ async def pay(intent: str, call: VendorCall, account: Account, name: str) -> Htt
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
     before = Before(order)
     if repeated is None:
-        _check(account, order, intent, source_of(body_of(call.http), account))
+        given = body_of(call.http)
+        source = source_of(given, account)
+        _check(account, order, intent)
+        if source is not None:
+            _take(order, source)
+        if not _approve(account, order):
+            raise Invalid("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
+        if source is None:
+            # That the payer has approved stands, whatever becomes of the request.
+            before = Before(order)
+        note_source(call, account, given)
     return await _pay(call, account, order, repeated, before.written())
 
 
@@ -273,7 +285,7 @@ def found_order(call: VendorCall, account: Account, name: str) -> Order:
     return order
 
 
-def _check(account: Account, order: Order, intent: str, source: Source | None) -> None:
+def _check(account: Account, order: Order, intent: str) -> None:
     """Whether an order can be charged now. Raises Invalid."""
     if order.intent != intent:
         raise Invalid("ACTION_DOES_NOT_MATCH_INTENT")
@@ -285,10 +297,6 @@ def _check(account: Account, order: Order, intent: str, source: Source | None) -
         # A wallet that was declined may be charged again: the payer has chosen another card in it.
         if status != DENIED or charge.is_card:
             raise _already(order)
-    if source is not None:
-        _take(order, source)
-    if not _approve(account, order):
-        raise Invalid("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
 
 
 def _take(order: Order, source: Source) -> None:

@@ -125,6 +125,8 @@ def _write(unit: dict[str, Any], path: list[str], step: dict[str, Any], where: s
     holder: dict[str, Any] = unit
     for part in path[:-1]:
         holder = holder.setdefault(part, {})
+        if not isinstance(holder, dict):
+            raise Invalid("INVALID_PATCH_OPERATION", f"{where}/path", step["path"])
     name = path[-1]
     if step["op"] != "remove":
         holder[name] = step["value"]

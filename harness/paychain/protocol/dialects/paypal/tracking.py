@@ -66,6 +66,8 @@ async def update(call: VendorCall, account: Account, name: str, tracker_id: str)
             status = value
         elif path == "/items" and isinstance(value, list):
             items = value
+        elif path in ("/status", "/items"):
+            raise Invalid("INVALID_PARAMETER_VALUE", f"/@{number}/value", str(value))
         elif path != "/notify_payer":
             raise Invalid("NOT_PATCHABLE", f"/@{number}/path", path)
 

@@ -3,15 +3,17 @@
     gross ─ discounts of lines and of the order ─▶ + service charges ─ + taxes ─▶ total
 
 Square applies percentages to each line and rounds half to even there; a fixed amount for the whole
-order is spread over the lines in proportion. Source: developer.squareup.com, Orders API, "How
-it works" (from memory): discounts come before taxes, and an inclusive tax is in the price already.
+order is spread over the lines in proportion. Percentages are taken off before amounts. Discounts
+come before taxes, and an inclusive tax is in the price already. Source: developer.squareup.com,
+Orders API, "How it works" (from memory).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from paychain.protocol.dialects.square import reading
@@ -24,6 +26,7 @@ MAX_LINES = 500  # of an order, as at Square
 _DISCOUNTS = ("applied_discounts", "discount_uid")
 _TAXES = ("applied_taxes", "tax_uid")
 _PERCENT = Decimal(100)
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]{1,5})?")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def sums_of(order: Asked) -> OrderSums:
     if len(currencies) > 1:
         raise Invalid("other_currency", field="order.line_items")
     sums = OrderSums(currency=currencies.pop(), lines=lines)
-    for each, at in _parts_at(order, "discounts"):
+    for each, at in sorted(_parts_at(order, "discounts"), key=_precedence):
         _discount(order, sums, each, at)
     for each, at in _parts_at(order, "service_charges"):
         minor = _minor_of(sums, each, at, sum(line.net_minor for line in sums.lines))
@@ -94,15 +97,23 @@ def sums_of(order: Asked) -> OrderSums:
 
 def parts_of(order: Asked, name: str) -> list[Asked]:
     """The lines, discounts, taxes or charges of an order. Raises Invalid for anything else."""
-    given = order.get(name) or []
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+    given = reading.listed(order, name, "order.")
+    if not all(isinstance(each, dict) for each in given):
         raise Invalid("object", field=f"order.{name}")
+    if not all(isinstance(each.get("uid", ""), str) for each in given):
+        raise Invalid("string", field=f"order.{name}.uid")
     return given
 
 
 def _parts_at(order: Asked, name: str) -> Iterator[tuple[Asked, str]]:
     for number, each in enumerate(parts_of(order, name)):
         yield each, f"order.{name}[{number}]."
+
+
+def _precedence(discount: tuple[Asked, str]) -> tuple[bool, bool]:
+    """Percentages before amounts, and of each those of lines before those of the order."""
+    asked, _ = discount
+    return asked.get("percentage") is None, asked.get("scope") != "LINE_ITEM"
 
 
 def _discount(order: Asked, sums: OrderSums, discount: Asked, at: str) -> None:
@@ -143,7 +154,7 @@ def _lines_of(
         for line, asked in zip(sums.lines, parts_of(order, "line_items"), strict=True)
         if any(
             isinstance(each, dict) and each.get(wanted) == adjustment["uid"]
-            for each in asked.get(applied) or []
+            for each in reading.listed(asked, applied, "order.line_items.")
         )
     ]
 
@@ -197,13 +208,7 @@ def _percentage(part: Asked, at: str) -> Decimal:
 
 def _number(text: str) -> Decimal | None:
     """A number with at most five decimal places, as Square accepts."""
-    try:
-        found = Decimal(text) if len(text) <= 12 else None
-    except InvalidOperation:
-        return None
-    if found is None or not found.is_finite():
-        return None
-    return found
+    return Decimal(text) if len(text) <= 12 and _NUMBER.fullmatch(text) else None
 
 
 def _rounded(value: Decimal | int) -> int:

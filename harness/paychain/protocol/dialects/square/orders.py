@@ -19,8 +19,9 @@ from paychain.protocol.dialects.square.account import (
     reference_of,
     reference_of_order,
 )
-from paychain.protocol.dialects.square.errors import Invalid
+from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.dialects.square.order_sums import parts_of, sums_of
+from paychain.protocol.dialects.square.order_updates import OURS, PARTS, name_parts, updated
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -28,10 +29,6 @@ from paychain.wire.http import HttpResponse, json_response
 
 PATH = "v2/orders"
 MAX_LISTED = 1_000  # orders in one page, as at Square
-_PARTS = ("line_items", "discounts", "taxes", "service_charges", "fulfillments")
-_MERGED = (*_PARTS, "metadata")  # an update changes what it names of these, and leaves the rest
-# What an order shows and nobody writes.
-_OURS = ("id", "created_at", "updated_at", "closed_at", "tenders", "net_amounts")
 _ELSEWHERE = ("catalog_object_id", "rewards", "pricing_options")  # a catalog and a loyalty program
 _USED_ORDER = frozenset(
     {
@@ -44,7 +41,7 @@ _USED_ORDER = frozenset(
             "state",
             "ticket_name",
         ),
-        *_PARTS,
+        *PARTS,
     }
 )
 _SHOWN_PART = ("metadata", "name", "note", "uid")
@@ -124,7 +121,12 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     changed = keyed.made
 
     def apply() -> None:
+        # Another update may have come between: the key of one that is too late stays unused.
+        if not keyed.is_done and order.version != changed.version:
+            return
         if keyed.done():
+            # One that Square has made itself is kept from now on.
+            account.orders.setdefault(order.id, order)
             order.asked, order.sums, order.is_canceled = (
                 changed.asked,
                 changed.sums,
@@ -134,6 +136,8 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
             order.updated_s = account.backend.now_s()
 
     await _execute(call, account, order, apply)
+    if not keyed.is_done:
+        return failure("version", field="order.version")
     return _answer(account, order)
 
 
@@ -168,10 +172,9 @@ async def pay(call: VendorCall, account: Account, name: str) -> HttpResponse:
     reading.text(body, "idempotency_key")
     account.ignored.note(call, body, frozenset({"idempotency_key", "payment_ids", "order_version"}))
     order = found(account, name)
-    names = body.get("payment_ids") or []
-    if not isinstance(names, list):
-        raise Invalid("object", field="payment_ids")
-    held = [_held(account, order, str(each)) for each in names]
+    # Each once: a payment that is named twice is completed once.
+    names = dict.fromkeys(map(str, reading.listed(body, "payment_ids")))
+    held = [_held(account, order, name) for name in names]
     total_minor = sum(
         order_views.worth(payment)
         for payment, reference in order_views.paid_by(account, order, "APPROVED", "COMPLETED")
@@ -195,11 +198,11 @@ def found(account: Account, name: str) -> Order:
 
 def from_request(call: VendorCall, account: Account, wanted: Mapping[str, Any]) -> Order:
     """The order that a request describes. Raises Invalid."""
-    asked = deepcopy({each: wanted[each] for each in wanted if each not in _OURS})
+    asked = deepcopy({each: wanted[each] for each in wanted if each not in OURS})
     reading.text(asked, "location_id", "order.")
     _refuse_elsewhere(call, asked)
     _note_ignored(call, account, asked)
-    _name_parts(asked)
+    name_parts(asked)
     account.ids_made += 1
     now_s = account.backend.now_s()
     return Order(
@@ -214,7 +217,7 @@ def from_request(call: VendorCall, account: Account, wanted: Mapping[str, Any]) 
 
 def _refuse_elsewhere(call: VendorCall, asked: Given) -> None:
     """Refuse what needs a catalog or a loyalty program, neither of which the mock has."""
-    parts = [asked, *(each for name in _PARTS for each in parts_of(asked, name))]
+    parts = [asked, *(each for name in PARTS for each in parts_of(asked, name))]
     parts += [
         each for line in parts_of(asked, "line_items") for each in parts_of(line, "modifiers")
     ]
@@ -230,15 +233,6 @@ def _note_ignored(call: VendorCall, account: Account, asked: Given) -> None:
     for name, used in _USED_PARTS.items():
         for each in parts_of(asked, name):
             account.ignored.note(call, each, used, f"order.{name}.")
-
-
-def _name_parts(asked: Given) -> None:
-    """Give every part of an order that has none a uid."""
-    for name in _PARTS:
-        for number, each in enumerate(parts_of(asked, name), 1):
-            each.setdefault("uid", f"{name}-{number}")
-            if name == "fulfillments":
-                each.setdefault("state", "PROPOSED")
 
 
 def _known(account: Account, name: str) -> Order | None:
@@ -266,40 +260,20 @@ def _known(account: Account, name: str) -> Order | None:
 
 def _changed(call: VendorCall, account: Account, order: Order, body: Given) -> Order:
     """An order as an update leaves it. Raises Invalid."""
-    change = deepcopy(reading.inside(body, "order"))
+    change = reading.inside(body, "order")
     if change.get("version") != order.version:
         raise Invalid("version", field="order.version")
     state = order_views.state(account, order)
     if state != order_views.OPEN:
         raise Invalid("order_closed", what=state)
-    asked = deepcopy(order.asked)
-    for name in body.get("fields_to_clear") or []:
-        asked.pop(str(name), None)
-    for name, value in change.items():
-        if name in _OURS or name == "version":
-            continue
-        asked[name] = _merged(asked.get(name), value) if name in _MERGED else value
+    asked = updated(order.asked, body)
     _refuse_elsewhere(call, asked)
-    _name_parts(asked)
+    name_parts(asked)
     is_canceled = change.get("state") == order_views.CANCELED
-    return replace(order, asked=asked, sums=sums_of(asked), is_canceled=is_canceled)
-
-
-def _merged(before: Any, change: Any) -> Any:
-    """Parts by uid, or metadata by name, with what an update says of them."""
-    if isinstance(change, dict):
-        return {**(before or {}), **change}
-    if not isinstance(change, list):
-        return change
-    by_uid: dict[Any, Any] = {each["uid"]: each for each in before or []}
-    added = []
-    for each in change:
-        uid = each.get("uid") if isinstance(each, dict) else None
-        if uid in by_uid:
-            by_uid[uid] = {**by_uid[uid], **each}
-        else:
-            added.append(each)
-    return [*by_uid.values(), *added]
+    changed = replace(order, asked=asked, sums=sums_of(asked), is_canceled=is_canceled)
+    written = {name: value for name, value in change.items() if name not in (*OURS, "version")}
+    _note_ignored(call, account, written)
+    return changed
 
 
 def _held(account: Account, order: Order, name: str) -> str:
@@ -317,8 +291,10 @@ def _is_open(account: Account, references: Iterable[str]) -> bool:
 
 def _filter(account: Account, wanted: Given) -> Callable[[Order], bool]:
     """Whether an order is one that a search asks for. Raises Invalid."""
-    states = reading.inside(wanted, "state_filter", "query.filter.").get("states") or []
-    owners = reading.inside(wanted, "customer_filter", "query.filter.").get("customer_ids") or []
+    by_state = reading.inside(wanted, "state_filter", "query.filter.")
+    states = reading.listed(by_state, "states", "query.filter.state_filter.")
+    by_owner = reading.inside(wanted, "customer_filter", "query.filter.")
+    owners = reading.listed(by_owner, "customer_ids", "query.filter.customer_filter.")
     times = reading.inside(wanted, "date_time_filter", "query.filter.")
     window = reading.inside(times, "created_at", "query.filter.date_time_filter.")
     first_s, last_s = (_seconds(window, name) for name in ("start_at", "end_at"))

@@ -84,6 +84,14 @@ def inside(body: Mapping[str, Any], name: str, at: str = "") -> dict[str, Any]:
     return value
 
 
+def listed(body: Mapping[str, Any], name: str, at: str = "") -> list[Any]:
+    """A list in a body, empty if there is none. Raises Invalid for anything else."""
+    value = body.get(name) or []
+    if not isinstance(value, list):
+        raise Invalid("array", field=f"{at}{name}")
+    return value
+
+
 def money(body: dict[str, Any], name: str, at: str = "") -> Money | None:
     """An amount, None if there is none. `at`: the path of the body. Raises Invalid."""
     value, field = body.get(name), f"{at}{name}"

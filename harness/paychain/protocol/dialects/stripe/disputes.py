@@ -128,7 +128,8 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
         if name not in _EVIDENCE or not isinstance(value, str):
             raise invalid(f"Received unknown parameter: evidence[{name}]", param="evidence")
     is_submitted = boolean(asked.given, "submit", default=True)
-    if part.state and (given or is_submitted):
+    # What its metadata say can be changed at any time.
+    if part.state and (given or (is_submitted and "submit" in asked.given)):
         raise invalid("This dispute is already closed, or under review.")
     written(part.fields.get("metadata", {}), asked.given)
 
@@ -136,7 +137,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
         metadata = written(part.fields.get("metadata", {}), asked.given)
         evidence = {**part.fields.get("evidence", {}), **given}
         part.fields.update(metadata=metadata, evidence=evidence)
-        if is_submitted and evidence:
+        if is_submitted and evidence and not part.state:
             part.state, part.fields["submissions"] = UNDER_REVIEW, 1
         _report(account, charge, part, UPDATED)
 
@@ -152,6 +153,7 @@ def close(account: Account, asked: RoutedRequest) -> Plan:
 
     def change() -> None:
         part.state = LOST
+        part.fields["closed_as"] = len(part.updated_s) + 1
         _report(account, charge, part, CLOSED)
 
     request = replace(charge.request, is_sale=False)
@@ -164,8 +166,7 @@ def log(charge: Charge) -> list[tuple[str, PaymentRequest, int]]:
     assert part is not None
     found = [(CREATED, replace(charge.request, item=part.item), part.created_s)]
     for number, at_s in enumerate(part.updated_s, 1):
-        is_last = number == len(part.updated_s)
-        kind = CLOSED if is_last and part.state == LOST else UPDATED
+        kind = CLOSED if number == part.fields.get("closed_as") else UPDATED
         found.append((kind, replace(charge.request, item=item_of_update(part, number)), at_s))
     return found
 

@@ -224,6 +224,8 @@ def update_refund(account: Account, asked: RoutedRequest) -> Plan:
     request = replace(charge.request, is_sale=False)
 
     def change() -> None:
+        if "metadata" not in asked.given:
+            return
         part.fields.update(metadata=metadata())
         part.updated_s.append(account.backend.now_s())
         account.backend.notify(REFUND_UPDATED, replace(request, item=item_of_update(part)))

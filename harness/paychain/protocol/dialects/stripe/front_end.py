@@ -80,6 +80,8 @@ def create_session(account: Account, asked: RoutedRequest) -> Plan:
         if each not in components or not isinstance(given, dict):
             raise invalid(f"Received unknown parameter: components[{each}]", param="components")
         components[each]["enabled"] = given.get("enabled") == "true"
+        if given.get("features"):
+            asked.call.ignored(f"components[{each}][features]")
     return account.looked_up(
         lambda: {
             "object": "customer_session",
