@@ -58,8 +58,8 @@ async function authorise(id) {
       const options = { idempotencyKey: `${id}-confirm` };
       const { status } = about(intent.id, await paymentIntents.confirm(intent.id, {}, options));
       if (status !== "requires_capture") throw new Error(`${intent.id} is not held: ${status}`);
-      journal.attempt(id, name, "held", intent.id);
-      journal.change(id, { captureAt: name, reference: intent.id });
+      const attempts = { [name]: { state: "held", reference: intent.id } };
+      journal.change(id, { captureAt: name, reference: intent.id, attempts });
       return;
     } catch (error) {
       // Whatever it says, money may be held: an account may decline and hold it all the same, and
@@ -98,22 +98,22 @@ function finish(id, intent) {
   journal.change(id, { state: "paid", charged: intent.amount_received, paid_at: intent.id });
 }
 
-// Nothing is held any more, or never was: there is nothing to wait for.
+// Nothing is held any more, or never was: there is nothing to wait for. It is one line of the
+// journal: an order that is refunded must not be pending as well after a crash.
 function giveUp(id, name, reference) {
   if (journal.orders.get(id).state !== "pending") return;
-  journal.attempt(id, name, "unknown", reference);
-  journal.change(id, { state: "refused", code: "try_later" });
+  const attempts = { [name]: { state: "unknown", reference } };
+  journal.change(id, { state: "refused", code: "try_later", attempts });
 }
 
 // Cancel what may be held: whether it was is not asked. What was captured although the account had
 // denied it is given back.
 async function resolve(id, name, reference) {
-  const { paymentIntents, refunds } = accounts[name].client;
+  const { paymentIntents } = accounts[name].client;
   try {
     let intent = about(reference, await paymentIntents.retrieve(reference));
     if (intent.status === "succeeded") {
-      const options = { idempotencyKey: `${id}-give-back` };
-      await refunds.create({ payment_intent: reference }, options);
+      await refund(name, reference);
     } else {
       if (intent.status !== "canceled")
         intent = about(reference, await paymentIntents.cancel(reference));
@@ -123,6 +123,17 @@ async function resolve(id, name, reference) {
     return;
   }
   journal.attempt(id, name, "cancelled");
+}
+
+// All of it. The same key would repeat a stored error; a second refund the account refuses.
+async function refund(name, reference) {
+  try {
+    const made = await accounts[name].client.refunds.create({ payment_intent: reference });
+    if (made.payment_intent !== reference || !["succeeded", "pending"].includes(made.status))
+      throw new Error(`${reference} is not refunded: ${made.payment_intent} ${made.status}`);
+  } catch (error) {
+    if (error.code !== "charge_already_refunded") throw error;
+  }
 }
 
 // One thing at a time for each order.

@@ -5,11 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.support.paths import ROOT
+
+
+def _imported(module: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Any:
+    """A module of the sound shop, whose providers answer nothing."""
+    monkeypatch.syspath_prepend(ROOT / "examples" / "shop-python")
+    bases = dict.fromkeys(("STRIPE_API_BASE", "ADYEN_BASE"), "http://127.0.0.1:9")
+    for name, value in (bases | variables).items():
+        monkeypatch.setenv(name, value)
+    return import_module(module)
 
 
 @pytest.mark.slow  # it imports the SDKs of two providers
@@ -30,9 +39,9 @@ def test_who_captures_while_another_one_writes_it_down_captures_nothing(
 
     finish = app.store.finish
 
-    def finish_late(order: str, *values: str, **named: Any) -> None:
+    def finish_late(order: str, *values: str, **named: Any) -> Any:
         app.capture_due(order)
-        finish(order, *values, **named)
+        return finish(order, *values, **named)
 
     monkeypatch.setitem(app.PROVIDERS, "stripe", Provider())
     monkeypatch.setattr(app.store, "finish", finish_late)
@@ -70,13 +79,137 @@ def test_what_was_captured_although_it_was_denied_is_given_back(
             return SimpleNamespace(id=reference, status="canceled")
 
     class Refunds:
-        def create(self, params: dict[str, str], options: dict[str, str]) -> None:
-            assert options["idempotency_key"] == "o-1-give-back"
+        def create(self, params: dict[str, str]) -> Any:
             seen.append(f"{params['payment_intent']} is given back")
+            return SimpleNamespace(payment_intent=params["payment_intent"], status="succeeded")
 
     stripes._intents, stripes._refunds = Intents(), Refunds()
     assert stripes.cancel({"id": "o-1"}, "pi_1") == "cancelled"
     assert seen == done
+
+
+@pytest.mark.slow
+def test_a_refund_is_over_once_stripe_says_so_of_that_intent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stripe stores an error for its key: a repeat under that key would never be a refund."""
+    providers = _imported("sound.providers", monkeypatch)
+    stripe: Any = import_module("stripe")
+    stripes = providers.Stripes()
+    errors: list[Exception] = [
+        stripe.APIError("stored for its key", http_status=500),
+        stripe.InvalidRequestError("no such intent", param="payment_intent"),
+    ]
+    answers = [
+        SimpleNamespace(payment_intent="pi_other", status="succeeded"),
+        SimpleNamespace(payment_intent="pi_1", status="failed"),
+    ]
+
+    class Intents:
+        def retrieve(self, reference: str) -> Any:
+            return SimpleNamespace(id=reference, status="succeeded")
+
+    class Refunds:
+        stored: ClassVar[dict[str, Exception]] = {}
+
+        def create(self, _: dict[str, str], options: dict[str, str] | None = None) -> Any:
+            key = (options or {}).get("idempotency_key")
+            if key in self.stored:
+                raise self.stored[key]
+            if errors:
+                error = errors.pop(0)
+                if key is not None:
+                    self.stored[key] = error
+                raise error
+            if answers:
+                return answers.pop(0)
+            code = "charge_already_refunded"
+            raise stripe.InvalidRequestError("it is refunded", param=None, code=code)
+
+    stripes._intents, stripes._refunds = Intents(), Refunds()
+    for refused in (providers.Unknown, providers.NotExecuted, providers.Unknown, providers.Unknown):
+        with pytest.raises(refused):
+            stripes.cancel({"id": "o-1"}, "pi_1")
+    assert stripes.cancel({"id": "o-1"}, "pi_1") == "cancelled"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("is_captured_meanwhile", "state", "to_cancel"),
+    [(True, "paid", []), (False, "refused", [("o-1", "stripe", "pi_1")])],
+)
+def test_what_a_webhook_says_is_paid_is_not_given_back_for_a_denied_query(
+    is_captured_meanwhile: bool,
+    state: str,
+    to_cancel: list[tuple[str, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
+    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+
+    class Provider:
+        def capture(self, _order: object, reference: str) -> None:
+            if is_captured_meanwhile:
+                store.captured(reference, 9230)
+            raise app.NotHeld
+
+    monkeypatch.setitem(app.PROVIDERS, "stripe", Provider())
+    monkeypatch.setattr(app, "store", store)
+    store.begin("o-1", 9230, "EUR", "card")
+    store.capture_from("o-1", "stripe", "pi_1")
+    app.capture_due("o-1")
+    assert (store.order("o-1")["state"], store.unresolved()) == (state, to_cancel)
+
+
+@pytest.mark.slow
+def test_a_capture_whose_failure_is_reported_before_it_is_answered_is_not_paid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
+    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    keys: list[int] = []
+
+    class Provider:
+        def capture(self, order: Any, reference: str) -> None:
+            keys.append(order["failures"])
+            if len(keys) == 1:
+                store.capture_failed(reference)
+
+    monkeypatch.setitem(app.PROVIDERS, "adyen", Provider())
+    monkeypatch.setattr(app, "store", store)
+    store.begin("o-1", 9230, "EUR", "card")
+    store.capture_from("o-1", "adyen", "psp")
+    app.capture_due("o-1")
+    assert (store.order("o-1")["state"], store.captures_due()) == ("pending", ["o-1"])
+    app.capture_due("o-1")
+    assert (store.order("o-1")["state"], keys) == ("paid", [0, 1])
+
+
+def test_what_belongs_together_is_written_down_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies in between has an event neither known nor half done."""
+    kept = _imported("sound.store", monkeypatch)
+    store = kept.Store(str(tmp_path / "shop.db"))
+
+    class Killed(BaseException):
+        pass
+
+    def fail_after_event() -> None:
+        with store.transaction():
+            assert store.is_new_event("psp CAPTURE_FAILED true")
+            raise Killed
+
+    with pytest.raises(Killed):
+        fail_after_event()
+    assert not store.knows_event("psp CAPTURE_FAILED true")
+    store.begin("o-1", 9230, "EUR", "card")
+    store.capture_from("o-1", "stripe", "pi_1")
+    monkeypatch.setattr(store, "attempt", lambda *_: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        store.give_up("o-1", "stripe", "pi_1")
+    assert store.order("o-1")["state"] == "pending"
 
 
 def test_a_capture_that_fails_later_is_sent_again_and_its_hold_is_cancelled_in_the_end(
@@ -86,7 +219,6 @@ def test_a_capture_that_fails_later_is_sent_again_and_its_hold_is_cancelled_in_t
     kept: Any = import_module("sound.store")
     store = kept.Store(str(tmp_path / "shop.db"))
     store.begin("o-1", 9230, "EUR", "card")
-    store.attempt("o-1", "adyen", "held", "psp")
     store.capture_from("o-1", "adyen", "psp")
     store.finish("o-1", "paid", charged=9230, paid_at="psp")
     for failures in range(1, kept.MAX_REFUSALS + 1):

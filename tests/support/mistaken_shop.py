@@ -66,7 +66,6 @@ def authorise_anywhere(order: str) -> None:
         except Unknown:
             store.attempt(order, name, "unknown", reference)
         else:
-            store.attempt(order, name, "held", reference)
             store.capture_from(order, name, reference)
             return
     store.finish(order, "refused", code=code)
@@ -116,13 +115,13 @@ def sweep_refunds() -> None:
 _finish = store.finish
 
 
-def finish_and_refund(order: str, state: str, **values: Any) -> None:
+def finish_and_refund(order: str, state: str, **values: Any) -> bool:
     row = store.order(order)
     if state == "paid" and row["capture_at"] == "stripe":
         store._do("insert or ignore into captured values (?, ?)", order, time.time())
         if MISTAKE == "refunded_before_paid":
-            return  # it is paid once the webhook says so
-    _finish(order, state, **values)
+            return False  # it is paid once the webhook says so
+    return bool(_finish(order, state, **values))
 
 
 # -- refunded_before_paid: a refund of an order that is not paid is taken for its end --------------
@@ -179,10 +178,11 @@ def last_try(order: str) -> str:
     return next((row["id"] for row in store._all(text, order, order)), order)
 
 
-def finish_and_note(order: str, state: str, **values: Any) -> None:
-    _finish(order, state, **values)
+def finish_and_note(order: str, state: str, **values: Any) -> bool:
+    is_done = bool(_finish(order, state, **values))
     if state == "refused":
         refused_at[order] = time.time()
+    return is_done
 
 
 _resolve = shop.resolve

@@ -92,8 +92,10 @@ func (g *gateway) authorise(order Held) {
 		intent, err = a.client.Confirm(reference, params)
 		intent, err = about(reference, intent, err)
 		if err == nil && intent.Status == stripe.PaymentIntentStatusRequiresCapture {
-			g.attempt(order.ID, a.name, "held", reference)
-			g.journal.Change(order.ID, func(h *Held) { h.CaptureAt, h.Reference = a.name, reference })
+			g.journal.Change(order.ID, func(h *Held) {
+				h.CaptureAt, h.Reference = a.name, reference
+				h.Attempts[a.name] = Attempt{"held", reference}
+			})
 			return
 		}
 		// Whatever it says, money may be held: an account may decline and hold it all the same, and
@@ -148,10 +150,19 @@ func (g *gateway) capture(id string) {
 	case intent.Status == stripe.PaymentIntentStatusSucceeded:
 		g.finish(order.ID, intent)
 	case intent.Status != stripe.PaymentIntentStatusProcessing:
-		// Nothing is held any more, or never was: there is nothing to wait for.
-		g.attempt(order.ID, order.CaptureAt, "unknown", order.Reference)
-		g.refuse(order.ID, "try_later")
+		g.giveUp(order)
 	}
+}
+
+// giveUp: nothing is held any more, or never was, so there is nothing to wait for. What a webhook
+// has reported as paid meanwhile stays paid, and is not given back.
+func (g *gateway) giveUp(order Held) {
+	g.journal.Change(order.ID, func(h *Held) {
+		if h.State == "pending" {
+			h.State, h.Code = "refused", "try_later"
+			h.Attempts[order.CaptureAt] = Attempt{"unknown", order.Reference}
+		}
+	})
 }
 
 // resolve cancels what may be held: whether it was is not asked. What was captured although the
@@ -162,9 +173,7 @@ func (g *gateway) resolve(order Held, name, reference string) {
 	intent, err := client.Get(reference, nil)
 	intent, err = about(reference, intent, err)
 	if err == nil && intent.Status == stripe.PaymentIntentStatusSucceeded {
-		params := &stripe.RefundParams{PaymentIntent: stripe.String(reference)}
-		params.SetIdempotencyKey(order.ID + "-give-back")
-		if _, err = a.refunds.New(params); err == nil {
+		if giveBack(a, reference) {
 			g.attempt(order.ID, name, "cancelled", reference)
 		}
 		return
@@ -176,6 +185,19 @@ func (g *gateway) resolve(order Held, name, reference string) {
 	if err == nil && intent.Status == stripe.PaymentIntentStatusCanceled {
 		g.attempt(order.ID, name, "cancelled", reference)
 	}
+}
+
+// giveBack refunds all of it, and returns whether that is done. The same key would repeat a stored
+// error; a second refund the account refuses.
+func giveBack(a account, reference string) bool {
+	made, err := a.refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(reference)})
+	var failed *stripe.Error
+	if errors.As(err, &failed) {
+		return failed.Code == stripe.ErrorCodeChargeAlreadyRefunded
+	}
+	isDone := err == nil && made.PaymentIntent != nil && made.PaymentIntent.ID == reference
+	return isDone &&
+		(made.Status == stripe.RefundStatusSucceeded || made.Status == stripe.RefundStatusPending)
 }
 
 func (g *gateway) named(name string) account {

@@ -94,7 +94,6 @@ def authorise(order: str) -> None:
         except Unknown:
             store.attempt(order, name, "unknown", reference)
         else:
-            store.attempt(order, name, "held", reference)
             store.capture_from(order, name, reference)
             return
     store.finish(order, "refused", code="try_later")
@@ -110,10 +109,10 @@ def capture_due(order: str) -> None:
         row = store.order(order)  # only now: whoever captured before has written it down
         if row["state"] == "pending" and row["capture_at"]:
             PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
-            store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
+            paid = {"charged": row["amount"], "paid_at": row["capture_reference"]}
+            store.finish(order, "paid", **paid, failures=row["failures"])
     except NotHeld:
-        store.attempt(order, row["capture_at"], "unknown", row["capture_reference"])
-        store.finish(order, "refused", code="try_later")
+        store.give_up(order, row["capture_at"], row["capture_reference"])
     except (Unknown, NotExecuted, Declined):
         return  # even what was answered with a decline may have been done: the sweep asks again
     finally:
@@ -163,9 +162,10 @@ async def stripe_webhook(request: Request):
         event = stripe.Webhook.construct_event(body, signature, os.environ["STRIPE_SECRET"])
     except (ValueError, stripe.SignatureVerificationError):
         raise HTTPException(400) from None
-    if store.is_new_event(event.id) and event.type == "payment_intent.succeeded":
-        intent = event.data.object
-        store.captured(intent.id, intent.amount_received)
+    with store.transaction():  # an event is known once what it says is written down, too
+        if store.is_new_event(event.id) and event.type == "payment_intent.succeeded":
+            intent = event.data.object
+            store.captured(intent.id, intent.amount_received)
     return {"received": True}
 
 
@@ -176,8 +176,9 @@ async def adyen_webhook(request: Request):
         if not Adyen.util.is_valid_hmac_notification(item, os.environ["ADYEN_HMAC_KEY"]):
             raise HTTPException(401)
         number = f"{item['pspReference']} {item['eventCode']} {item['success']}"
-        if store.is_new_event(number):
-            on_adyen_event(item, is_done=item["success"] == "true")
+        with store.transaction():
+            if store.is_new_event(number):
+                on_adyen_event(item, is_done=item["success"] == "true")
     return "[accepted]"
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import contextmanager
 
 TABLES = """
 create table if not exists orders (id text primary key, amount int, currency text, card text,
@@ -23,10 +24,25 @@ class Store:
         self._db = sqlite3.connect(path, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + TABLES)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_open = False  # a transaction
+
+    @contextmanager
+    def transaction(self):
+        """What is written in it is written together: neither a crash nor a thread comes between."""
+        with self._lock:
+            if self._is_open:
+                yield
+                return
+            self._is_open = True
+            try:
+                with self._db:
+                    yield
+            finally:
+                self._is_open = False
 
     def _do(self, text: str, *values) -> int:
-        with self._lock, self._db:
+        with self.transaction():
             return self._db.execute(text, values).rowcount
 
     def _all(self, text: str, *values) -> list[sqlite3.Row]:
@@ -95,8 +111,17 @@ class Store:
         self._do(text, order, provider, MAX_REFUSALS)
 
     def capture_from(self, order: str, provider: str, reference: str) -> None:
+        """The amount is held there: it is to be captured, or cancelled."""
         text = "update orders set capture_at = ?, capture_reference = ? where id = ?"
-        self._do(text, provider, reference, order)
+        with self.transaction():
+            self.attempt(order, provider, "held", reference)
+            self._do(text, provider, reference, order)
+
+    def give_up(self, order: str, provider: str, reference: str) -> None:
+        """A query says that nothing is held. What a webhook reported as paid meanwhile stays so."""
+        with self.transaction():
+            if self.finish(order, "refused", code="try_later"):
+                self.attempt(order, provider, "unknown", reference)
 
     def captures_due(self) -> list[str]:
         text = "select id from orders where state = 'pending' and capture_at != ''"
@@ -117,21 +142,24 @@ class Store:
         """
         whose = "where capture_reference = ? and state in ('pending', 'paid')"
         again = f"update orders set state = 'pending', failures = failures + 1 {whose}"
-        if self._do(f"{again} and failures < ?", reference, MAX_REFUSALS):
-            return
         text = f"update orders set state = 'refused', code = 'capture_failed', charged = 0 {whose}"
-        if self._do(text, reference):
-            text = "update attempts set state = 'unknown' where reference = ? and state = 'held'"
-            self._do(text, reference)
+        with self.transaction():
+            if self._do(f"{again} and failures < ?", reference, MAX_REFUSALS):
+                return
+            if self._do(text, reference):
+                held = "where state = 'held' and reference = ?"
+                self._do(f"update attempts set state = 'unknown' {held}", reference)
 
-    def finish(
-        self, order: str, state: str, *, code: str = "", charged: int = 0, paid_at: str = ""
-    ):
+    def finish(self, order: str, state: str, *, code="", charged=0, paid_at="", failures=None):
+        """Whether the order was pending, and no more of its captures had failed than `failures`.
+
+        The webhook that says so may be quicker than the answer to the capture.
+        """
         text = (
             "update orders set state = ?, code = ?, charged = ?, paid_at = ? "
-            "where id = ? and state = 'pending'"
+            "where id = ? and state = 'pending' and failures = coalesce(?, failures)"
         )
-        self._do(text, state, code, charged, paid_at, order)
+        return self._do(text, state, code, charged, paid_at, order, failures) == 1
 
     def knows_event(self, number: str) -> bool:
         return bool(self._all("select 1 from events where id = ?", number))

@@ -11,15 +11,16 @@ from tests.support.observed_runs import A, ObservedRun, decisions
 from tests.support.recorded import ns
 
 
-def run_of(*captures: tuple[float, str], refused_s: float | None, booked: int = 1) -> ObservedRun:
-    """Captures with their keys, of which the link books some; it refuses one by a webhook."""
+def run_of(
+    *captures: tuple[float, str], refused_s: float | None, event: str = "capture_refused"
+) -> ObservedRun:
+    """Captures of 100 ms with their keys, one of them booked; the link refuses one by a webhook."""
     run = ObservedRun()
     run.pay("p1", 1.0)
     run.asked("p1", 1.1)
     for at_s, key in captures:
         run.asked("p1", at_s, operation="capture", target="/capture", key=key)
-    for number in range(booked):
-        run.booked("p1", 9.0, "captured", item=f"c{number}")
+    run.booked("p1", 9.0, "captured", item="c0")
     if refused_s is not None:
         run.records.append(
             Decision(
@@ -30,7 +31,7 @@ def run_of(*captures: tuple[float, str], refused_s: float | None, booked: int = 
                 attempt=1,
                 operation="notify",
                 target="shop",
-                detail="p1-1 capture_refused",
+                detail=f"p1-1 {event}",
             )
         )
     return run
@@ -41,6 +42,9 @@ def run_of(*captures: tuple[float, str], refused_s: float | None, booked: int = 
     [
         # It was told that the first one, which was accepted, had failed.
         (((2.0, "a"), (4.0, "b")), 3.0, 0),
+        # The webhook was quicker than the answer that accepts it, and so was the service.
+        (((2.0, "a"), (4.0, "b")), 2.05, 0),
+        (((2.0, "a"), (2.08, "b")), 2.05, 0),
         # Nobody had told it yet, or ever did.
         (((2.0, "a"), (4.0, "b")), 5.0, 1),
         (((2.0, "a"), (4.0, "b")), None, 1),
@@ -55,3 +59,11 @@ def test_a_capture_that_takes_the_place_of_one_that_failed_later_is_meant(
     store = run_of(*captures, refused_s=refused_s).store(tmp_path)
     kinds = [each.kind for each in decisions(store, "p1")]
     assert kinds.count(DecisionKind.CAPTURED_AGAIN) == again
+
+
+@pytest.mark.parametrize("event", ["capture_refused", "capture_failed"])
+def test_it_does_not_matter_who_refuses_it_later_the_link_or_one_behind_it(
+    event: str, tmp_path: Path
+) -> None:
+    store = run_of((2.0, "a"), (4.0, "b"), refused_s=3.0, event=event).store(tmp_path)
+    assert DecisionKind.CAPTURED_AGAIN not in {each.kind for each in decisions(store, "p1")}

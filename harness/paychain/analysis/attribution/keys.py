@@ -146,16 +146,21 @@ def _triggers(
 ) -> list[ObservedRequest]:
     """The first request of each capture that the service wanted; in the order of their starts.
 
-    `refused_ns`: when the link told the service that a capture which it had accepted was refused.
+    `refused_ns`: when the link told the service that a capture which it had accepted was not done,
+    which may be before the service has the answer that accepts it.
     """
     first: list[ObservedRequest] = []
     last: list[ObservedRequest] = []
     for request in captures:
         for number, before in enumerate(last):
             is_over = before.ended_ns <= request.started_ns
-            is_refused = any(before.ended_ns <= at_ns <= request.started_ns for at_ns in refused_ns)
-            if (request.key and request.key == before.key) or (
-                is_over and (is_refused or not result_of(before)[0].worked)
+            is_refused = any(
+                before.started_ns <= at_ns <= request.started_ns for at_ns in refused_ns
+            )
+            if (
+                (request.key and request.key == before.key)
+                or is_refused
+                or (is_over and not result_of(before)[0].worked)
             ):
                 last[number] = request
                 break
@@ -166,10 +171,11 @@ def _triggers(
 
 
 def _refused_later(store: RunStore, payment: str, link: str, attempt: int) -> Iterator[int]:
-    """When webhooks of a link said that a capture of an attempt was refused."""
+    """When webhooks of a link said that it, or one behind it, refused a capture of an attempt."""
     rows = store.select(
         "SELECT at_ns FROM decision WHERE payment = ? AND link = ? AND attempt = ? AND kind = ? "
-        "AND operation = 'notify' AND detail LIKE '% capture_refused'",
+        "AND operation = 'notify' "
+        "AND (detail LIKE '% capture_refused' OR detail LIKE '% capture_failed')",
         (payment, link, attempt, DecisionKind.FOLLOW_UP_SENT.value),
     )
     for (at_ns,) in rows:
