@@ -119,6 +119,7 @@ docs: .venv/docs
 	$(BIN)/python -m paychain.cli.reference > docs/cli.md
 	$(BIN)/python .ci/llms.py > docs/llms.txt
 	$(BIN)/zensical build --clean --strict
+	cp docs/*.md site/  # llms.txt lists them
 
 # What writes the site, beside what a user installs.
 .venv/docs: .venv/installed

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from paychain.model.files import available
 from paychain.processes.jobs import Job, Report
-from paychain.report.html.matrix import read_matrix
+from paychain.report.html.matrix import Matrix, not_run, read_matrix, write_matrix
+from paychain.runs.matrix import IN_ANOTHER_PART
 from tests.support.chains import shop
 from tests.support.cli import invoked
 from tests.support.runs import declare
@@ -101,3 +103,36 @@ def test_parts_of_a_matrix_together_are_the_whole(tmp_path: Path) -> None:
     refused = invoked(tmp_path, "merge", "other", "made-2")
     assert refused.exit_code == 2
     assert "files of the chain or the faults differ" in refused.stderr
+    _version_of(tmp_path / "made-1", "9.9")
+    refused = invoked(tmp_path, "merge", "made-1", "made-2")
+    assert (refused.exit_code, "their versions of paychain differ" in refused.stderr) == (2, True)
+
+
+def _version_of(folder: Path, version: str) -> None:
+    write_matrix(msgspec.structs.replace(read_matrix(folder), version=version), folder)
+
+
+def test_parts_are_merged_from_the_folders_that_out_named(tmp_path: Path) -> None:
+    cells = [not_run("shop", "down", IN_ANOTHER_PART)]
+    for number in (1, 2):
+        part = Matrix(
+            chain="shop",
+            title="",
+            seed=1,
+            virtual=True,
+            command="",
+            interrupted=False,
+            links=["shop"],
+            faults={"down": ""},
+            cells=cells,
+            part=f"{number}/2",
+        )
+        for name in ("first", "second")[:number]:
+            folder = tmp_path / f"part-{number}" / name
+            folder.mkdir(parents=True)
+            write_matrix(part, folder)
+    merged = invoked(tmp_path, "merge", "part-1", "part-2/second", "--out", "whole")
+    assert (merged.exit_code, merged.stderr) == (0, "")
+    refused = invoked(tmp_path, "merge", "part-1", "part-2")
+    assert refused.exit_code == 2
+    assert "part-2 has several matrices: first, second" in refused.stderr

@@ -159,7 +159,7 @@ def _work(share: Iterable[_Unit]) -> float:
 def _unevenness(shares: Sequence[Sequence[_Unit]]) -> tuple[float, float]:
     """First how much the busiest process works, then how unlike the others are."""
     work = [_work(share) for share in shares]
-    return max(work), sum(each * each for each in work)
+    return max(work, default=0.0), sum(each * each for each in work)
 
 
 def _names(shares: Iterable[Iterable[_Unit]]) -> tuple[tuple[str, ...], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,7 +136,8 @@ def write_part(
 
 
 def keep_part(part: ExplorePart, folder: Path) -> Path:
-    """Write a part into a folder; the file's path."""
+    """Write a part into a folder, with the version that made it; the file's path."""
+    part = msgspec.structs.replace(part, search={**part.search, "version": version("paychain")})
     make_folder(folder)
     path = folder / f"explore-{part.chain}-{Part.read(part.part).slug}.json"
     write_atomically(path, part)
@@ -166,10 +168,11 @@ def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
     parts = [(path, read_part(path)) for path in paths]
     first_path, first = parts[0]
     for path, part in parts[1:]:
-        if (part.chain, part.search) != (first.chain, first.search):
+        if differing := _differences(part, first):
             raise UserError(
-                f"{path} belongs to a different search than {first_path}",
-                hint="make all parts with the same chain and options",
+                f"{path} belongs to a different search than {first_path}; they differ in "
+                f"{', '.join(differing)}",
+                hint="make all parts with the same chain, options and version of paychain",
             )
     absent = missing(Part.read(part.part) for _, part in parts)
     smallest: dict[str, PartFinding] = {}
@@ -188,5 +191,21 @@ def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
     return Merged([part for _, part in parts], written, absent)
 
 
+def _differences(part: ExplorePart, first: ExplorePart) -> list[str]:
+    if part.chain != first.chain:
+        return ["chain"]
+    keys = sorted({*part.search, *first.search})
+    return [_WORDS.get(key, key) for key in keys if part.search.get(key) != first.search.get(key)]
+
+
+_WORDS = {
+    "chain": "the file of the chain",
+    "version": "version of paychain",
+    "live": "--live",
+    "budget_s": "time of search",
+    "for": "time of search",
+    "success": "required success",
+    "works_again_s": "time until it works again",
+}
 _FILE = re.compile(r"[a-z0-9][a-z0-9-]*\.yaml")  # as write_outage names them: in the folder
 _HINT = "name the files that paychain explore --part I/N wrote"

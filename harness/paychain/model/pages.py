@@ -18,6 +18,7 @@ SUFFIXES = (".md", ".json", ".txt")  # pictures cannot be printed
 _CITED = re.compile(r"\bdocs/([a-z0-9-]+)\.md\b")
 _HEADING = re.compile(r"(#+) +(.+)")
 _NUMBER = re.compile(r"§? ?(\d+)(?:\.(\d+))?")
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?:([a-z0-9-]+)\.md)?(?:#([\w-]+))?\)")
 
 
 def pages() -> dict[str, Path]:
@@ -56,9 +57,31 @@ def title(text: str) -> str:
     return next((heading for _, heading, _ in _headings(text.splitlines())), "")
 
 
-def part(text: str, wanted: str) -> str:
-    """The section of a page with this number (`§1.4`, `1.4`) or with these words in its heading.
+def links_as_commands(text: str, page: str) -> str:
+    """A page whose links are the commands that print what they lead to.
 
+    A terminal follows no link of Markdown. One within the page is only written out where its words
+    are not those of the heading.
+    """
+
+    def command(match: re.Match[str]) -> str:
+        words, other, section = match.groups()
+        if other is None and (section is None or section == anchor(words)):
+            return words
+        return f"{words} (`paychain docs {other or page}{f'#{section}' if section else ''}`)"
+
+    return _LINK.sub(command, text)
+
+
+def anchor(heading: str) -> str:
+    """What a link to a heading calls it: `The merchant's books` is `the-merchants-books`."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
+
+
+def part(text: str, wanted: str) -> str:
+    """The section of a page with this number (`§1.4`, `1.4`), this heading, or words of a heading.
+
+    A heading may be given as links do: `many-machines`. Every section that has it is printed.
     Without such a section: the lines that contain the words, each below its heading. "" where
     there are none.
     """
@@ -66,6 +89,9 @@ def part(text: str, wanted: str) -> str:
     number = _NUMBER.fullmatch(wanted.strip())
     if number is not None:
         return _numbered(lines, number[1], number[2])
+    # The whole heading first: "Retry" is also a word of headings above the one of that name.
+    if sections := list(_with_heading(lines, anchor(wanted))):
+        return "\n\n".join(sections)
     words = wanted.lower()
     for level, heading, at in _headings(lines):
         if level > 1 and words in heading.lower():
@@ -82,6 +108,15 @@ def _headings(lines: list[str]) -> Iterator[tuple[int, str, int]]:
         match = _HEADING.fullmatch(line)
         if match is not None and not in_code:
             yield len(match[1]), match[2], at
+
+
+def _with_heading(lines: list[str], wanted: str) -> Iterator[str]:
+    end = 0
+    for level, heading, at in _headings(lines):
+        if level > 1 and at >= end and anchor(heading) == wanted:
+            section = _section(lines, level, at)
+            end = at + len(section)
+            yield "\n".join(section).rstrip()
 
 
 def _section(lines: list[str], level: int, at: int) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         interrupted=interrupted,
         part=str(spec.part) if spec.part != WHOLE else "",
         digest=_digest(spec),
+        version=version("paychain"),
         links=list(spec.links),
         faults={fault.model.experiment: fault.model.title for fault in spec.faults},
         cells=[done[link, fault] for link, fault, _ in planned],

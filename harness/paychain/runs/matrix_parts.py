@@ -11,7 +11,7 @@ import msgspec
 from paychain.payments.errors import UserError
 from paychain.processes.files import make_folder
 from paychain.processes.part import Part, missing
-from paychain.report.html.matrix import Cell, Matrix, not_run, read_matrix, write_matrix
+from paychain.report.html.matrix import Cell, Matrix, is_matrix, not_run, read_matrix, write_matrix
 from paychain.runs.matrix import IN_ANOTHER_PART
 
 
@@ -21,16 +21,15 @@ def merge_matrices(folders: Sequence[Path], out: Path) -> tuple[Matrix, list[Par
     The runs of its cells stay where they are, and the page links to them. Raises UserError when a
     folder has no part of a matrix, or the parts are not of one.
     """
-    parts = [(folder, _part_of(folder)) for folder in folders]
+    parts = [(folder, _part_of(folder)) for folder in map(_kept_in, folders)]
     first_folder, first = parts[0]
     for folder, part in parts[1:]:
-        for what in ("chain", "seed", "virtual", "links", "faults", "digest"):
+        for what in _WORDS:
             if getattr(part, what) != getattr(first, what):
                 raise UserError(
-                    f"{folder} belongs to a different matrix than {first_folder}: its "
-                    f"{_WORDS[what]} "
-                    "differ",
-                    hint="make all parts with the same files and options",
+                    f"{folder} belongs to a different matrix than {first_folder}: their "
+                    f"{_WORDS[what]} differ",
+                    hint="make all parts with the same files, options and version of paychain",
                 )
     absent = missing(Part.read(part.part) for _, part in parts)
     cells: dict[tuple[str, str], Cell] = {}
@@ -62,7 +61,17 @@ _WORDS = {
     "links": "links",
     "faults": "faults",
     "digest": "files of the chain or the faults",
+    "version": "versions of paychain",
 }
+
+
+def _kept_in(folder: Path) -> Path:
+    """The folder of a part, which may be the only one in a folder that was named by --out."""
+    within = [] if is_matrix(folder) else [each for each in folder.glob("*/") if is_matrix(each)]
+    if len(within) > 1:
+        names = ", ".join(sorted(each.name for each in within))
+        raise UserError(f"{folder} has several matrices: {names}", hint="name one of them")
+    return within[0] if within else folder
 
 
 def _part_of(folder: Path) -> Matrix:

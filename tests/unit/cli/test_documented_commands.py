@@ -127,9 +127,14 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     assert chain[26].strip().startswith("on_unknown: give_up")
     chain[26] = chain[26].replace("give_up", "reverse")
     (tmp_path / "shop.yaml").write_text("\n".join(chain), "utf-8")
+    page = (ROOT / "docs/tutorial.md").read_text("utf-8")
+    (experiment,) = [
+        match["body"] for match in _FENCE.finditer(page) if match["language"] == "yaml"
+    ]
+    (tmp_path / "cloud-down.yaml").write_text(experiment, "utf-8")
     codes = [invoked(tmp_path, *words).exit_code for words in TUTORIAL]
-    assert [words[0] for words in TUTORIAL] == ["run", "check", "run"]
-    assert codes == [1, 0, 0]
+    assert [words[0] for words in TUTORIAL] == ["run", "check", "run", "run"]
+    assert codes == [1, 0, 0, 0]
 
 
 def test_the_page_of_the_commands_is_up_to_date() -> None:

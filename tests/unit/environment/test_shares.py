@@ -48,6 +48,14 @@ def work(chain: Chain, shares: ProcessShares) -> list[float]:
     return of_links + [sum(rates[hop] for hop in hops) for hops in shares.hops]
 
 
+@pytest.mark.parametrize("processes", [2, 4])
+def test_nothing_is_shared_out_when_every_link_is_on_another_machine(processes: int) -> None:
+    host = "{address: 10.0.0.2, links: [edge, gateway, processor, scheme, issuer], engine: true}"
+    chain = checked(f"{FIVE}allow: [10.0.0.0/24]\nhosts: {{m1: {host}}}\n")
+    for has_engines in (True, False):
+        assert share_out(chain, processes, has_engines=has_engines) == ProcessShares((), ())
+
+
 @pytest.mark.parametrize("processes", [2, 3, 4, 5, 9, 64])
 @pytest.mark.parametrize("text", [FIVE, shop(processors=THREE)])
 def test_every_link_and_every_proxy_has_one_process(text: str, processes: int) -> None:

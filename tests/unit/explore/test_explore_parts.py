@@ -51,7 +51,7 @@ def test_the_smallest_outage_of_each_rule_counts(tmp_path: Path) -> None:
 
 def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> None:
     first, other = written(tmp_path, part(1), part(2, budget="200"))
-    with pytest.raises(UserError, match="belongs to a different search than"):
+    with pytest.raises(UserError, match=r"a different search than .*; they differ in budget"):
         merge_parts([first, other], tmp_path)
     for wrong in (b"", b"[]", b"{}", msgspec.json.encode(part(1, outage(1, file="../x.yaml")))):
         other.write_bytes(wrong)
@@ -82,6 +82,15 @@ def test_a_part_of_another_version_is_named_as_such(tmp_path: Path, schema: dict
 
 def test_a_part_says_which_version_wrote_it(tmp_path: Path) -> None:
     assert msgspec.json.decode(keep_part(part(1), tmp_path).read_bytes())["schema"] == SCHEMA
+
+
+def test_parts_of_two_versions_are_not_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = keep_part(part(1), tmp_path)
+    monkeypatch.setattr("paychain.explore.parts.version", lambda _: "9.9")
+    with pytest.raises(UserError, match="they differ in version of paychain"):
+        merge_parts([first, keep_part(part(2), tmp_path)], tmp_path)
 
 
 @pytest.mark.slow

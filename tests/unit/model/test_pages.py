@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import paychain
+from paychain.cli.docs import docs
 from paychain.model import pages
 from paychain.model.finding_kinds import KINDS
 from tests.support.cli import invoked
@@ -17,6 +20,7 @@ from tests.support.paths import ROOT
 
 PACKAGE = Path(paychain.__file__).parent
 _COMMAND = re.compile(r"paychain docs ([\w-]+)(?: (§\d+(?:\.\d+)?))?")
+PAGES = {path.stem: path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")}
 PAGE = """\
 # Facts
 
@@ -62,6 +66,66 @@ def test_a_part_of_a_page_is_found_by_number_heading_or_words(
 @pytest.mark.parametrize("wanted", ["1.9", "2", "1.4.1", "refund"])
 def test_a_part_that_is_not_there_is_empty(wanted: str) -> None:
     assert pages.part(PAGE, wanted) == ""
+
+
+def test_a_whole_heading_comes_before_one_that_contains_it() -> None:
+    page = (
+        "# Keys\n\n## CustomerRetry\n\nseven\n\n## Retry\n\ntwo\n\n## Other\n\n### Retry\n\nmore\n"
+    )
+    assert pages.part(page, "retry") == "## Retry\n\ntwo\n\n### Retry\n\nmore"
+
+
+def test_every_section_of_every_page_is_reached_by_its_heading() -> None:
+    unreached, tried = [], 0
+    for name, text in PAGES.items():
+        lines = text.splitlines()
+        for level, heading, at in pages._headings(lines):
+            tried += level > 1
+            if level > 1 and lines[at] not in pages.part(text, heading).splitlines():
+                unreached.append(f"{name} {heading}")
+    assert (unreached, tried > 300) == ([], True)
+
+
+def test_every_link_of_a_page_leads_somewhere(tmp_path: Path) -> None:
+    links = {
+        link if page else f"{name}{link}"
+        for name, text in PAGES.items()
+        for link, page in re.findall(r"\]\((([\w-]+\.md)?(?:#[\w-]+)?)\)", text)
+        if link
+    }
+    assert len(links) > 200
+    missing = []
+    for link in sorted(links):
+        page, _, section = link.partition("#")
+        text = PAGES[page.removesuffix(".md")]
+        headings = {pages.anchor(heading) for _, heading, _ in pages._headings(text.splitlines())}
+        if section and section not in headings:
+            missing.append(link)
+    assert missing == []
+    for link in ("load.md#many-machines", "load#many-machines", "docs/load.md#many-machines"):
+        assert invoked(tmp_path, "docs", link).stdout.startswith("## Many machines")
+
+
+def test_a_terminal_shows_no_line_that_it_would_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("index", "load", "measures", "tutorial"):
+        shown = _on_a_terminal(monkeypatch, name, columns=80)
+        assert max(map(len, shown)) <= 80
+        assert "|---" not in "\n".join(shown)
+    text = " ".join(" ".join(_on_a_terminal(monkeypatch, "load", columns=80)).split())
+    assert "tutorial (paychain docs tutorial#declare-an-experiment)" in text
+    assert "what grows (paychain docs load#soak)" in text
+
+
+def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, *words: str, columns: int) -> list[str]:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    docs(words[0], list(words[1:]))
+    return terminal.getvalue().splitlines()
 
 
 def test_every_page_can_be_printed(tmp_path: Path) -> None:

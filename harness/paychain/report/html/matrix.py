@@ -87,6 +87,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     providers: dict[str, list[str]] = {}  # of each link that names any
     part: str = ""  # "2/4": the cells of the other parts were not run
     digest: str = ""  # SHA-256 of the chain's and the faults' files: parts of one job share it
+    version: str = ""  # of paychain, which parts of one job share as well
 
     def counts(self) -> dict[State, int]:
         """Number of cells in each state, worst first."""
@@ -172,6 +173,11 @@ def write_matrix(matrix: Matrix, folder: Path) -> None:
     write_atomically(folder / "matrix.html", render(matrix))
     write_atomically(folder / "report.css", stylesheet())
     write_atomically(folder / "junit.xml", junit_xml(matrix))
+
+
+def is_matrix(folder: Path) -> bool:
+    """Whether a matrix was written into this folder."""
+    return (folder / FILE_NAME).is_file()
 
 
 def read_matrix(folder: Path) -> Matrix:
