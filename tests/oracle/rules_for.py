@@ -137,6 +137,7 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "never released": (
         # Two holds of one sale, of which a cancel frees one, are a double charge or an orphan.
+        # Under one name they are booked twice.
         # Books with wrong decimals are not compared any further.
         (
             "authorisations_settled",
@@ -145,6 +146,7 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "released_what_is_held",
             "no_double_charge",
             "no_orphaned_authorisation",
+            "booked_once",
         ),
         False,
     ),

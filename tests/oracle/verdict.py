@@ -31,10 +31,11 @@ def wrongs(world: World) -> Wrongs:
     orders: dict[str, list[Deal]] = {}
     for deal in world.deals.values():
         orders.setdefault(order_of(deal.payment), []).append(deal)
-        for name, amount in _wrong_with_payment(world, deal):
-            wrong = found[name]
-            wrong[order_of(deal.payment)] = wrong.get(order_of(deal.payment), 0) + amount
     for order, deals in orders.items():
+        saw_approved = any(deal.customer and deal.customer.saw_approved for deal in deals)
+        for deal in deals:
+            for name, amount in _wrong_with_payment(world, deal, saw_approved=saw_approved):
+                found[name][order] = found[name].get(order, 0) + amount
         for name, amount in _wrong_with_order(world, deals):
             found[name][order] = amount
     return found
@@ -145,7 +146,10 @@ def _promised_and_given_back(world: World, deals: list[Deal]) -> int:
     return given_back
 
 
-def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
+def _wrong_with_payment(
+    world: World, deal: Deal, *, saw_approved: bool
+) -> Iterator[tuple[str, int]]:
+    """`saw_approved`: the customer was shown an approval of its order, by whichever payment."""
     cards = accounts(deal.of(world.links("issuer")))
     customer = deal.customer
     if customer is None:
@@ -196,7 +200,8 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         yield "taken or given twice", repeated
     if (apart := _apart(world, deal)) > 0:
         yield "books differ", apart
-    yield from _undone_duties(world, deal)
+    if saw_approved:
+        yield from _undone_duties(world, deal)
 
 
 def _beyond_holds(world: World, deal: Deal) -> list[int]:
@@ -236,8 +241,7 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     Each merchant that sold something waits for its own money: it knows of no other sale.
     """
     customer = deal.customer
-    if customer is None or not customer.saw_approved:
-        return
+    assert customer is not None  # who was shown an approval
     for sale in sales(world, deal):
         left = sum(card.taken - card.given - card.charged_back for card in sale.cards)
         if (sale.gateway, sale.reference) in deal.taken_back and left > 0:
@@ -272,8 +276,9 @@ def _owes(world: World, sale: Sale, taken: int, given: int) -> bool:
     """Whether the merchant wanted to refund more of what was taken, as often as that goes."""
     refunds = world.chain.links[sale.gateway].refunds
     assert refunds is not None  # they are wanted
-    each = max(1, int(taken * refunds.of + 0.5))
-    wanted = each * min(refunds.times, taken // each)
+    # Each is a share of the whole: two halves are all of it, and three thirds of 33.3 % are not.
+    times = next(n for n in range(refunds.times, -1, -1) if refunds.of * n <= 1 or not n)
+    wanted = int(taken * refunds.of * times + 0.5)
     # Of parts that are cut to whole cents the last one may be missing.
     return not given or given < wanted - refunds.times
 
