@@ -1,4 +1,4 @@
-"""paychain sign: evidence that a run's files are as they were when it ended."""
+"""paychain sign: evidence that a run's files are as they were when it was signed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def sign(
     ] = None,
 ) -> None:
     """Sign a run, whatever its verdict, as the next run in the history of its folder.
+
+    Files that were changed together before are signed as they are; only run --sign has no such gap.
 
     Example: paychain sign reports/20261123T200000Z-card-ecommerce-steady --key resilience.key
     """
