@@ -25,7 +25,7 @@ def sign(
 ) -> None:
     """Sign a run, whatever its verdict, as the next run in the history of its folder.
 
-    Example: paychain sign reports/20261123T200000Z-card-ecommerce-steady --key resilience.key
+    Example: paychain sign reports/20261123T200000Z-3fa91c-shop-steady --key resilience.key
     """
     from paychain.payments.errors import UserError
     from paychain.report.evidence.dsse import private_key, read_private_key
