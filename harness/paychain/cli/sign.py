@@ -27,7 +27,7 @@ def sign(
 
     Files that were changed together before are signed as they are; only run --sign has no such gap.
 
-    Example: paychain sign reports/20261123T200000Z-card-ecommerce-steady --key resilience.key
+    Example: paychain sign reports/20261123T200000Z-3fa91c-shop-steady --key resilience.key
     """
     from paychain.payments.errors import UserError
     from paychain.report.evidence.dsse import private_key, read_private_key
