@@ -28,4 +28,6 @@ def test_a_switch_recovers_from_checks_within_limits(
     result = run_virtually(tmp_path, text, OUTAGE)
     (recovery,) = result.tolerances
     assert recovery.passed is recovers
-    assert set(broken(result)) == (set() if recovers else {"asks_within_limits"})
+    # The storm keeps the switch down for longer than the app asks.
+    left = {"unknowns_resolved", "no_orphaned_authorisation"}
+    assert set(broken(result)) == (set() if recovers else {"asks_within_limits", *left})

@@ -247,6 +247,7 @@ def wrong_on_purpose() -> list[str]:
 
 
 def found(chain: str, experiment: str, folder: Path) -> Result:
+    folder.mkdir()
     if experiment == ORACLE_AWAY:
         result = run_virtually(folder, available("chain")[chain].read_text(), ORACLE_AWAY)
     else:
