@@ -28,6 +28,9 @@ _OTHER_WORDS = {
     "partition": "blackhole",
     "circuit_breaker": "breaker",
     "retries": "retry",
+    "routing": "prefer",
+    "rollout": "prefer",
+    "canary": "prefer",
     "url": "to",
     "cmd": "command",
     # Toxiproxy's names, and those of other fault injectors.

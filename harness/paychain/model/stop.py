@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from paychain.declaration.problem import Problem
-from paychain.declaration.quantity import duration_seconds, share_of_one
+from paychain.declaration.quantity import brief, duration_seconds, share_of_one
 from paychain.declaration.schema import Declared, Short, several
 from paychain.model.tolerance import MIN_PAYMENTS, Limit
 from paychain.payments.errors import meant
+from paychain.payments.whole_number import whole_number
 
 Watched = Literal[
     "technical_success",
@@ -45,9 +46,10 @@ class StopCondition(Declared):
 
 
 def _payments(value: str) -> float:
-    if not value.isdecimal():
-        raise ValueError(f"'{value}' is not a number of payments; write one such as 0")
-    return float(value)
+    number = whole_number(value)
+    if number is None:
+        raise ValueError(f"'{brief(value)}' is not a number of payments; write one such as 0")
+    return float(number)
 
 
 def _parse(measure: str) -> Callable[[str], float]:

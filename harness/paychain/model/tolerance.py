@@ -86,20 +86,19 @@ def _schema(example: str) -> WithJsonSchema:
 
 def _number(text: str) -> float:
     """`1.3`, a number of requests for each payment. Raises ValueError with `what; hint`."""
-    try:
+    if _REQUESTS.fullmatch(text):
         return float(text)
-    except ValueError:
-        pass
     share = text.removesuffix("%").strip()
-    if text.endswith("%") and share.replace(".", "", 1).isdecimal():
+    if text.endswith("%") and _REQUESTS.fullmatch(share):
         raise ValueError(
             f"'{text}' is a share; write requests for each payment: {float(share) / 100:g}"
         )
-    raise ValueError(f"'{text}' is not a number; write one such as 1.3")
+    raise ValueError(f"'{brief(text)}' is not a number; write one such as 1.3")
 
 
 _COUNT = re.compile(r"<=\s*([0-9]{1,9})")
 _PLAIN_COUNT = re.compile("[0-9]{1,9}")
+_REQUESTS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")  # no more than that: `nan` is one to Python
 
 
 def _count(value: Any) -> Any:

@@ -182,6 +182,7 @@ AMOUNTS = "load: {arrivals: 1/s, before: 1s, after: 1s, amounts: {%s}}"
         ("timeout: 3s", "breaker: {window: 0s}", "a window of 0s holds no calls"),
         ("timeout: 3s", "breaker: {failure_rate: 0%}", "opens the breaker on calls that worked"),
         ("timeout: 3s", "retry: {backoff: 5s}", "backoff is longer than max_backoff; shorten"),
+        ("timeout: 3s", "canary: {}", "unknown key 'canary'; did you mean 'prefer'?"),
         ("timeout: 3s", "circuit_breaker: {}", "unknown key 'circuit_breaker'; did you mean 'brea"),
         (
             "  issuer: {role: issuer",
@@ -272,6 +273,12 @@ def test_nonsense_in_a_chain_is_a_mistake(tmp_path: Path, old: str, new: str, me
         ('tolerances: {p95: "<= 2s"}', "unknown key 'p95'; did you mean 'latency_p95'?"),
         ('tolerances: {success_rate: ">= 9%"}', "did you mean 'technical_success'?"),
         ('tolerances: {amplification: ">= 1.3"}', 'say at most: "<= 1.3"'),
+        *(
+            (f"tolerances: {{amplification: '<= {odd}'}}", "' is not a number; write one such as")
+            for odd in ("nan", "inf", "1e999", "1_0", "\u0661", "9" * 5_000)
+        ),
+        ("stop_when: ['double_charges > \u0661 for 1s']", "is not a "),
+        (f"stop_when: ['double_charges > {'9' * 5_000} for 1s']", "9…' is not a number of pay"),
         ('tolerances: {amplification: "<= 130%"}', "write requests for each payment: 1.3"),
         ("tolerances: {double_charges: -1}", "'-1' is not a number of payments; write 0, or"),
     ],

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from paychain.payments.errors import HarnessError, UserError
+from paychain.declaration.text import Mistake
+from paychain.model.loading import FileMistakes
+from paychain.payments.errors import HarnessError, PartLost, UserError
+from paychain.processes.jobs import JobError
 from paychain.processes.pool import Pool, RunningPool
 from tests.support.processes import alive
 
@@ -114,3 +118,16 @@ def test_a_process_whose_job_failed_prints_nothing(
 def test_a_job_that_reports_on_the_way_is_not_stopped_by_that(jobs: ModuleType) -> None:
     with Pool(1).start(jobs.report_on_the_way, [7]) as running:
         assert all_of(running, 1) == {0: 7}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PartLost("a link died", hint="again"),
+        FileMistakes("shop.yaml", [Mistake(3, 1, "unknown key")]),
+    ],
+)
+def test_a_mistake_is_the_same_in_another_process(error: UserError) -> None:
+    there = pickle.loads(pickle.dumps(JobError.of(error))).error
+    assert type(there) is type(error)
+    assert (str(there), there.hint) == (str(error), error.hint)

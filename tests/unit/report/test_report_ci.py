@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,33 @@ def test_a_summary_that_cannot_be_written_changes_no_verdict(tmp_path: Path) -> 
 def test_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (line,) = report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "pipe")})
-    assert line == f"cannot write {tmp_path}/pipe: it is not a plain file"
+    assert line == f"cannot write {tmp_path}/pipe: nobody reads this pipe"
+
+
+def test_a_summary_may_go_to_a_pipe_with_a_reader_and_to_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "pipe")}) == []
+        assert os.read(reader, MAX_SUMMARY_BYTES).decode() == summary_md(result())
+    finally:
+        os.close(reader)
+    assert report(result(), {"GITHUB_STEP_SUMMARY": os.devnull}) == []
+
+
+def test_a_summary_that_nobody_reads_on_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):
+            while os.write(writer, b"x" * 4096):
+                pass
+        (line,) = report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "pipe")})
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert line.startswith(f"cannot write {tmp_path}/pipe: ")
 
 
 def test_a_summary_that_is_nearly_full_stays_as_it_is(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ that it is clear what was cut.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -55,21 +57,24 @@ def report(result: Result, environment: Mapping[str, str], *, annotates: bool = 
 
 def _append(path: Path, text: str) -> list[str]:
     """Add to a summary; what went wrong, in words."""
-    # Who writes to a pipe waits until somebody reads it.
-    if path.exists() and not path.is_file():
-        return [f"cannot write {one_line(str(path))}: it is not a plain file"]
     try:
         present = path.stat().st_size if path.exists() else 0
         data = text.encode()
         # GitHub drops the whole summary of a step that is too long, earlier steps' text included.
         if present + len(data) > MAX_SUMMARY_BYTES:
             return []
-        with path.open("ab") as file:
+        with open(path, "ab", opener=_open_at_once) as file:
             file.write(data)
     except OSError as error:
         # The run is over and has its verdict: a summary that is missing must not change that.
-        return [f"cannot write {one_line(str(path))}: {error.strerror}"]
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        return [f"cannot write {one_line(str(path))}: {why}"]
     return []
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file to write to it; with a pipe, either would otherwise wait for its reader."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def _annotation(check: Check, result: Result) -> str:

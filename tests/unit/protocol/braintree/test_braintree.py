@@ -108,7 +108,8 @@ def test_a_document_that_is_not_safe_or_too_large_is_not_read(body: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("-12", -12), ("--1", "--1"), ("²", "²"), ("9" * 5000, "9" * 5000)]
+    ("text", "value"),
+    [("-12", -12), ("--1", "--1"), ("²", "²"), ("\u0661", "\u0661"), ("9" * 5000, "9" * 5000)],
 )
 def test_an_integer_that_is_none_stays_a_text(text: str, value: object) -> None:
     body = f'<search><page type="integer">{text}</page></search>'.encode()

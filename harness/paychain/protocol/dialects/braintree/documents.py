@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 import msgspec
 
-from paychain.payments.whole_number import MAX_DIGITS
+from paychain.payments.whole_number import whole_number
 from paychain.protocol.json_text import decoded
 
 MAX_BYTES = 262_144  # of a request: a transaction has a few thousand
@@ -131,8 +131,11 @@ def _value(element: _Element) -> Any:
         case "boolean":
             return text in ("true", "1")
         case "integer":
-            digits = text.strip().removeprefix("-")
-            return int(text) if digits.isdecimal() and len(digits) <= MAX_DIGITS else text
+            written = text.strip()
+            number = whole_number(written.removeprefix("-"))
+            if number is None:
+                return text
+            return -number if written.startswith("-") else number
     return None if element.is_nil else text
 
 

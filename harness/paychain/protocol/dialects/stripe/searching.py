@@ -116,7 +116,8 @@ def _fits(shown: Shown, clause: re.Match[str]) -> bool:
 
 
 def _compares(value: Any, sign: str, wanted: str) -> bool:
-    if not isinstance(value, int) or not wanted.removeprefix("-").isdecimal():
+    digits = wanted.removeprefix("-")
+    if not isinstance(value, int) or not (digits.isascii() and digits.isdecimal()):
         return False
     bound = int(wanted[:MAX_DIGITS])
     match sign:
