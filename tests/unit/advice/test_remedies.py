@@ -59,7 +59,7 @@ def remedies(
     judged = rule_with_remedies(rule, case)
     found = judged.remedies
     assert all(remedy.of == rule.rule for remedy in found)
-    in_code = remedies_in_code(rule.rule, chain)
+    in_code = remedies_in_code(rule.rule, case)
     # What the code should do is said where no key is the cause.
     assert found
     if found == in_code:
@@ -361,7 +361,9 @@ def test_a_service_that_takes_no_payments_is_not_blamed_for_their_money(tmp_path
     (tmp_path / "c.yaml").write_text(text)
     chain = load_chain(str(tmp_path / "c.yaml"))
     assert list(chain.model.own_services()) == ["risk"]
-    assert [remedy for name in IN_CODE for remedy in remedies_in_code(name, chain)] == []
+    assert [
+        remedy for name in IN_CODE for remedy in remedies_in_code(name, Case(chain=chain))
+    ] == []
 
 
 STEP = {"link": "processor-a", "wrong_answer": {"says": "approved"}}

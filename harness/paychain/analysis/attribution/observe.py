@@ -21,8 +21,9 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.own_services import own_callers
 
-# In this order: each reads what those before it left. A new pass is a module and a line here; its
-# docstring says what holds once it has passed.
+# In this order, for each of join, add_traced, own_hops, refused_hops and own_decisions reads what
+# the one before it left. A new pass is a module and a line here, behind those whose records it
+# reads; its docstring says what holds once it has passed.
 PASSES: tuple[Callable[[OwnRun], None], ...] = (
     take_over,
     join,
