@@ -144,5 +144,10 @@ _PROBLEMS: tuple[Doubts, ...] = (
     injection_problems,
     _of_no_payment,
 )
-_QUESTIONS: tuple[Doubts, ...] = (_untried, hidden_faults, _unmet, _unanswered)
+_QUESTIONS: tuple[Doubts, ...] = (
+    _untried,
+    hidden_faults,
+    _unmet,
+    _unanswered,
+)
 _NOTES: tuple[Doubts, ...] = (_missed, _unmet_accepted)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from paychain.analysis.attribution.decisions import own_decisions
 from paychain.analysis.attribution.hops import own_hops
-from paychain.analysis.attribution.keys import reused_keys
 from paychain.analysis.attribution.observed import join
 from paychain.analysis.attribution.of_payments import shown_by_requests
 from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
+from paychain.analysis.attribution.reused import reused_keys
 from paychain.analysis.attribution.traced import add_traced
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
