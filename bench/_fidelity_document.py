@@ -34,7 +34,9 @@ def document(
         "",
         "A pair of a chain and an experiment agrees when the verdict, the money rules that are "
         "broken and the break points (which link failed to reach which) are the same, and success "
-        f"differs by at most {POINTS:g} points in each phase with enough payments. "
+        f"differs by at most {POINTS:g} points in each phase with enough payments. A rule is left "
+        "out where only the virtual run could judge the payments that break it: a real run ends "
+        "with payments in progress, virtual time waits for them. "
         f"**{marks.count(AGREES) + marks.count(UNTOUCHED)} of {len(done)} pairs agree.** "
         f"In {marks.count(CHANCE)} more, the real run differs from the usual virtual run only in "
         "ways in which other virtual runs of the pair differ as well: runs in which events that "

@@ -32,9 +32,10 @@ anybody experienced that day.
 _REAL = """\
 
 *For real* means real processes and sockets. *The same* means that verdict, broken money rules and
-break points (which link failed to reach which) are those of the virtual run. Where a load is given,
-both runs had it instead of the outage's own: on a machine that is busy with other work, the
-outage's load would show the machine and not the chain.
+break points (which link failed to reach which) are those of the virtual run. A rule is *not
+judged* for payments that are still in progress when a real run has to end; virtual time waits for
+them. Where a load is given, both runs had it instead of the outage's own: on a machine that is busy
+with other work, the outage's load would show the machine and not the chain.
 """
 _ALONE = """\
 
@@ -144,9 +145,16 @@ class Cell(msgspec.Struct, kw_only=True):
             return "not run"
         load = f", at {self.arrivals}" if self.arrivals else ""
         if not self.differences:
-            return f"the same{load}"
+            return f"the same{load}{self._not_judged}"
         chance = f" (other seeds as the real run: {self.seeds_as_real} of 4)"
         return "; ".join(self.differences) + load + chance
+
+    @property
+    def _not_judged(self) -> str:
+        """The rules that only the virtual run could judge for all payments that break them."""
+        broken = self.real.rules if self.real is not None else {}
+        rules = ", ".join(f"`{rule}`" for rule in self.virtual.rules if rule not in broken)
+        return f"; not judged: {rules}" if rules else ""
 
 
 class Alone(msgspec.Struct, kw_only=True):

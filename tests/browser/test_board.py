@@ -71,13 +71,13 @@ def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board:
     switch.click()
     wait_until(lambda: switch.get_attribute("aria-checked") == "true")
     wait_until(shows(browser, "#on", "down on provider acme"))
-    wait_until(shows(browser, "#map", "broke ("))
+    wait_until(shows(browser, "#map", "✕"))
     wait_until(lambda: board.state()["all_broke"] > 20)
     assert "affected by" in text_of(browser, "#map")
 
     find(browser, "#on button").click()
     wait_until(lambda: switch.get_attribute("aria-checked") == "false")
-    wait_until(lambda: "broke (" not in text_of(browser, "#map"))  # the window has passed it
+    wait_until(lambda: "✕" not in text_of(browser, "#map"))  # the window has passed it
     assert text_of(browser, "#f-success") == "100.0 %"
 
     find(browser, "#name").send_keys("acme-gone")

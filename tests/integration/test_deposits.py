@@ -156,6 +156,21 @@ def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:
     assert judged(run_virtually(tmp_path, EXCHANGE, experiment(fault))) == {}
 
 
+def test_a_deposit_that_is_reverted_in_its_next_block_is_not_credited(tmp_path: Path) -> None:
+    """It was seen in a block, which is replaced; the next block that has it has it as failed."""
+    fault = (
+        "target: {role: ledger}, reverts: {}}\n"
+        "  - {id: g, at: 0s, for: 500ms, target: {role: ledger}, reorg: {depth: 30, returns: 100%}"
+    )
+    assert judged(run_virtually(tmp_path, EXCHANGE, experiment(fault))) == {}
+    ((again,),) = selected(
+        tmp_path,
+        "SELECT COUNT(*) FROM movement JOIN decision ON detail = reference "
+        "WHERE movement.kind = 'undone' AND decision.kind = 'reverted' AND leg = 'in'",
+    )
+    assert again != 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("chain", "fault", "rules"),

@@ -114,6 +114,25 @@ def test_a_service_that_runs_already_may_be_started_after_up_and_finds_its_ports
         assert up.exit_code() == 0
 
 
+@pytest.mark.slow
+def test_a_run_of_a_service_that_runs_already_is_judged(tmp_path: Path) -> None:
+    shop, first, second = free_port(), free_port(), free_port()
+    service = {
+        "url": f"http://127.0.0.1:{shop}",
+        "ports": {"processor-a": first, "processor-b": second},
+    }
+    declare(tmp_path, shop=own_shop(service=service), calm=experiment())
+    near = " ".join(f"http://127.0.0.1:{port}" for port in (first, second))
+    env = {**os.environ, "PORT": str(shop), "HOST": "127.0.0.1", "PROVIDERS": near}
+    with subprocess.Popen(COMMAND, env=env, stdout=subprocess.DEVNULL) as process:
+        try:
+            done = paychain(tmp_path, "run", "shop.yaml", "calm.yaml", "--out", "runs")
+        finally:
+            process.terminate()
+    assert done.exit_code == 0, done.stderr
+    assert result_of(tmp_path)["verdict"] == "pass"
+
+
 def _is_paid(entry: str) -> bool:
     request = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], key="p1")
     try:

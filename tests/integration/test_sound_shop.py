@@ -186,6 +186,24 @@ def test_a_capture_whose_failure_is_reported_before_it_is_answered_is_not_paid(
     assert (store.order("o-1")["state"], keys) == ("paid", [0, 1])
 
 
+@pytest.mark.parametrize("is_webhook_first", [True, False])
+def test_what_a_webhook_says_is_held_is_captured_whatever_the_answer_was_about(
+    is_webhook_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "shop.db"))
+    store.begin("o-1", 9230, "EUR", "card")
+    store.attempt("o-1", "adyen", "asked", "o-1")
+    if is_webhook_first:
+        store.held("o-1", "adyen", "psp")
+    store.capture_from("o-1", "adyen", "psp of another")
+    if not is_webhook_first:
+        assert store.order("o-1")["capture_reference"] == "psp of another"
+        store.held("o-1", "adyen", "psp")
+    assert store.order("o-1")["capture_reference"] == "psp"
+    store.give_up("o-1", "adyen", store.order("o-1")["capture_reference"])
+    assert store.unresolved() == [("o-1", "adyen", "psp")]
+
+
 def test_what_belongs_together_is_written_down_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

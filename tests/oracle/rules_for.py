@@ -75,8 +75,14 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         False,
     ),
     "held again under one name": (
-        # What a card holds twice of an authorisation, or for nobody, is that finding alone.
-        ("booked_once", "no_double_charge", "no_orphaned_authorisation"),
+        # What a card holds twice of an authorisation, or for nobody, is that finding alone. So is
+        # what it does not hold: a bank that answers a repeat after a reversal books nothing.
+        (
+            "booked_once",
+            "no_double_charge",
+            "no_orphaned_authorisation",
+            "no_approval_without_money",
+        ),
         False,
     ),
     "taken or given twice": (

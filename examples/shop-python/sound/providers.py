@@ -166,8 +166,8 @@ class Adyens:
             "reference": order["id"],
         }
         capture = self._adyen.checkout.modifications_api.capture_authorised_payment
-        # The answer to a capture that failed later is repeated for its key.
-        key = f"{order['id']}-capture-{order['failures']}"
+        # The answer to a capture that failed later, or of another payment, is repeated for its key.
+        key = f"{order['id']}-{reference}-{order['failures']}"
         self._asked(capture, request, reference, idempotency_key=key)
 
     def cancel(self, order, reference: str) -> str:

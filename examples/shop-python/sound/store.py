@@ -76,10 +76,22 @@ class Store:
         self._cancel_again(order, provider)
 
     def held(self, order: str, provider: str, reference: str) -> None:
-        """A webhook says that money is held: by this reference it can be cancelled."""
+        """A webhook says that money is held: by this reference it can be captured or cancelled."""
         text = "update attempts set held_as = ? where id = ? and provider = ?"
-        self._do(text, reference, order, provider)
-        self._cancel_again(order, provider)
+        with self.transaction():
+            self._do(text, reference, order, provider)
+            self._name_as_held(order, provider)
+            self._cancel_again(order, provider)
+
+    def _name_as_held(self, order: str, provider: str) -> None:
+        """Whichever comes first: the webhook is proved, the answer may be about another payment."""
+        which = "where id = ? and provider = ? and held_as != ''"
+        for row in self._all(f"select held_as from attempts {which}", order, provider):
+            whose = "where id = ? and capture_at = ? and state = 'pending'"
+            text = f"update orders set capture_reference = ? {whose}"
+            self._do(text, row["held_as"], order, provider)
+            text = f"update attempts set reference = held_as {which} and state = 'held'"
+            self._do(text, order, provider)
 
     def cancelled(self, order: str, provider: str) -> None:
         """A webhook says that nothing is held any more."""
@@ -116,6 +128,7 @@ class Store:
         with self.transaction():
             self.attempt(order, provider, "held", reference)
             self._do(text, provider, reference, order)
+            self._name_as_held(order, provider)
 
     def give_up(self, order: str, provider: str, reference: str) -> None:
         """A query says that nothing is held. What a webhook reported as paid meanwhile stays so."""

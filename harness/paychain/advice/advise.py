@@ -23,6 +23,7 @@ from paychain.advice.weaknesses import CAUSES
 from paychain.analysis.analyse import Analysis
 from paychain.analysis.limits import COUNTS
 from paychain.analysis.measures.measures import (
+    FallbackMeasure,
     MoneyMeasure,
     MoneyRule,
     ToleranceResult,
@@ -36,6 +37,7 @@ from paychain.model.operations import CUSTOMER
 from paychain.model.review import ReviewFinding
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.remedy import Remedy
+from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
 
 _OF_TIME: tuple[Kind, ...] = ("call_without_policy", "timeout_inversion", "deadline_too_short")
@@ -72,6 +74,7 @@ def with_remedies(
         review=review,
         experiment=experiment,
         given_up=analysis.given_up,
+        used=_used(analysis.measured["fallbacks"], chain.model),
         breaks=analysis.measured["breaks"],
         last_s=analysis.measured["recovery"].last_s,
     )
@@ -81,6 +84,16 @@ def with_remedies(
         tolerances=[tolerance_with_remedies(each, case, rules) for each in analysis.tolerances],
         measured={**analysis.measured, "money": msgspec.structs.replace(money, rules=rules)},
     )
+
+
+def _used(fallbacks: Sequence[FallbackMeasure], chain: Chain) -> dict[str, set[str]]:
+    """By kind, the calls that used a fallback of it; those of own services may have."""
+    own = chain.own_services()
+    claimed = {call.subject for call in declared_calls(chain) if call.link in own}
+    found = {kind.value: set(claimed) for kind in (DecisionKind.RETRY, DecisionKind.HEDGE)}
+    for fallback in fallbacks:
+        found.setdefault(fallback.kind, set()).add(fallback.call)
+    return found
 
 
 def rule_with_remedies(rule: MoneyRule, case: Case) -> MoneyRule:

@@ -27,14 +27,16 @@ class Case:
     """What was declared, and what a run of it found; what follows from both.
 
     `experiment` is None where no experiment was run: then every finding of the review may be a
-    cause. `given_up`: the calls whose queues gave up something. `breaks`: where payments broke,
-    most of them first. `last_s`: what links still did after the load, see `Recovery`.
+    cause. `given_up`: the calls whose queues gave up something. `used`: by kind of fallback, the
+    calls that used it; None where that is not known. `breaks`: where payments broke, most of them
+    first. `last_s`: what links still did after the load, see `Recovery`.
     """
 
     chain: Loaded[Chain]
     review: Sequence[ReviewFinding] = ()
     experiment: Experiment | None = None
     given_up: Collection[str] = ()
+    used: Mapping[str, Collection[str]] | None = None
     breaks: Sequence[Break] = ()
     last_s: Mapping[str, float] = field(default_factory=dict)
 
@@ -48,7 +50,7 @@ class Case:
         """The review's findings that the run can show."""
         if self._injected is None:
             return list(self.review)
-        return possible_causes(self.review, self._injected, self.given_up)
+        return possible_causes(self.review, self._injected, self.given_up, self.used)
 
     @property
     def crashed(self) -> frozenset[str]:

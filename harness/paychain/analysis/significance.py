@@ -30,7 +30,7 @@ MIN_S = 30  # of a phase: in a shorter one a slow swing looks like a level
 CAUTION = 1.65  # standard errors that are added to a correlation
 MAX_CORRELATION = 0.98  # above, a run would have to last for hours
 QUARTERS = 4  # of a run, between which a swing shows
-BEYOND_SWING = 2.0  # times the largest difference between quarters: no swing of that run
+BEYOND_SWING = 3.0  # times the largest difference between quarters: no swing of that run
 CLUSTERS_PER_S = 4  # in a short window: payments of a quarter of a second count as one
 
 

@@ -11,19 +11,22 @@ _ENDING = {signal.SIGINT, signal.SIGTERM, *({signal.SIGHUP} if hasattr(signal, "
 
 
 def main() -> None:
-    """Import the command and run it. Ctrl-C during the import leaves no traceback either."""
+    """Import the command and run it. What ends a run ends it in the same words from the start."""
     collect_rarely()
     # Who started us may block what ends a run, and every process inherits that.
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     # An exception would not do: imports turn it into others, or print it and go on.
-    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_default:
-        signal.signal(signal.SIGINT, _end)
+    # What somebody ignores, as nohup does, stays ignored.
+    defaults = (signal.default_int_handler, signal.SIG_DFL)
+    ending = [number for number in _ENDING if signal.getsignal(number) in defaults]
+    for number in ending:
+        signal.signal(number, _end)
     from paychain.cli.main import main as command
 
-    if is_default:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Until the command has handlers of its own, all of them are what Ctrl-C is.
+    for number in ending:
+        signal.signal(number, signal.default_int_handler)
     command()
 
 

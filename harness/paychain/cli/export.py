@@ -41,7 +41,7 @@ def export(
 
     Each payment is a trace, each call a span, each decision an event. Tables have a row per record.
 
-    Example: paychain export reports/20261123T200000Z-card-ecommerce-steady --otlp traces.jsonl
+    Example: paychain export reports/20261123T200000Z-3fa91c-shop-steady --otlp traces.jsonl
     """
     from paychain.analysis.store.store import RunStore
     from paychain.payments.errors import UserError

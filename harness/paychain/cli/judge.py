@@ -22,7 +22,7 @@ def judge(
 ) -> None:
     """Judge a run again from its run.db, such as one that was killed, and report it.
 
-    Example: paychain judge reports/20261123T200000Z-card-ecommerce-steady
+    Example: paychain judge reports/20261123T200000Z-3fa91c-shop-steady
     """
     from paychain.cli.run_outputs import print_run
     from paychain.runs.judge import judge_run

@@ -34,7 +34,7 @@ def report(
 ) -> None:
     """Render a run's report, JUnit file and summary again from its result.json.
 
-    Example: paychain report reports/20261123T200000Z-card-ecommerce-steady
+    Example: paychain report reports/20261123T200000Z-3fa91c-shop-steady
     """
     format = chosen(format, json)
     if history:

@@ -69,7 +69,7 @@ def payment(
 ) -> None:
     """Show one payment's timeline: every call, decision and money movement.
 
-    Example: paychain show payment reports/20261123T200000Z-card-ecommerce-steady p0000042
+    Example: paychain show payment reports/20261123T200000Z-3fa91c-shop-steady p0000042
     """
     import msgspec
 

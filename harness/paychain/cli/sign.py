@@ -1,4 +1,4 @@
-"""paychain sign: evidence that a run's files are as they were when it ended."""
+"""paychain sign: evidence that a run's files are as they were when it was signed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def sign(
 ) -> None:
     """Sign a run, whatever its verdict, as the next run in the history of its folder.
 
-    Example: paychain sign reports/20261123T200000Z-card-ecommerce-steady --key resilience.key
+    Files that were changed together before are signed as they are; only run --sign has no such gap.
+
+    Example: paychain sign reports/20261123T200000Z-3fa91c-shop-steady --key resilience.key
     """
     from paychain.payments.errors import UserError
     from paychain.report.evidence.dsse import private_key, read_private_key

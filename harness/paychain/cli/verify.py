@@ -39,7 +39,7 @@ def verify(
 ) -> None:
     """Check that a run's files are exactly those that were signed.
 
-    Example: paychain verify reports/20261123T200000Z-shop-steady --trust resilience.key.pub
+    Example: paychain verify reports/20261123T200000Z-3fa91c-shop-steady --trust resilience.key.pub
 
     A history cannot show that its newest runs were removed. Keep the head that this prints
     elsewhere, and give it to the next check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 MAX_NAMED = 40  # names listed in one hint
 
@@ -57,10 +58,18 @@ class UserError(Exception):
         self.what, self.where, self.hint = what, where, hint
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A subclass may need other arguments than the text that Python would call it with.
+        return _restored, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{place}{self.what}{hint}"
+
+
+def _restored(kind: type[UserError], arguments: tuple[Any, ...]) -> UserError:
+    return kind.__new__(kind, *arguments)
 
 
 class PartLost(UserError):

@@ -24,7 +24,7 @@ def main(descriptor: int, starter: int) -> None:
             try:
                 serve(job, argument, parent)
             except Exception as error:
-                parent.send((JobError(error), True))
+                parent.send((JobError.of(error), True))
 
 
 if __name__ == "__main__":

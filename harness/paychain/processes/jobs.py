@@ -10,12 +10,15 @@ in turn, `Cluster` the workers of a cluster. All are used alike, by `Executor` a
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
+
+from paychain.payments.errors import sentence_of
 
 REPORT_S = 0.5  # seconds between two values that a job sends
 STOP, RECEIVED = "stop", "received"  # what the parent sends to a job
@@ -38,6 +41,15 @@ class JobError:
     """What a job raised, where that cannot be raised itself."""
 
     error: Exception
+
+    @classmethod
+    def of(cls, error: Exception) -> JobError:
+        """What was raised, or what it says where another process could not read it."""
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301  (our own)
+        except Exception:  # whatever a class of others does there
+            return cls(RuntimeError(sentence_of(error)))
+        return cls(error)
 
 
 class Running(Protocol):

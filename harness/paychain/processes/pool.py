@@ -54,7 +54,9 @@ class RunningPool:
             assert isinstance(process, Connection)
             try:
                 value, is_done = process.recv()
-                process.send(RECEIVED)
+                # To a job that goes on, or that has failed, any message means something else.
+                if is_done and not isinstance(value, JobError):
+                    process.send(RECEIVED)
             except (EOFError, ConnectionError):
                 raise HarnessError("a process that did a part of the work was ended") from None
             if isinstance(value, JobError):

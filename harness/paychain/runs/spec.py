@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 
 from paychain.analysis.store.facts import KeptFile
 from paychain.declaration.reading import read_bounded
@@ -38,6 +39,7 @@ from paychain.runs.kept import (
 
 # SQLite opens no file whose path has more than about 504 bytes, -wal and -journal included.
 MAX_FOLDER_BYTES = 490
+MARK_BYTES = 3
 
 
 @dataclass(frozen=True)
@@ -190,19 +192,18 @@ class Finished:
 
 
 def new_folder(out: Path, started: datetime, name: str) -> Path:
-    """A new run directory, named by its start. Raises UserError when it cannot be made."""
-    name = f"{started:%Y%m%dT%H%M%SZ}-{name}"
+    """A new run directory, named by its start. Raises UserError when it cannot be made.
+
+    Metrics, traces and tables know a run by this name, also those that other machines began in the
+    same second: a mark makes it unique.
+    """
     refuse_unwritable(out)
-    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = out / (name + suffix)
-        if len(os.fsencode(folder.absolute())) > MAX_FOLDER_BYTES:
-            what = f"the path of a run below {out} is too long for SQLite"
-            raise UserError(what, hint=f"name another folder: {MAX_FOLDER_BYTES} bytes in total")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"cannot write to {out}: {error.strerror}") from error
-        return folder
-    raise UserError(f"{out / name} and 98 others exist already")
+    folder = out / f"{started:%Y%m%dT%H%M%SZ}-{token_hex(MARK_BYTES)}-{name}"
+    if len(os.fsencode(folder.absolute())) > MAX_FOLDER_BYTES:
+        what = f"the path of a run below {out} is too long for SQLite"
+        raise UserError(what, hint=f"name another folder: {MAX_FOLDER_BYTES} bytes in total")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from error
+    return folder

@@ -22,6 +22,7 @@ from paychain.model.review import review
 from paychain.payments.rules import RULES
 from paychain.runs.spec import Inputs
 from tests.support.chains import checked, experiment, shop
+from tests.support.cli import invoked
 from tests.support.own_chains import own_shop
 from tests.support.paths import ROOT
 from tests.support.recorded import Recorded
@@ -262,6 +263,55 @@ def test_what_queues_gave_up_is_read_from_the_records() -> None:
         run = Recorded()
         run.decide(run.pay(0), kind, 1, "processor-a")
         assert analyse(run.store(), chain, run.experiment(), run.facts()).given_up == expected
+
+
+LATE = ToleranceResult(
+    id="latency_p95",
+    measure="latency_p95",
+    phase="all",
+    required="<= 1s",
+    observed=1.6,
+    observed_text="1.6 s",
+    margin_text="",
+    passed=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        (None, ["gateway.authorise.retry.budget", "edge.forward.hedge.after"]),
+        ({}, []),
+        ({"retry": ["edge.forward"], "hedge": ["gateway.authorise"]}, []),
+        ({"retry": ["gateway.authorise"]}, ["gateway.authorise.retry.budget"]),
+        ({"hedge": ["edge.forward"]}, ["edge.forward.hedge.after"]),
+    ],
+)
+def test_what_payments_never_used_did_not_make_them_late(
+    tmp_path: Path, used: dict[str, list[str]] | None, expected: list[str]
+) -> None:
+    declared = (ROOT / "chains/card-overload.yaml").read_text("utf-8")
+    hedged = "calls: {forward: {to: gateway, hedge: {after: 1ms}}}"
+    (tmp_path / "c.yaml").write_text(declared.replace("forwards_to: gateway", hedged))
+    (tmp_path / "e.yaml").write_text(experiment())
+    chain = load_chain(str(tmp_path / "c.yaml"))
+    slow = load_experiment(str(tmp_path / "e.yaml"), chain.model)
+    case = Case(chain=chain, review=review(chain, slow), experiment=slow.model, used=used)
+    keys = [remedy.key for remedy in tolerance_with_remedies(LATE, case).remedies]
+    short = [key.removeprefix("links.").replace(".calls.", ".") for key in keys]
+    assert sorted(short) == sorted(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("link", "is_retried"), [("edge", False), ("scheme", True)])
+def test_a_budget_for_retries_is_advised_where_a_run_made_some(
+    tmp_path: Path, link: str, is_retried: bool
+) -> None:
+    fault = f"{{at: 0s, for: 5s, target: {{link: {link}}}, latency: {{delay: 1500ms}}}}"
+    (tmp_path / "e.yaml").write_text(experiment(fault, tolerances='{latency_p95: "<= 1s"}'))
+    done = invoked(tmp_path, "run", "card-overload", "e.yaml", "--virtual")
+    assert done.exit_code == 1, done.stderr
+    assert ("retry.budget" in done.stdout) == is_retried, done.stdout
 
 
 @pytest.mark.parametrize(

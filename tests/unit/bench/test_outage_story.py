@@ -55,6 +55,8 @@ def test_a_row_says_verdict_reason_rules_and_break_points() -> None:
 def test_a_real_run_is_the_same_or_differs_in_words() -> None:
     real = Run.of(result())
     assert shown(recorded(real=real, arrivals="6/s")).endswith("| the same, at 6/s |")
+    fewer = msgspec.structs.replace(real, rules={})
+    assert shown(recorded(real=fewer)).endswith("| the same; not judged: `no_double_charge` |")
     passed = result(
         verdict=Verdict.PASS, money=msgspec.structs.replace(result().money, rules=[KEPT])
     )

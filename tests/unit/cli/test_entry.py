@@ -1,4 +1,4 @@
-"""How the command begins, and Ctrl-C before it has: its modules take a moment to import."""
+"""How the command begins, and a signal before it has: its modules take a moment to import."""
 
 from __future__ import annotations
 
@@ -16,33 +16,60 @@ INTERRUPTED = """
 import signal, sys
 from paychain.cli import entry
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and `&` ignore it for all below
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # nohup and `&` ignore some
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Importing:
     def find_spec(self, name, *_):
-        if name == "paychain.cli.main":
+        if name == "MODULE":
             try:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.NUMBER)
             except BaseException as error:
                 raise RuntimeError("another error") from error
 
 sys.meta_path.insert(0, Importing())
+sys.argv = ["paychain", "list"]
 entry.main()
 """
+IGNORED = INTERRUPTED.replace(
+    "sys.meta_path", "signal.signal(signal.NUMBER, signal.SIG_IGN)\nsys.meta_path"
+)
 
 
-def test_an_interruption_while_the_command_is_imported_leaves_no_traceback() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED],
+def ended(program: str, number: str, module: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program.replace("NUMBER", number).replace("MODULE", module)],
         env=environment(),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_the_command_is_imported_leaves_no_traceback(number: str) -> None:
+    done = ended(INTERRUPTED, number, "paychain.cli.main")
     assert done.returncode == ExitCode.INTERRUPTED
     assert done.stderr == "interrupted: nothing was kept\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_signal_before_a_command_has_handlers_of_its_own_is_what_ctrl_c_is(number: str) -> None:
+    program = INTERRUPTED.replace('raise RuntimeError("another error") from error', "raise")
+    done = ended(program, number, "paychain.model.files")
+    assert (done.returncode, done.stderr) == (
+        ExitCode.INTERRUPTED,
+        "interrupted: nothing was kept\n",
+    )
+
+
+def test_a_signal_that_is_ignored_from_the_start_stays_ignored() -> None:
+    done = ended(IGNORED, "SIGHUP", "paychain.cli.main")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "card-ecommerce" in done.stdout
 
 
 @pytest.mark.parametrize("isolated", [[], ["-P"]], ids=["plain", "as a child"])

@@ -555,6 +555,8 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             ("query_too_early", "{first_after: 500ms, attempts: 2}"),
             ("query_too_often", "{first_after: 1s}"),
             ("query_too_often", "{first_after: 1s, within: 30s, pause: 1s}"),
+            # Answers that say "in progress" come at once, so that only the pauses take time.
+            ("query_too_often", "{first_after: 1s, within: 4s, pause: 1s}"),
         )
     ),
     ("unknown_left_open", "csm.transfer", of_transfers(", on_unknown: reverse", ""), []),

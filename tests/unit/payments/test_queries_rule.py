@@ -49,6 +49,14 @@ EARLY = "app queried switch 1.5 s after the request, which is permitted after 3 
         ([SENT, hop("query", 1_600)], [EARLY]),
         # A repeat of the request does not shorten the time: it is the first that counts.
         ([SENT, hop("authorise", 2_000), hop("query", 3_200)], []),
+        # One that was never executed is no request yet.
+        *(
+            (
+                [hop("authorise", 0, result=never), hop("authorise", 1_600), hop("query", 3_100)],
+                [EARLY],
+            )
+            for never in (HopResult.REFUSED, HopResult.REJECTED, HopResult.NOT_TRIED)
+        ),
         (
             [SENT, hop("query", 3_100), hop("query", 3_200), hop("query", 3_300)],
             ["app queried switch 3 times, which is permitted 2 times"],

@@ -17,8 +17,10 @@ from tests.support.processes import alive
 JOBS = """\
 import os
 import signal
+import time
 
 from paychain.payments.errors import UserError
+from paychain.processes.jobs import REPORT_S
 
 
 def process_of(number, _):
@@ -27,6 +29,21 @@ def process_of(number, _):
 
 def refuse(number, _):
     raise UserError("no")
+
+
+def refuse_elsewhere(number, _):
+    raise ConnectionResetError("no")
+
+
+def refuse_unreadably(number, _):
+    raise type("Local", (Exception,), {})("no")
+
+
+def report_on_the_way(number, report):
+    for _ in range(8):
+        time.sleep(REPORT_S / 4)
+        report(0)
+    return number
 
 
 def die(number, _):
@@ -73,5 +90,27 @@ def test_no_process_is_started_for_no_job() -> None:
 def test_an_error_of_a_job_and_the_death_of_a_process_are_raised(jobs: ModuleType) -> None:
     with Pool(1).start(jobs.refuse, [1]) as running, pytest.raises(UserError, match="no"):
         running.receive()
+    with Pool(1).start(jobs.refuse_elsewhere, [1]) as running, pytest.raises(ConnectionResetError):
+        running.receive()
     with Pool(1).start(jobs.die, [1]) as running, pytest.raises(HarnessError, match="was ended"):
         running.receive()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("job", "error"), [("refuse", UserError), ("refuse_unreadably", RuntimeError)]
+)
+def test_a_process_whose_job_failed_prints_nothing(
+    jobs: ModuleType, capfd: pytest.CaptureFixture[str], job: str, error: type[Exception]
+) -> None:
+    with Pool(1).start(getattr(jobs, job), [1]) as running:
+        with pytest.raises(error, match="no"):
+            running.receive()
+        running._processes[0].connection.poll(0.2)  # it waits for its next job, or has ended
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_a_job_that_reports_on_the_way_is_not_stopped_by_that(jobs: ModuleType) -> None:
+    with Pool(1).start(jobs.report_on_the_way, [7]) as running:
+        assert all_of(running, 1) == {0: 7}

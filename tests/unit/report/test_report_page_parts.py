@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import msgspec
@@ -188,9 +189,9 @@ def test_a_link_with_several_callers_says_where_its_breaks_came_from() -> None:
     drops = breaks_by_link(result(breaks=[broke("processor-a", 7), broke("processor-b", 12)]))[
         "issuer"
     ]
-    assert [drop.words for drop in drops] == ["✕ 12 from processor-b", "✕ 7 from processor-a"]
+    assert [drop.words for drop in drops] == ["✕ 12 ← processor-b", "✕ 7 ← processor-a"]
     (most,) = breaks_by_link(result())["processor-a"]
-    assert most.words == "✕ 115 broke (28.7%)"  # of the 400 payments of the phase all
+    assert most.words == "✕ 115 (28.7%)"  # of the 400 payments of the phase all
 
 
 def test_a_fault_is_marked_on_the_links_it_acts_on() -> None:
@@ -334,3 +335,19 @@ def test_why_a_kind_of_finding_matters_stands_at_the_first_one() -> None:
     assert section.count("Why memory_outbox matters.") == 1
     assert section.count("Remedy: ") == 3
     assert section.count("Hint: a hint") == section.count("Source: a source") == 2
+
+
+def test_what_broke_is_written_no_wider_than_its_link() -> None:
+    """Bands turn beside a link: 118 px are left of its box, 7 px at most for each character."""
+    many = [msgspec.structs.replace(group, payments=123_456) for group in result().breaks]
+    for drawn in (chain_map(result()), chain_map(result(breaks=many))):
+        labels = re.findall(
+            r'<text x="([\d.]+)"[^>]*>(?:<title>.*?</title>)?(✕ [^<]+)</text>', drawn
+        )
+        boxes = [
+            float(left) for left in re.findall(r'<rect x="([\d.]+)"[^>]* width="128.0"', drawn)
+        ]
+        assert labels
+        for at, words in labels:
+            assert any(0 < float(at) - left <= 10 for left in boxes)
+            assert len(words) * 7 <= 119

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_no_run_is_judged_by_a_copy_that_was_changed(
     copy.unlink()
     with pytest.raises(UserError, match=rf"cannot read .*{name}: No such file"):
         inputs_of(tmp_path / "run", started)
+
+
+def test_runs_that_begin_in_the_same_second_have_names_of_their_own(tmp_path: Path) -> None:
+    """Whatever folder or machine they are on: metrics, traces and tables know them by the name."""
+    begun = datetime(2026, 11, 23, 20, tzinfo=UTC)
+    names = [new_folder(tmp_path / out, begun, "shop-short").name for out in ("a", "b", "b")]
+    assert len(set(names)) == 3
+    assert all(re.fullmatch(r"20261123T200000Z-[0-9a-f]{6}-shop-short", each) for each in names)
 
 
 def test_a_folder_too_deep_for_a_database_is_refused_before_the_run(tmp_path: Path) -> None:

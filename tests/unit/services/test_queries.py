@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -22,17 +22,26 @@ DEADLINE_S = 0.5  # an instant payment's 40 s, 1:80
 LATE_S = 0.8  # when the issuer has decided
 
 
-def asked(on_unknown: str, *, error_at: str = "", **query: object) -> VirtualLinks:
+def asked(
+    on_unknown: str,
+    *,
+    errors: Sequence[Mapping[str, object]] = (),
+    retry: Mapping[str, object] | None = None,
+    **query: object,
+) -> VirtualLinks:
     """A payment whose issuer decides after the gateway and the customer have stopped to wait.
 
-    `error_at`: a link that answers at once with an error that proves nothing.
+    `errors`: with which the processor answers at once.
     """
     text = corner_shop(
         answers_at_once=True,
         deadline=f"{DEADLINE_S}s",
         timeout="400ms",
         on_unknown=on_unknown,
-        authorise={"query": query} if query else None,
+        authorise={
+            **({"query": query} if query else {}),
+            **({"retry": retry} if retry is not None else {}),
+        },
         processor_timeout="2s",
     )
 
@@ -43,10 +52,10 @@ def asked(on_unknown: str, *, error_at: str = "", **query: object) -> VirtualLin
             spots=(InLinkPlace("issuer", operation="authorise"),),
         )
         links.host.faults.apply(late)
-        if error_at:
-            spots = (InLinkPlace(error_at, operation="authorise"),)
-            error = HttpError.model_validate({"status": 503})
-            links.host.faults.apply(ActiveFault(id="e", parameters=error, spots=spots))
+        spots = (InLinkPlace("processor", operation="authorise"),)
+        for number, declared in enumerate(errors):
+            error = HttpError.model_validate(declared)
+            links.host.faults.apply(ActiveFault(id=f"e{number}", parameters=error, spots=spots))
         await links.pay(timeout_s=DEADLINE_S)
         await links.drain()
 
@@ -126,8 +135,20 @@ def test_a_connection_that_breaks_makes_no_query_come_sooner() -> None:
         (later, [500, 560, 620]),  # as if it had had its whole time
         ({"attempts": 2, "pause": "60ms"}, [0, 60]),  # no wait is declared: at once
     ):
-        links = asked("query", error_at="processor", **query)
+        links = asked("query", errors=[{"status": 503}], **query)
         assert queries_at_ms(links) == asked_at_ms
+
+
+def test_the_wait_begins_with_the_request_that_was_sent_and_not_with_one_that_was_refused() -> None:
+    limited, broken = {"status": 429, "requests": [1]}, {"status": 503, "requests": [2]}
+    links = asked(
+        "query",
+        errors=(limited, broken),
+        retry={"backoff": "200ms", "jitter": "none", "on": ["rejected"]},
+        first_after="100ms",
+        attempts=1,
+    )
+    assert queries_at_ms(links) == [700]  # sent at 200 ms, with 400 ms for its answer
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
+from paychain.processes.children import ending_signals
+
 T = TypeVar("T")
 CHUNK = 1 << 20  # bytes read at once
 
@@ -52,7 +54,7 @@ def in_fork(work: Callable[[], T]) -> T:
 def _answer(work: Callable[[], Any], pipe: int) -> NoReturn:
     """In the child: do the work, report its result, and exit without any clean-up."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             signal.signal(number, signal.SIG_DFL)
         answer = _pickled(work)
         with os.fdopen(pipe, "wb") as file:

@@ -114,8 +114,6 @@ class OwnServices:
         """
         self._tls, self._traces_url = ends, traces_url
         self.pages = pages_of(self._chain, hops, links, ends)
-        if self._at:
-            self._logs.mkdir(exist_ok=True)
         for name in _callees_first(self._chain):
             service = self._chain.own_services()[name]
             addresses = self.addresses(name, hops)
@@ -222,6 +220,8 @@ class OwnServices:
         self._folders.clear()
 
     def _start(self, name: str, service: OwnService, addresses: Addresses) -> None:
+        # Not before: a run with an empty folder is no evidence, and would not be judged.
+        self._logs.mkdir(exist_ok=True)
         environment = {
             **_DEFAULTS,
             **self._telemetry(name),

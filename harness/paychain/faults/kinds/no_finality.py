@@ -9,7 +9,7 @@ class NoFinality(StateFaultKind):
     """The ledger makes blocks, and none of them becomes final until the fault is over.
 
     What was final before stays so. Whoever counts blocks goes on; whoever waits for finality waits.
-    Together with a reorganisation it undoes what was credited by counting fewer blocks.
+    A reorganisation meanwhile undoes what was credited after fewer blocks than it replaces.
     """
 
     facts = Facts(

@@ -14,7 +14,7 @@ class Reverts(StateFaultKind):
     """The ledger puts transfers into blocks and reverts them: their nonces are used, nothing moves.
 
     Their receipts say so. Whoever takes a transfer that is in a block for one that was made reports
-    money that nobody got. The same bytes can never be made again.
+    money that nobody got. The same bytes are never made afterwards, unless that block is replaced.
     """
 
     facts = Facts(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from paychain.declaration.quantity import seconds_text
 from paychain.model.accounts import QueryLimits
 from paychain.model.chain import Chain
-from paychain.model.policy import Call
+from paychain.model.policy import Call, Query
 from paychain.model.query_limits import query_limits
 from paychain.model.review.calls import DeclaredCall, declared_calls
 from paychain.model.review.finding import Weakness
@@ -37,8 +37,7 @@ def query_too_often(chain: Chain) -> Iterator[Weakness]:
     """Callers that query a payment more often than the link that is queried permits."""
     for declared, target, limits in _limited(chain):
         call = declared.call
-        each_s = (call.query.timeout or call.timeout) + call.query.pause
-        most = call.query.most_tries or int(call.query.longest_s(call.timeout) / each_s)
+        most = _most_queries(call.query)
         if limits.attempts is None or most <= limits.attempts:
             continue
         yield Weakness(
@@ -61,6 +60,16 @@ def _limited(chain: Chain) -> Iterator[tuple[DeclaredCall, str, QueryLimits]]:
         for target in declared.call.targets:
             if target in limits:
                 yield declared, target, limits[target]
+
+
+def _most_queries(query: Query) -> int:
+    """How many queries follow a request when each is answered at once, but not finally."""
+    tries = query.most_tries
+    if query.within is None or not query.pause:
+        assert tries is not None  # the checks require a pause
+        return tries
+    in_time = 1 + int((query.within - query.first_after) / query.pause + 1e-9)
+    return in_time if tries is None else min(in_time, tries)
 
 
 def _first_query_s(call: Call) -> float:

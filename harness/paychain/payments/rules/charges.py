@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from paychain.payments.attribution import UNKNOWN
 from paychain.payments.rules.position import PART, Position
@@ -100,12 +100,26 @@ def customer_saw_the_amount(payment: Reconciled) -> Finding | None:
                 sums[attempt] = sums.get(attempt, 0) + position.first_minor
     booked = list(sums.values()) or _held_behind(payment)
     # Without any book there is nothing to compare with.
-    if not booked or payment.shown_minor in booked:
+    if not booked or payment.shown_minor in (*booked, *_with_anothers(payment.payment, sums)):
         return None
     shown, held = payment.money(payment.shown_minor), payment.money(booked[-1])
     difference = abs(payment.shown_minor - booked[-1])
     text = f"{held} authorised, but the customer saw {shown}"
     return Finding.of(payment, difference, text)
+
+
+def _with_anothers(payment: str, sums: Mapping[tuple[str, str], int]) -> Iterator[int]:
+    """What a gateway booked for each attempt, with what bears the name of another payment.
+
+    A tender that was answered with another payment's authorisation is booked under its name.
+    """
+    for (link, attempt), minor in sums.items():
+        if attempt.startswith(f"{payment}-"):
+            yield minor + sum(
+                others
+                for (booked_at, name), others in sums.items()
+                if booked_at == link and not name.startswith(f"{payment}-")
+            )
 
 
 def _held_behind(payment: Reconciled) -> list[int]:

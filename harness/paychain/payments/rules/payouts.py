@@ -116,9 +116,7 @@ def sequence_without_gaps(payment: Reconciled) -> Finding | None:
     chain = payment.on_chain
     if chain is None:
         return None
-    used = {
-        each.first for each in chain.transactions if each.stands or each.reverted_ns is not None
-    }
+    used = {each.first for each in chain.transactions if each.is_in_block}
     left = {each.first: each.name for each in chain.transactions if each.first not in used}
     missing = list(left.values())
     if not missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from paychain.payments.journal import HopRecord
-from paychain.payments.outcome import HopResult
+from paychain.payments.outcome import HopResult, Proof
 from paychain.payments.rules.traces import MOVES
 
 GRACE_NS = 50_000_000  # a caller counts from before its record of the request begins
@@ -18,7 +18,7 @@ def queried_beyond(
     """What a link asked another one sooner or more often than that permits, in words.
 
     `limits`: by link, how long after a request its first query may come, in ns, and how many may
-    follow it. Each attempt is a request of its own.
+    follow it. Each attempt is a request of its own, from its first try that may have been executed.
     """
     if not limits:
         return
@@ -35,6 +35,7 @@ def queried_beyond(
                 for hop in hops
                 if (hop.caller, hop.callee, hop.attempt) == (caller, callee, attempt)
                 and hop.operation in MOVES
+                and hop.result.proves is not Proof.NOT_EXECUTED
             ),
             default=None,
         )

@@ -29,6 +29,7 @@ MAX_SHRINKING = 1.25  # times as wide as the page: names are still legible there
 MIN_STEP, MAX_STEP = 162, 210  # px from column to column
 CROWDED = 4  # links in a column; bands between fuller columns need more room to turn
 STEP_PER_LINK = 10  # px more from column to column for each further link
+DROP_ROOM = BOX - 10  # px of the words below a link
 GAP, EDGE = 12, 12  # px
 INSET = 3  # px from the border of an own service to its second one
 SHORT_NAME = 13  # characters that fit a box in the size of names
@@ -91,7 +92,7 @@ def chain_map(result: Traffic) -> str:
         _box(drawing, spot, name, nodes.get(name), words, fill="warm-bg" if is_hit else "bg")
         if name in faults:
             _bolt(drawing, spot, f"affected by {', '.join(faults[name])}")
-        _drops(drawing, spot, breaks.get(name, []), step)
+        _drops(drawing, spot, breaks.get(name, []))
     return str(drawing)
 
 
@@ -114,19 +115,22 @@ def _bolt(drawing: Drawing, spot: BoxPosition, title: str) -> None:
     drawing.path(f"M{x + 2:.1f} {y - 5:.1f}l-5 6h3l-2 5 5 -6h-3z", fill="warm", stroke="warm")
 
 
-def _drops(drawing: Drawing, spot: BoxPosition, drops: list[Drop], step: float) -> None:
-    """Below a link what broke on the way into it, as thick as its share of all payments."""
+def _drops(drawing: Drawing, spot: BoxPosition, drops: list[Drop]) -> None:
+    """Below a link what broke on the way into it, as thick as its share of all payments.
+
+    No wider than its box: beside that, bands turn.
+    """
     for number, drop in enumerate(drops):
         y = spot.middle + TALL / 2 + LINE * number
-        drawing.rect(spot.x + 8, y + 1, 2 + 4 * min(drop.share * 4, 1), LINE, fill="bad")
+        drawing.rect(spot.x + 2, y + 1, 2 + 4 * min(drop.share * 4, 1), LINE, fill="bad")
         drawing.text(
-            spot.x + 18,
+            spot.x + BOX - DROP_ROOM,
             y + LINE - 1,
             drop.words,
             colour="bad",
             size=11,
             is_bold=drop.is_total,
-            room=step - 20,
+            room=DROP_ROOM,
         )
 
 

@@ -125,10 +125,10 @@ def breaks_by_link(traffic: Traffic) -> dict[str, list[Drop]]:
         if len(callers) < 2:
             payments = sum(by_caller.values())
             share = payments / total
-            drops[callee] = [Drop(f"✕ {payments:,} broke ({share:.1%})", share, is_total=True)]
+            drops[callee] = [Drop(f"✕ {payments:,} ({share:.1%})", share, is_total=True)]
             continue
         drops[callee] = [
-            Drop(f"✕ {payments:,} from {caller}", payments / total, is_total=False)
+            Drop(f"✕ {payments:,} ← {caller}", payments / total, is_total=False)
             for caller, payments in _largest(by_caller)
         ]
     return drops

@@ -24,7 +24,7 @@ class SentRequest(msgspec.Struct, frozen=True, gc=False):
 class Attempt(msgspec.Struct, frozen=True):
     """All tries of one request at one target. `is_unknown`: some try may have been executed.
 
-    `sent_s`: when the first one began, on the clock of the loop.
+    `sent_s`: when the first of those began, on the clock of the loop.
     """
 
     target: str

@@ -211,9 +211,11 @@ class PolicyCall:
         route = self._routes[target] if route is None else route
         preferences = self._preferences if target == declared.to else None
         is_unknown, number = False, 1
-        sent_s = asyncio.get_running_loop().time()
+        clock, sent_s = asyncio.get_running_loop(), 0.0
         try:
             while True:
+                if not is_unknown:
+                    sent_s = clock.time()
                 reply = await route.send(
                     request, parent, timeout_s=declared.timeout, try_number=number
                 )

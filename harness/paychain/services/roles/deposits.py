@@ -134,11 +134,15 @@ class Deposits:
             seen = await self._look(request)
             if seen is None:
                 continue
+            # Its block was replaced, and the one that has it now has it as one that failed.
+            if seen.is_reverted and seen.is_final:
+                return
+            mined_at = None if seen.is_reverted else seen.mined_at
             # Of what is in no block, later blocks say nothing new.
-            if seen.mined_at is not None and seen.head > head:
+            if mined_at is not None and seen.head > head:
                 head, news_ns = seen.head, self._context.now_ns()
-            # Undone, and not mined again yet: it begins anew.
-            missing = needed if seen.mined_at is None else needed - (seen.head - seen.mined_at)
+            # Undone, and not made again yet: it begins anew.
+            missing = needed if mined_at is None else needed - (seen.head - mined_at)
         self._book(deposit)
 
     async def _look(self, request: PaymentRequest) -> Sighting | None:

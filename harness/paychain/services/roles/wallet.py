@@ -123,6 +123,10 @@ class Wallet(Role):
         """Send a transfer once more, as a wallet does that knows no request again."""
         is_over = not transfer.open
         self._sign(transfer)
+        if transfer.outcome is Outcome.DECLINED:
+            # What was reverted may be made this time.
+            transfer.outcome = None
+            transfer.final.clear()
         if is_over:
             self.background.start(self._deliver(transfer, parent))
 

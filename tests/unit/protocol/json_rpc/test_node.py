@@ -294,6 +294,26 @@ def test_a_transfer_that_the_ledger_reverts_has_used_its_nonce_and_moved_nothing
     assert on_nodes(scenario, currency=currency).transferred() == []
 
 
+def test_what_a_replaced_block_had_as_failed_waits_with_its_hash_and_may_be_made() -> None:
+    async def scenario(nodes: Asker) -> None:
+        nodes.inject("reverts", link="base")
+        sent = await nodes.result(SEND, signed(0, ETHER))
+        await asyncio.sleep(1)
+        assert (await nodes.result(RECEIPT, sent))["status"] == "0x0"
+        nodes.inject("reorg", link="base", depth=3, returns="100%")
+        assert await nodes.result(RECEIPT, sent) is None
+        waiting = await nodes.result("eth_getTransactionByHash", sent)
+        assert (waiting["hash"], waiting["blockNumber"]) == (sent, None)
+        for tag, count in (("latest", 0), ("pending", 1)):
+            assert await nodes.number("eth_getTransactionCount", PAYER, tag) == count
+        nodes.heal("reverts", link="base")
+        await asyncio.sleep(1)
+        assert (await nodes.result(RECEIPT, sent))["status"] == "0x1"
+        assert (await nodes.error(SEND, signed(0, ETHER)))[0] == -32000
+
+    assert len(on_nodes(scenario).transferred()) == 1
+
+
 def test_a_payment_is_found_by_a_text_in_its_data() -> None:
     async def scenario(nodes: Asker) -> None:
         await nodes.result(SEND, signed(0, ETHER, data=b"pk3fa0000042", gas=30_000))

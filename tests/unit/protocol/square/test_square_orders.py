@@ -314,3 +314,20 @@ def test_percentages_are_taken_off_before_amounts_in_whatever_order_they_are_lis
             assert sold["total_money"] == eur(800)
 
     on_vendor(JsonLinks("square"), scenario)
+
+
+def test_an_order_that_costs_nothing_is_open_until_it_is_marked_as_paid() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        sold = await made(links, discounts=[{"percentage": "100"}])
+        assert (sold["state"], sold["total_money"]) == ("OPEN", eur(0))
+        wanted = {"idempotency_key": "y", "payment_ids": []}
+        for _ in range(2):
+            done = await links.post(f"{ORDERS}/{sold['id']}/pay", wanted)
+            assert done["order"]["state"] == "COMPLETED"
+        other = await made(links, key="other")
+        refused = await links.post(
+            f"{ORDERS}/{other['id']}/pay", {**wanted, "idempotency_key": "z"}
+        )
+        assert (refused.status, refused["errors"][0]["field"]) == (400, "payment_ids")
+
+    assert not on_vendor(JsonLinks("square"), scenario).booked()

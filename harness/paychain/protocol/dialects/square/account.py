@@ -81,6 +81,7 @@ class Order:
     updated_s: int
     version: int = 1
     is_canceled: bool = False
+    is_marked_paid: bool = False  # one that costs nothing
     references: list[str] = field(default_factory=list)
 
     @property

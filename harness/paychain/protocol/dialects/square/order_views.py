@@ -39,9 +39,11 @@ def state(account: Account, order: Order) -> str:
     """OPEN until all is taken and every fulfillment is over."""
     if order.is_canceled:
         return CANCELED
+    total_minor = order.sums.total_minor
     taken = sum(worth(payment) for payment, _ in paid_by(account, order, "COMPLETED"))
+    is_paid = taken >= total_minor if total_minor else order.is_marked_paid
     is_over = all(each.get("state") in _OVER for each in parts_of(order.asked, "fulfillments"))
-    return COMPLETED if taken >= order.sums.total_minor and is_over else OPEN
+    return COMPLETED if is_paid and is_over else OPEN
 
 
 def order(account: Account, order: Order) -> Shown:

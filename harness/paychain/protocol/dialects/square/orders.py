@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from paychain.protocol.dates import seconds_of
@@ -167,7 +168,10 @@ async def search(call: VendorCall, account: Account) -> HttpResponse:
 
 
 async def pay(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`POST /v2/orders/{id}/pay`: complete held payments that make up its total. Raises Invalid."""
+    """`POST /v2/orders/{id}/pay`: complete held payments that make up its total.
+
+    One that costs nothing is marked as paid by no payment at all. Raises Invalid.
+    """
     body = reading.read(call.http.body, "PayOrder")
     reading.text(body, "idempotency_key")
     account.ignored.note(call, body, frozenset({"idempotency_key", "payment_ids", "order_version"}))
@@ -180,11 +184,15 @@ async def pay(call: VendorCall, account: Account, name: str) -> HttpResponse:
         for payment, reference in order_views.paid_by(account, order, "APPROVED", "COMPLETED")
         if reference in held
     )
-    if not held or total_minor != order.sums.total_minor:
+    if total_minor != order.sums.total_minor:
         raise Invalid("order_total", field="payment_ids")
-    if body.get("order_version") not in (None, order.version) and _is_open(account, held):
+    is_open = _is_open(account, held) or (not held and not order.is_marked_paid)
+    if body.get("order_version") not in (None, order.version) and is_open:
         raise Invalid("version", field="order_version")
-    await payments.complete_all(call, account, held)
+    if held:
+        await payments.complete_all(call, account, held)
+    else:
+        await _execute(call, account, order, partial(setattr, order, "is_marked_paid", True))
     return _answer(account, order)
 
 
