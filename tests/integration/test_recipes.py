@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.chains import shop
+from tests.support.paths import ROOT
 from tests.support.recipes import NewThing, copy_package, follow, recipes
 from tests.support.runs import declare
 from tests.support.shared_runs import made_once
@@ -76,6 +78,24 @@ NEW = {
         entry="exposures",
         field="exposures: list[Risk] = []",
     ),
+    "pass over own services' records": NewThing(
+        module="borrowed",
+        replaced={"def reused_keys": "def borrowed_keys", "detail=owner": 'detail="borrowed"'},
+        imported="borrowed_keys",
+        entry="borrowed_keys",
+    ),
+    "doubt": NewThing(
+        module="masked",
+        replaced={"def hidden_faults": "def masked_faults", "host stalled: ": "host dozed: "},
+        imported="masked_faults",
+        entry="masked_faults",
+    ),
+    "remedy": NewThing(
+        module="stores",
+        replaced={"def without_queues": "def without_stores"},
+        imported="without_stores",
+        entry='(without_stores, ("books_agree",))',
+    ),
     "report format": NewThing(
         module="short",
         replaced={"def summary_md": "def short_md"},
@@ -121,9 +141,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert set(table) == set(NEW)
         for thing, recipe in table.items():
             follow(recipe, NEW[thing], copy)
-        declare(folder, shop=CHAIN, novelties=EXPERIMENT)
+        stores = shop(processors=["processor-a"], authorise={"fallback": [{"queue": {}}]})
+        declare(folder, shop=CHAIN, novelties=EXPERIMENT, stores=stores)
         user = Path(__file__).with_name("recipe_user.py")
-        (folder / SEEN).write_text(python(copy, user, *files_in(folder)))
+        (folder / SEEN).write_text(python(copy, user, *files_in(folder), folder / "stores.yaml"))
 
     return made_once(tmp_path_factory, "recipes", make)
 
@@ -145,7 +166,7 @@ def files(made: Path) -> tuple[Path, Path]:
 
 def python(package: Path, *arguments: str | Path) -> str:
     """The output of a Python that imports the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(package.parent), str(ROOT)))}
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         env=environment,
@@ -184,6 +205,23 @@ def test_a_search_injects_new_faults_and_judges_new_rules(seen: dict[str, Any]) 
     assert {"lagging", "vanished_answer"} <= set(seen["searchable"])
     assert seen["schedules"] == 5
     assert "books_match" in seen["rules"]
+
+
+def test_a_new_pass_adds_to_the_records_of_own_services(seen: dict[str, Any]) -> None:
+    assert seen["reused keys"] == ["borrowed", "p1"]
+
+
+def test_a_new_doubt_is_a_question_about_a_run(seen: dict[str, Any]) -> None:
+    assert [question.partition(":")[0] for question in seen["questions"]] == [
+        "host dozed",
+        "host stalled",
+    ]
+
+
+def test_a_new_remedy_is_advised_on_its_rule(seen: dict[str, Any]) -> None:
+    assert seen["remedies"] == [
+        ["books_agree", "remove", "links.gateway.calls.authorise.fallback[0]"]
+    ]
 
 
 def test_a_run_uses_and_reports_everything_new(

@@ -11,7 +11,7 @@ import paychain
 
 PACKAGE = Path(paychain.__file__).parent
 CONTRIBUTING = PACKAGE.parents[1] / "CONTRIBUTING.md"
-_ROW = re.compile(r"^\| ([a-z ]+) \| `([^`]+\.py)` \| `(\w+)` of `([^`]+\.py)` \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| ([a-z' ]+) \| `([^`]+\.py)` \| `(\w+)` of `([^`]+\.py)` \|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

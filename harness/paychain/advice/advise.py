@@ -18,7 +18,7 @@ import msgspec
 
 from paychain.advice.case import MAX_REMEDIES, Case
 from paychain.advice.code import changed_code
-from paychain.advice.registry import OF_MEASURES, OF_RULES
+from paychain.advice.registry import OF_MEASURES, advice_on
 from paychain.advice.weaknesses import CAUSES
 from paychain.analysis.analyse import Analysis
 from paychain.analysis.limits import COUNTS
@@ -103,7 +103,7 @@ def rule_with_remedies(rule: MoneyRule, case: Case) -> MoneyRule:
     hedged = _hedged(case.chain.model)
     seen = [finding for finding in case.causes if _is_seen(finding, rule.unknown, hedged)]
     found = _of_causes(rule.rule, seen)
-    for advise in (*OF_RULES.get(rule.rule, ()), changed_code):
+    for advise in (*advice_on(rule.rule), changed_code):
         found = advise(rule, case, found)
     return msgspec.structs.replace(rule, remedies=found[:MAX_REMEDIES])
 

@@ -6,13 +6,8 @@ claims. So the remedy names the line of the service, and says what to change the
 
 from __future__ import annotations
 
-import msgspec
-
 from paychain.advice.case import Case
 from paychain.analysis.measures.measures import MoneyRule
-from paychain.model.chain import Chain
-from paychain.model.loading import Loaded
-from paychain.model.review import remedy_in
 from paychain.model.review.remedy import Edit, Remedy
 from paychain.model.roles import ROLES
 
@@ -66,10 +61,10 @@ def changed_code(rule: MoneyRule, case: Case, found: list[Remedy]) -> list[Remed
     """Where no key of the chain is to blame, the code of own services that take payments is."""
     if found or rule.rule in case.not_of_code:
         return found
-    return remedies_in_code(rule.rule, case.chain)
+    return remedies_in_code(rule.rule, case)
 
 
-def remedies_in_code(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
+def remedies_in_code(rule: str, case: Case) -> list[Remedy]:
     """What each own service that takes payments should do; [] without any, or for other rules.
 
     Beside the payments, such as one that screens them, no code moves money.
@@ -77,11 +72,10 @@ def remedies_in_code(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
     sentence = IN_CODE.get(rule)
     if sentence is None:
         return []
-    own = chain.model.own_services()
-    taking = [name for name in own if ROLES[chain.model.links[name].role].party == "merchant"]
+    chain = case.chain.model
+    own = chain.own_services()
+    taking = [name for name in own if ROLES[chain.links[name].role].party == "merchant"]
     return [
-        msgspec.structs.replace(
-            remedy_in(chain, Edit(("links", name, "service"), sentence, "code")), of=rule, at=name
-        )
+        case.remedy(Edit(("links", name, "service"), sentence, "code"), of=rule, at=name)
         for name in taking
     ]

@@ -6,7 +6,7 @@ an own service should do in `code.py`, both by the rule's name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from paychain.advice.case import MeasureAdvice, RuleAdvice
 from paychain.advice.drained import drained_sooner
@@ -16,12 +16,15 @@ from paychain.advice.unknowns import claims_cleared_up, customers_asking, revers
 from paychain.advice.way_round import way_round
 from paychain.payments.rules import OF_UNKNOWN
 
-_CLEAR_UP: tuple[RuleAdvice, ...] = (reversals_on_disk, claims_cleared_up, customers_asking)
-# In this order: what comes first is shown, where there is no room for all.
-OF_RULES: Mapping[str, tuple[RuleAdvice, ...]] = {
-    **dict.fromkeys((*OF_UNKNOWN, "unknowns_resolved"), _CLEAR_UP),
-    "no_approval_without_money": (without_queues,),
-}
+_LEFT_UNKNOWN = (*OF_UNKNOWN, "unknowns_resolved")
+# What advises on which rules, in this order: what comes first is shown, where there is no room for
+# all.
+OF_RULES: tuple[tuple[RuleAdvice, Collection[str]], ...] = (
+    (reversals_on_disk, _LEFT_UNKNOWN),
+    (claims_cleared_up, _LEFT_UNKNOWN),
+    (customers_asking, _LEFT_UNKNOWN),
+    (without_queues, ("no_approval_without_money",)),
+)
 # Where no weakness explains a broken limit.
 OF_MEASURES: Mapping[str, MeasureAdvice] = {
     "technical_success": way_round,
@@ -32,3 +35,8 @@ OF_MEASURES: Mapping[str, MeasureAdvice] = {
     "failback": probed_sooner,
     "drain": drained_sooner,
 }
+
+
+def advice_on(rule: str) -> list[RuleAdvice]:
+    """All advice on a broken money rule, in its order."""
+    return [advise for advise, rules in OF_RULES if rule in rules]

@@ -18,7 +18,7 @@ def way_round(tolerance: ToleranceResult, case: Case) -> list[Remedy]:
         return []
     group, chain = case.breaks[0], case.chain.model
     calls = chain.links[group.caller].calls if group.caller in chain.links else {}
-    call = next((call for name, call in calls.items() if name == group.operation), None)
+    call = calls.get(group.operation)
     if call is None:  # on the way to the chain, where nobody but the customer can try again
         return asked_again(tolerance.measure, case)
     changes: list[Edit] = []

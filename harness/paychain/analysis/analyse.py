@@ -25,7 +25,7 @@ from paychain.analysis.measures.payments import offered, payments, phases
 from paychain.analysis.measures.punctuality import Punctuality
 from paychain.analysis.measures.recovery import recovery
 from paychain.analysis.measures.registry import MEASURES
-from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
+from paychain.analysis.measures.stalls import overslept_s, stalled, stalls
 from paychain.analysis.measures.timeline import latencies, seconds
 from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store.facts import NOT_UNDERSTOOD, RunFacts
@@ -128,7 +128,7 @@ def _understood(run: MeasuredRun) -> _Judged:
         best = tolerances(run.experiment, _observed(spared, run[money], at_most_s))
         excusing = excused(limits, best)
         if excusing != limits:
-            limits, questions = excusing, [*run[busy], *questions]
+            limits, questions = excusing, [*doubts.stalled_host(run), *questions]
     return _Judged(limits, problems, questions, doubts.notes(run))
 
 

@@ -20,6 +20,7 @@ from paychain.analysis.measures.payments import due, payments, phases
 from paychain.analysis.measures.punctuality import LAG_LIMIT_MS
 from paychain.analysis.measures.recovery import faults
 from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
+from paychain.analysis.measures.stalls import CONDUCTOR, stalls
 from paychain.declaration.quantity import count
 
 _FREE_OF_FAULTS = ("before", "between")  # phases: in recovery a fault may still have effects
@@ -58,6 +59,20 @@ def late_load(run: MeasuredRun) -> Iterator[str]:
         f"{LAG_LIMIT_MS:.0f} ms): {punctuality.rate_reached:.1f} payments/s reached, "
         f"{run[due] / lasts_s:.1f} planned"
     )
+
+
+def stalled_host(run: MeasuredRun) -> Iterator[str]:
+    """Why limits that only stalls broke could not be judged."""
+    # Where no call failed, the stalls made payments slow.
+    shown = [process for process in run[stalls] if process.affected] or [
+        process for process in run[stalls] if process.process != CONDUCTOR
+    ]
+    for process in shown:
+        yield (
+            f"host stalled: {process.process} was stalled for up to {process.longest_ms:.0f} ms, "
+            f"{process.longest_at_s - run.times.load_start_s:.1f} s into the load; "
+            f"{count(process.affected, 'failed call')} affected"
+        )
 
 
 def _miscounted(run: MeasuredRun) -> Iterator[str]:
@@ -129,5 +144,10 @@ _PROBLEMS: tuple[Doubts, ...] = (
     injection_problems,
     _of_no_payment,
 )
-_QUESTIONS: tuple[Doubts, ...] = (_untried, hidden_faults, _unmet, _unanswered)
+_QUESTIONS: tuple[Doubts, ...] = (
+    _untried,
+    hidden_faults,
+    _unmet,
+    _unanswered,
+)
 _NOTES: tuple[Doubts, ...] = (_missed, _unmet_accepted)

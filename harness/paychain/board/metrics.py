@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from paychain.payments.journal import Record
+from paychain.runs.follower import Look
 from paychain.runs.live_metrics import LiveMetrics
 
 EXPERIMENT = "by-hand"
@@ -35,7 +36,7 @@ class SessionMetrics:
 
     def look(self, load_s: float, faults: Sequence[tuple[str, str, str]]) -> None:
         """The load has gone on for so long; these faults are on: kind, target and name of each."""
-        self._live.look(load_s, PHASE, [" ".join(fault) for fault in faults])
+        self._live.look(Look(load_s, PHASE, [" ".join(fault) for fault in faults]))
 
     def text(self) -> str:
         """All of it, in Prometheus' text format."""

@@ -95,7 +95,7 @@ def run(
     from paychain.runs.chains import chain_of
     from paychain.runs.determinism import DeterminismCheck
     from paychain.runs.live_metrics import LiveMetrics
-    from paychain.runs.progress import Forgiving, RunListener, choose
+    from paychain.runs.progress import choose
 
     # Before the run: everything that can be wrong with its options and files.
     format = chosen(format, json)
@@ -110,6 +110,7 @@ def run(
         processes=processes,
         metrics=metrics,
     )
+    address = options.metrics_at
     spec = options.spec_of(chain, experiment, out=out, names=read_names(map_ or ()))
     outputs = RunOutputs(
         format=format,
@@ -120,12 +121,14 @@ def run(
         prometheus=prom,
     )
     outputs.refuse_impossible(experiment_sha256=spec.experiment.sha256, is_virtual=virtual)
-    open_chain, address = chain_of(spec), options.metrics_at
-    show = Forgiving(choose(quiet=quiet or format is not ReportFormat.TEXT))
+    open_chain = chain_of(spec)
+    shown = choose(quiet=quiet or format is not ReportFormat.TEXT)
     live = LiveMetrics.of(spec)
-    listener: RunListener | None = live if address is not None else None
-    if check_determinism:  # in virtual time, which has no metrics
-        listener = DeterminismCheck(spec, show.message)
-    with exposed(address, live.text, show.message):
-        finished = runs.run(spec, open_chain, show, listener)
+    followers = [shown]
+    if address is not None:
+        followers.append(live)
+    if check_determinism:
+        followers.append(DeterminismCheck(spec, shown.message))
+    with exposed(address, live.text, shown.message):
+        finished = runs.run(spec, open_chain, followers)
     raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))

@@ -26,15 +26,15 @@ from paychain.payments.journal import FaultSwitch, Record
 class RunObserver:
     """Receives the events of an experiment while it runs. This one ignores them."""
 
-    wants_looks = False  # whether `looked` is called during the load
+    wants_looks = False  # whether `look` is called during the load
 
-    def begun(self, times: Times) -> None:
+    def begin(self, times: Times) -> None:
         """The load begins."""
 
-    def recorded(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         """Records have come."""
 
-    def looked(self, now_s: float, faults: Sequence[str], load: str) -> None:
+    def look(self, now_s: float, faults: Sequence[str], load: str) -> None:
         """The experiment has come to here; these faults are on. `load`: a few words about it."""
 
     def message(self, text: str) -> None:
@@ -81,7 +81,7 @@ def conduct(
     start_ns = chain.begin_load(plan)
     conducted.times = experiment.times(start_ns / 1e9)
     try:
-        observer.begun(conducted.times)
+        observer.begin(conducted.times)
         drive = _Drive(chain, declared, experiment, conducted, observer)
         while not chain.is_load_over:
             chain.advance(drive.step(chain.now_ns()))
@@ -160,12 +160,12 @@ class _Drive:
     def collect(self) -> None:
         """Pass on what was recorded."""
         for records in self._chain.collect():
-            self._observer.recorded(records)
+            self._observer.add(records)
             self._watch.add(records)
 
     def _look(self, now_s: float) -> None:
         self.collect()
-        self._observer.looked(now_s, list(self._on), self._chain.load_line())
+        self._observer.look(now_s, list(self._on), self._chain.load_line())
         # A run stops at the first condition that is met.
         met = self._watch.judge(now_s) if self._conducted.stopped is None else None
         if met is not None:

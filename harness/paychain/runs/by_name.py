@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from paychain.model.loading import NO_NAMES, load_chain, load_experiment
 from paychain.model.renaming import Names
 from paychain.runs.chains import chain_of
-from paychain.runs.progress import Progress
+from paychain.runs.follower import RunFollower
 from paychain.runs.run import run as run_spec
 from paychain.runs.spec import Finished, RunSpec, run_command
 
@@ -20,12 +21,13 @@ def run(
     seed: int = 1,
     virtual: bool = False,
     toxiproxy: str | None = None,
-    progress: Progress | None = None,
+    followers: Iterable[RunFollower] = (),
     names: Names = NO_NAMES,
 ) -> Finished:
     """Run an experiment on a chain, both by name or path, and judge it.
 
-    `names`: what the chain calls the providers and links that the experiment names.
+    `followers` are told what happens. `names`: what the chain calls the providers and links that
+    the experiment names.
 
     Returns the run's folder and its result; its verdict is `result.verdict`. Raises FileMistakes
     with every mistake of a file, or UserError.
@@ -43,4 +45,4 @@ def run(
         toxiproxy=toxiproxy,
         virtual=virtual,
     )
-    return run_spec(spec, chain_of(spec), progress)
+    return run_spec(spec, chain_of(spec), followers)

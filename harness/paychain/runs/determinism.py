@@ -16,15 +16,15 @@ from paychain.payments.errors import UserError
 from paychain.payments.journal import Record, decode, encode
 from paychain.processes.children import python_module
 from paychain.processes.variables import without_secrets
+from paychain.runs.follower import RunFollower
 from paychain.runs.kept import FOLDER
-from paychain.runs.progress import RunListener
 from paychain.runs.spec import RunSpec
 
 OTHER_HASH_SEED = "777"  # of the second process: sets and hashes fall differently there
 WITHIN_S = 600.0
 
 
-class DeterminismCheck(RunListener):
+class DeterminismCheck(RunFollower):
     """Keeps every record of a run in its order, repeats the run, and compares them."""
 
     def __init__(self, spec: RunSpec, on_message: Callable[[str], None]) -> None:
@@ -40,7 +40,7 @@ class DeterminismCheck(RunListener):
         """Keep them."""
         self._records.extend(records)
 
-    def problems(self) -> list[str]:
+    def check(self) -> list[str]:
         """Repeat the run: in what the second one differs, in words."""
         spec, names = self._spec, self._spec.inputs.kept_names
         try:

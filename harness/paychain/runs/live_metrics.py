@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord, Record
 from paychain.processes.prometheus import escaped
-from paychain.runs.progress import RunListener
+from paychain.runs.follower import Look, RunFollower
 from paychain.runs.spec import RunSpec
 
 # Upper ends in seconds: from an answer of a mock to a customer who has left.
@@ -68,7 +68,7 @@ FAMILIES = {
 }
 
 
-class LiveMetrics(RunListener):
+class LiveMetrics(RunFollower):
     """Counts a run's records. `labels`: what tells its runs from others, by name.
 
     `faults`: the ids of those it declares; None: they come by hand.
@@ -119,13 +119,13 @@ class LiveMetrics(RunListener):
                 elif isinstance(record, Decision):
                     self._decide(record)
 
-    def look(self, load_s: float, phase: str, faults: Sequence[str]) -> None:
+    def look(self, look: Look) -> None:
         """Note how far the load has come, its phase, and which faults are active."""
         with self._lock:
-            self._load_s, self._phase = load_s, phase
-            on = set(faults)
+            self._load_s, self._phase = look.load_s, look.phase
+            on = set(look.faults)
             if self._is_by_hand:  # those that are healed stay, as 0
-                self._faults.update(dict.fromkeys(faults, True))
+                self._faults.update(dict.fromkeys(look.faults, True))
             # One that repeats is told apart by a number: it is the declared fault all the same.
             self._faults = {fault: fault in on for fault in self._faults}
 

@@ -2,17 +2,17 @@
 
     RunSpec ─ open chain, run.db ─> start ─ conduct ─ stop ─> RunFacts ─ finish ─> Finished
               real or virtual                │ records into run.db
-                                             └ events to the progress
+                                             └ events to its followers
 
 `environment/conductor.py` drives the experiment; `finish.py` judges what it left behind. Whoever
-follows a run, with metrics or to compare it with itself, is a `RunListener`.
+follows a run, with metrics or to compare it with itself, is a `RunFollower`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -34,43 +34,36 @@ from paychain.processes.wall_clock import ClockStart
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.finish import facts_of, finish, written
+from paychain.runs.follower import Followers, Look, RunFollower
 from paychain.runs.interruption import Interruption
-from paychain.runs.progress import Counts, Forgiving, Guarded, NoProgress, Progress, RunListener
 from paychain.runs.spec import Finished, RunSpec, new_folder
 from paychain.simulation.simulate import FAILURES
 
 
-def run(
-    spec: RunSpec,
-    open_chain: OpenChain,
-    progress: Progress | None = None,
-    listener: RunListener | None = None,
-) -> Finished:
+def run(spec: RunSpec, open_chain: OpenChain, followers: Iterable[RunFollower] = ()) -> Finished:
     """Run an experiment on a chain and judge it, in real or in virtual time.
 
-    `open_chain`: usually `chain_of(spec)`. `progress` and `listener` follow the run. A failure of
-    the harness itself, or of the listener, makes the verdict inconclusive, which then says why.
-    Raises UserError when nothing could be started, an own service included, with nothing left
+    `open_chain`: usually `chain_of(spec)`. `followers`: in this order they are told what happens. A
+    failure of the harness itself, or of a follower, makes the verdict inconclusive, which then says
+    why. Raises UserError when nothing could be started, an own service included, with nothing left
     running; HarnessError when no result can be written.
     """
-    progress = Forgiving(progress or NoProgress())
     with Interruption() as interruption:
-        return _run(spec, open_chain, interruption, progress, Guarded(listener or RunListener()))
+        return _run(spec, open_chain, interruption, Followers(followers))
 
 
 def _run(
     spec: RunSpec,
     open_chain: OpenChain,
     interruption: Interruption,
-    progress: Progress,
-    listener: RunListener,
+    follower: RunFollower,
 ) -> Finished:
     begun = ClockStart.now()
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
     store = _new_store(spec, folder, begun.at)
-    recorder = _Recorder(spec, store, progress, listener)
-    listener.begin(folder)
-    chain = open_chain(folder, recorder.message)
+    recorder = _Recorder(spec, store, follower)
+    follower.begin(folder)
+    chain = open_chain(folder, follower.message)
     conducted = ExperimentProgress()
     was_interrupted = False
     not_started: NotStarted | None = None
@@ -90,17 +83,17 @@ def _run(
         interruption.ignore()
         _stop(chain, conducted, recorder)
     if not_started is not None:
-        recorder.close()
+        follower.close()
         store.close()
         raise not_started
-    interruption.finish(recorder.message)
+    interruption.finish(follower.message)
     _remove_empty(folder)
     took_s = time.perf_counter() - begun_s
     facts = _facts(spec, chain, conducted, recorder, begun, took_s)
     facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
     if not facts.problems:
-        facts.problems.extend(listener.problems())
-    recorder.close()
+        facts.problems.extend(follower.check())
+    follower.close()
     with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
         return finish(spec.inputs, facts, store, folder)
 
@@ -184,7 +177,7 @@ def _stop(chain: RunningChain, conducted: ExperimentProgress, recorder: _Recorde
         conducted.problems.append(_problem(error))
     try:
         for records in chain.collect():
-            recorder.recorded(records)
+            recorder.add(records)
     except Exception as error:
         conducted.problems.append(_problem(error))
 
@@ -200,47 +193,37 @@ def _problem(error: Exception) -> str:
 class _Recorder(RunObserver):
     """Keeps a run's records in run.db, and tells those who follow it."""
 
-    def __init__(
-        self, spec: RunSpec, store: RunStore, progress: Progress, listener: RunListener
-    ) -> None:
+    def __init__(self, spec: RunSpec, store: RunStore, follower: RunFollower) -> None:
         self.wants_looks = not spec.virtual  # a virtual run is over at once
         self.lost = ""  # why records are missing in run.db
         self._experiment = spec.experiment.model
-        self._store, self._progress, self._listener = store, progress, listener
-        self._counts = Counts()
+        self._store, self._follower = store, follower
         self._times: Times | None = None
 
-    def begun(self, times: Times) -> None:
+    def begin(self, times: Times) -> None:
         """From here on records count."""
         self._times = times
         self._store.begin(times)
 
-    def recorded(self, records: Sequence[Record]) -> None:
-        """Keep and count them. Raises HarnessError when they cannot be kept."""
-        self._counts.add(records)
-        self._listener.add(records)
+    def add(self, records: Sequence[Record]) -> None:
+        """Keep them. Raises HarnessError when that is not possible."""
+        self._follower.add(records)
         try:
             self._store.ingest(records)
         except sqlite3.Error as error:
             self.lost = f"run.db is incomplete: {error}"
             raise HarnessError(self.lost) from error
 
-    def looked(self, now_s: float, faults: Sequence[str], load: str) -> None:
-        """Show where the run is."""
+    def look(self, now_s: float, faults: Sequence[str], load: str) -> None:
+        """Say where the run is."""
         assert self._times is not None
-        self._counts.aside = load
         phase = phase_at(now_s, self._times, self._experiment.faults_last)
-        at_s = max(0.0, now_s - self._times.load_start_s)
-        self._progress.show(at_s, phase, list(faults), self._counts)
-        self._listener.look(at_s, phase, faults)
+        load_s = max(0.0, now_s - self._times.load_start_s)
+        self._follower.look(Look(load_s, phase, faults, load))
 
     def message(self, text: str) -> None:
-        """Show it."""
-        self._progress.message(text)
-
-    def close(self) -> None:
-        """Nothing more will be shown."""
-        self._progress.close()
+        """Pass it on."""
+        self._follower.message(text)
 
 
 def _compared_with_real_time(

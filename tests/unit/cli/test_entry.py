@@ -1,9 +1,10 @@
-"""A signal before the command has begun: its modules take a moment to import."""
+"""How the command begins, and a signal before it has: its modules take a moment to import."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,19 @@ def test_a_signal_that_is_ignored_from_the_start_stays_ignored() -> None:
     done = ended(IGNORED, "SIGHUP", "paychain.cli.main")
     assert (done.returncode, done.stderr) == (0, "")
     assert "card-ecommerce" in done.stdout
+
+
+@pytest.mark.parametrize("isolated", [[], ["-P"]], ids=["plain", "as a child"])
+def test_the_package_is_the_command(tmp_path: Path, isolated: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *isolated, "-m", "paychain", "check", "nowhere.yaml"],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == ExitCode.USAGE
+    assert "nowhere.yaml" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -18,7 +18,9 @@ from paychain.payments.journal import Decision, DecisionKind, HopRecord, Payment
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.processes.exposition import Exposition, address_of
 from paychain.report.ci import prometheus
+from paychain.runs.follower import Look
 from paychain.runs.live_metrics import FAMILIES, LiveMetrics
+from tests.support import fake_toxiproxy
 from tests.support.cli import invoked
 from tests.support.paths import ROOT
 
@@ -33,7 +35,7 @@ def live(run: str = RUN["run"]) -> LiveMetrics:
     records = [paid(20), paid(40, technical=True, outcome=Outcome.UNKNOWN), paid(31_000)]
     metrics.add([*records, called(HopResult.APPROVED, 10), called(HopResult.TIMEOUT, 300)])
     metrics.add([breaker(DecisionKind.BREAKER_OPENED), breaker(DecisionKind.BREAKER_HALF_OPEN)])
-    metrics.look(1.5, "fault 1", ["lost"])
+    metrics.look(Look(1.5, "fault 1", ["lost"]))
     return metrics
 
 
@@ -178,6 +180,18 @@ def test_a_virtual_run_serves_none(tmp_path: Any) -> None:
     done = invoked(tmp_path, "run", "card-ecommerce", "steady", "--virtual", "--metrics", "0")
     assert done.exit_code == 2
     assert "a virtual run ends before its metrics could be scraped" in done.stderr
+
+
+def test_a_port_that_is_none_is_refused_before_a_server_is_asked_anything(tmp_path: Any) -> None:
+    with fake_toxiproxy.serving() as server:
+        done = invoked(
+            tmp_path,
+            *("run", "card-ecommerce", "steady"),
+            *("--toxiproxy", server.url, "--metrics", "metrics"),
+        )
+    assert done.exit_code == 2
+    assert "'metrics' is not a port for metrics" in done.stderr
+    assert server.asked == []
 
 
 def test_every_metric_of_the_dashboard_exists_and_every_live_one_is_on_it() -> None:

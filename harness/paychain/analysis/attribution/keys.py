@@ -1,4 +1,4 @@
-"""How an own service uses idempotency keys: one for two payments, none or another on a repeat."""
+"""How an own service uses idempotency keys on a repeat: none, or another one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import groupby, pairwise
 
 from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
-from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
 from paychain.payments.journal import Decision, DecisionKind, MovementKind
@@ -35,34 +34,6 @@ def repeated_without_key(
         if request.key or before.key or result_of(before)[0].worked:
             continue
         yield _decided(DecisionKind.REPEATED_WITHOUT_KEY, payment, request, operation)
-
-
-def reused_keys(run: OwnRun) -> None:
-    """Each request under another payment's key is a decision of its service."""
-    run.store.ingest(_reused_keys(run.store))
-
-
-def _reused_keys(store: RunStore) -> Iterator[Decision]:
-    """Requests whose key another payment has used before at the same link."""
-    rows = store.select(
-        "SELECT r.caller, r.link, r.payment, r.attempt, r.operation, r.started_ns, first.payment "
-        "FROM received r JOIN (SELECT link, key, payment, MIN(started_ns) FROM received "
-        "WHERE key != '' AND payment != '' GROUP BY link, key "
-        "HAVING COUNT(DISTINCT payment) > 1) first ON first.link = r.link AND first.key = r.key "
-        "WHERE r.payment != first.payment AND r.payment != '' ORDER BY r.payment, r.started_ns",
-        (),
-    )
-    for caller, link, payment, attempt, operation, started_ns, owner in rows:
-        yield Decision(
-            link=caller,
-            kind=DecisionKind.KEY_REUSED,
-            at_ns=started_ns,
-            payment=payment,
-            attempt=attempt,
-            operation=operation,
-            target=link,
-            detail=owner,
-        )
 
 
 def captured_again(

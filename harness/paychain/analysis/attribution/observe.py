@@ -9,20 +9,21 @@ from collections.abc import Callable
 
 from paychain.analysis.attribution.decisions import own_decisions
 from paychain.analysis.attribution.hops import own_hops
-from paychain.analysis.attribution.keys import reused_keys
 from paychain.analysis.attribution.observed import join
 from paychain.analysis.attribution.of_payments import shown_by_requests
 from paychain.analysis.attribution.own_run import OwnRun
 from paychain.analysis.attribution.paid_again import take_over
 from paychain.analysis.attribution.refused import refused_hops
+from paychain.analysis.attribution.reused import reused_keys
 from paychain.analysis.attribution.traced import add_traced
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.own_services import own_callers
 
-# In this order: each reads what those before it left. A new pass is a module and a line here; its
-# docstring says what holds once it has passed.
+# In this order, for each of join, add_traced, own_hops, refused_hops and own_decisions reads what
+# the one before it left. A new pass is a module and a line here, behind those whose records it
+# reads; its docstring says what holds once it has passed.
 PASSES: tuple[Callable[[OwnRun], None], ...] = (
     take_over,
     join,

@@ -30,7 +30,6 @@ from paychain.analysis.measures.measures import StallFacts
 from paychain.analysis.store.calls import FailedCall, due_ns, failed_calls, has_failure_below
 from paychain.analysis.store.queries import breaker_events
 from paychain.analysis.store.store import RunStore
-from paychain.declaration.quantity import count
 from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, EngineEvent, Stall
 from paychain.payments.outcome import HopResult
@@ -198,22 +197,6 @@ def overslept_s(run: MeasuredRun) -> float:
         for stall in run.store.rows(Stall)
         if stall.process == CONDUCTOR
     )
-
-
-@measure("busy host")
-def busy(run: MeasuredRun) -> list[str]:
-    """Why limits that only stalls broke could not be judged, in sentences."""
-    stalled, from_s = run[stalls], run.times.load_start_s
-    # Where no call failed, the stalls made payments slow.
-    shown = [process for process in stalled if process.affected] or [
-        process for process in stalled if process.process != CONDUCTOR
-    ]
-    return [
-        f"host stalled: {process.process} was stalled for up to {process.longest_ms:.0f} ms, "
-        f"{process.longest_at_s - from_s:.1f} s into the load; "
-        f"{count(process.affected, 'failed call')} affected"
-        for process in shown
-    ]
 
 
 def _of_engine(events: Iterable[EngineEvent]) -> Iterator[Stall]:

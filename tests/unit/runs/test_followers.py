@@ -13,7 +13,7 @@ from paychain.payments.journal import PaymentRecord, Record
 from paychain.runs import determinism
 from paychain.runs.chains import chain_of
 from paychain.runs.determinism import DeterminismCheck
-from paychain.runs.progress import RunListener
+from paychain.runs.follower import RunFollower
 from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
 from tests.support.chains import corner_shop, experiment
@@ -22,7 +22,7 @@ from tests.support.runs import declare
 LATE = "{id: late, at: 0s, for: 1s, target: {link: issuer}, latency: {delay: 1ms}}"
 
 
-class Doubter(RunListener):
+class Doubter(RunFollower):
     """Follows a run, and objects to it."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Doubter(RunListener):
     def add(self, records: Iterable[Record]) -> None:
         self.records.extend(records)
 
-    def problems(self) -> list[str]:
+    def check(self) -> list[str]:
         self.was_asked = True
         return ["nobody believes this"]
 
@@ -53,9 +53,9 @@ def spec(tmp_path: Path) -> RunSpec:
     )
 
 
-def test_what_a_listener_objects_to_makes_a_run_inconclusive(spec: RunSpec) -> None:
+def test_what_a_follower_objects_to_makes_a_run_inconclusive(spec: RunSpec) -> None:
     doubter = Doubter()
-    finished = run(spec, chain_of(spec), listener=doubter)
+    finished = run(spec, chain_of(spec), [doubter])
     assert finished.result.verdict == "inconclusive"
     assert finished.result.reasons == ["nobody believes this"]
     assert doubter.folder == finished.folder
@@ -71,12 +71,12 @@ def test_a_run_that_went_wrong_needs_no_further_objection(
 
     doubter = Doubter()
     monkeypatch.setattr("paychain.environment.virtual.VirtualChain.begin_load", fail)
-    finished = run(spec, chain_of(spec), listener=doubter)
+    finished = run(spec, chain_of(spec), [doubter])
     assert finished.result.verdict == "inconclusive"
     assert not doubter.was_asked
 
 
-class Failing(RunListener):
+class Failing(RunFollower):
     """Follows a run and fails, in one of its methods."""
 
     def __init__(self, where: str) -> None:
@@ -88,24 +88,46 @@ class Failing(RunListener):
     def add(self, records: Iterable[Record]) -> None:
         self._fail("add")
 
-    def problems(self) -> list[str]:
-        self._fail("problems")
+    def message(self, text: str) -> None:
+        self._fail("message")
+
+    def check(self) -> list[str]:
+        self._fail("check")
         return []
+
+    def close(self) -> None:
+        self._fail("close")
 
     def _fail(self, where: str) -> None:
         if where == self._where:
             raise RuntimeError("nobody listens")
 
 
-@pytest.mark.parametrize("where", ["begin", "add", "problems"])
-def test_a_listener_that_fails_costs_a_run_its_verdict_and_no_record(
+@pytest.mark.parametrize("where", ["begin", "add", "message", "check"])
+def test_a_follower_that_fails_costs_a_run_its_verdict_and_no_record(
     spec: RunSpec, where: str
 ) -> None:
-    finished = run(spec, chain_of(spec), listener=Failing(where))
+    finished = run(spec, chain_of(spec), [Failing(where)])
     assert finished.result.verdict == "inconclusive"
     assert "nobody listens" in finished.result.reasons[0]
     whole = run(replace(spec, out=spec.out / "whole"), chain_of(spec)).result
     assert finished.result.load.recorded == whole.load.recorded > 0
+
+
+def test_one_that_fails_at_the_very_end_costs_nothing(spec: RunSpec) -> None:
+    assert run(spec, chain_of(spec), [Failing("close")]).result.verdict == "pass"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_run_has_several_followers_and_none_disturbs_another(
+    spec: RunSpec, is_first: bool
+) -> None:
+    doubter, failing = Doubter(), Failing("add")
+    followers = [failing, doubter] if is_first else [doubter, failing]
+    finished = run(spec, chain_of(spec), followers)
+    assert finished.result.reasons == ["RuntimeError: nobody listens", "nobody believes this"]
+    paid = [record for record in doubter.records if isinstance(record, PaymentRecord)]
+    assert len(paid) == finished.result.load.recorded > 0
 
 
 @pytest.mark.parametrize(
@@ -125,7 +147,7 @@ def test_a_run_is_compared_with_itself_record_by_record(
     said: list[str] = []
     check = DeterminismCheck(spec, said.append)
     monkeypatch.setattr(determinism, "_replay", lambda *_: replayed(list(check._records)))
-    reasons = run(spec, chain_of(spec), listener=check).result.reasons
+    reasons = run(spec, chain_of(spec), [check]).result.reasons
     assert [reason.startswith(problem) for reason in reasons] == [True] * bool(problem)
     assert len(said) == (not problem)
 
@@ -135,5 +157,5 @@ def test_a_run_whose_repetition_takes_too_long_is_inconclusive_and_says_so(
 ) -> None:
     monkeypatch.setattr(determinism, "WITHIN_S", 0.01)
     check = DeterminismCheck(spec, lambda _: None)
-    reasons = run(spec, chain_of(spec), listener=check).result.reasons
+    reasons = run(spec, chain_of(spec), [check]).result.reasons
     assert reasons == ["the second run of the determinism check took longer than 0.01 s"]
