@@ -206,6 +206,8 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if _is_over(account, page):
         raise Invalid("not_found")
     body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
+    if given.get("card"):
+        call.card_given()
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
     answer = await payments.pay_by(call, account, body, page.references.append)
