@@ -92,6 +92,9 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     if paid:
         await _attribute(call, account, link)
         return _back(link, paid)
+    if order_views.begun(account, link.order):
+        await _attribute(call, account, link)
+        return customers_page(200, "Your payment is being processed.", b"{}")
     card = query_of(call.http).get("card")
     if card:
         call.card_given()
