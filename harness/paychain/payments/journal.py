@@ -157,6 +157,7 @@ class DecisionKind(StrEnum):
     RE_PICKED = "re_picked"  # another of many links was asked in place of one without an answer
     AGREED = "agreed"  # enough of many links answered a call; detail: how many of how many
     TOO_FEW = "too_few"  # not enough did
+    CARD_GIVEN = "card_given"  # by the customer, on a provider's page
     FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
 
 

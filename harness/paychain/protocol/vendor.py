@@ -113,6 +113,9 @@ class VendorCall(Protocol):
         ended.
         """
 
+    def card_given(self) -> None:
+        """Record that the customer said on this page which card pays."""
+
     def ignored(self, parameter: str) -> None:
         """Record a parameter that the vendor knows and this mock ignores."""
 

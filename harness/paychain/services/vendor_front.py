@@ -253,7 +253,7 @@ class _Call:
         self._attempt = 1
         self._key = front.api.key(http)
         self._by: AttributedBy = "nothing"
-        self._is_executed = False
+        self._is_executed = self._is_card_given = False
         self._others: list[_Call] = []
 
     def attribute(self, evidence: Evidence) -> Attributed:
@@ -335,6 +335,10 @@ class _Call:
             if failed is not None:
                 raise failed
 
+    def card_given(self) -> None:
+        """Record with the request that the customer said which card pays."""
+        self._is_card_given = True
+
     def ignored(self, parameter: str) -> None:
         """Record a parameter that this mock ignores."""
         self._seen.note(DecisionKind.PARAMETER_IGNORED, parameter, self._operation, self.payment)
@@ -365,6 +369,15 @@ class _Call:
             seen.named = api.name_of(seen.reference)
         if self._caller != CUSTOMER:  # else no own service has asked
             seen.record(self._caller, response, reply)
+        elif self._is_card_given:
+            front = self._front
+            front.context.decided(
+                DecisionKind.CARD_GIVEN,
+                self._operation,
+                "",
+                payment=self.payment,
+                attempt=self._attempt,
+            )
         for call in (self, *self._others):
             call.record_hop(reply)
 

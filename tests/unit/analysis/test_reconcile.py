@@ -307,6 +307,34 @@ def test_a_card_number_in_a_log_is_found_however_it_is_written(
     assert found.text == "shop.log:2 holds the number of 424242…4242"
 
 
+def paid_at_psp() -> Chain:
+    """A chain whose service keeps no book, and takes payments at Stripe with no card given."""
+    pays = {
+        "request": {"path": "/", "json": {"order": "{order}"}},
+        "approved": {"status": 200},
+        "declined": {"status": 402},
+    }
+    shop = {"role": "gateway", "service": {"command": "shop"}, "pays": pays}
+    links = {
+        "shop": {**shop, "calls": {"authorise": {"to": "psp"}}},
+        "psp": {"role": "processor", "dialect": "stripe", "calls": {"authorise": {"to": "issuer"}}},
+        "issuer": {"role": "issuer"},
+    }
+    return Chain.model_validate({"chain": "shop", "entry": "shop", "links": links})
+
+
+@pytest.mark.parametrize("is_card_given", [True, False])
+def test_a_customer_at_their_banks_page_has_not_said_which_card_pays(
+    store: RunStore, is_card_given: bool
+) -> None:
+    other = msgspec.structs.replace(booked("psp"), instrument="555555…4444")
+    page = hop("customer", "psp", "approved", at=1)
+    given = [decided("psp", DecisionKind.CARD_GIVEN, "")] if is_card_given else []
+    store.ingest([customer(), page, *given, other, booked("issuer")])
+    found = [rule.rule for rule in money(store, paid_at_psp()).rules if rule.findings]
+    assert ("parties_kept" in found) is is_card_given
+
+
 @pytest.mark.parametrize(
     ("up_to", "delivered_s", "is_broken"),
     [("10.00", 8, False), ("9.99", 8, True), ("10.00", 60, True)],

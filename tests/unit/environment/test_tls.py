@@ -205,6 +205,24 @@ def test_who_speaks_no_tls_or_does_not_trust_the_authority_is_counted(tmp_path: 
     asyncio.run(scenario())
 
 
+def test_each_refusal_is_one_more_line_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paychain.environment.tls.refusals.MAX_COUNTED", 3)
+    path = tmp_path / "tls.refused"
+    assert refused(path, 0) == []
+    refusals = Refusals(path)
+    refusals.count("shop -> psp", NO_TLS)
+    first = path.stat()
+    for why in (UNTRUSTED, HUNG_UP, HUNG_UP):
+        refusals.count("shop -> psp", why)
+    assert path.stat().st_ino == first.st_ino  # the same file, not another one in its place
+    with path.open("ab") as file:
+        file.write(b'["shop -> p')  # of a line that is still being written
+    noted = [(event.proxy, event.detail) for event in refused(path, 7)]
+    assert noted == [("shop -> psp", why) for why in (NO_TLS, UNTRUSTED, HUNG_UP)]
+
+
 def test_who_does_not_trust_the_authority_behind_the_forward_proxy_is_counted_at_its_hop(
     tmp_path: Path,
 ) -> None:

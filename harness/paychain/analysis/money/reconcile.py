@@ -223,10 +223,11 @@ def reconcile(
 def _gave_card(story: RecordedPayment, parties: Parties) -> bool:
     """Whether the customer said which card pays: to the service, or on a provider's page.
 
-    Else it is the one in their wallet, or one that the service has, which nobody here knows.
+    Else it is the one in their wallet, or one that the service has, which nobody here knows. On
+    their bank's page they only authenticate.
     """
     return parties.gives_card or any(
-        hop.caller == CUSTOMER and hop.callee in parties.providers for hop in story.hops
+        decision.kind is DecisionKind.CARD_GIVEN for decision in story.decisions
     )
 
 

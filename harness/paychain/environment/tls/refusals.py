@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections import Counter
 from pathlib import Path
 
 import msgspec
 
 from paychain.payments.journal import EngineEvent
-from paychain.processes.files import write_atomically
 
 MAX_COUNTED = 10_000  # connections: who tries that often is wrong every time
 NO_TLS = "without TLS, which tls: true asks for; use the address with https"
@@ -22,11 +20,15 @@ _NO_TLS = ("HTTP_REQUEST", "WRONG_VERSION_NUMBER")
 
 
 class Refusals:
-    """Counts them, and writes each to a file for the run to read."""
+    """Adds each to a file, a line for each, for the run to read.
+
+    That happens in the loop that passes all bytes on, so that a line costs one short write, and
+    there are no more than MAX_COUNTED.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.found: Counter[tuple[str, str]] = Counter()  # by hop and why
         self._path = path
+        self._counted = 0
 
     def note(self, hop: str, error: BaseException | None) -> None:
         """A connection has failed; what is no mistake of the client's is not noted."""
@@ -35,11 +37,11 @@ class Refusals:
 
     def count(self, hop: str, why: str) -> None:
         """A connection was not secured."""
-        if self.found.total() >= MAX_COUNTED:
+        if self._path is None or self._counted >= MAX_COUNTED:
             return
-        self.found[hop, why] += 1
-        if self._path is not None:
-            write_atomically(self._path, [(*each, n) for each, n in self.found.items()])
+        self._counted += 1
+        with self._path.open("ab", buffering=0) as file:
+            file.write(msgspec.json.encode((hop, why)) + b"\n")
 
 
 def why_refused(error: BaseException | None) -> str:
@@ -56,7 +58,9 @@ def refused(path: Path, at_ns: int) -> list[EngineEvent]:
     """What a file of refusals holds, as the events of connections that could not be read."""
     if not path.exists():
         return []
-    rows = msgspec.json.decode(path.read_bytes(), type=list[tuple[str, str, int]])
+    # What follows the last end of a line is still being written.
+    *lines, _ = path.read_bytes().split(b"\n")
+    rows = (msgspec.json.decode(line, type=tuple[str, str]) for line in lines)
     return [
         EngineEvent(
             seq=0,
@@ -67,6 +71,5 @@ def refused(path: Path, at_ns: int) -> list[EngineEvent]:
             toxic=None,
             detail=why,
         )
-        for hop, why, n in rows
-        for _ in range(n)
+        for hop, why in rows
     ]

@@ -39,6 +39,7 @@ _ROUTINE = (
     DecisionKind.QUOTED,
     DecisionKind.REPORTED,
     DecisionKind.AGREED,
+    DecisionKind.CARD_GIVEN,
 )
 _FOLLOW_UPS = {
     DecisionKind.FOLLOW_UP_DUE: "due",
@@ -66,6 +67,7 @@ _DECISIONS = {
     DecisionKind.REVERSAL_ABANDONED: "abandoned the reversal",
     DecisionKind.BREAKER_REJECTED: "breaker open, call not sent",
     DecisionKind.ANSWER_UNDELIVERABLE: "could not deliver the answer",
+    DecisionKind.CARD_GIVEN: "was given the customer's card",
     DecisionKind.AUTHENTICATION_LOST: "sent it without the authentication, not valid there, to",
     DecisionKind.REAUTHENTICATE: "requested a challenge after a soft decline",
     DecisionKind.WEBHOOK_ACCEPTED: "received a webhook",

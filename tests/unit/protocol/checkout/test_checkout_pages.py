@@ -118,3 +118,50 @@ def test_a_customer_is_known_by_the_present_address_alone() -> None:
         assert again["source"]["id"] != first["source"]["id"]
 
     on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+
+
+def test_a_session_is_paid_once_whatever_the_keys_of_its_submits() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        session = await links.post("/payment-sessions", {**WANTED, **URLS})
+        submit = f"/payment-sessions/{session['id']}/submit"
+        data = {"session_data": "tok_visa_4242"}
+        # Both are on their way at once; one of them again, under its key.
+        asked = [links.post(submit, data, key=key) for key in ("a", "b")]
+        first, second = await asyncio.gather(*asked)
+        assert (first.status, second.status) == (201, 422)
+        assert second["error_codes"] == ["payment_attempt_failed"]
+        for key in ("b", "c", ""):
+            assert (await links.post(submit, data, key=key)).status == 422
+        assert (await links.post(submit, data, key="a"))["id"] == first["id"]
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_a_declined_session_can_be_submitted_again() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        session = await links.post("/payment-sessions", {**WANTED, **URLS})
+        submit = f"/payment-sessions/{session['id']}/submit"
+        data = {"session_data": "tok_visa_4242"}
+        links.inject("http_error", status=503)
+        assert (await links.post(submit, data, key="a")).status == 503
+        links.heal("http_error")
+        links.inject("decline", code="05")
+        assert (await links.post(submit, data, key="b"))["approved"] is False
+        links.heal("decline")
+        assert (await links.post(submit, data, key="c"))["approved"] is True
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_a_second_press_waits_for_the_first_ones_payment() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        made = await links.post("/payment-links", {**WANTED, "return_url": "https://shop.example"})
+        page = path_of(made["_links"]["redirect"]["href"])
+        presses = [links.ask("GET", f"{page}?card=tok_visa_4242") for _ in range(2)]
+        first, second = await asyncio.gather(*presses)
+        assert (first.status, second.status) == (303, 200)
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

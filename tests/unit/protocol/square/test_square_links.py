@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from paychain.protocol.dialects.square import Square
@@ -115,3 +116,14 @@ def test_no_two_links_have_one_id_or_order_though_one_was_deleted() -> None:
         assert len({link["order_id"] for link in made}) == 3
 
     on_vendor(JsonLinks("square"), scenario)
+
+
+def test_a_second_press_waits_for_the_first_ones_payment() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        made = (await links.post(LINKS, wanted()))["payment_link"]
+        presses = [visit(links, made["url"], "?card=tok_visa_4242") for _ in range(2)]
+        first, second = await asyncio.gather(*presses)
+        assert (first.status, second.status) == (303, 200)
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

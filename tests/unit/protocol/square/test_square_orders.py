@@ -331,3 +331,33 @@ def test_an_order_that_costs_nothing_is_open_until_it_is_marked_as_paid() -> Non
         assert (refused.status, refused["errors"][0]["field"]) == (400, "payment_ids")
 
     assert not on_vendor(JsonLinks("square"), scenario).booked()
+
+
+def test_of_payments_of_one_order_at_once_one_is_approved() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        sold = await made(links)
+        asked = [links.post(PAYMENTS, pays(sold["id"], 1000, key)) for key in ("a", "b", "a")]
+        first, second, repeat = await asyncio.gather(*asked)
+        # The repeat of the first under its key is no other payment.
+        assert (first.status, second.status, repeat.status) == (200, 400, 409)
+        assert second["errors"][0]["field"] == "amount_money"
+        again = await links.post(PAYMENTS, pays(sold["id"], 1000, "a"))
+        assert again["payment"]["id"] == first["payment"]["id"]
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_an_order_whose_payment_failed_is_paid_by_another() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        sold = await made(links)
+        links.inject("http_error", status=503)
+        assert (await links.post(PAYMENTS, pays(sold["id"], 1000, "a"))).status == 503
+        links.heal("http_error")
+        links.inject("decline", code="05")
+        assert (await links.post(PAYMENTS, pays(sold["id"], 1000, "b"))).status == 402
+        links.heal("decline")
+        assert (await links.post(PAYMENTS, pays(sold["id"], 1000, "c"))).status == 200
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

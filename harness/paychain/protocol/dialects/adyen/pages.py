@@ -54,6 +54,8 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         body: dict[str, Any] = {"details": {"redirectResult": brought}}
         answer = await payments.go_on_with(call, account, body)
     else:
+        if given.get("card"):
+            call.card_given()
         card = given.get("card") or token_of(TEST_CARDS[0])
         body = _payment(page, card)
         answer = await payments.pay_by(call, account, body, page.references.append)

@@ -71,12 +71,17 @@ class Payment:
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """A page where a customer pays. `references`: ours of the payments attempted on it."""
+    """A page where a customer pays.
+
+    `references`: ours of the payments attempted on it. `in_progress`: of those that requests are
+    working on; it may be there more than once.
+    """
 
     id: str
     body: dict[str, Any]
     created_s: int
     references: list[str] = field(default_factory=list)
+    in_progress: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -96,7 +96,8 @@ async def create_session(call: VendorCall, account: Account) -> HttpResponse:
 async def submit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /payment-sessions/{id}/submit`: pay with what Flow has collected. Raises Invalid.
 
-    `session_data` is a token of a card, as from `/tokens`.
+    `session_data` is a token of a card, as from `/tokens`. A session is paid once, under whatever
+    key; after a decline it can be submitted again.
     """
     page, given = _found(account, name, _SESSION), reading.read(call.http.body)
     return await _pay_session(call, account, {**page.body, **given}, page)
@@ -117,9 +118,34 @@ async def _pay_session(
     body["source"] = {"type": "token", "token": token}
     named_before = page.body if page is not None else {}
     account.ignored.note(call, asked, frozenset({*_PAYMENT_FIELDS, *named_before, "session_data"}))
-    known = page.references.append if page is not None else lambda _reference: None
-    answer = await payments.pay_by(call, account, body, known)
+    if page is not None:
+        answer = await _pay(call, account, page, body)
+    else:
+        answer = await payments.pay_by(call, account, body)
     return json_response(answer.status, {**decoded(answer.body), "type": "card"})
+
+
+async def _pay(
+    call: VendorCall, account: Account, page: Page, body: dict[str, Any]
+) -> HttpResponse:
+    """One attempt to pay on a page. Raises Invalid if it is paid, or may be by another one."""
+    begun: list[str] = []
+
+    def begin(reference: str) -> None:
+        # The repeat of an attempt under its key gets what came of that one.
+        repeated = reference if account.backend.knows_keys else ""
+        if _is_begun(account, page, repeated) or _paid(account, page) not in ("", repeated):
+            raise Invalid("session_paid")
+        if reference not in page.references:
+            page.references.append(reference)
+        page.in_progress.append(reference)
+        begun.append(reference)
+
+    try:
+        return await payments.pay_by(call, account, body, begin)
+    finally:
+        for reference in begun:
+            page.in_progress.remove(reference)
 
 
 async def _create(call: VendorCall, account: Account, kind: _Kind) -> Page:
@@ -205,15 +231,20 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
         return _back(page, "success_url", paid) if paid else _left(page)
     if _is_over(account, page):
         raise Invalid("not_found")
+    if _is_begun(account, page):
+        await _attribute(call, account, page.body)
+        return _processing(b"{}")
     body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
+    if given.get("card"):
+        call.card_given()
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
-    answer = await payments.pay_by(call, account, body, page.references.append)
+    answer = await _pay(call, account, page, body)
     shown = decoded(answer.body)
     if redirect := shown.get("_links", {}).get("redirect"):
         return sent_to(redirect["href"])
     if shown.get("status") == "Pending":
-        return customers_page(200, "Your payment is being processed.", answer.body)
+        return _processing(answer.body)
     way = "success_url" if shown.get("approved") else "failure_url"
     return _back(page, way, page.references[-1])
 
@@ -230,6 +261,10 @@ def _back(page: Page, way: str, reference: str) -> HttpResponse:
         text = "Thank you for your order." if way == "success_url" else "Your card was declined."
         return customers_page(200 if way == "success_url" else 402, text, b"{}")
     return sent_to(str(url), {"cko-payment-id": payment_id(reference)})
+
+
+def _processing(data: bytes) -> HttpResponse:
+    return customers_page(200, "Your payment is being processed.", data)
 
 
 def _left(page: Page) -> HttpResponse:
@@ -253,6 +288,17 @@ def _paid(account: Account, page: Page) -> str:
         if entry is not None and entry.state in PAID:
             return reference
     return ""
+
+
+def _is_begun(account: Account, page: Page, besides: str = "") -> bool:
+    """Whether a payment on the page, other than `besides`, may yet be approved."""
+    for reference in page.references:
+        entry = account.backend.entry(reference)
+        is_open = entry is None or entry.state == "in_flight"
+        is_worked_on = reference in page.in_progress
+        if reference != besides and is_open and (entry is not None or is_worked_on):
+            return True
+    return False
 
 
 async def _attribute(

@@ -37,6 +37,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         card = card_of_token(given.get("card", ""))
         if card is not None and not order.is_card:
             order.request = replace(order.request, instrument=card)
+            call.card_given()
         if not order.source:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
         approved(account, order)

@@ -71,7 +71,8 @@ class Payment:
 class Order:
     """What is sold. `asked`: as it was requested, each of its parts with a uid.
 
-    `references`: our references of the payments that name it.
+    `references`: our references of the payments that name it. `in_progress`: of those that requests
+    are working on; it may be there more than once.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Order:
     is_canceled: bool = False
     is_marked_paid: bool = False  # one that costs nothing
     references: list[str] = field(default_factory=list)
+    in_progress: list[str] = field(default_factory=list)
 
     @property
     def texts(self) -> tuple[str, ...]:

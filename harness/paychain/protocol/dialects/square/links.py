@@ -92,8 +92,14 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     if paid:
         await _attribute(call, account, link)
         return _back(link, paid)
+    if order_views.begun(account, link.order):
+        await _attribute(call, account, link)
+        return customers_page(200, "Your payment is being processed.", b"{}")
+    card = query_of(call.http).get("card")
+    if card:
+        call.card_given()
     body = {
-        "source_id": query_of(call.http).get("card") or token_of(TEST_CARDS[0]),
+        "source_id": card or token_of(TEST_CARDS[0]),
         "idempotency_key": key_of(account, call.http.target),
         "amount_money": {
             "amount": order_views.due_minor(account, link.order),

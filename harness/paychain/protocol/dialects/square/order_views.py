@@ -24,6 +24,16 @@ def paid_by(account: Account, order: Order, *states: str) -> list[tuple[Payment,
     return found
 
 
+def begun(account: Account, order: Order, besides: Payment | None = None) -> list[Payment]:
+    """The order's payments, other than `besides`, that may yet be approved."""
+    found = []
+    for payment, reference in paid_by(account, order, "PENDING"):
+        is_at_issuer = account.backend.entry(reference) is not None
+        if payment is not besides and (is_at_issuer or reference in order.in_progress):
+            found.append(payment)
+    return found
+
+
 def worth(payment: Payment) -> int:
     """What a payment pays of its order, in minor units: tips are no part of it."""
     return payment.to_capture_minor - payment.tip_minor

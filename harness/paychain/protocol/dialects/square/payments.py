@@ -5,7 +5,8 @@ Square captures once: completing a payment captures its amount and releases the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -73,10 +74,24 @@ async def pay_by(call: VendorCall, account: Account, body: dict[str, Any]) -> Ht
     requested.request = attributed(call, requested.request, texts=texts, key=key)
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
-    if order is not None and payment.reference not in order.references:
-        order.references.append(payment.reference)
-    answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
+    with _in_progress(order, payment.reference):
+        answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
+
+
+@contextmanager
+def _in_progress(order: Order | None, reference: str) -> Iterator[None]:
+    """While a payment that names an order is executed, it may take its part of that."""
+    if order is None:
+        yield
+        return
+    if reference not in order.references:
+        order.references.append(reference)
+    order.in_progress.append(reference)
+    try:
+        yield
+    finally:
+        order.in_progress.remove(reference)
 
 
 async def complete(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -321,13 +336,18 @@ def _order_of(body: dict[str, Any], account: Account, payment: Payment) -> Order
     if order is None:
         raise Invalid("not_found", field="order_id", what=f"order with id: {name}")
     # The repeat of a payment is that payment, although its order is paid now.
-    if account.executed_by_key(reading.text(body, "idempotency_key")) is not None:
+    key = reading.text(body, "idempotency_key")
+    if account.executed_by_key(key) is not None:
         return order
     if payment.request.currency != order.sums.currency:
         raise Invalid("other_currency", field="amount_money.currency")
     if (state := order_views.state(account, order)) != order_views.OPEN:
         raise Invalid("order_closed", field="order_id", what=state)
-    due_minor, minor = order_views.due_minor(account, order), order_views.worth(payment)
+    # So is one that comes while the first is in progress.
+    repeated = account.by_key(key) if account.backend.knows_keys else None
+    begun = order_views.begun(account, order, repeated)
+    due_minor = order_views.due_minor(account, order) - sum(map(order_views.worth, begun))
+    minor = order_views.worth(payment)
     # Payments that are held may be parts of it, which are completed together.
     if minor > due_minor or (payment.request.is_sale and minor < due_minor):
         raise Invalid("order_total", field="amount_money")

@@ -64,7 +64,10 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
     is_first = not intent.charges and not intent.waits
     before = account.intents.before(intent)
     intent.return_url = _address(session, session.success_url)
-    intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
+    card = text(asked.given, "card")
+    if card:
+        asked.call.card_given()
+    intent.method = account.method_asked(card or USUAL_CARD, method_id(intent))
     intent.is_method_new = True
     intent.waits = intent.is_authenticated = False
     plan = (first_confirmed if is_first else confirmed)(account, asked, intent)
