@@ -17,7 +17,7 @@ from paychain.explore.checks import SimulatedRecords
 from paychain.model.chain import Chain
 from paychain.payments.journal import MovementKind, PaymentRecord
 from tests.oracle.pairs import Outcome
-from tests.oracle.rules_for import ABOUT_CONDUCT, ANY_RULE, RULES_FOR
+from tests.oracle.rules_for import ABOUT_CONDUCT, ANY_RULE, ONLY_BESIDE, RULES_FOR
 from tests.oracle.verdict import Wrongs, order_of, wrongs
 
 IN_STORE = 20  # one pair of so many is judged in a store as well
@@ -116,7 +116,11 @@ def compared(world: Wrongs, found: Found) -> list[Difference]:
         names, has_amount = RULES_FOR[wrong]
         for payment, amount in payments.items():
             accepted = names if names != ANY_RULE else tuple(found)
-            named = [name for name in accepted if payment in found.get(name, {})]
+            named = [
+                name
+                for name in accepted
+                if payment in found.get(name, {}) and _may_answer(world, payment, wrong, name)
+            ]
             if not named:
                 others = sorted(name for name in found if payment in found[name])
                 detail = f"{amount} in the world; rules that name it: {', '.join(others) or 'none'}"
@@ -131,10 +135,19 @@ def compared(world: Wrongs, found: Found) -> list[Difference]:
             asked = [
                 wrong
                 for wrong, (names, _) in RULES_FOR.items()
-                if rule in names or names == ANY_RULE
+                if names == ANY_RULE or (rule in names and _may_answer(world, payment, wrong, rule))
             ]
             if not any(wrong in confirmed for wrong in asked):
                 wrong_too = ", ".join(confirmed) or "nothing"
                 detail = f"{amount} by the rule; wrong in the world: {wrong_too}"
                 seen.append(Difference(what=f"invented: {rule}", payment=payment, detail=detail))
     return sorted(seen)
+
+
+def _may_answer(world: Wrongs, payment: str, wrong: str, rule: str) -> bool:
+    """Whether a rule may name a payment for a wrong: `ONLY_BESIDE` may ask for another one."""
+    beside = ONLY_BESIDE.get((wrong, rule))
+    if beside is None:
+        return True
+    least = world[wrong].get(payment, 0)
+    return any(world[other].get(payment, -1) >= least for other in beside)

@@ -163,6 +163,15 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "nobody's payment": (("no_phantom_movement",), True),
 }
+# A rule about something else answers for a wrong only where the world has that, too, and no less of
+# it: what is wrong besides must be named by a rule of its own.
+ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
+    ("held again under one name", "no_approval_without_money"): (
+        "approved without a cent",
+        "approved and undone",
+    ),
+    ("never released", "booked_once"): ("held again under one name",),
+}
 # Rules about how links behave: what they name need not be wrong on any account in the end.
 ABOUT_CONDUCT = frozenset(
     {

@@ -23,7 +23,6 @@ NOT_ON_ACCOUNTS = frozenset(
         "gateway_ignores_authentication",
         "issuer_charges_back_half",
         "issuer_charges_back_nothing",
-        "processor_books_nothing",
         "processor_keeps_a_charge_back",
         "processor_loses_an_acknowledgement",
         "queue_over_its_limit",

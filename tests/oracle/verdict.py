@@ -305,7 +305,9 @@ def _apart(world: World, deal: Deal) -> int:
         if (link, reference) not in undone:
             by_reference.setdefault(reference, []).append(account)
     apart = [0, *(card.exposure for card in _unsold(world, deal))]
-    apart += [sale.book.exposure for sale in sales(world, deal) if not _is_banked(sale, deal)]
+    apart += [
+        sale.book.exposure for sale in sales(world, deal) if not _is_banked(world, sale, deal)
+    ]
     apart += _delivered_apart(world, deal)
     # Nor may any link in front of the banks hold what no bank knows of, or have sold it.
     banked = {line.reference for line in deal.of(world.links("issuer"))}
@@ -349,8 +351,10 @@ def _delivered_apart(world: World, deal: Deal) -> Iterator[int]:
         yield max(exposure, default=0) - min(exposure, default=0)
 
 
-def _is_banked(sale: Sale, deal: Deal) -> bool:
-    """Whether a bank knows of what is sold, and somebody by the name that the gateway has for it.
+def _is_banked(world: World, sale: Sale, deal: Deal) -> bool:
+    """Whether a bank knows of what is sold, and whom its gateway asked by the name that it has.
+
+    Whoever was asked pays the merchant: what it never booked is not paid, though a card holds it.
 
     Whoever approved in the bank's place says so, and no bank has to know.
     """
@@ -364,8 +368,8 @@ def _is_banked(sale: Sale, deal: Deal) -> bool:
         ]
         # What was delivered and undone there is nobody's promise any more.
         return not behind or not is_gone(behind)
-    elsewhere = {line.reference for line in deal.lines if line.link != sale.gateway}
-    return bool(sale.cards and sale.reference in elsewhere)
+    paid = {line.reference for line in deal.of(world.asked_by(sale.gateway))}
+    return bool(sale.cards and sale.reference in paid)
 
 
 def _repeated(deal: Deal) -> int:

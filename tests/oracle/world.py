@@ -126,6 +126,10 @@ class World:
         """The links that pay merchants: those that their gateways ask for money."""
         return frozenset(target for name in self.links("gateway") for target in self._targets[name])
 
+    def asked_by(self, link: str) -> frozenset[str]:
+        """The links that one asks for money."""
+        return frozenset(self._targets[link])
+
     def behind(self, link: str) -> frozenset[str]:
         """The links that an authorisation may reach from a link on."""
         targets = frozenset(self._targets[link])

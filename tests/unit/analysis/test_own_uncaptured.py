@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from paychain.analysis.money.findings import money
 from tests.support.observed_runs import CHAIN, ObservedRun
 
@@ -100,3 +102,43 @@ def test_a_capture_that_reached_no_link_is_of_the_newest_authorisation_there(
     run.sent(1.5, ended_by="refused", payment="p1", target="/capture")
     text = "never completed: capture of p1-2 to processor-a, abandoned"
     assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}
+
+
+def part(run: ObservedRun, at_s: float, *, amount: int, item: str) -> None:
+    """A capture in the books of the provider and of the bank."""
+    for link in ("processor-a", "issuer"):
+        run.booked("p1", at_s, "captured", to=link, amount=amount, item=item)
+
+
+@pytest.mark.parametrize(
+    ("second", "rule", "end"),
+    [
+        ({"status": 400, "result": "rejected"}, "completed", "refused"),
+        ({"status": 503, "result": "http_error"}, "authorisations_settled", "abandoned"),
+    ],
+)
+def test_a_part_that_the_link_refused_is_missing_and_no_repeat(
+    second: dict[str, Any], rule: str, end: str, tmp_path: Path
+) -> None:
+    run = sale({"key": "c1"}, {"key": "c2", **second})
+    part(run, 1.35, amount=500, item="c1")
+    found = broken(run, tmp_path)
+    assert set(found) == {rule}
+    assert found[rule][0] == 500
+    assert found[rule][1].endswith(f"capture of p1-1 to processor-a, {end}")
+
+
+def test_parts_that_are_the_whole_are_collected(tmp_path: Path) -> None:
+    run = sale({"key": "c1"}, {"key": "c2"})
+    part(run, 1.35, amount=500, item="c1")
+    part(run, 1.45, amount=500, item="c2")
+    assert broken(run, tmp_path) == {}
+
+
+@pytest.mark.parametrize("booked_at_s", [1.35, 1.42])  # the second one may be on its way already
+def test_a_second_trigger_for_what_is_captured_is_a_repeat(
+    booked_at_s: float, tmp_path: Path
+) -> None:
+    run = sale({"key": "c1"}, {"key": "c2", "status": 400, "result": "rejected"})
+    part(run, booked_at_s, amount=1_000, item="c1")
+    assert set(broken(run, tmp_path)) == {"repeats_without_effect"}

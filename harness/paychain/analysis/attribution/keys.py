@@ -10,6 +10,7 @@ from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
 from paychain.payments.journal import Decision, DecisionKind, MovementKind
+from paychain.payments.rules.position import Position
 
 
 def repeated_without_key(
@@ -44,18 +45,21 @@ def captured_again(
     Parts of one authorisation are booked each, and what follows a capture that failed, or whose
     outcome is unknown, takes its place. Neither is meant: a second trigger, a return page and a
     webhook say, captured what was captured or was being captured. Whether the link refused it, at
-    once or by a webhook, does not matter.
+    once or by a webhook, does not matter. What it refused while it still held a rest may have been
+    a further part: that one is missing, see `uncaptured`.
     """
     captures = [request for request in requests if is_capture(request)]
     captures.sort(key=authorisation_of)
     for (callee, attempt), of_one in groupby(captures, authorisation_of):
-        triggers = _triggers(list(of_one), list(_refused_later(store, payment, callee, attempt)))
+        triggers = wanted_captures(store, payment, attempt, list(of_one))
         if len(triggers) == 1:
             continue
         number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
         if not 0 < number < len(triggers):
             continue
         for later in triggers[number:]:
+            if rest_minor(store, payment, callee, attempt, until_ns=_decided_ns(later)):
+                continue
             detail = f"{len(triggers)} keys"
             yield _decided(DecisionKind.CAPTURED_AGAIN, payment, later, "capture", detail)
 
@@ -112,6 +116,20 @@ def authorisation_of(request: ObservedRequest) -> tuple[str, int]:
     return request.callee, request.received.attempt if request.received is not None else 1
 
 
+def wanted_captures(
+    store: RunStore, payment: str, attempt: int, captures: Sequence[ObservedRequest]
+) -> list[ObservedRequest]:
+    """The first request of each capture of one authorisation that the service wanted."""
+    link = captures[0].callee
+    return _triggers(captures, list(_refused_later(store, payment, link, attempt)))
+
+
+def _decided_ns(request: ObservedRequest) -> int:
+    """When its link had decided: the service may have left before."""
+    at_link_ns = request.received.ended_ns if request.received is not None else 0
+    return max(request.ended_ns, at_link_ns)
+
+
 def _triggers(
     captures: Sequence[ObservedRequest], refused_ns: Sequence[int]
 ) -> list[ObservedRequest]:
@@ -151,6 +169,24 @@ def _refused_later(store: RunStore, payment: str, link: str, attempt: int) -> It
     )
     for (at_ns,) in rows:
         yield int(at_ns)
+
+
+def rest_minor(
+    store: RunStore, payment: str, link: str, attempt: int, *, until_ns: int | None = None
+) -> int:
+    """What a link holds of an attempt and has not captured, or held until that expired.
+
+    In the end, or as its book was at a time; 0 once the rest was released.
+    """
+    positions: dict[str, Position] = {}
+    for movement in store.story(payment).movements:
+        is_of = (movement.link, movement.attempt) == (link, attempt)
+        if is_of and (until_ns is None or movement.at_ns <= until_ns):
+            positions.setdefault(movement.reference, Position()).book(movement)
+    return sum(
+        max(0, each.authorised_minor - each.captured_minor) if each.is_expired else each.held_minor
+        for each in positions.values()
+    )
 
 
 def booked(store: RunStore, payment: str, link: str, attempt: int, kind: MovementKind) -> int:

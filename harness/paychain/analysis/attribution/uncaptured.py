@@ -1,22 +1,28 @@
 """Captures that an own service asked for and never got: what must follow, as a mock writes it down.
 
-A service that captures means to have the money. Where its link booked no capture in the end, and
-the hold was not released, the last answer says whether the link refused it or nobody knows.
+A service that captures means to have the money. Where its link booked no capture in the end, or
+fewer parts than it asked for, and the hold was not released, the last answer says whether the link
+refused it or nobody knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from paychain.analysis.attribution.hops import result_of
-from paychain.analysis.attribution.keys import authorisation_of, booked, is_capture
+from paychain.analysis.attribution.keys import (
+    authorisation_of,
+    booked,
+    is_capture,
+    rest_minor,
+    wanted_captures,
+)
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.payments.rules.position import Position
 
 _UNSENT = frozenset({HopResult.REFUSED, HopResult.NOT_TRIED})
 
@@ -24,20 +30,23 @@ _UNSENT = frozenset({HopResult.REFUSED, HopResult.NOT_TRIED})
 def missed_captures(
     store: RunStore, payment: str, requests: Sequence[ObservedRequest]
 ) -> Iterator[Decision]:
-    """Captures of a payment that its customer saw approved, of which the link booked none.
+    """Captures of a payment that its customer saw approved, of which the link booked too few.
 
-    What the service gave up and released is no sale, and what it captured under another
-    authorisation is collected; whose money is held then is for other rules.
+    Too few are none, or fewer parts than were asked for while a rest is held. What the service gave
+    up and released is no sale, and what it captured under another authorisation is collected; whose
+    money is held then is for other rules.
     """
     captures = sorted(_captures(requests), key=itemgetter(0))
     for (callee, attempt), of_one in groupby(captures, itemgetter(0)):
-        last = max((request for _, request in of_one), key=lambda request: request.ended_ns)
-        if booked(store, payment, callee, attempt, MovementKind.CAPTURED):
+        sent = [request for _, request in of_one]
+        last = max(sent, key=attrgetter("ended_ns"))
+        number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
+        if number and number >= len(wanted_captures(store, payment, attempt, sent)):
             continue
         story = store.story(payment)
         if story.customer is None or story.customer.outcome is not Outcome.APPROVED:
             return
-        held_minor = _held_minor(story.movements, callee, attempt)
+        held_minor = rest_minor(store, payment, callee, attempt)
         asked = {request.callee for request in requests}
         if not held_minor or _captured_minor(story.movements, asked) >= story.customer.amount_minor:
             continue
@@ -79,15 +88,4 @@ def _captured_minor(movements: Sequence[Movement], links: Collection[str]) -> in
         movement.amount_minor
         for movement in movements
         if movement.kind is MovementKind.CAPTURED and movement.link in links
-    )
-
-
-def _held_minor(movements: Sequence[Movement], link: str, attempt: int) -> int:
-    """What a link holds of an attempt, or held until it expired; 0 once that was released."""
-    positions: dict[str, Position] = {}
-    for movement in movements:
-        if (movement.link, movement.attempt) == (link, attempt):
-            positions.setdefault(movement.reference, Position()).book(movement)
-    return sum(
-        each.authorised_minor if each.is_expired else each.held_minor for each in positions.values()
     )

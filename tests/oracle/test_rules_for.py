@@ -1,0 +1,32 @@
+"""Which rules may answer for what is wrong in the world: none may hide behind another."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracle.compare import compared
+from tests.oracle.rules_for import ONLY_BESIDE, RULES_FOR
+from tests.oracle.verdict import Wrongs
+
+PAYMENT = "p0000000"
+
+
+@pytest.mark.parametrize(("wrong", "rule"), sorted(ONLY_BESIDE))
+def test_a_rule_about_something_else_answers_only_where_that_is_wrong_too(
+    wrong: str, rule: str
+) -> None:
+    found = {rule: {PAYMENT: 100}}
+    alone = [each.what for each in compared(_world(**{wrong: 100}), found)]
+    assert alone == [f"invented: {rule}", f"missed: {wrong}"]
+    for beside in ONLY_BESIDE[wrong, rule]:
+        assert not _missed(_world(**{wrong: 100, beside: 100}), found, wrong)
+        # More is wrong than that rule accounts for.
+        assert _missed(_world(**{wrong: 101, beside: 100}), found, wrong)
+
+
+def _missed(world: Wrongs, found: dict[str, dict[str, int]], wrong: str) -> bool:
+    return f"missed: {wrong}" in [each.what for each in compared(world, found)]
+
+
+def _world(**wrong: int) -> Wrongs:
+    return {name: {PAYMENT: wrong[name]} if name in wrong else {} for name in RULES_FOR}
