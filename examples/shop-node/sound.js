@@ -4,6 +4,7 @@
 // - Money is held first and captured once; a second hold is always cancelled.
 // - What an account did not answer is unknown, written down before it is asked, and cancelled later.
 //   So is what it answered about another intent, or of an intent that is not held.
+// - What a webhook says is captured of an order that was refused is given back.
 // - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
 //   waits for one: what is due is repeated until it is done.
 const express = require("express");
@@ -112,17 +113,24 @@ async function resolve(id, name, reference) {
   const { paymentIntents } = accounts[name].client;
   try {
     let intent = about(reference, await paymentIntents.retrieve(reference));
-    if (intent.status === "succeeded") {
-      await refund(name, reference);
-    } else {
-      if (intent.status !== "canceled")
-        intent = about(reference, await paymentIntents.cancel(reference));
-      if (intent.status !== "canceled") return;
-    }
+    if (intent.status === "succeeded") return await giveBack(id, name, reference);
+    if (intent.status !== "canceled")
+      intent = about(reference, await paymentIntents.cancel(reference));
+    // A webhook may have said meanwhile that it is captured.
+    if (intent.status === "canceled" && journal.orders.get(id).attempts[name].state === "unknown")
+      journal.attempt(id, name, "cancelled", reference);
   } catch {
-    return;
+    // Unknown: the sweep asks again.
   }
-  journal.attempt(id, name, "cancelled");
+}
+
+async function giveBack(id, name, reference) {
+  try {
+    await refund(name, reference);
+  } catch {
+    return; // unknown: the sweep asks again
+  }
+  journal.attempt(id, name, "refunded", reference);
 }
 
 // All of it. The same key would repeat a stored error; a second refund the account refuses.
@@ -149,9 +157,10 @@ async function alone(key, work) {
 
 function sweep() {
   for (const [id, order] of journal.orders) {
-    for (const [name, attempt] of Object.entries(order.attempts))
-      if (attempt.state === "unknown")
-        alone(`${id} ${name}`, () => resolve(id, name, attempt.reference));
+    for (const [name, { state, reference }] of Object.entries(order.attempts)) {
+      const work = { unknown: resolve, captured: giveBack }[state];
+      if (work) alone(`${id} ${name}`, () => work(id, name, reference));
+    }
     if (order.state === "pending" && order.captureAt) alone(`${id} capture`, () => capture(id));
   }
 }
@@ -207,12 +216,26 @@ app.post("/webhooks/:account", express.raw({ type: "*/*" }), (request, response)
   } catch {
     return response.status(400).json({ error: "signature" });
   }
-  if (journal.isNewEvent(event.id) && event.type === "payment_intent.succeeded") {
-    const intent = event.data.object;
-    const id = intent.metadata.order;
-    if (journal.orders.get(id)?.reference === intent.id) finish(id, intent);
-  }
+  if (journal.isNewEvent(event.id)) take(request.params.account, event);
   response.json({ received: true });
 });
+
+function take(name, { type, data: { object } }) {
+  if (type === "payment_intent.succeeded") captured(name, object);
+  else if (type === "refund.failed") {
+    // A second one would fail, too: a person has to look.
+    console.error(`the refund of ${object.payment_intent} failed: pay it back in another way`);
+  }
+}
+
+// What the account has proved to be captured is not asked: that may be denied.
+function captured(name, intent) {
+  const id = intent.metadata.order;
+  const order = journal.orders.get(id);
+  if (order?.reference === intent.id) finish(id, intent);
+  const attempt = order?.attempts[name];
+  if (attempt?.reference === intent.id && ["unknown", "cancelled"].includes(attempt.state))
+    journal.attempt(id, name, "captured", intent.id);
+}
 
 app.listen(process.env.PORT, "127.0.0.1");

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,14 +37,18 @@ SWEEPS_S = 2.0  # several: a service sweeps every 500 ms
 class Account:
     """An account at Stripe that captures, answers with an error, and denies it when it is asked.
 
-    `on_denial` is called before that answer. The first refund is an error, stored for its key as
+    `on_denial` is called before each such answer, `denials` are the states that they name. The first refund is an error, stored for its key as
     Stripe stores it; any further one is done.
     """
 
-    def __init__(self, on_denial: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_denial: Callable[[], None] = lambda: None,
+        denials: Sequence[str] = ("requires_payment_method",),
+    ) -> None:
         self._on_denial = on_denial
         self._is_captured = False
-        self._denials = 1
+        self.denials = list(denials)
         self._stored: set[str] = set()
         self.refund_requests = self.refunded = 0
 
@@ -62,10 +66,10 @@ class Account:
         if path == "/v1/refunds":
             return self._refund(key)
         assert (method, action) == ("GET", INTENT)
-        if self._is_captured and self._denials:
-            self._denials -= 1
+        if self._is_captured and self.denials:
+            denied = self.denials.pop(0)
             self._on_denial()
-            return 200, self._intent("requires_payment_method")
+            return 200, self._intent(denied)
         return 200, self._intent("succeeded" if self._is_captured else "requires_capture")
 
     def _refund(self, key: str) -> tuple[int, dict[str, Any]]:
@@ -190,7 +194,7 @@ def send(event: dict[str, Any], address: str) -> None:
 def test_what_was_captured_and_denied_is_given_back_although_an_error_is_stored_for_the_refund(
     example: str, tmp_path: Path
 ) -> None:
-    account = Account(lambda: None)
+    account = Account()
     with answering(account) as base, serving(example, tmp_path, base, free_port()) as address:
         requests.post(f"{address}/orders", json=ORDER, timeout=10)
         wait_until(lambda: account.refunded, "the capture is given back")
@@ -218,3 +222,21 @@ def test_what_a_webhook_reports_as_paid_during_a_query_that_denies_it_is_not_giv
         wait_until(told.is_set, "the webhook is taken")
         assert requests.get(f"{address}/orders/o-1", timeout=5).json()["state"] == "paid"
         assert settled(lambda: account.refund_requests, SWEEPS_S) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("example", ["shop-node", "gateway-go"])
+def test_what_two_queries_denied_and_a_webhook_proves_is_given_back(
+    example: str, tmp_path: Path
+) -> None:
+    """The order is refused by then, and its intent is taken for cancelled."""
+    account = Account(denials=("requires_payment_method", "canceled"))
+    with answering(account) as base, serving(example, tmp_path, base, free_port()) as address:
+        requests.post(f"{address}/orders", json=ORDER, timeout=10)
+        wait_until(lambda: not account.denials, "the capture is denied twice")
+        assert settled(lambda: account.refund_requests, SWEEPS_S) == 0  # nobody knows of it
+        send(account.event(), address)
+        wait_until(lambda: account.refunded, "the capture is given back")
+        assert requests.get(f"{address}/orders/o-1", timeout=5).json()["state"] == "refused"
+        assert settled(lambda: account.refund_requests, SWEEPS_S) == 2  # the first was an error

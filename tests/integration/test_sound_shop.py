@@ -84,7 +84,8 @@ def test_what_was_captured_although_it_was_denied_is_given_back(
             return SimpleNamespace(payment_intent=params["payment_intent"], status="succeeded")
 
     stripes._intents, stripes._refunds = Intents(), Refunds()
-    assert stripes.cancel({"id": "o-1"}, "pi_1") == "cancelled"
+    end = "refunded" if status == "succeeded" else "cancelled"
+    assert stripes.cancel({"id": "o-1"}, "pi_1") == end
     assert seen == done
 
 
@@ -130,7 +131,7 @@ def test_a_refund_is_over_once_stripe_says_so_of_that_intent(
     for refused in (providers.Unknown, providers.NotExecuted, providers.Unknown, providers.Unknown):
         with pytest.raises(refused):
             stripes.cancel({"id": "o-1"}, "pi_1")
-    assert stripes.cancel({"id": "o-1"}, "pi_1") == "cancelled"
+    assert stripes.cancel({"id": "o-1"}, "pi_1") == "refunded"
 
 
 @pytest.mark.slow
@@ -248,3 +249,80 @@ def test_a_capture_that_fails_later_is_sent_again_and_its_hold_is_cancelled_in_t
     store.capture_failed("psp")
     assert (store.order("o-1")["state"], store.captures_due()) == ("refused", [])
     assert store.unresolved() == [("o-1", "adyen", "psp")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_webhook_first", [True, False])
+def test_what_two_queries_denied_and_a_webhook_proves_is_given_back_without_a_third(
+    is_webhook_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is answered that nothing is held, one that the intent is cancelled: it is captured."""
+    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
+    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    given_back: list[str] = []
+
+    class Provider:
+        def capture(self, _order: object, reference: str) -> None:
+            raise app.NotHeld
+
+        def cancel(self, _order: object, reference: str) -> str:
+            if is_webhook_first:
+                store.captured(reference, 9230)
+            return "cancelled"
+
+        def give_back(self, _order: object, reference: str) -> str:
+            given_back.append(reference)
+            return "refunded"
+
+    monkeypatch.setitem(app.PROVIDERS, "stripe", Provider())
+    monkeypatch.setattr(app, "store", store)
+    store.begin("o-1", 9230, "EUR", "card")
+    store.capture_from("o-1", "stripe", "pi_1")
+    app.capture_due("o-1")
+    app.resolve(*store.unresolved()[0])
+    if not is_webhook_first:
+        store.captured("pi_1", 9230)
+    assert (store.unresolved(), store.to_give_back()) == ([], [("o-1", "stripe", "pi_1")])
+    app.give_back(*store.to_give_back()[0])
+    store.captured("pi_1", 9230)
+    assert (store.to_give_back(), given_back) == ([], ["pi_1"])
+    assert store.order("o-1")["state"] == "refused"
+
+
+def test_a_cancel_that_no_webhook_reports_is_sent_again_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _imported("sound.store", monkeypatch)
+    now_s = 1_000.0
+    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
+    store = kept.Store(str(tmp_path / "shop.db"))
+    store.begin("o-1", 9230, "EUR", "card")
+    store.attempt("o-1", "adyen", "unknown", "o-1")
+    sent = 0
+    for _ in range(2 * kept.MAX_REFUSALS):
+        for order, provider, _ in store.unresolved():
+            sent += 1
+            store.resolved(order, provider, "cancelling")
+        store.cancel_overdue()
+        assert store.unresolved() == []  # its webhook may still come
+        now_s += kept.REPORTED_WITHIN_S + 1
+        store.cancel_overdue()
+    assert sent == 1 + kept.MAX_REFUSALS
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_cancel_whose_webhook_has_come_is_not_sent_again(
+    is_done: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _imported("sound.store", monkeypatch)
+    now_s = 1_000.0
+    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
+    store = kept.Store(str(tmp_path / "shop.db"))
+    store.begin("o-1", 9230, "EUR", "card")
+    store.attempt("o-1", "adyen", "unknown", "o-1")
+    store.resolved("o-1", "adyen", "cancelling")
+    # A refusal alone: there never was a payment.
+    (store.cancelled if is_done else store.cancel_refused)("o-1", "adyen")
+    now_s += kept.REPORTED_WITHIN_S + 1
+    store.cancel_overdue()
+    assert store.unresolved() == []

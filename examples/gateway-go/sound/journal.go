@@ -9,7 +9,7 @@ import (
 
 // Attempt is what became of asking one account to hold the amount of an order.
 type Attempt struct {
-	State     string `json:"state"` // asked, held, unknown, cancelled
+	State     string `json:"state"` // asked, held, unknown, cancelled, captured, refunded
 	Reference string `json:"reference,omitempty"`
 }
 
@@ -122,7 +122,7 @@ func (h Held) isOpen() bool {
 		return true
 	}
 	for _, attempt := range h.Attempts {
-		if attempt.State == "unknown" {
+		if attempt.State == "unknown" || attempt.State == "captured" {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@
 //   - Money is held first and captured once; a second hold is always cancelled.
 //   - What an account did not answer is unknown, written down before it is asked, and cancelled later.
 //     So is what it answered about another intent, or of an intent that is not held.
+//   - What a webhook says is captured of an order that was refused is given back.
 //   - Webhooks are proved, known by their ids, and only ever finish what the gateway has begun.
 package main
 
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"strings"
@@ -168,14 +170,11 @@ func (g *gateway) giveUp(order Held) {
 // resolve cancels what may be held: whether it was is not asked. What was captured although the
 // account had denied it is given back.
 func (g *gateway) resolve(order Held, name, reference string) {
-	a := g.named(name)
-	client := a.client
+	client := g.named(name).client
 	intent, err := client.Get(reference, nil)
 	intent, err = about(reference, intent, err)
 	if err == nil && intent.Status == stripe.PaymentIntentStatusSucceeded {
-		if giveBack(a, reference) {
-			g.attempt(order.ID, name, "cancelled", reference)
-		}
+		g.giveBack(order, name, reference)
 		return
 	}
 	if err == nil && intent.Status != stripe.PaymentIntentStatusCanceled {
@@ -183,13 +182,24 @@ func (g *gateway) resolve(order Held, name, reference string) {
 		intent, err = about(reference, intent, err)
 	}
 	if err == nil && intent.Status == stripe.PaymentIntentStatusCanceled {
-		g.attempt(order.ID, name, "cancelled", reference)
+		g.journal.Change(order.ID, func(h *Held) {
+			// A webhook may have said meanwhile that it is captured.
+			if h.Attempts[name].State == "unknown" {
+				h.Attempts[name] = Attempt{"cancelled", reference}
+			}
+		})
 	}
 }
 
-// giveBack refunds all of it, and returns whether that is done. The same key would repeat a stored
-// error; a second refund the account refuses.
-func giveBack(a account, reference string) bool {
+func (g *gateway) giveBack(order Held, name, reference string) {
+	if refunded(g.named(name), reference) {
+		g.attempt(order.ID, name, "refunded", reference)
+	}
+}
+
+// refunded gives all of it back, and returns whether that is done. The same key would repeat a
+// stored error; a second refund the account refuses.
+func refunded(a account, reference string) bool {
 	made, err := a.refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(reference)})
 	var failed *stripe.Error
 	if errors.As(err, &failed) {
@@ -221,8 +231,11 @@ func (g *gateway) sweep() {
 	for range time.Tick(sweepEvery) {
 		for _, order := range g.journal.Open() {
 			for name, attempt := range order.Attempts {
-				if attempt.State == "unknown" {
-					go g.alone(order.ID+" "+name, func() { g.resolve(order, name, attempt.Reference) })
+				work, isDue := map[string]func(Held, string, string){
+					"unknown": g.resolve, "captured": g.giveBack,
+				}[attempt.State]
+				if isDue {
+					go g.alone(order.ID+" "+name, func() { work(order, name, attempt.Reference) })
 				}
 			}
 			go g.alone(order.ID+" capture", func() { g.capture(order.ID) })
@@ -261,7 +274,8 @@ func (g *gateway) show(w http.ResponseWriter, id string) {
 
 func (g *gateway) takeWebhook(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	secret := g.named(r.PathValue("account")).secret
+	name := r.PathValue("account")
+	secret := g.named(name).secret
 	options := webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true}
 	event, err := webhook.ConstructEventWithOptions(
 		body, r.Header.Get("Stripe-Signature"), secret, options)
@@ -269,15 +283,44 @@ func (g *gateway) takeWebhook(w http.ResponseWriter, r *http.Request) {
 		answer(w, 400, map[string]string{"error": "signature"})
 		return
 	}
-	var intent stripe.PaymentIntent
-	if g.journal.IsNewEvent(event.ID) && event.Type == "payment_intent.succeeded" &&
-		json.Unmarshal(event.Data.Raw, &intent) == nil {
-		id := intent.Metadata["order"]
-		if order, known := g.journal.Order(id); known && order.Reference == intent.ID {
-			g.finish(id, &intent)
-		}
+	if g.journal.IsNewEvent(event.ID) {
+		g.take(name, event)
 	}
 	answer(w, 200, map[string]bool{"received": true})
+}
+
+func (g *gateway) take(name string, event stripe.Event) {
+	switch event.Type {
+	case "payment_intent.succeeded":
+		var intent stripe.PaymentIntent
+		if json.Unmarshal(event.Data.Raw, &intent) == nil {
+			g.captured(name, &intent)
+		}
+	case "refund.failed": // a second one would fail, too: a person has to look
+		var failed stripe.Refund
+		if json.Unmarshal(event.Data.Raw, &failed) == nil && failed.PaymentIntent != nil {
+			log.Printf("the refund of %s failed: pay it back in another way", failed.PaymentIntent.ID)
+		}
+	}
+}
+
+// captured: what the account has proved to be captured is not asked, which may be denied.
+func (g *gateway) captured(name string, intent *stripe.PaymentIntent) {
+	id := intent.Metadata["order"]
+	order, known := g.journal.Order(id)
+	if !known {
+		return
+	}
+	if order.Reference == intent.ID {
+		g.finish(id, intent)
+	}
+	g.journal.Change(id, func(h *Held) {
+		attempt := h.Attempts[name]
+		isGivenUp := attempt.State == "unknown" || attempt.State == "cancelled"
+		if attempt.Reference == intent.ID && isGivenUp {
+			h.Attempts[name] = Attempt{"captured", intent.ID}
+		}
+	})
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -5,7 +5,8 @@
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
   So is what it answered about another payment, or of one that is not held.
   A cancel that is accepted and refused afterwards is sent again, where money is known to be held;
-  so is a capture.
+  so is a capture. So is a cancel of which no webhook says what became.
+- What a webhook says is captured of an order that was refused is given back.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
 """
@@ -122,7 +123,9 @@ def capture_due(order: str) -> None:
 def sweep_for_ever() -> None:
     pool = ThreadPoolExecutor(SWEEPERS)
     while not stopping.wait(SWEEP_S):
+        store.cancel_overdue()
         due = [pool.submit(attempt, resolve, *each) for each in store.unresolved()]
+        due += [pool.submit(attempt, give_back, *each) for each in store.to_give_back()]
         due += [pool.submit(attempt, capture_due, order) for order in store.captures_due()]
         wait(due)  # what is still being asked is not asked again
 
@@ -144,6 +147,15 @@ def resolve(order: str, name: str, reference: str) -> None:
     store.resolved(order, name, state)
 
 
+def give_back(order: str, name: str, reference: str) -> None:
+    """Refund what a webhook has proved to be captured: it is not asked, which may be denied."""
+    try:
+        state = PROVIDERS[name].give_back(store.order(order), reference)
+    except (Unknown, NotExecuted, Declined):
+        return
+    store.resolved(order, name, state, was="captured")
+
+
 def shown(order: str, response: Response):
     row = store.order(order)
     if row is None:
@@ -163,10 +175,16 @@ async def stripe_webhook(request: Request):
     except (ValueError, stripe.SignatureVerificationError):
         raise HTTPException(400) from None
     with store.transaction():  # an event is known once what it says is written down, too
-        if store.is_new_event(event.id) and event.type == "payment_intent.succeeded":
-            intent = event.data.object
-            store.captured(intent.id, intent.amount_received)
+        if store.is_new_event(event.id):
+            on_stripe_event(event.type, event.data.object)
     return {"received": True}
+
+
+def on_stripe_event(kind: str, about) -> None:
+    if kind == "payment_intent.succeeded":
+        store.captured(about.id, about.amount_received)
+    elif kind == "refund.failed":  # a second one would fail, too: a person has to look
+        logging.error("the refund of %s failed: pay it back in another way", about.payment_intent)
 
 
 @app.post("/webhooks/adyen")
@@ -194,3 +212,5 @@ def on_adyen_event(item, *, is_done: bool) -> None:
         store.held(order, "adyen", item["pspReference"])
     elif code in ("TECHNICAL_CANCEL", "CANCEL_OR_REFUND"):
         (store.cancelled if is_done else store.cancel_refused)(order, "adyen")
+    elif code == "REFUND_FAILED":
+        logging.error("the refund of %s failed: pay it back in another way", order)

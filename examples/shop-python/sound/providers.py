@@ -84,30 +84,30 @@ class Stripes:
         if status != "succeeded":
             raise Unknown if status == "processing" else NotHeld
 
-    def cancel(self, _order, reference: str) -> str:
+    def cancel(self, order, reference: str) -> str:
         """Whatever became of it: an intent that is cancelled holds nothing, and one that was
         captured although Stripe had denied it gives all of it back.
         """
         status = self._status_after(self._intents.retrieve, reference)
         if status == "succeeded":
-            self._refund(reference)
-            return "cancelled"
+            return self.give_back(order, reference)
         if status != "canceled":
             status = self._status_after(self._intents.cancel, reference)
         if status != "canceled":
             raise Unknown
         return "cancelled"
 
-    def _refund(self, reference: str) -> None:
+    def give_back(self, _order, reference: str) -> str:
         """All of it. The same key would repeat a stored error; a second one Stripe refuses."""
         try:
             refund = self._asked(self._refunds.create, {"payment_intent": reference})
         except NotExecuted as error:
             if getattr(error.__cause__, "code", "") == "charge_already_refunded":
-                return
+                return "refunded"
             raise
         if refund.payment_intent != reference or refund.status not in ("succeeded", "pending"):
             raise Unknown
+        return "refunded"
 
     def _status_after(self, do, reference: str, *arguments) -> str:
         """An answer about another intent, as from a cache, says nothing about this one."""
@@ -184,6 +184,9 @@ class Adyens:
         else:
             self._asked(modifications.refund_or_cancel_payment, request, reference)
         return "cancelling"
+
+    def give_back(self, order, reference: str) -> str:
+        return self.cancel(order, reference)  # Adyen knows which of both it has to be
 
     def _asked(self, do, *arguments, **options):
         try:

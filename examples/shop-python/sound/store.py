@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 
 TABLES = """
@@ -11,12 +12,13 @@ create table if not exists orders (id text primary key, amount int, currency tex
   failures int default 0);
 create table if not exists attempts (id text, provider text, state text, reference text default '',
   held_as text default '', is_refused int default 0, refusals int default 0,
-  primary key (id, provider));
+  accepted_at real default 0, primary key (id, provider));
 create table if not exists events (id text primary key);
 """
 
 
 MAX_REFUSALS = 5  # of one cancel or capture: then a person has to look
+REPORTED_WITHIN_S = 10  # a cancel that was accepted: later than that, nobody may have done it
 
 
 class Store:
@@ -66,14 +68,33 @@ class Store:
         self._do(text, order, provider, state, reference)
 
     def unresolved(self) -> list[tuple[str, str, str]]:
-        rows = self._all("select * from attempts where state = 'unknown'")
+        return self._attempts_in("unknown")
+
+    def to_give_back(self) -> list[tuple[str, str, str]]:
+        """Captured, as a webhook says, although it was given up."""
+        return self._attempts_in("captured")
+
+    def _attempts_in(self, state: str) -> list[tuple[str, str, str]]:
+        rows = self._all("select * from attempts where state = ?", state)
         return [(row["id"], row["provider"], row["reference"]) for row in rows]
 
-    def resolved(self, order: str, provider: str, state: str) -> None:
-        """A cancel was accepted, unless a webhook was quicker."""
-        text = "update attempts set state = ? where id = ? and provider = ? and state = 'unknown'"
-        self._do(text, state, order, provider)
+    def resolved(self, order: str, provider: str, state: str, *, was: str = "unknown") -> None:
+        """A cancel or refund was accepted, unless a webhook was quicker."""
+        text = (
+            "update attempts set state = ?, accepted_at = ? "
+            "where id = ? and provider = ? and state = ?"
+        )
+        self._do(text, state, time.time(), order, provider, was)
         self._cancel_again(order, provider)
+
+    def cancel_overdue(self) -> None:
+        """A cancel was accepted, and no webhook says what became of it: as if it were refused."""
+        text = (
+            "update attempts set state = 'unknown', refusals = refusals + 1, "
+            "reference = coalesce(nullif(held_as, ''), reference) "
+            "where state = 'cancelling' and not is_refused and accepted_at < ? and refusals < ?"
+        )
+        self._do(text, time.time() - REPORTED_WITHIN_S, MAX_REFUSALS)
 
     def held(self, order: str, provider: str, reference: str) -> None:
         """A webhook says that money is held: by this reference it can be captured or cancelled."""
@@ -141,12 +162,21 @@ class Store:
         return [row["id"] for row in self._all(text)]
 
     def captured(self, reference: str, amount: int) -> None:
-        """A webhook knows of a capture whose answer was lost."""
-        text = (
+        """A webhook knows of a capture whose answer was lost, or which was denied when asked.
+
+        Of an order that was refused, or paid elsewhere, meanwhile, the customer gets it back.
+        """
+        paid = (
             "update orders set state = 'paid', charged = ?, paid_at = capture_reference "
             "where capture_reference = ? and state = 'pending'"
         )
-        self._do(text, amount, reference)
+        kept = (
+            "update attempts set state = 'captured', reference = ? "
+            "where ? in (reference, held_as) and state in ('unknown', 'cancelled')"
+        )
+        with self.transaction():
+            if not self._do(paid, amount, reference):
+                self._do(kept, reference, reference)
 
     def capture_failed(self, reference: str) -> None:
         """A webhook says that a capture that was accepted was not done: the sweep asks again.

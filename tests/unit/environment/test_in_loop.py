@@ -340,6 +340,25 @@ def test_uvloop_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         pass
 
 
+def test_a_package_may_make_an_event_loop_while_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Imported when it is first used, by a name that nobody finds in the code before."""
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    module = installed / "loops_at_once.py"
+    module.write_text("import asyncio\nasyncio.new_event_loop().close()\n")
+    monkeypatch.syspath_prepend(installed)
+    (tmp_path / "shop").mkdir()
+    use = "__import__('loops_' + 'at_once')"
+    code = f"async def handle(path, order):\n    {use}\n    return paid(order)\n"
+    try:
+        with running(tmp_path / "shop", code) as chain:
+            assert outcomes(chain.pay(arrivals(1))) == ["approved"]
+    finally:
+        sys.modules.pop("loops_at_once", None)
+
+
 @pytest.mark.parametrize(
     ("service", "message"),
     [

@@ -370,3 +370,23 @@ def test_outages_that_follow_what_looks_wrong_do_not_wait_until_it_is_settled(
     running.switched.clear()
     (alone,) = Through(CHAIN, running, made).run([(killed, [()] * 2)], lambda _: [])
     assert (len(running.switched), len(alone.orders)) == (2, 2)
+
+
+def test_what_was_judged_before_the_service_was_back_may_lead_to_further_outages_too(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, told = batches(running, monkeypatch, LASTS, needs=1)
+    (killed,) = (each for each in outage_choices(CHAIN) if (each.kind, each.lasts_ms) == KILLED)
+    switch = running.switch
+
+    def switch_slowly(switched: Switch, at_ns: int) -> FaultSwitch:
+        running.ready_s = at_ns / 1e9 + 3 * QUIET_S
+        return switch(switched, at_ns)
+
+    def further(rules: frozenset[str]) -> list[Met]:
+        assert [set(order.broken) for _, order in told] == [{LASTS}] * 2
+        return [(killed, [()] * 2)] if LASTS in rules else []
+
+    monkeypatch.setattr(running, "switch", switch_slowly)
+    both = Through(CHAIN, running, made).run([(killed, [()] * 2)], further)
+    assert [len(batch.orders) for batch in both] == [2, 2]

@@ -70,9 +70,11 @@ class Through:
         """What is to follow as soon as something looks wrong."""
         self._wait_until_back()
         until_ns = self._running.now_ns() + SEEN_S * 1e9
-        while self._batches.in_flight and self._running.now_ns() < until_ns:
+        while True:
             rules = frozenset(rule for batch in met for rule in batch.looks_broken)
             if followed := further(rules):
                 return followed
+            # Where all were judged by then, what they broke has been seen.
+            if not self._batches.in_flight or self._running.now_ns() >= until_ns:
+                return ()
             self._batches.pass_moment()
-        return ()

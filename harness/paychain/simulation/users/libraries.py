@@ -94,12 +94,15 @@ class Libraries:
     def _refuse_users(self, module: str, owner: str, name: str, what: str) -> None:
         """Refuse it to the user's code. What others do on their threads is none of its business."""
         place = self._place(module, owner)
-        real = getattr(place, name, None)
+        real: Any = getattr(place, name, None)
 
         def refused(*args: Any, **keywords: Any) -> Any:
-            if real is not None and stand_in_here() is None:
-                return real(*args, **keywords)
-            raise self._refuse(what, "it leaves virtual time") or RuntimeError(what)
+            error = None
+            if stand_in_here() is not None:
+                error = self._refuse(what, "it leaves virtual time")
+            if error is not None:
+                raise error
+            return real(*args, **keywords)  # also for a package that is being imported
 
         self._replace(module, owner, name, refused)
 
