@@ -281,6 +281,7 @@ OTHERS = {
     "agreed",
     "too_few",
     "reverted",
+    "card_given",
     "revert_undone",
 }
 
