@@ -101,7 +101,7 @@ def test_a_run_that_is_interrupted_as_its_load_begins_misses_no_fault(
     def interrupt(_recorder: Any, _times: Times) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("paychain.runs.run._Recorder.begun", interrupt)
+    monkeypatch.setattr("paychain.runs.run._Recorder.begin", interrupt)
     result = interrupted_at(tmp_path, 100)
     assert result.reasons[0] == "the run was interrupted"
     assert not [reason for reason in result.reasons if "never took effect" in reason]
