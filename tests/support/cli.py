@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.main import app
-from paychain.payments.errors import UserError
+from paychain.payments.errors import HarnessError, UserError
 from tests.support.paths import SOURCES
 from tests.support.waiting import wait_until
 
@@ -127,6 +127,8 @@ def invoked(folder: Path, *words: str, variables: Mapping[str, str] | None = Non
         result = CliRunner().invoke(app, words)
     if isinstance(result.exception, UserError):  # printed as by main()
         return Done(ExitCode.USAGE, result.stdout, str(result.exception))
+    if isinstance(result.exception, HarnessError):
+        return Done(ExitCode.INCONCLUSIVE, result.stdout, str(result.exception))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Done(result.exit_code, result.stdout, result.stderr)

@@ -100,7 +100,7 @@ def test_the_map_shows_breaks_and_what_is_affected() -> None:
     made.pay(1.1, "technical")
     drawn = chain_map(live_of(made).window(ns(2.5), FACTS, [LiveFault("down-1", ("issuer",))]))
     assert "4 payments" in drawn
-    assert "1 from processor-a" in drawn
+    assert "1 ← processor-a" in drawn
     assert "affected by down-1" in drawn
 
 
