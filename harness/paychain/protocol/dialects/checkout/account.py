@@ -18,6 +18,7 @@ from paychain.protocol.vendor_ids import BASE32, decode, encode
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest, HttpResponse
 
+HOSTS = ("*.checkout.com",)  # where its real API is
 KEY = "cko-idempotency-key"
 SIMULATE, IGNORE = "simulate", "ignore"
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first

@@ -349,6 +349,7 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
         created_s=account.backend.now_s(),
         return_url=return_url,
         cancel_url=cancel_url,
+        base=account.base,
         unit={name: units[0][name] for name in SHOWN_UNIT if name in units[0]},
     )
     if source is not None:

@@ -24,6 +24,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.protocol.vendor_keyed import Keyed, Made, MadeByKey
 from paychain.wire.http import HttpRequest
 
+HOSTS = ("connect.squareup.com", "connect.squareupsandbox.com")  # where its real API is
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
 MAX_LINKS = 100_000
