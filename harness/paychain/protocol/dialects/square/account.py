@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -85,6 +86,17 @@ class Order:
     is_canceled: bool = False
     references: list[str] = field(default_factory=list)
     in_progress: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def tries(self, reference: str) -> Iterator[None]:
+        """While a payment that names it is executed: that may take its part of it."""
+        if reference not in self.references:
+            self.references.append(reference)
+        self.in_progress.append(reference)
+        try:
+            yield
+        finally:
+            self.in_progress.remove(reference)
 
     @property
     def texts(self) -> tuple[str, ...]:
