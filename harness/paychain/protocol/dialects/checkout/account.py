@@ -87,12 +87,16 @@ class Page:
 
 @dataclass(slots=True, kw_only=True)
 class Customer:
-    """A customer. `said`: what the merchant wrote; `default`: the id of the card that pays."""
+    """A customer. `said`: what the merchant wrote; `default`: the id of the card that pays.
+
+    `is_kept`: it has been kept, although it may have been deleted since.
+    """
 
     id: str
     email: str
     said: dict[str, Any]
     default: str = ""
+    is_kept: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -180,6 +184,7 @@ class Account:
 
     def keep_customer(self, customer: Customer) -> None:
         """Keep a customer, or what was changed of one."""
+        customer.is_kept = True
         self.customers[customer.id] = customer
         # Anew, so that it is forgotten no sooner than the customer.
         self._by_email.pop(customer.email, None)
