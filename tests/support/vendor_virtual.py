@@ -36,6 +36,7 @@ class VendorVirtual:
             id_prefix=PREFIX,
         )
         self._shop = HttpServer(self._receive)
+        self._pools: dict[str, HttpPool] = {}
 
     async def _receive(self, http: HttpRequest) -> HttpResponse:
         self.webhooks.append(http)
@@ -44,7 +45,11 @@ class VendorVirtual:
     async def ask(
         self, method: str, target: str, body: bytes, headers: dict[str, str], timeout_s: float = 5.0
     ) -> HttpResponse:
-        return await self._pool.request(method, target, body, headers=headers, timeout_s=timeout_s)
+        """One request; a header `host` names the link as a service in a container may."""
+        named = {name: value for name, value in headers.items() if name != "host"}
+        pool = self._pools.setdefault(headers.get("host", ""), HttpPool("127.0.0.1", self._port))
+        pool._authority = headers.get("host", pool._authority)
+        return await pool.request(method, target, body, headers=named, timeout_s=timeout_s)
 
     def inject(self, kind: str, *, link: str = PSP, **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
@@ -107,12 +112,13 @@ class VendorVirtual:
                 **{f"psp.{name}.issuer": ("127.0.0.1", ports["issuer"]) for name in operations},
             }
         )
-        self._pool = HttpPool("127.0.0.1", ports[PSP])
+        self._port = ports[PSP]
         try:
             await scenario(self)
             await self.settle()
         finally:
-            await self._pool.close()
+            for pool in self._pools.values():
+                await pool.close()
             await self.host.stop()
             await self._shop.stop(0.0)
 

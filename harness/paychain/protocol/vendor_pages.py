@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
+from paychain.payments.web_hosts import is_vendors
 from paychain.payments.whole_number import whole_number
 from paychain.protocol.message import Error, ErrorKind
 from paychain.wire.http import HttpRequest, HttpResponse
 
 EDGE_PAGE = "text/html"
-_LOOPBACK = ("127.", "localhost", "[::1]")
 # Of an authorisation in the book: it was approved, whatever has become of it since.
 PAID = frozenset({"authorised", "voided", "expired"})
 # Errors with which a request has not reached the API, by the status of the edge's page.
@@ -85,18 +85,13 @@ def key_of_press(target: str, number: int) -> str:
     return hashlib.sha256(f"{target}#{number}".encode()).hexdigest()[:32]
 
 
-def base_of(http: HttpRequest, otherwise: str = "localhost") -> str:
-    """Where a link was asked. The vendor's own host name stands for TLS, a near end may speak it.
+def base_of(http: HttpRequest, hosts: Iterable[str], otherwise: str = "localhost") -> str:
+    """Where a link was asked. A vendor's own host name stands for TLS, a near end may speak it.
 
-    `otherwise`: the host of a request that names none.
+    `hosts`: the vendor's own. `otherwise`: the host of a request that names none.
     """
     host = http.headers.get("host", otherwise)
-    return f"{'http' if is_near(host) and not http.is_secure else 'https'}://{host}"
-
-
-def is_near(host: str) -> bool:
-    """Whether a host, with its port, is an address of ours and not a vendor's own host name."""
-    return ":" in host or host.startswith(_LOOPBACK)
+    return f"{'https' if http.is_secure or is_vendors(host, hosts) else 'http'}://{host}"
 
 
 def phrase_of(status: int) -> str:

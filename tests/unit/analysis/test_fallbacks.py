@@ -274,6 +274,7 @@ OTHERS = {
     "webhook_rejected",
     "authentication_lost",
     "fault_hit",
+    "card_given",
     "left_out",
     "reported",
     "signed",

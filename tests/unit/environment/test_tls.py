@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from paychain.environment.tls.authority import CERTIFICATE, Authority
-from paychain.environment.tls.hosts import of_host
 from paychain.environment.tls.near_ends import TlsNearEnds
 from paychain.environment.tls.plan import NearEnd
 from paychain.environment.tls.refusals import HUNG_UP, NO_TLS, UNTRUSTED, Refusals, refused
+from paychain.payments.web_hosts import of_host
 from paychain.protocol.dialects.vendors import APIS
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

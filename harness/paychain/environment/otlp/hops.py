@@ -10,12 +10,12 @@ from paychain.environment.otlp.receiver import SpanReceiver
 from paychain.environment.otlp.spans import ClientSpan
 from paychain.environment.own.tls_ends import TlsEnds
 from paychain.environment.own.variables import Address
-from paychain.environment.tls.hosts import of_host
 from paychain.model.chain import Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import TRACED, EndedBy, HttpExchange
 from paychain.payments.web_addresses import split_address
+from paychain.payments.web_hosts import of_host
 from paychain.payments.whole_number import whole_number
 from paychain.services.vendor_declared import hosts_of
 

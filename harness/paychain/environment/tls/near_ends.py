@@ -18,9 +18,9 @@ from pathlib import Path
 from socket import MSG_PEEK, SO_LINGER, SOL_SOCKET, create_server, socket
 
 from paychain.environment.tls.authority import Authority
-from paychain.environment.tls.hosts import of_host
 from paychain.environment.tls.plan import NearEnd
 from paychain.environment.tls.refusals import HUNG_UP, Refusals
+from paychain.payments.web_hosts import of_host
 from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.endpoint import LINGER_ZERO
 

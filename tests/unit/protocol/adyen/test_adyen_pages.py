@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -159,5 +160,14 @@ def test_the_page_of_an_embedded_session_stands_in_for_its_front_end() -> None:
         assert "url" not in session
         back = await links.visit(f"/hosted/{session['id']}", "?card=tok_visa_4242")
         assert await status_of(links, session, back.headers["location"]) == "completed"
+
+    assert on_adyen(scenario).booked() == [("authorised", 1000)]
+
+
+def test_a_second_press_waits_for_the_first_ones_payment() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        page = (await made(links))["url"]
+        presses = [links.visit(page, "?card=tok_visa_4242") for _ in range(2)]
+        assert [each.status for each in await asyncio.gather(*presses)] == [303, 303]
 
     assert on_adyen(scenario).booked() == [("authorised", 1000)]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from paychain.protocol.dialects.braintree.documents import read, write
@@ -84,6 +85,35 @@ def test_a_card_in_the_vault_pays_by_its_token_and_as_its_customers() -> None:
         assert "91510" in codes((await links.sale(4, customer_id=customer["id"]))[1])
 
     assert [move[0] for move in on_vault(scenario).booked()] == ["authorised", "authorised"]
+
+
+def test_a_card_of_one_customer_does_not_pay_for_another() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        for name in ("ada", "bob"):
+            await links.send("POST", "customers", "customer", id=name)
+        token = (await links.card("ada"))[1]["token"]
+        _, made = await links.send("POST", f"payment_methods/{token}/nonces")
+        for means in ({"payment_method_token": token}, {"payment_method_nonce": made["nonce"]}):
+            status, found = await links.sale(1, customer_id="bob", **means)
+            assert (status, codes(found)) == (422, {"91516"})
+            status, sale = await links.sale(2, customer_id="ada", **means)
+            assert (status, sale["credit_card"]["token"]) == (201, token)
+
+    assert [move[0] for move in on_vault(scenario).booked()] == ["authorised", "authorised"]
+
+
+def test_numbers_in_line_items_are_shown_again() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        item = {"name": "Cap", "kind": "debit", "quantity": 2, "unit_amount": 5.25}
+        sale = {"type": "sale", "amount": 10.5, "order_id": payment(1), "line_items": [item]}
+        body = msgspec.json.encode({"transaction": {**sale, "payment_method_nonce": VALID}})
+        headers = {**HEADERS, "content-type": "application/json"}  # as the SDK for Node sends it
+        answer = await links.ask("POST", "/merchants/m/transactions", body, headers)
+        name = read(answer.body, "application/xml")["transaction"]["id"]
+        _, shown = await links.send("GET", f"transactions/{name}/line_items")
+        assert shown == [{**item, "quantity": "2", "unit_amount": "5.25"}]
+
+    on_vault(scenario)
 
 
 def test_a_sale_keeps_its_card_for_the_customer_that_it_names_or_makes() -> None:

@@ -120,6 +120,31 @@ def test_a_customer_is_known_by_the_present_address_alone() -> None:
     on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
 
 
+def test_a_customer_that_is_the_source_is_shown_and_stays_deleted() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        owner = {"email": "ada@shop.example"}
+        first = await links.post("/payments", {**WANTED, "source": CARD, "customer": owner})
+        name = first["customer"]["id"]
+        asked = {**WANTED, "reference": payment(2), "source": {"type": "customer", "id": name}}
+        paid = await links.post("/payments", asked, key="k")
+        assert paid["customer"] == first["customer"]
+        assert paid["source"]["id"] == first["source"]["id"]
+        # Deleted while a payment of theirs is in progress.
+        by_id = {**WANTED, "reference": payment(3), "source": CARD, "customer": {"id": name}}
+        late, gone = await asyncio.gather(
+            links.post("/payments", by_id, key="l"), links.ask("DELETE", f"/customers/{name}")
+        )
+        assert (late["approved"], gone.status) == (True, 204)
+        assert (await links.get(f"/customers/{name}")).status == 404
+        for body, key, before in ((asked, "k", paid), (by_id, "l", late)):
+            again = await links.post("/payments", body, key=key)
+            assert (again.status, again["id"]) == (201, before["id"])
+            assert (await links.post("/payments", body)).status == 422
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert len([kind for kind, _, _ in links.booked() if kind == "captured"]) == 3
+
+
 def test_a_session_is_paid_once_whatever_the_keys_of_its_submits() -> None:
     async def scenario(links: JsonLinks) -> None:
         session = await links.post("/payment-sessions", {**WANTED, **URLS})

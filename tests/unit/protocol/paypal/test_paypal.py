@@ -511,3 +511,47 @@ def test_a_charge_back_is_a_dispute_by_webhook() -> None:
     (disputed,) = dispute["disputed_transactions"]
     assert (disputed["seller_transaction_id"], disputed["custom"]) == (captured[0], payment(1))
     assert dispute["dispute_life_cycle_stage"] == "CHARGEBACK"
+
+
+def links_in(shown: Any) -> set[str]:
+    """Where all links of an answer lead, without their paths."""
+    if isinstance(shown, list):
+        return set().union(*(links_in(each) for each in shown))
+    if not isinstance(shown, dict):
+        return set()
+    own = {shown["href"].partition("/v")[0]} if "href" in shown else set()
+    return own.union(*(links_in(each) for each in shown.values()))
+
+
+def test_each_service_is_led_back_to_where_it_has_asked() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        links.inject("slow_answer", delay="300ms")
+        # The second asks while the first waits for its answer. Neither name has a port.
+        first, second = await asyncio.gather(
+            links.send("/v2/checkout/orders", order_of(1), "a", host="paypal"),
+            links.send("/v2/checkout/orders", order_of(2), "b", host="psp.shop.svc"),
+        )
+        assert first.status == second.status == 201, first.body
+        assert links_in(first.body) == {"http://paypal"}
+        assert links_in(second.body) == {"http://psp.shop.svc"}
+        links.heal("slow_answer")
+        at = f"/v2/checkout/orders/{first.body['id']}"
+        seen = await links.send(at, method="GET", host="psp.shop.svc")
+        assert links_in(seen.body) == {"http://psp.shop.svc"}
+        real = await links.send(at, method="GET", host="api-m.sandbox.paypal.com")
+        assert links_in(real.body) == {"https://api-m.sandbox.paypal.com"}
+
+    links = on_paypal(scenario)
+    # A webhook leads to where the service that made the order reaches the link.
+    told = [msgspec.json.decode(http.body)["resource"] for http in links.webhooks]
+    assert {each["custom_id"]: links_in(each) for each in told} == {
+        payment(1): {"http://paypal"},
+        payment(2): {"http://psp.shop.svc"},
+    }
+
+
+def order_of(number: int) -> dict[str, Any]:
+    """An order that a card pays at once."""
+    unit = {**amount("10.00"), "custom_id": payment(number)}
+    source = {"card": CARD}
+    return {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": source}

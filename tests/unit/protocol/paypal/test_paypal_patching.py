@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from paychain.payments.journal import Decision, DecisionKind
 from paychain.protocol.dialects.paypal.account import Account
 from tests.unit.protocol.paypal.test_paypal import PayPalLinks, on_paypal
 
@@ -54,12 +55,17 @@ def test_a_patch_that_cannot_be_made_changes_nothing() -> None:
             (replaced(f"{UNIT}/reference_id", "x"), "NOT_PATCHABLE"),
             ([{"op": "remove", "path": f"{UNIT}/amount"}], "NOT_PATCHABLE"),
             ([{"op": "remove", "path": f"{UNIT}/soft_descriptor"}], "INVALID_PATCH_OPERATION"),
+            # Nothing is replaced that is not there.
+            (replaced(f"{UNIT}/description", "caps"), "INVALID_PATCH_OPERATION"),
+            (replaced(f"{UNIT}/shipping/name", {}), "INVALID_PATCH_OPERATION"),
+            (replaced(UNIT, {"description": "caps"}), "MISSING_REQUIRED_PARAMETER"),
+            (replaced(UNIT, {"amount": eur("1.00"), "reference_id": "b"}), "NOT_PATCHABLE"),
             (replaced("amount", eur("1.00")), "INVALID_JSON_POINTER_FORMAT"),
             (replaced(f"{UNIT}/amount", eur("0.00")), "CANNOT_BE_ZERO_OR_NEGATIVE"),
             (
                 [
-                    *replaced(f"{UNIT}/shipping", "by mail"),
-                    *replaced(f"{UNIT}/shipping/name", {"full_name": "Ada"}),
+                    *replaced(f"{UNIT}/shipping", "by mail", "add"),
+                    *replaced(f"{UNIT}/shipping/name", {"full_name": "Ada"}, "add"),
                 ],
                 "INVALID_PATCH_OPERATION",
             ),
@@ -71,6 +77,25 @@ def test_a_patch_that_cannot_be_made_changes_nothing() -> None:
         assert (await links.get(at)).body["purchase_units"] == made.body["purchase_units"]
 
     on_paypal(scenario, ON_PAGE)
+
+
+def test_a_unit_in_place_of_another_keeps_what_an_order_keeps_of_a_new_one() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        made = await links.order(payment_source={"paypal": {}})
+        at = f"/v2/checkout/orders/{made.body['id']}"
+        unit = {"amount": eur("12.50"), "description": "caps", "colour": "red"}
+        done = await links.send(at, replaced(UNIT, unit), method="PATCH")
+        assert done.status == 204
+        (seen,) = (await links.get(at)).body["purchase_units"]
+        assert (seen["amount"], seen["description"]) == (eur("12.50"), "caps")
+        assert (seen["reference_id"], "colour" in seen) == ("default", False)
+
+    ignored = {
+        record.detail
+        for record in on_paypal(scenario, ON_PAGE).journal
+        if isinstance(record, Decision) and record.kind is DecisionKind.PARAMETER_IGNORED
+    }
+    assert ignored == {"purchase_units.colour"}
 
 
 def test_a_shipment_is_shown_with_its_order_and_can_be_cancelled() -> None:
@@ -142,7 +167,7 @@ def test_links_lead_to_where_the_api_was_asked() -> None:
 
 def test_at_paypals_own_host_the_payers_page_is_on_another_one() -> None:
     account = Account(backend=None, approval=ON_PAGE)  # type: ignore[arg-type]
-    account.base = "https://api-m.sandbox.paypal.com"
-    assert account.pages == "https://www.sandbox.paypal.com"
-    account.base = "https://127.0.0.1:9101"
-    assert account.pages == account.base
+    real = account.at("https://api-m.sandbox.paypal.com")
+    assert real.pages == "https://www.sandbox.paypal.com"
+    for ours in ("https://127.0.0.1:9101", "http://paypal"):
+        assert account.at(ours).pages == ours

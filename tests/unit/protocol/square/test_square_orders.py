@@ -361,3 +361,27 @@ def test_an_order_whose_payment_failed_is_paid_by_another() -> None:
 
     links = on_vendor(JsonLinks("square"), scenario)
     assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_a_draft_is_paid_only_once_an_update_has_opened_it() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        draft = await made(links, state="DRAFT")
+        assert (draft["state"], "closed_at" in draft) == ("DRAFT", False)
+        at = f"{ORDERS}/{draft['id']}"
+        refused = await links.post(PAYMENTS, pays(draft["id"], 1000, "a"))
+        assert (refused.status, refused["errors"][0]["field"]) == (400, "order_id")
+        wanted = {"idempotency_key": "b", "payment_ids": ["x"]}
+        refused = await links.post(f"{at}/pay", wanted)
+        assert refused["errors"][0]["detail"] == "The order is DRAFT."
+        by_state = {"filter": {"state_filter": {"states": ["DRAFT"]}}}
+        found = await links.post(
+            f"{ORDERS}/search", {"location_ids": [LOCATION], "query": by_state}
+        )
+        assert [each["id"] for each in found["orders"]] == [draft["id"]]
+        change = {"version": 1, "location_id": LOCATION, "state": "OPEN"}
+        opened = await links.ask("PUT", at, {"idempotency_key": "c", "order": change})
+        assert opened["order"]["state"] == "OPEN"
+        assert (await links.post(PAYMENTS, pays(draft["id"], 1000, "d"))).status == 200
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

@@ -174,6 +174,25 @@ def test_a_charge_back_is_a_dispute_by_webhook_and_from_the_list_and_ends_refund
     assert [each["type"] for each in links.events][-1] == "charge.dispute.created"
 
 
+def test_of_requests_that_end_a_dispute_at_once_one_does() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        await links.pay()
+        await links.pay(2)
+        await asyncio.sleep(3.0)
+        second, first = (await links.get("disputes"))["data"]
+        close = f"disputes/{first['id']}/close"
+        closed = await asyncio.gather(*(links.post(close) for _ in range(2)))
+        assert sorted(each.status for each in closed) == [200, 400]
+        evidence = {"evidence[receipt]": "file_1"}
+        at = f"disputes/{second['id']}"
+        sent = await asyncio.gather(*(links.post(at, evidence) for _ in range(2)))
+        assert sorted(each.status for each in sent) == [200, 400]
+
+    links = on_stripe(scenario, issuer="disputes: {share: 100%, after: 1s}")
+    kinds = [each["type"].rpartition(".")[2] for each in links.events if "dispute" in each["type"]]
+    assert kinds == ["created", "created", "closed", "updated"]
+
+
 def test_evidence_and_acceptance_of_a_dispute_are_shown_and_reported() -> None:
     async def scenario(links: StripeLinks) -> None:
         await links.pay()

@@ -376,6 +376,23 @@ def test_a_card_number_pays() -> None:
     assert len(on_stripe(scenario).booked()) == 2
 
 
+def test_a_part_of_the_data_of_a_method_that_stripe_does_not_know_is_refused() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        card = {"payment_method_data[card][token]": "tok_visa"}
+        for path, fields in (
+            ("test_helpers/confirmation_tokens", {}),
+            ("payment_intents", {"amount": 1000, "currency": "eur"}),
+        ):
+            wrong = {**fields, **card, "payment_method_data[colour]": "red"}
+            refused = await links.post(path, wrong)
+            assert (refused.status, refused.error["code"]) == (400, "parameter_unknown")
+            assert refused.error["param"] == "payment_method_data[colour]"
+            known = {**fields, **card, "payment_method_data[allow_redisplay]": "always"}
+            assert (await links.post(path, known)).status == 200
+
+    on_stripe(scenario)
+
+
 def test_an_intent_is_confirmed_with_what_a_front_end_has_collected() -> None:
     async def scenario(links: StripeLinks) -> None:
         asked = {"amount": 1000, "currency": "eur", "confirm": "true"}
@@ -384,6 +401,10 @@ def test_an_intent_is_confirmed_with_what_a_front_end_has_collected() -> None:
         token = await links.post(helper, collected)
         assert token["payment_method_preview"]["card"]["brand"] == "mastercard"
         assert (await links.get(f"confirmation_tokens/{token['id']}")).body == token.body
+        assert token["shipping"] is None
+        shipping = {"shipping[name]": "Ada", "shipping[address][city]": "Wien"}
+        sent = (await links.post(helper, {**collected, **shipping}))["shipping"]
+        assert (sent["name"], sent["phone"], sent["address"]["city"]) == ("Ada", None, "Wien")
         order = {"metadata[order]": payment(1), "confirmation_token": token["id"]}
         paid = await links.post("payment_intents", {**asked, **order})
         assert (paid["status"], paid["latest_charge"] is None) == ("succeeded", False)

@@ -23,6 +23,7 @@ from paychain.wire.http import HttpRequest
 MAX_PAGES = 100_000
 MAX_KEYS = 200_000
 MAX_STORED = 100_000
+HOSTS = ("*.adyen.com", "*.adyenpayments.com")  # where its real API is
 KEY = "idempotency-key"
 MANUAL, IMMEDIATE = "manual", "immediate"
 SINGLE, MULTIPLE = "single", "multiple"

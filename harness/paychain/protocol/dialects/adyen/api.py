@@ -24,6 +24,7 @@ from paychain.protocol.dialects.adyen import (
     stored,
 )
 from paychain.protocol.dialects.adyen.account import (
+    HOSTS,
     IMMEDIATE,
     KEY,
     MANUAL,
@@ -104,7 +105,7 @@ class Adyen:
     webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
     endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
     pages: ClassVar[tuple[str, ...]] = tuple(_PAGES)
-    hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
+    hosts: ClassVar[tuple[str, ...]] = HOSTS
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._account = Account.of(backend, settings)

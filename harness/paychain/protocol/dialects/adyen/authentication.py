@@ -15,12 +15,13 @@ from urllib.parse import unquote
 
 import msgspec
 
+from paychain.payments.web_hosts import is_vendors
 from paychain.protocol.dialects.adyen import bodies
+from paychain.protocol.dialects.adyen.account import HOSTS
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.references import authorisation_of
 from paychain.protocol.dialects.adyen.tables import Authentication
 from paychain.protocol.json_text import decoded
-from paychain.protocol.vendor_pages import is_near
 
 IDENTIFY: Final = "IdentifyShopper"
 CHALLENGE: Final = "ChallengeShopper"
@@ -61,7 +62,8 @@ def begins_with(body: dict[str, Any], of_card: Authentication) -> str:
 def action(stage: str, psp: str, asked_at: str) -> dict[str, Any]:
     """What the front end has to do in this stage. `asked_at`: the address of the API."""
     token = f"{_TOKEN}{psp}"
-    bank = f"{asked_at if is_near(asked_at.partition('://')[2]) else _PAGES}{BANK_PAGE}"
+    is_real = is_vendors(asked_at.partition("://")[2], HOSTS)
+    bank = f"{_PAGES if is_real else asked_at}{BANK_PAGE}"
     if stage == REDIRECT:
         return {
             "paymentMethodType": "scheme",

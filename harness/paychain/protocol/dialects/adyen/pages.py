@@ -58,7 +58,12 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
             call.card_given()
         card = given.get("card") or token_of(TEST_CARDS[0])
         body = _payment(page, card)
-        answer = await payments.pay_by(call, account, body, page.references.append)
+        # It may be long before the book has the payment: another press waits for it all the same.
+        page.in_progress += 1
+        try:
+            answer = await payments.pay_by(call, account, body, page.references.append)
+        finally:
+            page.in_progress -= 1
     shown = decoded(answer.body)
     result = shown.get("resultCode")
     if result in _PAID:
@@ -133,7 +138,7 @@ def status_of(account: Account, page: Page) -> str:
     states = [entry.state for entry in entries if entry is not None]
     if not PAID.isdisjoint(states):
         return "completed"
-    if "in_flight" in states:
+    if page.in_progress or "in_flight" in states:
         return "paymentPending"
     is_over = page.is_expired or account.backend.now_s() >= page.expires_s
     return "expired" if is_over else "active"

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, stored
-from paychain.protocol.dialects.adyen.account import Account
+from paychain.protocol.dialects.adyen.account import HOSTS, Account
 from paychain.protocol.dialects.adyen.errors import TRANSIENT, Invalid, service_error
 from paychain.protocol.dialects.adyen.records import Payment
 from paychain.protocol.dialects.adyen.references import psp_reference
@@ -280,7 +280,7 @@ def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
     psp = psp_reference(payment.reference)
     shown: dict[str, Any] = {
         "resultCode": payment.stage,
-        "action": authentication.action(payment.stage, psp, base_of(call.http)),
+        "action": authentication.action(payment.stage, psp, base_of(call.http, HOSTS)),
         "merchantReference": payment.merchant_reference,
     }
     # As in Adyen's examples: a native flow has its pspReference only once it is authorised.

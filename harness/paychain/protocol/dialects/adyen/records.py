@@ -78,7 +78,7 @@ class Page:
     """A page where a shopper pays, for a session or a payment link.
 
     `body`: the merchant's request. `references`: our references of the payments that were tried on
-    it.
+    it. `in_progress`: the number of requests that are working on one.
     """
 
     id: str
@@ -87,6 +87,7 @@ class Page:
     expires_s: int
     is_expired: bool = False
     references: list[str] = field(default_factory=list)
+    in_progress: int = 0
 
 
 @dataclass(slots=True)

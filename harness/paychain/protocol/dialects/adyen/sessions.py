@@ -10,7 +10,7 @@ from typing import Any
 
 from paychain.protocol.dates import iso_utc, seconds_of
 from paychain.protocol.dialects.adyen import bodies
-from paychain.protocol.dialects.adyen.account import Account
+from paychain.protocol.dialects.adyen.account import HOSTS, Account
 from paychain.protocol.dialects.adyen.checkout import about_nothing
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.pages import (
@@ -53,7 +53,7 @@ async def create_session(call: VendorCall, account: Account) -> HttpResponse:
         "sessionData": f"{DATA}{page.id}",
     }
     if shown["mode"] == "hosted":
-        shown["url"] = f"{base_of(call.http)}{PAGE}{page.id}"
+        shown["url"] = f"{base_of(call.http, HOSTS)}{PAGE}{page.id}"
     return json_response(201, shown)
 
 
@@ -160,7 +160,7 @@ def _link(call: VendorCall, account: Account, page: Page) -> dict[str, Any]:
         "reference": body["reference"],
         "reusable": False,
         "status": status_of(account, page),
-        "url": f"{base_of(call.http)}{PAGE}{page.id}",
+        "url": f"{base_of(call.http, HOSTS)}{PAGE}{page.id}",
     }
     for name in ("description", "metadata", "returnUrl"):
         if name in body:

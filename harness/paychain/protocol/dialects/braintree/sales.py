@@ -244,7 +244,12 @@ def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> 
 
 
 def _texts_of(given: dict[str, Any]) -> dict[str, str]:
-    return {name: value for name, value in given.items() if isinstance(value, str)}
+    """Its fields as texts: the SDKs send numbers, too."""
+    return {
+        name: str(value)
+        for name, value in given.items()
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    }
 
 
 def _address(given: dict[str, Any]) -> dict[str, str]:
@@ -266,14 +271,16 @@ def _kept(given: dict[str, Any], account: Account) -> StoredCard | None:
     token, customer_id = text(given, "payment_method_token"), text(given, "customer_id")
     if customer_id and customer_id not in account.vault.customers:
         raise Invalid("customer_invalid")
-    if given.get("payment_method_nonce") or given.get("credit_card"):
-        return account.vault.cards.get(token_in(text(given, "payment_method_nonce")))
+    nonce = text(given, "payment_method_nonce")
+    is_given = bool(nonce or given.get("credit_card"))
+    if is_given:
+        token = token_in(nonce)
     if token:
         kept = account.vault.cards.get(token)
         if kept is not None and customer_id and kept.customer_id != customer_id:
-            raise Invalid("token_invalid")
+            raise Invalid("of_another_customer")
         return kept
-    if customer_id:
+    if customer_id and not is_given:
         kept = account.vault.default_of(customer_id)
         if kept is None:
             raise Invalid("customer_without_card")

@@ -18,6 +18,7 @@ from paychain.protocol.vendor_ids import BASE32, decode, encode
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest, HttpResponse
 
+HOSTS = ("*.checkout.com",)  # where its real API is
 KEY = "cko-idempotency-key"
 SIMULATE, IGNORE = "simulate", "ignore"
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
@@ -86,12 +87,16 @@ class Page:
 
 @dataclass(slots=True, kw_only=True)
 class Customer:
-    """A customer. `said`: what the merchant wrote; `default`: the id of the card that pays."""
+    """A customer. `said`: what the merchant wrote; `default`: the id of the card that pays.
+
+    `is_kept`: it has been kept, although it may have been deleted since.
+    """
 
     id: str
     email: str
     said: dict[str, Any]
     default: str = ""
+    is_kept: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,6 +184,7 @@ class Account:
 
     def keep_customer(self, customer: Customer) -> None:
         """Keep a customer, or what was changed of one."""
+        customer.is_kept = True
         self.customers[customer.id] = customer
         # Anew, so that it is forgotten no sooner than the customer.
         self._by_email.pop(customer.email, None)

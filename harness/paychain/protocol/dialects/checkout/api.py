@@ -10,7 +10,7 @@ import msgspec
 
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments, vault
-from paychain.protocol.dialects.checkout.account import IGNORE, SIMULATE, Account, payment_id
+from paychain.protocol.dialects.checkout.account import HOSTS, IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import responses
 from paychain.protocol.json_text import decoded
@@ -75,7 +75,7 @@ class Checkout:
     webhook_timeout_s: ClassVar[float] = 10.0  # checkout.com/docs, webhooks; M
     endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
     pages: ClassVar[tuple[str, ...]] = tuple(name.replace("GET ", "/") for name in _PAGES.names)
-    hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
+    hosts: ClassVar[tuple[str, ...]] = HOSTS
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._account = Account.of(backend, settings)

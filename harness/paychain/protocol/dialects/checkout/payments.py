@@ -13,11 +13,13 @@ from urllib.parse import parse_qs
 from msgspec.structs import replace
 
 from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.instrument import Instrument
 from paychain.payments.outcome import Outcome
 from paychain.payments.web_addresses import split_address
 from paychain.protocol.dialects.checkout import reading, vault, views
 from paychain.protocol.dialects.checkout.account import (
     Account,
+    Customer,
     Payment,
     action_id,
     payment_id,
@@ -218,22 +220,15 @@ async def access_token(call: VendorCall, account: Account) -> HttpResponse:
 def _payment_from(body: dict[str, Any], account: Account, key: str) -> Payment:
     """The payment that a request body describes, not yet attributed. Raises Invalid.
 
-    `key`: the request's. What it has paid is paid, although its card is not kept any more.
+    `key`: the request's. What it has paid is paid, although its card, or its customer, is not kept
+    any more.
     """
     minor = reading.amount(body)
     if minor is None:
         raise Invalid("amount")
     currency = reading.currency(body)
     now_s = account.backend.now_s()
-    source = reading.part(body, "source")
-    try:
-        instrument, expiry = account.charged(source) or reading.card(source, now_s)
-    except Invalid:
-        is_kept = source.get("type") in ("id", "customer")
-        paid = account.paid.get(key) if key and is_kept else None
-        if paid is None:
-            raise
-        instrument, expiry = paid.request.instrument, paid.expiry
+    instrument, expiry, owner = _payer(body, account, key, now_s)
     three_ds = reading.part(body, "3ds")
     is_authenticated = bool(three_ds.get("cryptogram"))  # the merchant authenticated the cardholder
     partial = reading.part(body, "partial_authorization")
@@ -256,8 +251,28 @@ def _payment_from(body: dict[str, Any], account: Account, key: str) -> Payment:
         stage="pending" if three_ds.get("enabled") is True and not is_authenticated else "",
         success_url=str(body.get("success_url") or ""),
         failure_url=str(body.get("failure_url") or ""),
-        customer=vault.payer(account, body),
+        customer=owner,
     )
+
+
+def _payer(
+    body: dict[str, Any], account: Account, key: str, now_s: int
+) -> tuple[Instrument, tuple[int, int], Customer | None]:
+    """The card that pays, its expiry, and whose it is. Raises Invalid."""
+    source = reading.part(body, "source")
+    paid = account.paid.get(key) if key else None
+    try:
+        charged = account.charged(source) or reading.card(source, now_s)
+    except Invalid:
+        if paid is None or source.get("type") not in ("id", "customer"):
+            raise
+        charged = paid.request.instrument, paid.expiry
+    try:
+        return *charged, vault.payer(account, body)
+    except Invalid:
+        if paid is None:
+            raise
+        return *charged, paid.customer
 
 
 def _response(answer: Answer, payment: Payment) -> str:

@@ -205,9 +205,11 @@ async def delete_instrument(call: VendorCall, account: Account, name: str) -> Ht
 def payer(account: Account, body: Shown) -> Customer | None:
     """The customer of a payment: one that is known by id or address, or a new one. Raises Invalid.
 
-    Only a payment that is made keeps a new one (`keep`).
+    A source may name it, too. Only a payment that is made keeps a new one (`keep`).
     """
-    said = reading.part(body, "customer")
+    said, source = reading.part(body, "customer"), reading.part(body, "source")
+    if not said and source.get("type") == "customer":
+        said = source
     if said.get("id"):
         known = account.customers.get(str(said["id"]))
         if known is None:
@@ -220,12 +222,15 @@ def payer(account: Account, body: Shown) -> Customer | None:
 
 def keep(account: Account, payment: Payment, *, is_approved: bool) -> None:
     """Keep the customer of a payment, and a card that was charged for their later payments."""
-    if payment.customer is None:
+    owner = payment.customer
+    if owner is None:
         return
-    # Another payment may have made the same one meanwhile.
-    owner = account.customer_named(payment.customer.email) or payment.customer
-    if owner.id not in account.customers:
+    if not owner.is_kept:
+        # Another payment may have made the same one meanwhile.
+        owner = account.customer_named(owner.email) or owner
         account.keep_customer(owner)
+    elif owner.id not in account.customers:
+        return  # deleted meanwhile, with the cards
     payment.customer = owner
     if not is_approved:
         return

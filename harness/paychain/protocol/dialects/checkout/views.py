@@ -10,6 +10,7 @@ from paychain.payments.instrument import Instrument
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.checkout.account import (
     CAPTURE,
+    HOSTS,
     REFUND,
     VOID,
     Account,
@@ -42,7 +43,7 @@ def authorisation_code(reference: str) -> str:
 
 def base_url(http: HttpRequest) -> str:
     """The base URL at which the caller reached this API."""
-    return base_of(http, "api.sandbox.checkout.com")
+    return base_of(http, HOSTS, "api.sandbox.checkout.com")
 
 
 def source(payment: Payment) -> dict[str, Any]:

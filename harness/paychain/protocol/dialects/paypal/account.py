@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.money import currencies, exponent, to_minor
+from paychain.payments.web_hosts import is_vendors
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.records import Records
@@ -21,9 +23,9 @@ from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_ignored import Ignored, within
 from paychain.protocol.vendor_keyed import MadeByKey
-from paychain.protocol.vendor_pages import is_near
 from paychain.wire.http import HttpRequest
 
+HOSTS = ("*.paypal.com",)  # where its real API is
 KEY = "paypal-request-id"
 MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
@@ -74,17 +76,21 @@ class VaultToken:
     setup: VaultToken | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account of one link. `approval`: when payers approve orders."""
+    """The account of one link, as one request sees it. `approval`: when payers approve orders.
+
+    `base`: where the API is for who asked, the only thing that requests do not share: each service
+    reaches the link by a way of its own.
+    """
 
     backend: Backend
     approval: str
-    base: str = API  # where the API was asked last
+    base: str = API
     setups: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens: BoundedDict[str, VaultToken] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens_by_key: MadeByKey[VaultToken] = field(default_factory=lambda: MadeByKey(MAX_KEPT))
-    kept: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))  # of what is kept
     registry: Records = field(default_factory=Records)
     ignored: Ignored = field(default_factory=Ignored)
 
@@ -95,8 +101,13 @@ class Account:
 
     @property
     def pages(self) -> str:
-        """Where payers find PayPal's pages: on another host than its API, unless both are near."""
-        return self.base if is_near(self.base.partition("://")[2]) else _PAGES
+        """Where payers find PayPal's pages: on another host than its API, if that is its own."""
+        is_real = is_vendors(self.base.partition("://")[2], HOSTS)
+        return _PAGES if is_real else self.base
+
+    def at(self, base: str) -> Account:
+        """The account as who asks there sees it."""
+        return changed(self, base=base)
 
     def key(self, http: HttpRequest) -> str:
         """The PayPal-Request-Id, "" when there is none. Only POST calls have one."""

@@ -20,7 +20,7 @@ from paychain.protocol.dialects.paypal import (
     vault,
     webhooks,
 )
-from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, ON_PAGE, Account
+from paychain.protocol.dialects.paypal.account import AT_ONCE, HOSTS, NEVER, ON_PAGE, Account
 from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
 from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
 from paychain.protocol.dialects.paypal.tables import TECHNICAL
@@ -105,7 +105,7 @@ class PayPal:
         f"POST {ACCESS}",
     )
     pages: ClassVar[tuple[str, ...]] = tuple(f"/{page}" for page in _PAGES)
-    hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
+    hosts: ClassVar[tuple[str, ...]] = HOSTS
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._account = Account.of(backend, settings)
@@ -117,16 +117,14 @@ class PayPal:
         if path == ACCESS:
             return await _token(call, self._account)
         page = _PAGES.get(path)
-        if page is None:
-            self._account.base = base_of(call.http)
         if page is None and not headers.get("authorization", "").startswith("Bearer "):
             return _invalid_token()
         mock = headers.get(MOCK, "")
         try:
             if mock:
                 raise Invalid(_wanted(mock))
-            account = self._account
-            work = page(call, account) if page is not None else self._work(call, path.split("/"))
+            account = self._account.at(base_of(call.http, HOSTS))
+            work = page(call, account) if page is not None else _work(call, account, path)
             if work is None:
                 call.not_served()
                 raise Invalid("INVALID_RESOURCE_ID")
@@ -137,14 +135,6 @@ class PayPal:
             if refused.issue in errors.INTERNAL:
                 return error_response(500)
             return refusal(refused.issue, refused.field, refused.value)
-
-    def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse] | None:
-        """What executes requests for a path; None for a path that is not served."""
-        found = _ROUTES.find(call.http.method, path)
-        if found is None:
-            return None
-        handler, names = found
-        return handler(call, self._account, *names)
 
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none."""
@@ -185,6 +175,15 @@ class PayPal:
     def secret(seed: str) -> str:
         """A webhook's id: 17 digits and letters."""
         return hashlib.sha256(f"paypal {seed}".encode()).hexdigest()[:17].upper()
+
+
+def _work(call: VendorCall, account: Account, path: str) -> Awaitable[HttpResponse] | None:
+    """What executes requests for a path; None for a path that is not served."""
+    found = _ROUTES.find(call.http.method, path.split("/"))
+    if found is None:
+        return None
+    handler, names = found
+    return handler(call, account, *names)
 
 
 def _of_error(status: int, body: Any) -> Reply:

@@ -71,6 +71,16 @@ _USED_UNIT = frozenset(SHOWN_UNIT)
 _NAMING = ("custom_id", "invoice_id", "reference_id", "description")
 
 
+def unit_of(call: VendorCall, account: Account, given: Given) -> Given:
+    """What an order keeps of a purchase unit; the rest is reported as ignored."""
+    account.ignored.note(call, given, _USED_UNIT, "purchase_units.")
+    return _shown_unit(given)
+
+
+def _shown_unit(given: Given) -> Given:
+    return {name: given[name] for name in SHOWN_UNIT if name in given}
+
+
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/checkout/orders`: an order; with a card it is paid at once. Raises Invalid."""
     given = body_of(call.http)
@@ -80,7 +90,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
     account.ignored.note(call, given, _USED | _USED_CONTEXT)
     note_source(call, account, given)
-    account.ignored.note(call, given["purchase_units"][0], _USED_UNIT, "purchase_units.")
+    unit_of(call, account, given["purchase_units"][0])
     request = asked.request
     found = call.attribute(
         Evidence(
@@ -349,7 +359,8 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
         created_s=account.backend.now_s(),
         return_url=return_url,
         cancel_url=cancel_url,
-        unit={name: units[0][name] for name in SHOWN_UNIT if name in units[0]},
+        base=account.base,
+        unit=_shown_unit(units[0]),
     )
     if source is not None:
         _take(order, source)

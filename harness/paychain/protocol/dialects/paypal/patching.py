@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from paychain.protocol.dialects.paypal.account import Account, inside, money, text
+from paychain.protocol.dialects.paypal.account import Account, Given, inside, money, text
 from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.objects import COMPLETED, status_of_order
-from paychain.protocol.dialects.paypal.orders import CAPTURES_OR_AUTHORISES, found_order
+from paychain.protocol.dialects.paypal.orders import CAPTURES_OR_AUTHORISES, found_order, unit_of
 from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -116,19 +116,33 @@ def _apply(
     if inner:
         _write(patched.unit, inner.split("/"), step, where)
     elif isinstance(step["value"], dict):
-        patched.unit = step["value"]
+        patched.unit = _unit(call, account, patched.unit, step["value"], where)
     else:
         raise Invalid("INVALID_PARAMETER_SYNTAX", f"{where}/value")
 
 
+def _unit(call: VendorCall, account: Account, before: Given, given: Given, where: str) -> Given:
+    """A unit in place of another one, whose reference id it keeps. Raises Invalid."""
+    name = before.get("reference_id", "default")
+    if given.get("reference_id", name) != name:
+        raise Invalid("NOT_PATCHABLE", f"{where}/value/reference_id")
+    if not inside(given, "amount"):
+        raise Invalid("MISSING_REQUIRED_PARAMETER", f"{where}/value/amount")
+    kept = {each: before[each] for each in before if each == "reference_id"}
+    return {**kept, **unit_of(call, account, given)}
+
+
 def _write(unit: dict[str, Any], path: list[str], step: dict[str, Any], where: str) -> None:
-    holder: dict[str, Any] = unit
-    for part in path[:-1]:
-        holder = holder.setdefault(part, {})
+    *outer, name = path
+    holder: Any = unit
+    for part in outer:
+        # Only what is added may lack an object around it.
+        holder = holder.setdefault(part, {}) if step["op"] == "add" else holder.get(part, {})
         if not isinstance(holder, dict):
             raise Invalid("INVALID_PATCH_OPERATION", f"{where}/path", step["path"])
-    name = path[-1]
-    if step["op"] != "remove":
-        holder[name] = step["value"]
-    elif holder.pop(name, None) is None:
+    if step["op"] != "add" and name not in holder:
         raise Invalid("INVALID_PATCH_OPERATION", f"{where}/path", step["path"])
+    if step["op"] == "remove":
+        del holder[name]
+    else:
+        holder[name] = step["value"]

@@ -102,13 +102,15 @@ class Order:
     """An order as it was created.
 
     `request`: the first charge, except for what pays it. `source`: what pays it, as it is shown;
-    the request's `instrument` is its card. `waits`: for the payer.
+    the request's `instrument` is its card. `waits`: for the payer. `base`: where the service that
+    made it reaches the API.
     """
 
     request: PaymentRequest
     intent: str
     created_s: int
     unit: dict[str, Any]
+    base: str
     source: dict[str, Any] = field(default_factory=dict)
     is_card: bool = False
     is_paid: bool = False  # what pays it is known

@@ -235,8 +235,8 @@ def _approve(account: Account, setup: VaultToken) -> None:
 
 
 def _new_id(account: Account, what: str) -> str:
-    account.kept += 1
-    digest = hashlib.sha256(f"{account.backend.link}/{what}/{account.kept}".encode())
+    number = next(account.numbers)
+    digest = hashlib.sha256(f"{account.backend.link}/{what}/{number}".encode())
     return digest.hexdigest()[:17].upper() if what == "setup" else digest.hexdigest()[:11]
 
 

@@ -191,10 +191,10 @@ def _resource(event: Event, account: Account) -> dict[str, Any]:
     if event.event == ORDER_APPROVED:
         order = account.registry.of_reference(event.reference)
         if order is not None:
-            return order_shown(account, order)
+            return order_shown(account.at(order.base), order)
     found = account.registry.of_charge(event.reference)
     if found is not None:
-        shown = _known(event, *found, account)
+        shown = _known(event, *found, account.at(found[0].base))
         if shown is not None:
             return shown
     # A payment that this link does not know, such as one that a probe of a receiver makes up.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -24,6 +25,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.protocol.vendor_keyed import Keyed, Made, MadeByKey
 from paychain.wire.http import HttpRequest
 
+HOSTS = ("connect.squareup.com", "connect.squareupsandbox.com")  # where its real API is
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
 MAX_LINKS = 100_000
@@ -85,6 +87,17 @@ class Order:
     is_marked_paid: bool = False  # one that costs nothing
     references: list[str] = field(default_factory=list)
     in_progress: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def tries(self, reference: str) -> Iterator[None]:
+        """While a payment that names it is executed: that may take its part of it."""
+        if reference not in self.references:
+            self.references.append(reference)
+        self.in_progress.append(reference)
+        try:
+            yield
+        finally:
+            self.in_progress.remove(reference)
 
     @property
     def texts(self) -> tuple[str, ...]:

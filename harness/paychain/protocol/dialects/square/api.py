@@ -20,7 +20,7 @@ from paychain.protocol.dialects.square import (
     refunds,
     vault,
 )
-from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
+from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, HOSTS, Account, payment_id
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
@@ -88,7 +88,7 @@ class Square:
     webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
     endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
     pages: ClassVar[tuple[str, ...]] = (f"{links.PAGE}{{id}}",)
-    hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
+    hosts: ClassVar[tuple[str, ...]] = HOSTS
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._account = Account.of(backend, settings)

@@ -13,7 +13,7 @@ from typing import Any
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.checkout_card import token_of
 from paychain.protocol.dialects.square import order_views, orders, payments, reading
-from paychain.protocol.dialects.square.account import Account, Order, PaymentLink, payment_id
+from paychain.protocol.dialects.square.account import HOSTS, Account, Order, PaymentLink, payment_id
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
 from paychain.protocol.json_text import decoded
@@ -196,7 +196,7 @@ async def _attribute(
 
 
 def _link_shown(call: VendorCall, link: PaymentLink) -> dict[str, Any]:
-    url = f"{base_of(call.http)}{PAGE}{link.id}"
+    url = f"{base_of(call.http, HOSTS)}{PAGE}{link.id}"
     return {
         "id": link.id,
         "version": 1,

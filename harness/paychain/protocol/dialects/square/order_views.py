@@ -9,8 +9,8 @@ from paychain.protocol.dialects.square.account import Account, Order, Payment, p
 from paychain.protocol.dialects.square.order_sums import LineSums, parts_of
 
 Shown = dict[str, Any]
-OPEN, COMPLETED, CANCELED = "OPEN", "COMPLETED", "CANCELED"
-_OVER = (COMPLETED, CANCELED)  # of a fulfillment
+DRAFT, OPEN, COMPLETED, CANCELED = "DRAFT", "OPEN", "COMPLETED", "CANCELED"
+_OVER = (COMPLETED, CANCELED)  # of an order, and of a fulfillment
 _APPLIED = ("discounts", "taxes", "service_charges")
 
 
@@ -46,9 +46,11 @@ def due_minor(account: Account, order: Order) -> int:
 
 
 def state(account: Account, order: Order) -> str:
-    """OPEN until all is taken and every fulfillment is over."""
+    """OPEN until all is taken and every fulfillment is over; a draft is opened by an update."""
     if order.is_canceled:
         return CANCELED
+    if order.asked.get("state") == DRAFT:
+        return DRAFT
     total_minor = order.sums.total_minor
     taken = sum(worth(payment) for payment, _ in paid_by(account, order, "COMPLETED"))
     is_paid = taken >= total_minor if total_minor else order.is_marked_paid
@@ -93,7 +95,7 @@ def order(account: Account, order: Order) -> Shown:
         **{f"total_{name}".replace("total_total", "total"): each for name, each in amounts.items()},
         "net_amount_due_money": money(max(due_minor(account, order), 0)),
     }
-    if now != OPEN:
+    if now in _OVER:
         shown["closed_at"] = shown["updated_at"]
     tenders = [_tender(account, order, *each) for each in paid]
     return {**shown, "tenders": tenders} if tenders else shown

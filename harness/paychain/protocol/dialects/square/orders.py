@@ -176,6 +176,8 @@ async def pay(call: VendorCall, account: Account, name: str) -> HttpResponse:
     reading.text(body, "idempotency_key")
     account.ignored.note(call, body, frozenset({"idempotency_key", "payment_ids", "order_version"}))
     order = found(account, name)
+    if (state := order_views.state(account, order)) == order_views.DRAFT:
+        raise Invalid("order_closed", what=state)
     # Each once: a payment that is named twice is completed once.
     names = dict.fromkeys(map(str, reading.listed(body, "payment_ids")))
     held = [_held(account, order, name) for name in names]
@@ -272,7 +274,7 @@ def _changed(call: VendorCall, account: Account, order: Order, body: Given) -> O
     if change.get("version") != order.version:
         raise Invalid("version", field="order.version")
     state = order_views.state(account, order)
-    if state != order_views.OPEN:
+    if state not in (order_views.DRAFT, order_views.OPEN):
         raise Invalid("order_closed", what=state)
     asked = updated(order.asked, body)
     _refuse_elsewhere(call, asked)

@@ -5,8 +5,8 @@ Square captures once: completing a payment captures its amount and releases the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -74,24 +74,9 @@ async def pay_by(call: VendorCall, account: Account, body: dict[str, Any]) -> Ht
     requested.request = attributed(call, requested.request, texts=texts, key=key)
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
-    with _in_progress(order, payment.reference):
+    with nullcontext() if order is None else order.tries(payment.reference):
         answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
-
-
-@contextmanager
-def _in_progress(order: Order | None, reference: str) -> Iterator[None]:
-    """While a payment that names an order is executed, it may take its part of that."""
-    if order is None:
-        yield
-        return
-    if reference not in order.references:
-        order.references.append(reference)
-    order.in_progress.append(reference)
-    try:
-        yield
-    finally:
-        order.in_progress.remove(reference)
 
 
 async def complete(call: VendorCall, account: Account, name: str) -> HttpResponse:

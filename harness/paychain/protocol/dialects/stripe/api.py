@@ -148,7 +148,7 @@ class Stripe:
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         http = call.http
-        self._account.objects.base = base_of(http)
+        self._account.objects.base = base_of(http, self.hosts)
         asked: RoutedRequest | None = None
         try:
             for start, visit in _PAGES.items():

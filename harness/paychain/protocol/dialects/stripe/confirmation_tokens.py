@@ -12,7 +12,7 @@ from typing import Any
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
-from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.parameters import mapping, text
 
@@ -93,6 +93,13 @@ def _shown(account: Account, name: str, token: dict[str, Any]) -> Shown:
         "return_url": given.get("return_url"),
         "setup_future_usage": given.get("setup_future_usage"),
         "setup_intent": None,
-        "shipping": None,
+        "shipping": _shipping(mapping(given, "shipping")),
         "use_stripe_sdk": True,
     }
+
+
+def _shipping(given: dict[str, Any]) -> Shown | None:
+    if not given:
+        return None
+    to = address(given.get("address") or {})
+    return {"address": to, "name": given.get("name", ""), "phone": given.get("phone")}

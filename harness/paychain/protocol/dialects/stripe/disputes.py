@@ -129,11 +129,17 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
             raise invalid(f"Received unknown parameter: evidence[{name}]", param="evidence")
     is_submitted = boolean(asked.given, "submit", default=True)
     # What its metadata say can be changed at any time.
-    if part.state and (given or (is_submitted and "submit" in asked.given)):
-        raise invalid("This dispute is already closed, or under review.")
+    is_for_review = bool(given) or (is_submitted and "submit" in asked.given)
+
+    def check() -> None:
+        if is_for_review:
+            _check_open(part)
+
+    check()
     written(part.fields.get("metadata", {}), asked.given)
 
     def change() -> None:
+        check()
         metadata = written(part.fields.get("metadata", {}), asked.given)
         evidence = {**part.fields.get("evidence", {}), **given}
         part.fields.update(metadata=metadata, evidence=evidence)
@@ -148,16 +154,22 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
 def close(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/disputes/{dispute}/close`: the merchant accepts it. Raises Invalid."""
     intent, charge, part = _found(account, asked)
-    if part.state:
-        raise invalid("This dispute is already closed, or under review.")
+    _check_open(part)
 
     def change() -> None:
+        # Another request may have closed it meanwhile.
+        _check_open(part)
         part.state = LOST
         part.fields["closed_as"] = len(part.updated_s) + 1
         _report(account, charge, part, CLOSED)
 
     request = replace(charge.request, is_sale=False)
     return account.looked_up(lambda: shown(intent, charge), request, change=change)
+
+
+def _check_open(part: CaptureOrRefund) -> None:
+    if part.state:
+        raise invalid("This dispute is already closed, or under review.")
 
 
 def log(charge: Charge) -> list[tuple[str, PaymentRequest, int]]:

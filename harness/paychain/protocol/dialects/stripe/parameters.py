@@ -74,9 +74,20 @@ def routes() -> tuple[ApiRoute, ...]:
     )
 
 
+@cache
+def _hashes() -> dict[str, frozenset[str]]:
+    """What Stripe knows in some of the hashes, by the hash's name."""
+    known = packaged_yaml(__package__, "parameters.yaml")["hashes"]
+    return {name: frozenset(parts.split()) for name, parts in known.items()}
+
+
 def unknown_in(route: ApiRoute, given: dict[str, Any]) -> Invalid | None:
     """The error for parameters that Stripe does not know, None if it knows all of them."""
     unknown = [name for name in given if name not in route.uses | route.ignores]
+    for name, parts in _hashes().items():
+        inner = given.get(name)
+        if name not in unknown and isinstance(inner, dict):
+            unknown += [f"{name}[{part}]" for part in inner if part not in parts]
     if not unknown:
         return None
     words = "parameter" if len(unknown) == 1 else "parameters"

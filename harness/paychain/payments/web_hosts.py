@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Found = TypeVar("Found")
@@ -21,3 +21,8 @@ def of_host(host: str, found: Mapping[str, Found]) -> Found | None:
         if f"*.{domain}" in found:
             return found[f"*.{domain}"]
     return None
+
+
+def is_vendors(host: str, hosts: Iterable[str]) -> bool:
+    """Whether a host, with or without a port, is one of a vendor's own, and not a link's name."""
+    return of_host(host.partition(":")[0], dict.fromkeys(hosts, True)) is not None
