@@ -211,6 +211,10 @@ def test_hits_count_chunks_bytes_and_the_first_on_a_connection() -> None:
         ("bandwidth", {"rate": 0}, 1, 1),
         ("latency", {"latency": 0}, 1_000, 0),
         ("latency", {"latency": 1}, 1_000, 1),
+        ("slicer", {"average_size": 1_000, "delay": 1_000}, 1_000, 0),
+        ("slicer", {"average_size": 500, "delay": 0}, 1_000, 1),
+        ("slow_close", {"delay": 0}, 1_000, 0),
+        ("slow_close", {"delay": 1}, 1_000, 1),
     ],
 )
 def test_a_toxic_that_nothing_had_to_wait_for_has_hit_nothing(
@@ -219,6 +223,8 @@ def test_a_toxic_that_nothing_had_to_wait_for_has_hit_nothing(
     sink = Sink()
     stage = stage_of(sink, kind, **attributes)
     feed(sink, stage, b"x" * size)
+    if kind == "slow_close":
+        stage.end()
     assert (stage.toxic.hits, sink.first_hits) == (hits, hits)
 
 
