@@ -71,6 +71,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             # was refunded of this one was never captured, or its own capture was refused.
             "refunded_within_captured",
             "completed",
+            # Of what is charged twice no books are compared.
+            "no_double_charge",
         ),
         False,
     ),
@@ -107,6 +109,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "money_conserved",
             # It sold this under the name of another payment, and nobody sold what the card holds.
             "no_orphaned_authorisation",
+            # Of what is charged twice no books are compared.
+            "no_double_charge",
         ),
         False,
     ),
@@ -166,10 +170,12 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
 # A rule about something else answers for a wrong only where the world has that, too, and no less of
 # it: what is wrong besides must be named by a rule of its own.
 ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
+    ("collected otherwise than debited", "no_double_charge"): ("charged twice",),
     ("held again under one name", "no_approval_without_money"): (
         "approved without a cent",
         "approved and undone",
     ),
+    ("nothing to collect", "no_double_charge"): ("charged twice",),
     ("never released", "booked_once"): ("held again under one name",),
 }
 # Rules about how links behave: what they name need not be wrong on any account in the end.

@@ -252,6 +252,10 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         declared = world.chain.links[sale.gateway].captures
         if declared is None or not sale.is_wanted(world, "captures"):
             continue
+        # Nobody waits for what was given back before any bank knew of it, and no customer saw.
+        is_over = sale.book.given > 0 and sale.book.exposure <= 0 and not sale.cards
+        if is_over and not customer.saw_approved:
+            continue
         taken = sum(card.taken for card in sale.cards)
         could_be = any(card.held > 0 or card.expired for card in sale.cards)
         # A share of one or two units may be none.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from paychain.toxics.buffered import NEVER, Buffered
+from paychain.toxics.buffered import NEVER, ON_TIME_S, Buffered
 
 KB = 1000  # bytes
 SLICE_S = 0.1  # a slow direction gets its bytes this often
@@ -16,7 +16,7 @@ class Bandwidth(Buffered):
     """At most `rate` kB/s in one direction of one connection; 0 stops it until it is lifted.
 
     A chunk is cut into slices of a tenth of a second; each is due when the rate allows its last
-    byte.
+    byte. Chunks that leave at once, because the rate is above what they need, are no hits.
     """
 
     ATTRIBUTES = (("rate", "int64"),)
@@ -32,8 +32,8 @@ class Bandwidth(Buffered):
         return max(self.BUFFER_BYTES, min(ahead, MAX_AHEAD_BYTES))
 
     def pieces(self, data: bytes, read_at: float) -> Iterable[tuple[float, bytes]]:
-        self.hit(len(data))
         if self.attribute("rate") == 0:
+            self.hit(len(data))
             return ((NEVER, data),)
         return self._slices(data)
 
@@ -46,6 +46,9 @@ class Bandwidth(Buffered):
             at += len(piece) / rate
             yield at, piece
         self._free_at = at
+        # A rate that no byte had to wait for has done nothing.
+        if at > self.direction.loop.time() + ON_TIME_S:
+            self.hit(len(data))
 
     def on_updated(self) -> None:
         self._free_at = 0.0

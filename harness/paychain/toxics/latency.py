@@ -33,7 +33,8 @@ class Latency(Buffered):
         if jitter_ms > 0:
             self._chunks += 1
             delay_ms += jitter_ms * (2 * self.chance(self._chunks) - 1)
-        self.hit(len(data))
+        if delay_ms > 0:
+            self.hit(len(data))
         due = read_at + delay_ms / 1000
         # The chunk leaves later than it was read: the next stage counts from there, so that two
         # latencies in series add up.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from paychain.toxics.buffered import Buffered
+from paychain.toxics.buffered import ON_TIME_S, Buffered
 
 
 class Slicer(Buffered):
@@ -29,10 +29,13 @@ class Slicer(Buffered):
         return None
 
     def pieces(self, data: bytes, read_at: float) -> Iterable[tuple[float, bytes]]:
-        self.hit(len(data))
         delay_s = max(0, self.attribute("delay")) / 1e6
         at = self.begins_at(self._free_at)
-        for start, end in self._slices(len(data)):
+        slices = list(self._slices(len(data)))
+        # A chunk that is small enough and need not wait is not touched.
+        if len(slices) > 1 or at > self.direction.loop.time() + ON_TIME_S:
+            self.hit(len(data))
+        for start, end in slices:
             yield at, data[start:end]
             at += delay_s
         self._free_at = at

@@ -17,5 +17,6 @@ class SlowClose(Buffered):
         return ((0.0, data),)
 
     def end_due(self) -> float:
-        self.hit()
+        if self.attribute("delay") > 0:
+            self.hit()
         return self.direction.loop.time() + self.attribute("delay") / 1000

@@ -284,6 +284,20 @@ def test_what_is_due_and_never_done_is_found(
     assert all(each.amount_minor == 900 for each in found.values())
 
 
+@pytest.mark.parametrize(("given_back", "more", "rules"), [(500, 0, ["completed"]), (500, 500, [])])
+def test_a_refund_of_everything_is_refused_rightly_only_where_nothing_is_left(
+    captured: list[Movement], movement: Make, given_back: int, more: int, rules: list[str]
+) -> None:
+    refunds = [
+        movement(link, "refunded", amount=minor, item=item)
+        for item, minor in (("r1", given_back), ("r2", more))
+        for link in PATH
+        if minor
+    ]
+    undo = follow_up("refused", "refund", name="p1-1 undo", amount_minor=1_000)
+    assert [*findings([*captured, *refunds], follow_ups=[undo])] == rules
+
+
 def test_what_is_acknowledged_is_in_some_book(
     sound: list[Movement], captured: list[Movement], movement: Make
 ) -> None:

@@ -138,3 +138,21 @@ def test_what_was_counted_before_it_opened_is_forgotten_when_it_closes() -> None
     assert tested.state is BreakerState.CLOSED
     called(tested, 3)
     assert tested.state is BreakerState.CLOSED
+
+
+def test_calls_that_time_out_open_it_beside_quick_ones_that_end_with_them() -> None:
+    """What the review of rates allows for: 15 calls are sent in each window of 10 s."""
+    for rate, state in ((1.5, BreakerState.OPEN), (1.3, BreakerState.CLOSED)):
+        clock = [0.0]
+        tested = breaker(clock, minimum_calls=20, open_for="1h")
+        sent = [number / rate for number in range(int(80 * rate))]
+        # From 20 s to 60 s no answer comes within 4 s.
+        is_failed = [20 <= at_s < 60 for at_s in sent]
+        ends = [
+            at_s + (4.0 if failed else 0.05) for at_s, failed in zip(sent, is_failed, strict=True)
+        ]
+        for clock[0], failed in sorted(zip(ends, is_failed, strict=True)):
+            ticket = tested.admit()
+            if ticket is not None:
+                tested.record(ticket, failed=failed)
+        assert tested.state is state

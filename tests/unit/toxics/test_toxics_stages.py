@@ -204,6 +204,40 @@ def test_hits_count_chunks_bytes_and_the_first_on_a_connection() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "attributes", "size", "hits"),
+    [
+        ("bandwidth", {"rate": 100_000}, 1_000, 0),  # 100 MB/s: 10 µs
+        ("bandwidth", {"rate": 100}, 1_000, 1),  # 10 ms
+        ("bandwidth", {"rate": 0}, 1, 1),
+        ("latency", {"latency": 0}, 1_000, 0),
+        ("latency", {"latency": 1}, 1_000, 1),
+        ("slicer", {"average_size": 1_000, "delay": 1_000}, 1_000, 0),
+        ("slicer", {"average_size": 500, "delay": 0}, 1_000, 1),
+        ("slow_close", {"delay": 0}, 1_000, 0),
+        ("slow_close", {"delay": 1}, 1_000, 1),
+    ],
+)
+def test_a_toxic_that_nothing_had_to_wait_for_has_hit_nothing(
+    kind: str, attributes: dict[str, int], size: int, hits: int
+) -> None:
+    sink = Sink()
+    stage = stage_of(sink, kind, **attributes)
+    feed(sink, stage, b"x" * size)
+    if kind == "slow_close":
+        stage.end()
+    assert (stage.toxic.hits, sink.first_hits) == (hits, hits)
+
+
+def test_chunks_that_are_slow_only_together_are_hit() -> None:
+    sink = Sink()
+    stage = stage_of(sink, "bandwidth", rate=10_000)  # 0.1 ms each
+    for _ in range(20):
+        feed(sink, stage, b"x" * 1_000)
+    sink.loop.run(1)
+    assert stage.toxic.hits > 0
+
+
+@pytest.mark.parametrize(
     ("kind", "attributes", "is_wrong"),
     [
         ("bandwidth", {"rate": -1}, True),

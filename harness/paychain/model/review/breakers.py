@@ -2,14 +2,17 @@
 
 rate at the entries ──> share of it that reaches the caller ──> share for each of its targets
     ──> the most calls in a window ──> fewer than the breaker needs
+
+A breaker counts calls when they end. Those that were sent while a fault let them time out end
+beside the quick ones after it: for that moment a window has those of its length and a timeout.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from math import exp, sqrt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, inf, sqrt
 
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -28,19 +31,29 @@ _MANY = 500.0  # calls in a window, from which on their spread is that of a norm
 
 @dataclass(frozen=True)
 class _Calls:
-    """How many calls a window has: on average at the fastest rate, and at the most."""
+    """How many calls end in a window: on average at the fastest rate, and nearly always at most.
+
+    `rarest`: the most in any window; that may be one with more than its own payments.
+    """
 
     usual: float
     most: float
-    at_random: bool = False  # hardly any window has more, but some may
+    rarest: float
+
+    def times(self, each: int) -> _Calls:
+        """With so many calls of each payment."""
+        return _Calls(self.usual * each, self.most * each, self.rarest * each)
 
 
 def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Breakers whose window never has the calls that they need to judge.
 
     Judged at the fastest declared rate, with as many requests of each payment as policies allow,
-    for the target that gets the fewest.
+    for the target that gets the fewest. Where customers pay for an order again, nothing says how
+    many payments there are.
     """
+    if _pays_again(chain, experiment):
+        return
     shares = _Shares(chain, experiment)
     requests = requests_per_payment(chain)
     for declared in declared_calls(chain):
@@ -50,10 +63,9 @@ def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Weakne
         found: dict[str, _Calls] = {}
         for target in declared.call.targets:
             share = shares.at(declared.link) * shares.of(declared.call, target)
-            calls = _in_window(chain, experiment, declared.link, breaker.window, share)
+            calls = _in_window(chain, experiment, declared.link, declared.call, share)
             if calls is not None:
-                each = requests.get(target, 1)
-                found[target] = replace(calls, usual=calls.usual * each, most=calls.most * each)
+                found[target] = calls.times(requests.get(target, 1))
         too_few = {
             target: calls for target, calls in found.items() if calls.most < breaker.minimum_calls
         }
@@ -70,7 +82,7 @@ def _weakness(declared: DeclaredCall, too_few: Mapping[str, _Calls], is_all: boo
     needed = max(1, int(by_number[0][1].usual / _MARGIN))
     where = "" if is_all else f" for {target}"
     window, minimum = breaker.window, breaker.minimum_calls
-    can = "hardly ever opens" if calls.at_random else "cannot open"
+    can = "hardly ever opens" if calls.rarest >= minimum else "cannot open"
     return Weakness(
         kind="breaker_cannot_open",
         path=declared.at("breaker"),
@@ -153,27 +165,33 @@ def _chosen_by_share(call: Call) -> dict[str, float]:
     }
 
 
+def _pays_again(chain: Chain, experiment: Experiment) -> bool:
+    """Whether orders may have more payments than the load has of them."""
+    retry = chain.customer.retry
+    return (
+        experiment.load.twice is not None
+        or (retry is not None and retry.key == "new")
+        or any(script.pays_again for script in experiment.scripts)
+    )
+
+
 def _in_window(
-    chain: Chain, experiment: Experiment, caller: str, window_s: float, share: float
+    chain: Chain, experiment: Experiment, caller: str, call: Call, share: float
 ) -> _Calls | None:
-    """The payments of which a window of this length may have a share; None: nothing limits them."""
-    load = experiment.load
+    """The payments of which a window may have a share; None: nothing limits them."""
+    assert call.breaker is not None  # whose window it is
+    window_s, load = call.breaker.window, experiment.load
+    together_s = window_s + call.timeout
     if load.users is not None and load.think_time is not None:
         think_s = load.think_time.median
         if think_s == 0:
             return None
-        paid = load.users * (1 + window_s / think_s)
-        return _Calls(paid * share, paid * share)
+        # Of one user no two calls end together.
+        paid = load.users * (1 + window_s / think_s) * share
+        return _Calls(paid, paid, paid)
     if load.arrivals is not None and load.arrivals.replay is not None:
-        times = load.arrivals.times
-        busiest = max(
-            (bisect_left(times, at + window_s) - number for number, at in enumerate(times)),
-            default=0,
-        )
-        return _Calls(busiest * share, busiest * share)
-    # An order that is paid twice, or again under a new key, is more than one payment.
-    if load.twice is not None:
-        return None
+        busiest = _busiest(load.arrivals.times, window_s) * share
+        return _Calls(busiest, busiest, _busiest(load.arrivals.times, together_s) * share)
     entries = [entry for entry in chain.entries if caller in (entry, *behind(chain.links, entry))]
     lasts_s = experiment.load_lasts
     shapes = [load.corners_at(entry, lasts_s) for entry in entries if load.entries]
@@ -181,11 +199,20 @@ def _in_window(
         # They are spread over the entries at random.
         shapes = [load.corners(lasts_s)]
         share *= len(entries) / len(chain.entries)
-    usual = share * window_s * sum(max((rate for _, rate in shape), default=0) for shape in shapes)
+    rate = share * sum(max((rate for _, rate in shape), default=0) for shape in shapes)
+    usual = rate * window_s
     if load.spacing == "poisson" or share < 1:
-        return _Calls(usual, _most_at_random(usual), at_random=True)
+        return _Calls(usual, _most_at_random(usual), inf)
     # A window may have a payment at either end: 1.9/s are 20 of them in 10 s.
-    return _Calls(usual, usual + len(shapes))
+    return _Calls(usual, usual + len(shapes), rate * together_s + len(shapes))
+
+
+def _busiest(times: Sequence[float], window_s: float) -> int:
+    """The most payments of a recorded load within any window."""
+    return max(
+        (bisect_left(times, at + window_s) - number for number, at in enumerate(times)),
+        default=0,
+    )
 
 
 def _most_at_random(mean: float) -> float:

@@ -44,6 +44,9 @@ def books_agree(payment: Reconciled) -> Finding | None:
         # Where a gateway keeps a book of the payment, it has what the card holds.
         elif standing & payment.settling and not standing & payment.merchants:
             missing |= payment.bookkeepers
+        # What ended by itself where it was held, and untouched, nobody misses who never had it.
+        if not standing & payment.settling and _has_ended_untouched(entry, expired, payment):
+            missing &= entry.positions.keys()
         missing -= expired
         if standing and missing:
             text = f"{entry.reference} is missing in the book of {', '.join(sorted(missing))}"
@@ -53,6 +56,12 @@ def books_agree(payment: Reconciled) -> Finding | None:
         if finding is not None:
             return finding
     return None
+
+
+def _has_ended_untouched(entry: Authorisation, expired: set[str], payment: Reconciled) -> bool:
+    """Whether its hold expired where it settles, and nothing of it was captured there."""
+    ended = expired & payment.settling
+    return bool(ended) and not any(entry.positions[link].captured_minor for link in ended)
 
 
 def _held_apart(payment: Reconciled, entry: Authorisation) -> Finding | None:

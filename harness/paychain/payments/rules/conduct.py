@@ -128,9 +128,10 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
             position = entry.positions.get(link)
             if position is None or not position.captured_minor:
                 continue
-            if position.net_minor < amount_minor:
-                return True
             disputed_minor = position.charged_back_minor
+            if position.net_minor < amount_minor:
+                # All is to be given back: it is right only where nothing is left.
+                return follow_up.item != UNDOING or position.net_minor <= disputed_minor
             if position.net_minor - disputed_minor < amount_minor:
                 return _refused_minor(payment, entry, position) <= disputed_minor
     return False

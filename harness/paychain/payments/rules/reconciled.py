@@ -122,19 +122,16 @@ class Reconciled:
         assert not (self.shown_approved and self.shown_declined)
 
     def part_minor(self, entry: Authorisation) -> int:
-        """What one authorisation should be about: all of the payment, or its tender.
-
-        The first of `parts_minor`.
-        """
+        """What one authorisation should be about, first of `parts_minor`: all, or its tender."""
         return self.parts_minor(entry)[0]
 
     def parts_minor(self, entry: Authorisation) -> list[int]:
         """What one authorisation may be about: any of these, as far as the books tell.
 
         Where only a link further behind has booked it, no book says which tender it was: any that
-        has its amount will do, or else each may be it.
+        has its amount will do, or else each may be it. Nor does a name that only a merchant has.
         """
-        if PART not in entry.reference:
+        if PART not in entry.reference and not entry.positions.keys() <= self.merchants:
             return [self.amount_minor]
         askers = {gateway for gateway, _ in self.tenders if gateway in entry.positions}
         parts = [
@@ -142,7 +139,8 @@ class Reconciled:
             for (gateway, target), minor in self.tenders.items()
             if target in entry.positions and (gateway in askers or not askers)
         ]
-        parts = parts or list(self.tenders.values()) or [self.amount_minor]
+        whole = [] if PART in entry.reference else [self.amount_minor]
+        parts = [*whole, *(parts or self.tenders.values())] or [self.amount_minor]
         booked = {minor for minor, _ in entry.amounts}
         return [minor for minor in parts if minor in booked] or parts
 

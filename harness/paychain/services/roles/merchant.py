@@ -68,6 +68,7 @@ class Merchants:
         # by the processor's reference: minor units that were charged back
         self._disputed: Retained[int] = Retained(retention)
         self._refunding: Retained[None] = Retained(retention)  # references whose refunds are due
+        self._under_way: Counter[str] = Counter()  # by reference: minor units asked to be refunded
 
     def approved(self, sent: SentRequest, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -162,7 +163,8 @@ class Merchants:
         assert entry is not None  # it was approved
         assert entry.request is not None
         disputed_minor = self._disputed.get(sent.request.reference) or 0
-        left_minor = entry.captured_minor - entry.refunded_minor
+        # A refund that has no answer yet is sent until it has one: it is not asked for once more.
+        left_minor = entry.captured_minor - entry.refunded_minor - self._under_way[reference]
         rest_minor = left_minor - disputed_minor
         if rest_minor > 0:
             self._due("refund", sent, name_of(sent, item), rest_minor)
@@ -270,7 +272,13 @@ class Merchants:
         if asked_minor < minor:
             self._due("refund", sent, name_of(sent, item), asked_minor)
         refund = msgspec.structs.replace(booked, amount_minor=asked_minor, item=item)
-        reply = await self._follow("refund", sent, refund, in_order=False)
+        self._under_way[booked.reference] += asked_minor
+        try:
+            reply = await self._follow("refund", sent, refund, in_order=False)
+        finally:
+            self._under_way[booked.reference] -= asked_minor
+            if not self._under_way[booked.reference]:
+                del self._under_way[booked.reference]
         if reply.result is HopResult.APPROVED:
             self._book.acknowledged("refund", refund)
 
