@@ -87,4 +87,4 @@ app.post("/webhooks/:account", async ({ params, body: event }, response) => {
   response.json({ received: true });
 });
 
-app.listen(process.env.PORT, "127.0.0.1");
+app.listen(process.env.PORT, process.env.HOST ?? "127.0.0.1");

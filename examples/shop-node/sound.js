@@ -238,4 +238,4 @@ function captured(name, intent) {
     journal.attempt(id, name, "captured", intent.id);
 }
 
-app.listen(process.env.PORT, "127.0.0.1");
+app.listen(process.env.PORT, process.env.HOST ?? "127.0.0.1");

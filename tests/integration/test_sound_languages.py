@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,14 +32,17 @@ from tests.support.waiting import settled, wait_until
 SECRET = "whsec_test"
 ORDER = {"order": "o-1", "amount": 9230, "currency": "EUR", "card": "pm_card_visa"}
 INTENT = "pi_1"
+# Where a service listens when it is told to: by HOST. Elsewhere than on Linux there is only one.
+HOST = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 SWEEPS_S = 2.0  # several: a service sweeps every 500 ms
 
 
 class Account:
     """An account at Stripe that captures, answers with an error, and denies it when it is asked.
 
-    `on_denial` is called before each such answer, `denials` are the states that they name. The first refund is an error, stored for its key as
-    Stripe stores it; any further one is done.
+    `denials` are the states that it names then, one for each query; `on_denial` is called before
+    each. The first refund is an error, stored for its key as Stripe stores it; any further one is
+    done.
     """
 
     def __init__(
@@ -159,12 +163,13 @@ def serving(example: str, folder: Path, base: str, port: int) -> Iterator[str]:
     env = {
         **os.environ,
         "PORT": str(port),
+        "HOST": HOST,
         **dict.fromkeys(("STRIPE_API_BASE", "BACKUP_API_BASE"), base),
         **dict.fromkeys(("STRIPE_SECRET", "BACKUP_SECRET"), SECRET),
         "SHOP_DB": str(folder / "shop.journal"),
         "GATEWAY_JOURNAL": str(folder / "gateway.journal"),
     }
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://{HOST}:{port}"
 
     def is_up() -> bool:
         with suppress(requests.ConnectionError):
@@ -213,7 +218,7 @@ def test_what_a_webhook_reports_as_paid_during_a_query_that_denies_it_is_not_giv
     told = threading.Event()
 
     def tell() -> None:
-        send(account.event(), f"http://127.0.0.1:{port}")
+        send(account.event(), f"http://{HOST}:{port}")
         told.set()
 
     account = Account(tell)

@@ -2,8 +2,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -127,5 +129,6 @@ func main() {
 		answer(w, 200, map[string]bool{"received": true})
 	})
 
-	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+	address := net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "127.0.0.1"), os.Getenv("PORT"))
+	panic(http.ListenAndServe(address, nil))
 }

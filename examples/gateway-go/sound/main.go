@@ -9,11 +9,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -369,5 +371,6 @@ func main() {
 		g.show(w, r.PathValue("order"))
 	})
 	http.HandleFunc("POST /webhooks/{account}", g.takeWebhook)
-	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+	address := net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "127.0.0.1"), os.Getenv("PORT"))
+	panic(http.ListenAndServe(address, nil))
 }

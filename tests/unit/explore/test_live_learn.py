@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
+import pytest
 import yaml
 
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.measures.own_policies import ObservedPolicy, policy_lines, watch
-from paychain.explore.live.learn import Learned, twin_text
+from paychain.explore.live import learn as live_learn
+from paychain.explore.live.judged import Batch
+from paychain.explore.live.learn import Learned, learn, twin_text
 from paychain.explore.live.lessons import MAX_REPEATS, Lesson, lessons, react
-from paychain.explore.live.steps import script_of
+from paychain.explore.live.steps import Steps, script_of
 from paychain.model.loading import load_chain
 from paychain.model.script_checks import check_steps
 from paychain.payments.exchanges import HttpExchange, ReceivedRequest
@@ -172,3 +178,39 @@ def test_requests_at_the_same_time_are_no_pause() -> None:
     lines = {line.what: line.observed for line in policy_lines(CHAIN, "shop", policy)}
     assert lines["backoff"] == "no repeat was seen"
     assert policy.most_tries == 2
+
+
+def test_a_lesson_that_a_service_was_too_busy_for_is_repeated_once_by_whichever_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing gets to the second link by the first way, and the service is always too busy."""
+    taught: Counter[Steps] = Counter()
+
+    class BusyChains:
+        is_measured = True
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.ended: deque[Batch] = deque()
+            self.now = SimpleNamespace(in_flight=0, begin=self._begin)
+
+        def _begin(self, scripts: list[Steps], _controls: int) -> Batch:
+            taught[scripts[0]] += 1
+            self.ended.append(Batch(number=len(scripts), rate=1.0))
+            return self.ended[-1]
+
+        def has_room(self, _: int) -> bool:
+            return True
+
+        def was_calm(self, _: Batch) -> bool:
+            return False
+
+        def nothing(self, *_: Any) -> None:
+            pass
+
+        start = stop = look = look_after = nothing
+
+    monkeypatch.setattr(live_learn, "Chains", BusyChains)
+    learn(CHAIN, lambda: pytest.fail("it is not opened"), seed=1, payments_each=2)
+    for lesson in lessons(CHAIN):
+        ways = [taught[lesson.steps], taught[lesson.otherwise]]
+        assert ways == ([1, 2] if lesson.otherwise else [2, 0])

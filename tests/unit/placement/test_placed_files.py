@@ -15,6 +15,7 @@ import yaml
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain, load_experiment
 from paychain.placement.deployment import label
+from paychain.placement.own import own_containers
 from tests.support.chains import experiment
 from tests.support.cli import Done, invoked
 from tests.support.own_chains import PROVIDERS, own_shop
@@ -187,3 +188,14 @@ def test_a_name_that_is_too_long_for_dns_keeps_its_beginning_and_stays_one_of_it
     assert first != second
     assert {len(first), len(second)} == {63}
     assert label("", "links", "m1") == "links-m1"
+
+
+@pytest.mark.parametrize("version", ["naive", "sound"])
+def test_the_shop_of_the_examples_listens_where_health_checks_look(
+    version: str, tmp_path: Path
+) -> None:
+    """Its container is probed from outside, and uvicorn listens at 127.0.0.1 by itself."""
+    chain = load_chain(f"examples/shop-python/chain-{version}.yaml")
+    (shop,) = own_containers(chain, tmp_path, {"shop": "registry.test/shop:1"}, 1)
+    at = shop.command.index("--host")
+    assert shop.command[at : at + 4] == ["--host", "0.0.0.0", "--port", str(shop.port)]

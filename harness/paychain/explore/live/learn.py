@@ -109,7 +109,8 @@ def _taught(
 
     One that a service was too busy for, with what it does about earlier ones, say, shows what it
     does then: it is taught once more, after all others and slower. So is one whose payments did not
-    get to its link, by the other way to get there. Raises UserError.
+    get to its link, by the other way to get there; that may be repeated once, too. Raises
+    UserError.
     """
     chains = Chains(
         chain,
@@ -123,6 +124,7 @@ def _taught(
     )
     coming = deque(todo)
     begun: dict[Batch, Lesson] = {}
+    repeated: set[Lesson] = set()
     taught: dict[tuple[str, str, str], Batch] = {}
     try:
         chains.start()
@@ -142,7 +144,8 @@ def _taught(
                     continue  # the payments where nothing fails
                 if shown.otherwise and not react(shown, _payments(batch)).next:
                     coming.append(replace(shown, steps=shown.otherwise, otherwise=()))
-                elif shown.subject not in taught and not chains.was_calm(batch):
+                elif shown not in repeated and not chains.was_calm(batch):
+                    repeated.add(shown)
                     coming.append(shown)
                 taught[shown.subject] = batch
     finally:
