@@ -282,7 +282,6 @@ OTHERS = {
     "agreed",
     "too_few",
     "reverted",
-    "card_given",
     "revert_undone",
 }
 
