@@ -124,6 +124,10 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "repeats_without_effect",
             # The card holds a tenth of it: all that was held of it was taken.
             "amounts_equal",
+            # A bank has released what the gateway still wants to capture.
+            "books_agree",
+            # Of what is charged twice no books are compared.
+            "no_double_charge",
         ),
         False,
     ),
@@ -175,6 +179,8 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
         "approved without a cent",
         "approved and undone",
     ),
+    ("collected in part", "books_agree"): ("books differ",),
+    ("collected in part", "no_double_charge"): ("charged twice",),
     ("nothing to collect", "no_double_charge"): ("charged twice",),
     ("never released", "booked_once"): ("held again under one name",),
 }

@@ -265,7 +265,7 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
             yield "never collected" if could_be else "nothing to collect", customer.amount_minor
         # The parts are together the whole share, which may be rounded up.
         elif taken < int(sale.book.was_held * declared.of):
-            yield "collected in part", customer.amount_minor
+            yield "collected in part", int(sale.book.was_held * declared.of) - taken
         # Everything was captured, and nobody gives the rest of the hold back.
         elif any(card.held > 0 for card in sale.cards):
             yield "left on hold", sum(max(0, card.held) for card in sale.cards)

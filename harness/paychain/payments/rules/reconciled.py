@@ -131,7 +131,8 @@ class Reconciled:
         Where only a link further behind has booked it, no book says which tender it was: any that
         has its amount will do, or else each may be it. Nor does a name that only a merchant has.
         """
-        if PART not in entry.reference and not entry.positions.keys() <= self.merchants:
+        is_merchants = bool(self.tenders) and entry.positions.keys() <= self.merchants
+        if PART not in entry.reference and not is_merchants:
             return [self.amount_minor]
         askers = {gateway for gateway, _ in self.tenders if gateway in entry.positions}
         parts = [
