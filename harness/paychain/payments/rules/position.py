@@ -4,7 +4,8 @@
     exposure = held + captured - refunded      (who had to dispute it was charged)
 
     hold ──▶ held ──▶ release
-                └───▶ move (captured) ──▶ return (refunded)
+          ▲     └───▶ move (captured) ──▶ return (refunded)
+          └────────── undone (uncaptured)
 
 Held is never below nothing: what is released or captured must be held at that moment.
 Source: docs/domain.md §1.9 and §2.5 (I1, I4, I9).
@@ -149,9 +150,18 @@ class Position:
                 else:
                     self.refunded_minor += amount_minor
             case Verb.UNDONE:
-                self.captured_minor -= amount_minor
+                self._undo(movement)
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _undo(self, movement: Movement) -> None:
+        """A capture has not happened: its item is as if it had never been booked."""
+        item, _, is_repeat = movement.item.partition(REPEAT)
+        if is_repeat and self.recaptured_minor >= movement.amount_minor:
+            self.recaptured_minor -= movement.amount_minor
+            return
+        self.captured_minor -= movement.amount_minor
+        self.captured.pop(item, None)
 
     def _is_new(self, items: dict[str, int], movement: Movement) -> bool:
         """Whether a capture or refund is the first of its item; a repeat is only counted."""
