@@ -55,3 +55,12 @@ def test_a_repeat_that_is_undone_leaves_the_capture_that_it_repeats() -> None:
     )
     assert (position.captured, position.recaptured_minor) == ({"c1": 1000}, 0)
     assert position.rebooked_minor == 1000  # it was booked all the same
+
+
+def test_of_captures_that_failed_the_last_one_counts_unless_another_one_stands() -> None:
+    again = ((MovementKind.CAPTURED, "c2"), (MovementKind.UNCAPTURED, "c2"))
+    position = booked(*FAILED)
+    assert not position.is_replaced("c1")
+    assert booked(*FAILED, again[0]).is_replaced("c1")
+    position = booked(*FAILED, *again, (MovementKind.VOIDED, ""))
+    assert (position.is_replaced("c1"), position.is_replaced("c2")) == (True, False)

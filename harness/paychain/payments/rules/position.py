@@ -44,6 +44,7 @@ class Position:
     released_minor: int = 0
     captured: dict[str, int] = field(default_factory=dict)
     refunded: dict[str, int] = field(default_factory=dict)
+    undone: dict[str, int] = field(default_factory=dict)  # captures, in their order
     captured_minor: int = 0
     refunded_minor: int = 0
     charged_back_minor: int = 0
@@ -116,6 +117,13 @@ class Position:
         """Captured less refunded: what the merchant agreed to, chargebacks left aside."""
         return self.captured_minor - self.refunded_minor
 
+    def is_replaced(self, item: str) -> bool:
+        """Whether a later capture came in the place of one that was undone."""
+        if item not in self.undone or item in self.captured:
+            return False
+        is_last = item == next(reversed(self.undone))
+        return self.held_minor < self.undone[item] and (self.captured_minor > 0 or not is_last)
+
     def book(self, movement: Movement) -> None:
         """Add the next line of the book."""
         amount_minor = movement.amount_minor
@@ -162,6 +170,7 @@ class Position:
             return
         self.captured_minor -= movement.amount_minor
         self.captured.pop(item, None)
+        self.undone[item] = movement.amount_minor
 
     def _is_new(self, items: dict[str, int], movement: Movement) -> bool:
         """Whether a capture or refund is the first of its item; a repeat is only counted."""
