@@ -6,7 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle.world import CHARGE_BACK, GIVE_BACK, HOLD, RELEASE, TAKE, Deal, Entry, World
+from tests.oracle.world import (
+    CHARGE_BACK,
+    GIVE_BACK,
+    HOLD,
+    RELEASE,
+    TAKE,
+    UNTAKE,
+    Deal,
+    Entry,
+    World,
+)
 
 # The end of the name under which a link books a request that it works on once more: `~bank.2`. The
 # first attempt at what a gateway without keys forwards once more has an end of its own: `~2-1.1`.
@@ -50,6 +60,9 @@ class Account:
             self.beyond_hold += max(0, amount - max(0, self.held))
             self.held -= amount
             self.taken += amount
+        elif line.does == UNTAKE:
+            self.held += amount
+            self.taken -= amount
         elif line.does == RELEASE:
             self.beyond_held += max(0, amount - max(0, self.held))
             self.held -= amount

@@ -24,7 +24,7 @@ from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles.authorising import Authorising
 from paychain.services.roles.merchant import Merchants
 
-HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
+HOLD, TAKE, UNTAKE, RELEASE, GIVE_BACK = "hold", "take", "untake", "release", "give back"
 CHARGE_BACK = "charge back"
 # What each line of a bank's or a processor's book does to the account that it keeps.
 _DOES = {
@@ -33,6 +33,7 @@ _DOES = {
     MovementKind.STOOD_IN: HOLD,
     MovementKind.STORED: HOLD,
     MovementKind.CAPTURED: TAKE,
+    MovementKind.UNCAPTURED: UNTAKE,
     MovementKind.VOIDED: RELEASE,
     MovementKind.EXPIRED: RELEASE,
     MovementKind.REFUNDED: GIVE_BACK,

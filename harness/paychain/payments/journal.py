@@ -32,6 +32,7 @@ class MovementKind(StrEnum):
 
     AUTHORISED = "authorised"
     CAPTURED = "captured"
+    UNCAPTURED = "uncaptured"  # a capture that a link behind refused later: it is held again
     VOIDED = "voided"
     REFUNDED = "refunded"
     CHARGED_BACK = "charged_back"  # returned by the issuer because the cardholder disputes it
@@ -88,6 +89,7 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,
     MovementKind.CAPTURED: Verb.MOVE,
+    MovementKind.UNCAPTURED: Verb.UNDONE,
     MovementKind.REFUNDED: Verb.RETURN,
     MovementKind.CHARGED_BACK: Verb.RETURN,
 }

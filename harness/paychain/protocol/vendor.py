@@ -163,6 +163,13 @@ class ReportsSeveral(Protocol):
 
 
 @runtime_checkable
+class CapturesAgain(Protocol):
+    """A vendor that holds on to what a link behind refuses to capture: it may be captured again."""
+
+    captures_again: ClassVar[bool]
+
+
+@runtime_checkable
 class CompletesAnswers(Protocol):
     """A vendor whose every answer repeats part of its request, even an error of the link."""
 

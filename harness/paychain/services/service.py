@@ -287,6 +287,10 @@ class MockLink:
         """The book of this link on an authorisation, None when it never heard of it."""
         return self._role.book.entry(reference)
 
+    def uncapture(self, request: PaymentRequest) -> None:
+        """Hold again what a link behind has refused to capture."""
+        self._role.book.uncapture(request)
+
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Send a webhook about `request`, where the link has any."""
         self._role.send_webhook(kind, request)

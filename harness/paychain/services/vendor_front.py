@@ -36,6 +36,7 @@ from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import (
     Attributed,
     CallFailed,
+    CapturesAgain,
     CompletesAnswers,
     Evidence,
     NamesAuthorisations,
@@ -80,6 +81,9 @@ class VendorLink(Protocol):
 
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Send a webhook, where the link has any."""
+
+    def uncapture(self, request: PaymentRequest) -> None:
+        """Hold again what a link behind has refused to capture."""
 
 
 class _Unanswered(Exception):
@@ -155,6 +159,8 @@ class VendorFront:
 
     def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """The vendor's names for the webhooks that report an outcome of a request."""
+        if kind == "capture_failed" and isinstance(self.api, CapturesAgain):
+            self.link_behind.uncapture(request)
         return events_of(self.api, kind, request)
 
     @property

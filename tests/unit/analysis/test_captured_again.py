@@ -67,3 +67,12 @@ def test_it_does_not_matter_who_refuses_it_later_the_link_or_one_behind_it(
 ) -> None:
     store = run_of((2.0, "a"), (4.0, "b"), refused_s=3.0, event=event).store(tmp_path)
     assert DecisionKind.CAPTURED_AGAIN not in {each.kind for each in decisions(store, "p1")}
+
+
+def test_a_capture_that_was_undone_does_not_make_up_for_one_too_many(tmp_path: Path) -> None:
+    """The first failed, the second took its place, and the third was one too many."""
+    run = run_of((2.0, "a"), (4.0, "b"), (6.0, "c"), refused_s=3.0, event="capture_failed")
+    run.booked("p1", 3.0, "uncaptured", item="c0")
+    run.booked("p1", 4.1, "captured", item="c1")
+    kinds = [each.kind for each in decisions(run.store(tmp_path), "p1")]
+    assert kinds.count(DecisionKind.CAPTURED_AGAIN) == 1

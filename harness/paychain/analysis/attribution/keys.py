@@ -191,9 +191,10 @@ def rest_minor(
 
 def booked(store: RunStore, payment: str, link: str, attempt: int, kind: MovementKind) -> int:
     """How many captures or refunds of an attempt stand in a link's book."""
+    of_attempt = (payment, link, attempt)
+    where = "FROM movement WHERE payment = ? AND link = ? AND attempt = ? AND kind = ?"
     rows = store.select(
-        "SELECT COUNT(DISTINCT item) FROM movement "
-        "WHERE payment = ? AND link = ? AND attempt = ? AND kind = ?",
-        (payment, link, attempt, kind.value),
+        f"SELECT COUNT(DISTINCT item) {where} AND item NOT IN (SELECT item {where})",
+        (*of_attempt, kind.value, *of_attempt, MovementKind.UNCAPTURED.value),
     )
     return int(next(iter(rows))[0])

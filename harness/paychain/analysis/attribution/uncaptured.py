@@ -84,8 +84,9 @@ def _captures(
 
 def _captured_minor(movements: Sequence[Movement], links: Collection[str]) -> int:
     """What links have captured of a payment, under whichever authorisation."""
+    signs = {MovementKind.CAPTURED: 1, MovementKind.UNCAPTURED: -1}
     return sum(
-        movement.amount_minor
+        signs.get(movement.kind, 0) * movement.amount_minor
         for movement in movements
-        if movement.kind is MovementKind.CAPTURED and movement.link in links
+        if movement.link in links
     )

@@ -40,6 +40,14 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
     return 0
 
 
+def is_replaced(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether another capture came in the place of one that its own link has undone."""
+    return follow_up.operation == "capture" and any(
+        link == follow_up.link and position.is_replaced(follow_up.item)
+        for link, position in _positions(payment, follow_up)
+    )
+
+
 def _positions(payment: Reconciled, follow_up: FollowUp) -> Iterator[tuple[str, Position]]:
     """The books of the authorisation that it follows; of several with its name the last."""
     for entry in payment.authorisations:

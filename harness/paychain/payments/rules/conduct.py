@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from paychain.payments.retry_limits import Presentation, forbids_reattempt
-from paychain.payments.rules.acknowledged import undone_minor
+from paychain.payments.rules.acknowledged import is_replaced, undone_minor
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.beyond import (
     accepted_without_the_issuer,
@@ -94,7 +94,7 @@ def completed(payment: Reconciled) -> Finding | None:
 
     The customer was promised it: a refused capture leaves the merchant without the money (the hold
     may have expired), a refused refund the customer. Refusing more than may be returned is right.
-    An advice may be refused: what was reversed before it arrived needs none.
+    An advice of what was reversed before may be refused, and a capture that another one replaced.
     Source: docs/domain.md §1.7 and §2.5 (I2, I4).
     """
     refused = [
@@ -105,6 +105,7 @@ def completed(payment: Reconciled) -> Finding | None:
         and not _is_beyond_captured(payment, follow_up)
         and not _is_done_all_the_same(payment, follow_up)
         and not _is_undone(payment, follow_up)
+        and not is_replaced(payment, follow_up)
     ]
     if not refused or not payment.shown_approved:
         return None

@@ -4,7 +4,8 @@
     exposure = held + captured - refunded      (who had to dispute it was charged)
 
     hold ──▶ held ──▶ release
-                └───▶ move (captured) ──▶ return (refunded)
+          ▲     └───▶ move (captured) ──▶ return (refunded)
+          └────────── undone (uncaptured)
 
 Held is never below nothing: what is released or captured must be held at that moment.
 Source: docs/domain.md §1.9 and §2.5 (I1, I4, I9).
@@ -43,6 +44,7 @@ class Position:
     released_minor: int = 0
     captured: dict[str, int] = field(default_factory=dict)
     refunded: dict[str, int] = field(default_factory=dict)
+    undone: dict[str, int] = field(default_factory=dict)  # captures, in their order
     captured_minor: int = 0
     refunded_minor: int = 0
     charged_back_minor: int = 0
@@ -115,6 +117,13 @@ class Position:
         """Captured less refunded: what the merchant agreed to, chargebacks left aside."""
         return self.captured_minor - self.refunded_minor
 
+    def is_replaced(self, item: str) -> bool:
+        """Whether a later capture came in the place of one that was undone."""
+        if item not in self.undone or item in self.captured:
+            return False
+        is_last = item == next(reversed(self.undone))
+        return self.held_minor < self.undone[item] and (self.captured_minor > 0 or not is_last)
+
     def book(self, movement: Movement) -> None:
         """Add the next line of the book."""
         amount_minor = movement.amount_minor
@@ -149,9 +158,19 @@ class Position:
                 else:
                     self.refunded_minor += amount_minor
             case Verb.UNDONE:
-                self.captured_minor -= amount_minor
+                self._undo(movement)
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _undo(self, movement: Movement) -> None:
+        """A capture has not happened: its item is as if it had never been booked."""
+        item, _, is_repeat = movement.item.partition(REPEAT)
+        if is_repeat and self.recaptured_minor >= movement.amount_minor:
+            self.recaptured_minor -= movement.amount_minor
+            return
+        self.captured_minor -= movement.amount_minor
+        self.captured.pop(item, None)
+        self.undone[item] = movement.amount_minor
 
     def _is_new(self, items: dict[str, int], movement: Movement) -> bool:
         """Whether a capture or refund is the first of its item; a repeat is only counted."""

@@ -162,6 +162,27 @@ class Book:
         self._capture(entry, request)
         return APPROVED
 
+    def uncapture(self, request: PaymentRequest) -> None:
+        """Hold again what was captured: a link behind has refused it, and it may be captured anew.
+
+        What was refunded or charged back of it meanwhile is not there to hold, and once the hold
+        was released or has expired there is none: then it stays as it is booked.
+        """
+        entry = self._entries.get(request.reference)
+        if entry is None or entry.state is not AuthorisationState.AUTHORISED:
+            return
+        if not 0 < request.amount_minor <= self._returnable_minor(entry):
+            return
+        assert entry.request is not None  # it was captured
+        if entry.is_final:  # the last capture has released the rest: only what it took is left
+            taken_minor = min(entry.request.amount_minor, entry.captured_minor)
+            entry.request = msgspec.structs.replace(entry.request, amount_minor=taken_minor)
+            entry.is_final = False
+        entry.captured_minor -= request.amount_minor
+        entry.reversed = False  # a reversal that came meanwhile was refused
+        self._moved(MovementKind.UNCAPTURED, entry, request.amount_minor, request.item)
+        self._await_expiry(entry)
+
     def refund(self, request: PaymentRequest) -> str:
         """Give back (a part of) what was taken. Returns a response code as `capture` does."""
         entry = self._entries.get(request.reference)
@@ -268,6 +289,9 @@ class Book:
         self._moved(MovementKind.CAPTURED, entry, request.amount_minor, request.item)
         if request.is_final:
             self._release(MovementKind.VOIDED, entry)
+        self._await_expiry(entry)
+
+    def _await_expiry(self, entry: Entry) -> None:
         expires_after_s = self._expires_after_s
         is_soon = expires_after_s is not None and expires_after_s <= EXPIRY_AWAITED_S
         self._await(entry, is_awaited=is_soon and entry.rest_minor > 0)

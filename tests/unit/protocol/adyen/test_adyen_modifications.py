@@ -278,9 +278,28 @@ def test_a_capture_that_the_network_refuses_has_failed() -> None:
         ("AUTHORISATION", "true"),
         ("CAPTURE", "true"),
         ("CAPTURE_FAILED", "true"),
+        ("EXPIRE", "true"),  # it is held again, and nobody captures it
     ]
-    done, failed = (item for item in links.webhooks if item["eventCode"] != "AUTHORISATION")
+    _, done, failed, _ = links.webhooks
     assert failed["pspReference"] == done["pspReference"]
+
+
+@pytest.mark.parametrize("partial_captures", ["multiple", "single"])
+def test_what_the_network_refused_may_be_captured_again_or_cancelled(partial_captures: str) -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        await asyncio.sleep(2.0)
+        for number in range(2):
+            await links.modify(psp, "captures", 1000, key=f"capture {number}")
+            await asyncio.sleep(2.0)
+        await links.modify(psp, "reversals", key="reverse")
+
+    dialect = f"{{adyen: {{capture: manual, partial_captures: {partial_captures}}}}}"
+    links = on_adyen(scenario, dialect, issuer="expires_after: 1s")
+    again = [("captured", 1000), ("uncaptured", 1000)]
+    assert links.booked("psp") == [("authorised", 1000), *again, *again, ("voided", 1000)]
+    assert [code for code, _ in links.events()].count("CAPTURE_FAILED") == 2
+    assert links.webhooks[-1]["additionalData"]["modification.action"] == "cancel"
 
 
 def test_a_modification_belongs_to_its_payment() -> None:

@@ -102,6 +102,7 @@ class Adyen:
         "partial_captures": (MULTIPLE, SINGLE),
     }
     signs_time: ClassVar[bool] = False
+    captures_again: ClassVar[bool] = True  # after CAPTURE_FAILED
     webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
     endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
     pages: ClassVar[tuple[str, ...]] = tuple(_PAGES)

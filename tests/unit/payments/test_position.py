@@ -1,0 +1,66 @@
+"""What one link's book says of one authorisation."""
+
+from __future__ import annotations
+
+from paychain.payments.journal import Movement, MovementKind
+from paychain.payments.rules.position import Position
+
+
+def booked(*lines: tuple[MovementKind, str]) -> Position:
+    """A book in which each line is about 10.00 EUR."""
+    position = Position()
+    for kind, item in lines:
+        position.book(
+            Movement(
+                link="psp",
+                payment="p1",
+                attempt=1,
+                kind=kind,
+                amount_minor=1000,
+                currency="EUR",
+                reference="p1-1",
+                at_ns=0,
+                decided_by="issuer",
+                item=item,
+            )
+        )
+    return position
+
+
+FAILED = (
+    (MovementKind.AUTHORISED, ""),
+    (MovementKind.CAPTURED, "c1"),
+    (MovementKind.UNCAPTURED, "c1"),
+)
+
+
+def test_what_was_captured_and_undone_is_held_again() -> None:
+    position = booked(*FAILED)
+    assert (position.held_minor, position.captured_minor, position.captured) == (1000, 0, {})
+    assert position.exposure_minor == 1000
+    position = booked(*FAILED, (MovementKind.VOIDED, ""))
+    assert (position.exposure_minor, position.over_released_minor) == (0, 0)
+
+
+def test_what_is_captured_again_after_it_was_undone_is_no_repeat() -> None:
+    for item in ("c1", "c2"):
+        position = booked(*FAILED, (MovementKind.CAPTURED, item))
+        assert position.is_sound(0.0)
+        assert (position.held_minor, position.captured_minor) == (0, 1000)
+
+
+def test_a_repeat_that_is_undone_leaves_the_capture_that_it_repeats() -> None:
+    position = booked(
+        *FAILED[:2], (MovementKind.CAPTURED, "c1~2"), (MovementKind.UNCAPTURED, "c1~2")
+    )
+    assert (position.captured, position.recaptured_minor) == ({"c1": 1000}, 0)
+    assert position.rebooked_minor == 1000  # it was booked all the same
+
+
+def test_of_captures_that_failed_the_last_one_counts_unless_another_one_stands() -> None:
+    again = ((MovementKind.CAPTURED, "c2"), (MovementKind.UNCAPTURED, "c2"))
+    position = booked(*FAILED)
+    assert not position.is_replaced("c1")
+    assert booked(*FAILED, again[0]).is_replaced("c1")
+    position = booked(*FAILED, *again, (MovementKind.VOIDED, ""))
+    assert (position.is_replaced("c1"), position.is_replaced("c2")) == (True, False)
