@@ -156,6 +156,28 @@ def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:
     assert judged(run_virtually(tmp_path, EXCHANGE, experiment(fault))) == {}
 
 
+@pytest.mark.parametrize(
+    ("chain", "nodes"),
+    [
+        ("toncoin-payment", ["node-provider"]),  # the one that the shop believes
+        thorough(("exchange-deposit", ["node-provider", "node-own"])),  # two of the three
+    ],
+)
+def test_what_the_rest_had_meanwhile_is_credited_after_a_fork(
+    tmp_path: Path, chain: str, nodes: list[str]
+) -> None:
+    targets = ", ".join(f"{{link: {name}}}" for name in nodes)
+    fork = experiment(f"targets: [{targets}], fork: {{}}", lasts="3s")
+    result = run_virtually(tmp_path, available("chain")[chain].read_text(), fork)
+    assert judged(result) == {}
+    ((during,),) = selected(
+        tmp_path,
+        "SELECT COUNT(*) FROM movement WHERE kind = 'transferred' AND leg = 'in' AND at_ns BETWEEN "
+        "(SELECT MIN(effective_ns) FROM switch) AND (SELECT MAX(effective_ns) FROM switch)",
+    )
+    assert during > 2  # type: ignore[operator]
+
+
 def test_a_deposit_that_is_reverted_in_its_next_block_is_not_credited(tmp_path: Path) -> None:
     """It was seen in a block, which is replaced; the next block that has it has it as failed."""
     fault = (

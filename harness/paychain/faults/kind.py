@@ -19,6 +19,7 @@ from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.faults.affected import AffectedPayments
 from paychain.faults.toxic_spec import ToxicSpec
+from paychain.payments.rails import Finality
 from paychain.protocol.message import Answer, AnswerOrError, Delivery, PaymentRequest
 
 MAX_NUMBERED = 1_000  # requests of one payment at one link: more than any policy sends
@@ -78,6 +79,14 @@ class DialectTraits(Protocol):
         """It answers in the words of another's API, and not in our own."""
 
 
+class FinalityTraits(Protocol):
+    """What a fault kind may ask about when a ledger's transfers are final."""
+
+    @property
+    def finality(self) -> Finality:
+        """At once, after some blocks, or after a time."""
+
+
 class LinkTraits(Protocol):
     """What a fault kind may ask about the link it is injected into."""
 
@@ -96,6 +105,10 @@ class LinkTraits(Protocol):
     @property
     def dialect(self) -> DialectTraits:
         """How it is spoken to."""
+
+    @property
+    def final(self) -> FinalityTraits:
+        """Of a ledger: when its transfers are final."""
 
 
 class FaultKind(Declared):

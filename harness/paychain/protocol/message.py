@@ -51,12 +51,20 @@ class News(msgspec.Struct, frozen=True, gc=False):
     lowest_fee: int = 1
 
 
+class BranchPoint(msgspec.Struct, frozen=True, gc=False):
+    """Where a branch leaves the one that the rest follows: the last height of both."""
+
+    name: str
+    height: int
+
+
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a node says of one transaction. `head`: the height of the last block that it has seen.
 
     `mined_at`: the height of its block; None while it has none, or the node does not know it.
     `made_ns`: when the head was made (ns since the run's epoch), for who asks for no account.
-    `is_reverted`: its block says that it failed.
+    `is_reverted`: its block says that it failed. `branch`: of a scan of an account, whose blocks
+    were read; None: the rest's.
     """
 
     head: int
@@ -66,6 +74,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     news: News | None = None
     made_ns: int = 0
     is_reverted: bool = False
+    branch: BranchPoint | None = None
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

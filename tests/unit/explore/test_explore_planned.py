@@ -76,6 +76,12 @@ def test_what_only_a_ledger_can_have_comes_at_each_moment_and_with_every_other_f
     assert met == {(kind, other) for kind in starts for other in others}
 
 
+def test_a_search_draws_no_blocks_without_finality_where_it_comes_with_the_block() -> None:
+    kinds = {choice.kind for choice in fault_choices(load_chain("toncoin-payment").model)}
+    assert {"halt", "reorg"} < kinds
+    assert "no_finality" not in kinds
+
+
 def hosted() -> Chain:
     """Both processors at one provider, and their banks elsewhere."""
     text = (PLANTED_CHAINS / "stores-last.yaml").read_text()

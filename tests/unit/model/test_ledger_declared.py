@@ -210,6 +210,28 @@ def test_only_a_ledger_halts_and_reorganises_and_only_a_node_lies(
     assert found == ([] if what is None else [what])
 
 
+@pytest.mark.parametrize(
+    ("final", "can_stall"),
+    [
+        ("at_once", False),
+        ("{after: 1}", False),  # as on TON
+        ("{after: 2}", True),
+        ("{until: 500ms}", True),
+    ],
+)
+def test_a_ledger_whose_finality_comes_with_the_block_makes_none_without_it(
+    final: str, can_stall: bool
+) -> None:
+    chain = payouts("final: {after: 4}", f"final: {final}")
+    fault = Fault.model_validate(
+        parse("id: f\nat: 0s\nfor: 1s\ntarget: {role: ledger}\nno_finality: {}\n").value
+    )
+    problems = check_fault(fault, chain, ("faults", 0))
+    what = "finality comes with each block of base: it makes none without it"
+    expected = [] if can_stall else [(("faults", 0, "no_finality"), what)]
+    assert [(problem.path, problem.what) for problem in problems] == expected
+
+
 def test_an_exchange_may_credit_deposits_by_their_amounts() -> None:
     graded = DEPOSITS.replace("credits: {after: 4}", "credits: [{up_to: 10, after: 4}, {after: 9}]")
     for text in (DEPOSITS, graded):

@@ -106,6 +106,40 @@ def test_retries_of_two_links_multiply(tmp_path: Path) -> None:
     assert "gateway.authorise sends up to 4, a.authorise sends up to 3" in finding.what
 
 
+ONE_POOL = available("chain")["card-one-pool"].read_text()
+LINK = (
+    "  scheme: {role: scheme, calls: {authorise: {to: issuer, timeout: 1s, on_unknown: reverse}}}\n"
+)
+OTHERS = ("amex", "discover", "mastercard")
+
+
+def of_schemes(*preferred: str, more: str = "") -> str:
+    """The chain with one pool, and these schemes with links of their own."""
+    prefer = ", ".join(f"{{to: {name}, cards: {{schemes: [{name}]}}{more}}}" for name in preferred)
+    text = ONE_POOL.replace("{to: scheme,", f"{{to: scheme, prefer: [{prefer}],")
+    return text.replace(
+        LINK, LINK + "".join(LINK.replace("scheme:", f"{x}:", 1) for x in preferred)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shared"),
+    [
+        (of_schemes(*OTHERS), False),
+        # Two schemes are left for one link.
+        (of_schemes("amex", "discover"), True),
+        # Half of each scheme's payments go where those of another one do.
+        (of_schemes(*OTHERS, more=", share: 50%"), True),
+        (of_schemes(*OTHERS).replace("{to: scheme,", "{to: scheme, fallback: [{to: amex}],"), True),
+    ],
+)
+def test_links_of_one_scheme_each_share_no_pool(tmp_path: Path, text: str, is_shared: bool) -> None:
+    path = tmp_path / "chain.yaml"
+    path.write_text(text)
+    kinds = [finding.kind for finding in review(load_chain(str(path)))]
+    assert kinds.count("shared_pool") == is_shared
+
+
 def test_retries_within_a_budget_do_not_multiply(tmp_path: Path) -> None:
     retry = "retry: {budget: {share: 10%}}"
     change = ("        on_unknown: reverse", f"        on_unknown: reverse\n        {retry}")

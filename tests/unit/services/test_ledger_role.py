@@ -18,11 +18,12 @@ from paychain.payments.instrument import published
 from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind, Record
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects import DIALECTS
-from paychain.protocol.message import Answer, Error, PaymentRequest, Signed
+from paychain.protocol.message import Answer, BranchPoint, Error, PaymentRequest, Sighting, Signed
 from paychain.services.context import Context
 from paychain.services.in_link_faults import ActiveFault
 from paychain.services.role_building import build_role
 from paychain.services.roles.ledger import Ledger
+from paychain.services.roles.ledger_branches import IDLE_BLOCKS, MAX_FORKS
 from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
 from tests.support.chains import checked
@@ -216,6 +217,39 @@ def test_a_branch_has_what_was_there_and_then_blocks_of_its_own() -> None:
     halted = asked(role, "read", transfer(4, branch="f.1")).sighting
     assert halted is not None
     assert (halted.is_known, halted.mined_at) == (True, None)
+
+
+def test_a_branch_that_is_followed_keeps_its_blocks_beside_many_others() -> None:
+    role, clock = ledger([])
+    asked(role, "transfer", transfer(1, signed=Signed("a", 0), branch="long"))
+    clock.ahead_ns += BLOCK_NS
+
+    def mined_at(branch: str) -> int | None:
+        seen = asked(role, "read", transfer(1, branch=branch)).sighting
+        assert seen is not None
+        return seen.mined_at
+
+    for number in range(1, 3 * MAX_FORKS):
+        asked(role, "read", transfer(2, branch=f"short.{number}"))
+    assert mined_at("long") == 1
+    # It is asked about now and then, and the others are not for long.
+    for number in range(1, 3 * MAX_FORKS):
+        clock.ahead_ns += IDLE_BLOCKS * BLOCK_NS // 2
+        asked(role, "read", transfer(2, branch=f"late.{number}"))
+        assert mined_at("long") == 1
+    assert len(role._forks.chains()) == 1 + MAX_FORKS
+
+
+def test_a_scan_of_a_branch_names_it_and_the_height_where_it_left_the_rest() -> None:
+    role, clock = ledger([])
+    clock.ahead_ns += 3 * BLOCK_NS
+    scan = msgspec.structs.replace(transfer(1), account="payouts", branch="f.1")
+    asked(role, "scan", scan)
+    clock.ahead_ns += 2 * BLOCK_NS
+    on_branch = Sighting(5, branch=BranchPoint("f.1", 3))
+    assert asked(role, "scan", scan).sighting == on_branch
+    of_the_rest = msgspec.structs.replace(scan, branch="")
+    assert asked(role, "scan", of_the_rest).sighting == Sighting(5)
 
 
 def test_a_scan_shows_what_an_account_has_got_above_a_height() -> None:

@@ -15,7 +15,14 @@ from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.instrument import published
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects import DIALECTS
-from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting, Signed
+from paychain.protocol.message import (
+    Answer,
+    BranchPoint,
+    Incoming,
+    PaymentRequest,
+    Sighting,
+    Signed,
+)
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import CallEnd
@@ -185,6 +192,100 @@ def test_a_node_that_returns_loses_what_nobody_passes_on() -> None:
     role.heal(none, "f.1")
     asked(role, "read", "t1")
     assert [each.branch for each in ledger.asked] == ["g.1", "f.1", ""]
+
+
+def test_a_transfer_goes_to_the_branch_that_a_node_follows_when_another_one_ends() -> None:
+    ledger = Ledger(said("t0", Sighting(4)))
+    role = node(ledger)
+    every = Fork.model_validate({"returns": "100%"})
+
+    async def heal(window: str) -> None:
+        role.heal(every, window)
+        await asyncio.sleep(0)
+
+    role.apply(every, "f.1")
+    asked(role, "transfer", "t1", signed=Signed("wallet", 0))
+    role.apply(every, "g.1")
+    asked(role, "transfer", "t2", signed=Signed("wallet", 1))
+    for window in ("f.1", "g.1"):
+        asyncio.run(heal(window))
+    to = [(each.reference, each.branch) for each in ledger.asked]
+    assert to[:3] == [("t1", "f.1"), ("t2", "g.1"), ("t1", "g.1")]
+    assert sorted(to[3:]) == [("t1", ""), ("t2", "")]
+
+
+def test_a_transfer_on_its_way_to_a_branch_that_ends_is_passed_on_too() -> None:
+    class Slow(Ledger):
+        async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
+            end = await super().execute(request, parent)
+            await asyncio.sleep(0)
+            return end
+
+    ledger = Slow(said("t1", Sighting(4)))
+    role = node(ledger)
+    every = Fork.model_validate({"returns": "100%"})
+    request = PaymentRequest("p1", 700, "USDC", published("base")[0], reference="t1", key="t1")
+
+    async def overtaken() -> None:
+        role.apply(every, "f.1")
+        sending = asyncio.ensure_future(role.operations()["transfer"](request, ""))
+        await asyncio.sleep(0)
+        role.heal(every, "f.1")
+        await sending
+        await asyncio.sleep(0)
+
+    asyncio.run(overtaken())
+    assert [each.branch for each in ledger.asked] == ["f.1", ""]
+
+
+def test_what_a_node_learns_of_the_rest_is_kept_while_it_follows_a_branch() -> None:
+    """The end of one of two branches is not the end of the other: its head stays the branch's."""
+    ledger = Ledger(said("t0", Sighting(4)))
+    role = node(ledger)
+    asked(role, "read", "t0")
+    none = Fork.model_validate({"returns": "0%"})
+    role.apply(none, "f.1")
+    role.apply(none, "g.1")
+    mined = Sighting(9, is_known=True, mined_at=8)
+    ledger.says = said("t1", mined)
+    asked(role, "read", "t1")
+    role.heal(none, "f.1")
+    ledger.says = None
+    assert asked(role, "read", "t2").sighting == Sighting(9)
+    assert asked(role, "read", "t1").sighting == mined
+    role.heal(none, "g.1")
+    assert asked(role, "read", "t1").sighting == Sighting(4)
+
+
+def test_what_a_node_is_asked_of_a_branch_it_does_not_say_of_the_rest() -> None:
+    """A node in front of it follows the branch; it follows the rest."""
+    ledger = Ledger(said("t0", Sighting(4, is_known=True, mined_at=3)))
+    role = node(ledger)
+    before = asked(role, "read", "t0").sighting
+    on_branch = Sighting(9, is_known=True, mined_at=8, is_final=True)
+    ledger.says = said("t1", on_branch)
+    asked(role, "read", "t1", branch="f.1")
+    ledger.says = said("t2", Sighting(6, is_known=True, mined_at=5))
+    asked(role, "read", "t2")
+    ledger.says = None
+    assert asked(role, "read", "t1").sighting == Sighting(6)
+    assert asked(role, "read", "t1", branch="f.1").sighting == on_branch
+    # What was there before is on both; what came later is not.
+    assert asked(role, "read", "t0", branch="f.1").sighting == before
+    assert asked(role, "read", "t2", branch="f.1").sighting == Sighting(9)
+
+
+def test_a_node_says_whose_blocks_it_has_read() -> None:
+    point = BranchPoint("f.1", 4)
+    ledger = Ledger(said("s1", Sighting(9, branch=point)))
+    role = node(ledger)
+    role.apply(Fork(), "f.1")
+    scan: dict[str, Any] = {"account": "desk", "above": 5}
+    assert asked(role, "scan", "s1", **scan).sighting == Sighting(9, branch=point)
+    ledger.says = None
+    assert asked(role, "scan", "s2", **scan).sighting == Sighting(5, branch=point)
+    role.heal(Fork(), "f.1")
+    assert asked(role, "scan", "s3", **scan).sighting == Sighting(0)
 
 
 def test_a_node_of_another_network_refuses_who_checks_and_takes_from_who_does_not() -> None:

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from paychain.model.pick import Pick
 from paychain.payments.instrument import published
 from paychain.payments.journal import Decision, Record
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
+from paychain.protocol.message import Answer, BranchPoint, Incoming, PaymentRequest, Sighting
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import Attempt, CallEnd
@@ -58,7 +59,13 @@ class Nodes:
 
 
 def asks(
-    replies: list[Reply], *, operation: str = "read", ask: int = 3, agree: int = 2, re_pick: int = 2
+    replies: list[Reply],
+    *,
+    operation: str = "read",
+    ask: int = 3,
+    agree: int = 2,
+    re_pick: int = 2,
+    request: PaymentRequest = REQUEST,
 ) -> tuple[CallEnd, Nodes, list[Record]]:
     journal: list[Record] = []
     context = Context(link="wallet", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="0")
@@ -75,7 +82,7 @@ def asks(
     )
 
     async def call(_: VirtualLoop) -> CallEnd:
-        end = await picked.execute(REQUEST, "")
+        end = await picked.execute(request, "")
         await asyncio.sleep(0.05)
         return end
 
@@ -166,10 +173,12 @@ LARGER = Incoming("p1", "p1-1.depositors.1", 7_000, mined_at=9)
 OLD = Incoming("p0", "p0-1.depositors.1", 300, mined_at=4)
 
 
-def scan(head: int, *incoming: Incoming) -> Answer:
-    return Answer(
-        Outcome.APPROVED, "00", "node", "scan", sighting=Sighting(head), incoming=incoming
-    )
+FORK = BranchPoint("f.1", 6)
+
+
+def scan(head: int, *incoming: Incoming, branch: BranchPoint | None = None) -> Answer:
+    seen = Sighting(head, branch=branch)
+    return Answer(Outcome.APPROVED, "00", "node", "scan", sighting=seen, incoming=incoming)
 
 
 @pytest.mark.parametrize(
@@ -195,3 +204,24 @@ def test_what_enough_nodes_have_seen_of_an_account_is_believed(
     answers: list[Answer], agree: int, head: int, found: tuple[Incoming, ...]
 ) -> None:
     assert scanned(answers, agree) == (Sighting(head), found)
+
+
+def test_what_nodes_have_seen_on_two_branches_agrees_up_to_where_they_part() -> None:
+    here, there = scan(9, OLD, TRUE), scan(9, OLD, branch=FORK)
+    assert scanned([there, here, here], 2) == (Sighting(9), (OLD, TRUE))
+    assert scanned([there, here, there], 2) == (Sighting(9, branch=FORK), (OLD,))
+    # Nothing came, and that is said of different blocks.
+    assert scanned([scan(9), scan(9, branch=FORK)], 2) == (Sighting(6), ())
+    assert scanned([here, there], 2) == (Sighting(6), (OLD,))
+
+
+def test_a_node_on_another_branch_does_not_agree_that_nothing_came_here() -> None:
+    on_rest, on_branch = (
+        msgspec.structs.replace(scan(9, branch=branch), reference=REQUEST.reference)
+        for branch in (None, FORK)
+    )
+    scanning = msgspec.structs.replace(REQUEST, account="desk")
+    replies = [Reply(HopResult.APPROVED, "00", each) for each in (on_rest, on_branch, on_rest)]
+    end, nodes, _ = asks(replies, request=scanning, operation="scan")
+    assert len(nodes.asked) == 3
+    assert sighting_of(end) == Sighting(9)

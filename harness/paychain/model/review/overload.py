@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.model.chain import Chain
+from paychain.model.policy import Call
 from paychain.model.review.calls import DeclaredCall, declared_calls
 from paychain.model.review.finding import Weakness
 from paychain.model.review.paths import calls_in_payment
 from paychain.model.review.remedy import Edit
+from paychain.payments.cards import SCHEMES
 
 # How a link at its capacity fails its caller: it refuses (503), or answers too late. The links in
 # front of it pass that on as a technical decline, or are late themselves.
@@ -50,8 +52,11 @@ def shared_pool(chain: Chain) -> Iterator[Weakness]:
     """Pools in which one scheme that hangs leaves no room for the others."""
     for declared in declared_calls(chain):
         pool = declared.call.bulkhead
-        schemes = [name for name in declared.call.targets if chain.links[name].role == "scheme"]
-        if pool is None or pool.per != "target" or not schemes:
+        if pool is None or pool.per != "target":
+            continue
+        links = (name for name in declared.call.targets if chain.links[name].role == "scheme")
+        # Each link has a pool of its own: links of one scheme each share none.
+        if all(len(_schemes_at(declared.call, link)) <= 1 for link in links):
             continue
         yield Weakness(
             kind="shared_pool",
@@ -61,6 +66,24 @@ def shared_pool(chain: Chain) -> Iterator[Weakness]:
             hint="give each scheme a pool of its own",
             remedy=Edit(declared.at("bulkhead", "per"), "scheme"),
         )
+
+
+def _schemes_at(call: Call, link: str) -> set[str]:
+    """The schemes whose payments a call sends to a link, by the cards that it prefers links for."""
+    schemes = set(SCHEMES)
+    # What fails elsewhere may be of any scheme.
+    if link not in (call.to, *call.preferred) or link in call.routes[1:]:
+        return schemes
+    here: set[str] = set()
+    for preference in call.prefer:
+        cards = preference.cards
+        fits = schemes.intersection(cards.schemes) if cards and cards.schemes else schemes
+        if preference.to == link:
+            here |= fits
+        # If something else decides, too, some of them go on.
+        if cards and not cards.ranges and preference.model_fields_set == {"to", "cards"}:
+            schemes = schemes - fits
+    return here | schemes if link == call.to else here
 
 
 def checks_without_limit(chain: Chain) -> Iterator[Weakness]:

@@ -29,6 +29,11 @@ class Finality:
         """Whether every move is final as soon as it is made."""
         return self == AT_ONCE
 
+    @property
+    def comes_with_block(self) -> bool:
+        """Whether no block is made that the next one does not make final."""
+        return self.after_blocks <= 1 and not self.until_s
+
     def is_final(self, *, blocks_since: int, seconds_since: float) -> bool:
         """Whether a move of so long ago is final."""
         return blocks_since >= self.after_blocks and seconds_since >= self.until_s

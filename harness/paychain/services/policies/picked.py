@@ -22,7 +22,7 @@ from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import ISSUER_INOPERATIVE
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
-from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
+from paychain.protocol.message import Answer, BranchPoint, Incoming, PaymentRequest, Sighting
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import Attempt, CallEnd
@@ -190,8 +190,10 @@ def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming
     """The transfers that `agree` of these have seen, and the height up to which they are complete.
 
     A transfer that as many have not seen, although they have read its block, does not exist. Where
-    neither holds, the height stays below it, and the next scan looks again.
+    neither holds, the height stays below it, and the next scan looks again. What is said of blocks
+    of two branches agrees on no more than the blocks before they part.
     """
+    answers, branch = _of_one_branch(answers, agree)
     sightings = [answer.sighting or Sighting(0) for answer in answers]
     heads = [sighting.head for sighting in sightings]
     head = sorted(heads, reverse=True)[agree - 1]
@@ -202,9 +204,21 @@ def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming
         far_enough = sum(seen >= transfer.mined_at for seen in heads)
         if number < agree and far_enough - number < agree:
             head = min(head, transfer.mined_at - 1)
+    others = (each.branch for each in sightings if each.branch != branch)
+    head = min([head, *(point.height for point in others if point is not None)])
     known = (transfer for transfer in found if transfer.mined_at <= head)
     ordered = sorted(known, key=lambda transfer: (transfer.mined_at, transfer.reference))
-    return Sighting(max(head, 0), made_ns=made_ns), tuple(ordered)
+    return Sighting(max(head, 0), made_ns=made_ns, branch=branch), tuple(ordered)
+
+
+def _of_one_branch(answers: list[Answer], agree: int) -> tuple[list[Answer], BranchPoint | None]:
+    """The answers about the branch that `agree` of them have read; all of them where none is."""
+    branches = [answer.sighting.branch if answer.sighting else None for answer in answers]
+    branch, votes = Counter(branches).most_common(1)[0]
+    if votes < agree:
+        return answers, None
+    about = [answer for answer, each in zip(answers, branches, strict=True) if each == branch]
+    return about, branch
 
 
 def _is_answer(end: Attempt, operation: str) -> bool:
@@ -234,7 +248,7 @@ def _claim(end: Attempt) -> tuple[object, ...] | None:
     """What an answer says, but for the head, which moves on; None: it may only be behind."""
     answer = _answer_of(end)
     if end.request.account:
-        return ("scanned", answer.incoming)
+        return ("scanned", answer.incoming, answer.sighting and answer.sighting.branch)
     if answer.sighting is not None:
         seen = answer.sighting
         return (seen.is_final, seen.mined_at, seen.is_reverted) if seen.is_known else None

@@ -21,7 +21,7 @@ from paychain.payments.instrument import published
 from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
 from paychain.payments.money import PRICE_UNIT, to_minor, worth_of
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.message import Incoming, PaymentRequest, Sighting
+from paychain.protocol.message import BranchPoint, Incoming, PaymentRequest, Sighting
 from paychain.services.context import Context
 from paychain.services.policies.policy import PolicyCall
 from paychain.services.roles.ledger_looks import LedgerLooks
@@ -74,6 +74,7 @@ class Deposits:
         self._deposits: dict[str, Deposit] = {}  # by reference
         self._by_payment: dict[str, str] = {}  # its first transfer's reference
         self._scanned = 0  # up to this height
+        self._branch: BranchPoint | None = None  # in whose blocks
 
     def watch(self) -> None:
         """Look at the account from now on."""
@@ -99,9 +100,7 @@ class Deposits:
         answer = await self._looks.look(span, account=link, above=self._scanned)
         if answer is None or answer.sighting is None:
             return False
-        # A node that lags behind the last one is not gone back to.
-        self._scanned = max(self._scanned, answer.sighting.head)
-        is_new = False
+        is_new = self._advance(answer.sighting)
         for incoming in answer.incoming:
             if incoming.reference in self._deposits:
                 continue
@@ -112,6 +111,20 @@ class Deposits:
             self._by_payment.setdefault(incoming.payment, incoming.reference)
             self._background.start(self._credit(deposit), payment=incoming.payment)
         return is_new
+
+    def _advance(self, seen: Sighting) -> bool:
+        """Take note of how far it has scanned; true when the next look goes back.
+
+        The blocks of another branch are others from where it leaves the rest: they are read anew.
+        """
+        if seen.branch == self._branch:
+            # A node that lags behind the last one is not gone back to.
+            self._scanned = max(self._scanned, seen.head)
+            return False
+        points = [point.height for point in (self._branch, seen.branch) if point is not None]
+        self._branch = seen.branch
+        self._scanned = min(self._scanned, *points)
+        return True
 
     async def _credit(self, deposit: Deposit) -> None:
         """Wait until a transfer is deep enough, and credit it."""

@@ -187,7 +187,7 @@ class Ledger(Role):
             APPROVED,
             self.name,
             request.reference,
-            sighting=Sighting(head),
+            sighting=Sighting(head, branch=branch.point),
             incoming=tuple(transfer for transfer in got[first:] if transfer.mined_at <= head),
         )
 

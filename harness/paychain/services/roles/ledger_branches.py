@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from paychain.payments.bounded import BoundedDict
 from paychain.payments.ledger import Blockchain, Refusal
 from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
-from paychain.protocol.message import Incoming, PaymentRequest
+from paychain.protocol.message import BranchPoint, Incoming, PaymentRequest
 
-MAX_FORKS = 8  # that are kept, the latest
+MAX_FORKS = 8  # that are kept although nobody asks about them any more, the latest
+IDLE_BLOCKS = 100  # for so many blocks nobody has asked about a branch that may be forgotten
 
 
 @dataclass(kw_only=True)
@@ -17,10 +17,11 @@ class Branch:
     """One chain of blocks with what led to its transactions.
 
     `requests`: by reference, of what may still be mined or undone. `incoming`: what each account
-    got, as the blocks have it now.
+    got, as the blocks have it now. `point`: where it leaves the rest; None: it is the rest's.
     """
 
     chain: Blockchain
+    point: BranchPoint | None = None
     requests: dict[str, PaymentRequest] = field(default_factory=dict)
     incoming: dict[str, list[Incoming]] = field(default_factory=dict)
 
@@ -70,10 +71,11 @@ class Branch:
             self.note(event)
         self.forget_settled()
 
-    def fork(self, now_ns: int) -> Branch:
+    def fork(self, name: str, now_ns: int) -> Branch:
         """Another branch from now on. All changes until now are noted."""
         return Branch(
             chain=self.chain.fork(now_ns),
+            point=BranchPoint(name, self.chain.head(now_ns)),
             requests=dict(self.requests),
             incoming={account: list(got) for account, got in self.incoming.items()},
         )
@@ -81,23 +83,38 @@ class Branch:
 
 @dataclass
 class Forks:
-    """The branches that leave the one which the rest follows, by their names."""
+    """The branches that leave the one which the rest follows, by their names.
+
+    Nobody says that a branch has ended: its nodes ask about it no more. One that they still ask
+    about is never forgotten, since it would begin anew and lose its blocks.
+    """
 
     rest: Branch
-    _branches: BoundedDict[str, Branch] = field(
-        default_factory=lambda: BoundedDict(MAX_FORKS), init=False
-    )
+    # The one that was asked about last is the last; each with the time of that.
+    _branches: dict[str, tuple[Branch, int]] = field(default_factory=dict, init=False)
 
     def of(self, request: PaymentRequest, now_ns: int) -> Branch:
         """The branch that a request is for. A new one begins where the ledger is now."""
         if not request.branch:
             return self.rest
-        branch = self._branches.get(request.branch)
+        branch, _ = self._branches.pop(request.branch, (None, 0))
         if branch is None:
-            branch = self._branches[request.branch] = self.rest.fork(now_ns)
+            branch = self.rest.fork(request.branch, now_ns)
+        self._branches[request.branch] = branch, now_ns
+        self._forget_left(now_ns)
         branch.catch_up(now_ns)
         return branch
 
+    def _forget_left(self, now_ns: int) -> None:
+        """Forget the branches that nobody follows any more, but for the latest."""
+        idle_ns = IDLE_BLOCKS * self.rest.chain.interval_ns
+        while len(self._branches) > MAX_FORKS:
+            name, (_, asked_ns) = next(iter(self._branches.items()))
+            if now_ns - asked_ns <= idle_ns:
+                return
+            del self._branches[name]
+
     def chains(self) -> list[Blockchain]:
         """All chains of blocks, that of the rest first: a fault of the ledger acts on each."""
-        return [each.chain for each in (self.rest, *self._branches.values())]
+        forks = (branch for branch, _ in self._branches.values())
+        return [each.chain for each in (self.rest, *forks)]

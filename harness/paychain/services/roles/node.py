@@ -14,43 +14,35 @@ from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
-from paychain.services.policies.call_end import CallEnding
+from paychain.services.policies.call_end import CallEnd, CallEnding
+from paychain.services.roles.node_views import View, Views
 from paychain.services.roles.role import Role, Work
 
 LIARS_BLOCK = 1  # in which those that lie say every transfer is
-MAX_SEEN = 100_000  # transactions that a node remembers
+MAX_ELSEWHERE = 100_000  # transactions of another network that a node remembers
 
 
 @dataclass
 class _Branch:
-    """A branch that a node follows. `head`: the last block that it knew before.
-
-    `taken`: transfers that it put on the branch. `seen`: references that it read there.
-    """
+    """A branch that a node follows. `taken`: transfers that it put on the branch."""
 
     name: str
     returns: float
-    head: int
     taken: list[PaymentRequest] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Node(Role):
     """Passes transfers on; reads from the ledger, and from its memory while that is away."""
 
-    _head: int = field(default=0, init=False)
-    _made_ns: int = field(default=0, init=False)  # the head, as far as anybody asked
+    _views: Views = field(default_factory=Views, init=False)
     _lying: int = field(default=0, init=False)  # faults that make it lie
     _misplaced: int = field(default=0, init=False)  # faults that make it one of another network
     _drops: list[float] = field(default_factory=list, init=False)  # faults: share of the transfers
     _branches: list[_Branch] = field(default_factory=list, init=False)  # it follows the last
-    _seen: BoundedDict[str, Sighting] = field(
-        default_factory=lambda: BoundedDict(MAX_SEEN), init=False
-    )
     # References of what is mined on the other network.
     _elsewhere: BoundedDict[str, None] = field(
-        default_factory=lambda: BoundedDict(MAX_SEEN), init=False
+        default_factory=lambda: BoundedDict(MAX_ELSEWHERE), init=False
     )
 
     def operations(self) -> dict[str, Work]:
@@ -69,7 +61,8 @@ class Node(Role):
             case WrongNetwork():
                 self._misplaced += 1
             case Fork():
-                self._branches.append(_Branch(window, fault.returns, self._head))
+                self._branches.append(_Branch(window, fault.returns))
+                self._views.of(window)  # it knows the blocks until now
             case _:
                 self._lying += 1
         return 0
@@ -89,21 +82,42 @@ class Node(Role):
                 self._lying = max(self._lying - 1, 0)
 
     def _leave(self, branch: _Branch) -> None:
-        """Follow the rest again, and forget what the branch alone has unless it is passed on."""
+        """Follow the rest again, or the branch that it followed before, and forget this one.
+
+        What this one alone has is lost unless it is passed on, to what the node follows now.
+        """
         self._branches.remove(branch)
-        self._head = branch.head
-        for reference in branch.seen:
-            self._seen.pop(reference, None)
+        self._views.forget(branch.name)
         for request in branch.taken:
-            if self.context.draw("returns", request.reference) < branch.returns:
-                passed_on = self.calls["transfer"].execute(request, self.context.new_span())
-                self.background.start(passed_on)
+            self._return(branch, request)
+
+    def _return(self, branch: _Branch, request: PaymentRequest) -> None:
+        """Pass on what a branch took that the node has left, or lose it: drawn for each."""
+        if self.context.draw("returns", request.reference) < branch.returns:
+            self.background.start(self._pass_on(request, self.context.new_span()))
+
+    async def _pass_on(self, request: PaymentRequest, parent: str) -> CallEnd:
+        """Put a transfer on the branch that the node follows."""
+        branch = self._branches[-1] if self._branches else None
+        end = await self.calls["transfer"].execute(self._on_branch(request), parent)
+        if branch is None or end.reply.result is not HopResult.APPROVED:
+            return end
+        # It may have left the branch while this was on its way there.
+        if branch in self._branches:
+            branch.taken.append(request)
+        else:
+            self._return(branch, request)
+        return end
 
     def _on_branch(self, request: PaymentRequest) -> PaymentRequest:
         """The request, to the branch that the node follows, if it does not follow the rest."""
         if not self._branches:
             return request
         return msgspec.structs.replace(request, branch=self._branches[-1].name)
+
+    def _view_of(self, request: PaymentRequest) -> View:
+        """What the node has seen of the branch that a request is for."""
+        return self._views.of(self._on_branch(request).branch)
 
     def _of_other_network(self, request: PaymentRequest) -> Answer | None:
         """What a node of another network says of a request; None from one of this network.
@@ -115,9 +129,10 @@ class Node(Role):
         signed, reference = request.signed, request.reference
         if signed is None or signed.network:
             return self.decline(ISSUER_INOPERATIVE, reference)
-        seen = Sighting(self._head)
+        head = self._view_of(request).head
+        seen = Sighting(head)
         if reference in self._elsewhere:
-            seen = Sighting(self._head, is_known=True, mined_at=LIARS_BLOCK, is_final=True)
+            seen = Sighting(head, is_known=True, mined_at=LIARS_BLOCK, is_final=True)
         return Answer(Outcome.APPROVED, APPROVED, self.name, reference, sighting=seen)
 
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
@@ -129,12 +144,9 @@ class Node(Role):
             return other
         if self._lies or self._is_dropped(request):  # it keeps it to itself
             return self.approve(request)
-        branch = self._branches[-1] if self._branches else None
-        end = await self.calls["transfer"].execute(self._on_branch(request), parent)
+        end = await self._pass_on(request, parent)
         match end.ending:
             case CallEnding.ANSWERED:
-                if branch is not None and end.reply.result is HopResult.APPROVED:
-                    branch.taken.append(request)
                 return end.answer
             case CallEnding.UNRESOLVED:
                 return self.unknown(request.reference)
@@ -148,10 +160,11 @@ class Node(Role):
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         if (other := self._of_other_network(request)) is not None:
             return other
+        view = self._view_of(request)
         end = await self.calls["read"].execute(self._on_branch(request), parent)
         answer = end.reply.answer
         if self._lies:
-            return self._lie(request, answer)
+            return self._lie(request, answer, view)
         # A gateway in front of many nodes has no memory of its own: without enough, no answer.
         if self.link.calls["read"].pick is not None and end.reply.result is not HopResult.APPROVED:
             return self.decline(ISSUER_INOPERATIVE, request.reference)
@@ -164,14 +177,14 @@ class Node(Role):
         if is_fresh:
             assert answer is not None
             assert answer.sighting is not None
-            self._note(request.reference, answer.sighting)
+            view.note(request.reference, answer.sighting)
             if answer.sighting.news is not None:
                 return self._copied(request, answer.sighting)
         if request.since >= 0:
-            return self._copied(request, Sighting(self._head))
+            return self._copied(request, Sighting(view.head))
         # A node that is cut off does not know it: its last block may be the last there is. What it
         # knows is as old as its head was then: later blocks may have replaced the transaction's.
-        seen = self._seen.get(request.reference, Sighting(self._head))
+        seen = view.of(request.reference)
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=seen)
 
     async def _scan(self, request: PaymentRequest, parent: str) -> Answer:
@@ -182,24 +195,23 @@ class Node(Role):
         """
         if (other := self._of_other_network(request)) is not None:
             return other
+        view = self._view_of(request)
         end = await self.calls["scan"].execute(self._on_branch(request), parent)
         answer = end.reply.answer
         incoming: tuple[Incoming, ...] = ()
-        head = min(self._head, request.above)
+        sighting = Sighting(min(view.head, request.above), branch=view.point)
         if (
             end.reply.result is HopResult.APPROVED
             and answer is not None
             and answer.reference == request.reference
             and answer.sighting is not None
         ):
-            head, incoming = answer.sighting.head, answer.incoming
-            self._head = max(self._head, head)
-            self._made_ns = max(self._made_ns, answer.sighting.made_ns)
+            sighting, incoming = answer.sighting, answer.incoming
+            view.reach(sighting)
         if self._lies:
             incoming = tuple(map(_enlarged, incoming))
-        sighting = (
-            Sighting(head) if request.account else Sighting(self._head, made_ns=self._made_ns)
-        )
+        if not request.account:
+            sighting = Sighting(view.head, made_ns=view.made_ns)
         return Answer(
             Outcome.APPROVED,
             APPROVED,
@@ -220,18 +232,12 @@ class Node(Role):
             sighting=sighting,
         )
 
-    def _lie(self, request: PaymentRequest, true: Answer | None) -> Answer:
+    def _lie(self, request: PaymentRequest, true: Answer | None, view: View) -> Answer:
         """Say that a transfer is final. Liars are of one mind: all of them name the same block."""
         if true is not None and true.sighting is not None:
-            self._head = max(self._head, true.sighting.head)
-        lie = Sighting(self._head, is_known=True, mined_at=LIARS_BLOCK, is_final=True)
+            view.reach(true.sighting)
+        lie = Sighting(view.head, is_known=True, mined_at=LIARS_BLOCK, is_final=True)
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=lie)
-
-    def _note(self, reference: str, sighting: Sighting) -> None:
-        self._head = max(self._head, sighting.head)
-        self._seen[reference] = sighting
-        if self._branches:
-            self._branches[-1].seen.add(reference)
 
 
 def _enlarged(transfer: Incoming) -> Incoming:
