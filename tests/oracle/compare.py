@@ -17,7 +17,13 @@ from paychain.explore.checks import SimulatedRecords
 from paychain.model.chain import Chain
 from paychain.payments.journal import MovementKind, PaymentRecord
 from tests.oracle.pairs import Outcome
-from tests.oracle.rules_for import ABOUT_CONDUCT, ANY_RULE, ONLY_BESIDE, RULES_FOR
+from tests.oracle.rules_for import (
+    ABOUT_CONDUCT,
+    ANY_RULE,
+    OF_ANY_AMOUNT,
+    ONLY_BESIDE,
+    RULES_FOR,
+)
 from tests.oracle.verdict import Wrongs, order_of, wrongs
 
 IN_STORE = 20  # one pair of so many is judged in a store as well
@@ -149,5 +155,5 @@ def _may_answer(world: Wrongs, payment: str, wrong: str, rule: str) -> bool:
     beside = ONLY_BESIDE.get((wrong, rule))
     if beside is None:
         return True
-    least = world[wrong].get(payment, 0)
+    least = 0 if (wrong, rule) in OF_ANY_AMOUNT else world[wrong].get(payment, 0)
     return any(world[other].get(payment, -1) >= least for other in beside)

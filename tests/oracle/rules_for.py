@@ -184,6 +184,9 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
     ("nothing to collect", "no_double_charge"): ("charged twice",),
     ("never released", "booked_once"): ("held again under one name",),
 }
+# Of these no amount is compared: what no bank holds has the amounts that links in front of it
+# believe in, which may be those of other payments.
+OF_ANY_AMOUNT = frozenset({("held again under one name", "no_approval_without_money")})
 # Rules about how links behave: what they name need not be wrong on any account in the end.
 ABOUT_CONDUCT = frozenset(
     {

@@ -13,7 +13,7 @@ def books_agree(payment: Reconciled) -> Finding | None:
 
     It stands where it was approved and not released since, however much of it was captured, and
     what is not captured is held by all of them. A link whose hold has expired may differ from the
-    others. Books that break a law by themselves are not compared, unless only merchants have the
+    others. Books that break a law by themselves are not compared, unless no bank has the
     authorisation. What a card holds stands in some
     merchant's book, too, or nobody collects it. Source: docs/domain.md §2.5 (I5); DORA, Regulation
     (EU) 2022/2554, Art. 12(7).
@@ -23,8 +23,8 @@ def books_agree(payment: Reconciled) -> Finding | None:
     if payment.is_double_charged or (payment.is_misheld and not payment.is_part):
         return None
     for entry in payment.authorisations:
-        # What only the merchant has is missing everywhere else, whatever amounts it has of it.
-        is_comparable = entry.positions.keys() <= payment.merchants
+        # What no bank has is missing there, whatever amounts others have of it.
+        is_comparable = payment.settling.isdisjoint(entry.positions)
         if not is_comparable and not entry.is_sound(payment.overcapture):
             continue
         expired = {link for link, position in entry.positions.items() if position.is_expired}
