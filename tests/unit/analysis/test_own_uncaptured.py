@@ -142,3 +142,20 @@ def test_a_second_trigger_for_what_is_captured_is_a_repeat(
     run = sale({"key": "c1"}, {"key": "c2", "status": 400, "result": "rejected"})
     part(run, booked_at_s, amount=1_000, item="c1")
     assert set(broken(run, tmp_path)) == {"repeats_without_effect"}
+
+
+def test_a_second_trigger_that_is_refused_while_the_first_one_is_under_way_is_a_repeat(
+    tmp_path: Path,
+) -> None:
+    """A link that works on an authorisation refuses the second capture before it books the first.
+
+    What is under way takes all that is held, or a part: then the second one may be for the rest.
+    """
+    refused = {"operation": "capture", "key": "c2", "status": 409, "result": "rejected"}
+    for captured_minor, rule in ((1_000, "repeats_without_effect"), (400, "completed")):
+        run = sale()
+        run.asked("p1", 1.3, took_s=0.5, operation="capture", key="c1")
+        run.asked("p1", 1.35, took_s=0.05, **refused)
+        part(run, 1.75, amount=captured_minor, item="c1")
+        (tmp_path / rule).mkdir()
+        assert set(broken(run, tmp_path / rule)) == {rule}

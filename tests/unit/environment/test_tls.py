@@ -268,3 +268,25 @@ def test_who_hangs_up_in_the_handshake_is_counted_and_who_only_connects_is_not(
         assert noted == [("shop -> psp", HUNG_UP)]
 
     asyncio.run(scenario())
+
+
+def test_who_stalls_in_the_handshake_has_not_hung_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that is frozen, or a busy machine, says nothing of whom it trusts."""
+    monkeypatch.setattr("paychain.environment.tls.near_ends.HANDSHAKE_S", 0.2)
+
+    async def scenario() -> None:
+        path = tmp_path / "tls.refused"
+        server, near = await upstream(echo)
+        near_ends = TlsNearEnds(Authority(), Refusals(path))
+        port = await near_ends.open(plain(near))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x16\x03\x01")  # how a client's hello begins
+        assert await asyncio.wait_for(reader.read(), 5.0) == b""  # the near end has given up
+        writer.close()
+        server.close()
+        await near_ends.close()
+        assert refused(path, 0) == []
+
+    asyncio.run(scenario())

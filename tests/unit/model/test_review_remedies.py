@@ -1470,6 +1470,17 @@ AGAIN = ("entry: gateway", "entry: gateway\ncustomer: {retry: {after: 7s, key: n
         # what another link is preferred for does not come, unless that link fails
         ([STANDBY, PREFERS], "arrivals: 5/s", PSP_AWAY, "opens for psp: 20 calls in 10 s need 2/s"),
         ([STANDBY, PREFERS], "arrivals: 15/s", PSP_AWAY, ""),
+        # of 90 payments in a window a fifth is drawn: often 20, also where they come as recorded
+        ([STANDBY, PREFERS], "arrivals: {replay: many.csv}", PSP_AWAY, ""),
+        ([STANDBY, PREFERS], "users: 15, think_time: 2s", PSP_AWAY, ""),
+        # 20 of 50 are rare, 20 of 15 are never there
+        (
+            [STANDBY, PREFERS],
+            "users: 10, think_time: 2500ms",
+            PSP_AWAY,
+            "hardly ever opens for psp",
+        ),
+        ([STANDBY, PREFERS], "users: 5, think_time: 5s", PSP_AWAY, "cannot open: 20 calls"),
         # of 5/s, 10 % and 70 % go elsewhere: 1/s is left, not 1.35/s
         ([STANDBY, TWICE], "arrivals: 5/s", PSP_AWAY, "there is 1/s"),
         ([STANDBY, PREFERS], "arrivals: 5/s", STANDBY_AWAY, ""),
@@ -1485,6 +1496,9 @@ def test_a_breaker_is_judged_by_the_calls_that_it_can_have(
 ) -> None:
     (tmp_path / "few.csv").write_text(
         "at_s,amount\n" + "".join(f"{at},10.00\n" for at in range(10))
+    )
+    (tmp_path / "many.csv").write_text(
+        "at_s,amount\n" + "".join(f"{number / 9},10.00\n" for number in range(90))
     )
     calm = [("arrivals: 40/s", load), ("tolerances: {}", f"{faults}\ntolerances: {{}}")]
     findings = reviewed(written(tmp_path, edits, calm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.late_answer import LateAnswer
 from paychain.model.places import InLinkPlace
 from paychain.model.policy import Query
-from paychain.payments.journal import Decision, DecisionKind, PaymentRecord
+from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
 from paychain.payments.outcome import Outcome
 from paychain.services.in_link_faults import ActiveFault
 from tests.support.chains import corner_shop, shop
@@ -149,6 +150,42 @@ def test_the_wait_begins_with_the_request_that_was_sent_and_not_with_one_that_wa
         attempts=1,
     )
     assert queries_at_ms(links) == [700]  # sent at 200 ms, with 400 ms for its answer
+
+
+def test_the_wait_begins_when_the_request_is_sent_and_not_while_it_waits_for_a_place() -> None:
+    """Another payment has the only place at the processor until its time for an answer is over."""
+    text = corner_shop(
+        answers_at_once=True,
+        deadline=f"{DEADLINE_S}s",
+        timeout="400ms",
+        on_unknown="query",
+        authorise={
+            "query": {"first_after": "100ms", "attempts": 1},
+            "bulkhead": {"size": 1, "per": "target", "queue": 1, "wait": "1s"},
+        },
+        processor_timeout="2s",
+    )
+
+    async def work(links: VirtualLinks) -> None:
+        late = LateAnswer(delay=f"{int(LATE_S * 1000)}ms")
+        broken = HttpError.model_validate({"status": 503})
+        before = asyncio.ensure_future(links.pay("p0", timeout_s=DEADLINE_S))
+        for name, fault, link in (("late", late, "issuer"), ("broken", broken, "processor")):
+            spots = (InLinkPlace(link, operation="authorise"),)
+            links.host.faults.apply(ActiveFault(id=name, parameters=fault, spots=spots))
+            await asyncio.sleep(0.1)
+        await links.pay(timeout_s=2.0)
+        await before
+        await links.drain()
+
+    links, _ = on_links(text, work)
+    (sent,) = (
+        hop.started_ns
+        for hop in links.of(HopRecord)
+        if (hop.caller, hop.operation) == ("gateway", "authorise")
+    )
+    (asked_ns,) = (made.at_ns for made in links.of(Decision) if made.kind is DecisionKind.QUERY)
+    assert asked_ns - sent >= 500_000_000
 
 
 @pytest.mark.parametrize(

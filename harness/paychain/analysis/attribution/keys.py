@@ -45,20 +45,21 @@ def captured_again(
     Parts of one authorisation are booked each, and what follows a capture that failed, or whose
     outcome is unknown, takes its place. Neither is meant: a second trigger, a return page and a
     webhook say, captured what was captured or was being captured. Whether the link refused it, at
-    once or by a webhook, does not matter. What it refused while it still held a rest may have been
-    a further part: that one is missing, see `uncaptured`.
+    once or by a webhook, does not matter. What it refused while it held a rest that no capture
+    under way took may have been a further part: that one is missing, see `uncaptured`.
     """
     captures = [request for request in requests if is_capture(request)]
     captures.sort(key=authorisation_of)
     for (callee, attempt), of_one in groupby(captures, authorisation_of):
-        triggers = wanted_captures(store, payment, attempt, list(of_one))
+        sent = list(of_one)
+        triggers = wanted_captures(store, payment, attempt, sent)
         if len(triggers) == 1:
             continue
         number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
         if not 0 < number < len(triggers):
             continue
         for later in triggers[number:]:
-            if rest_minor(store, payment, callee, attempt, until_ns=_decided_ns(later)):
+            if rest_minor(store, payment, callee, attempt, until_ns=_all_decided_ns(later, sent)):
                 continue
             detail = f"{len(triggers)} keys"
             yield _decided(DecisionKind.CAPTURED_AGAIN, payment, later, "capture", detail)
@@ -128,6 +129,15 @@ def _decided_ns(request: ObservedRequest) -> int:
     """When its link had decided: the service may have left before."""
     at_link_ns = request.received.ended_ns if request.received is not None else 0
     return max(request.ended_ns, at_link_ns)
+
+
+def _all_decided_ns(request: ObservedRequest, captures: Sequence[ObservedRequest]) -> int:
+    """When its link had decided on a capture, and on those that were under way then.
+
+    A link may refuse one because of another that it is working on, before it books that.
+    """
+    until_ns = _decided_ns(request)
+    return max(_decided_ns(each) for each in captures if each.started_ns <= until_ns)
 
 
 def _triggers(

@@ -113,9 +113,10 @@ class TlsNearEnds:
                     ssl=self._context(names),
                     ssl_handshake_timeout=HANDSHAKE_S,
                 )
-            except ConnectionError:
-                # Node and clients in asyncio do not say why they refuse a certificate.
-                if has_spoken:
+            except ConnectionError as error:
+                # Node and clients in asyncio do not say why they refuse a certificate. It is
+                # aborted when a client took too long, who has refused nothing.
+                if has_spoken and not isinstance(error, ConnectionAbortedError):
                     self._refusals.count(plain.name, HUNG_UP)
                 raise
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)

@@ -187,11 +187,11 @@ def _in_window(
         if think_s == 0:
             return None
         # Of one user no two calls end together.
-        paid = load.users * (1 + window_s / think_s) * share
-        return _Calls(paid, paid, paid)
+        paid = load.users * (1 + window_s / think_s)
+        return _drawn(share, of=paid, rarest=paid)
     if load.arrivals is not None and load.arrivals.replay is not None:
-        busiest = _busiest(load.arrivals.times, window_s) * share
-        return _Calls(busiest, busiest, _busiest(load.arrivals.times, together_s) * share)
+        times = load.arrivals.times
+        return _drawn(share, of=_busiest(times, window_s), rarest=_busiest(times, together_s))
     entries = [entry for entry in chain.entries if caller in (entry, *behind(chain.links, entry))]
     lasts_s = experiment.load_lasts
     shapes = [load.corners_at(entry, lasts_s) for entry in entries if load.entries]
@@ -205,6 +205,13 @@ def _in_window(
         return _Calls(usual, _most_at_random(usual), inf)
     # A window may have a payment at either end: 1.9/s are 20 of them in 10 s.
     return _Calls(usual, usual + len(shapes), rate * together_s + len(shapes))
+
+
+def _drawn(share: float, *, of: float, rarest: float) -> _Calls:
+    """The calls of payments that each come with this probability. `rarest`: when all of them do."""
+    usual = of * share
+    most = min(of, _most_at_random(usual)) if share < 1 else of
+    return _Calls(usual, most, rarest)
 
 
 def _busiest(times: Sequence[float], window_s: float) -> int:

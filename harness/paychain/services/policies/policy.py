@@ -212,12 +212,20 @@ class PolicyCall:
         preferences = self._preferences if target == declared.to else None
         is_unknown, number = False, 1
         clock, sent_s = asyncio.get_running_loop(), 0.0
+
+        def note_sent() -> None:
+            nonlocal sent_s
+            if not is_unknown:
+                sent_s = clock.time()
+
         try:
             while True:
-                if not is_unknown:
-                    sent_s = clock.time()
                 reply = await route.send(
-                    request, parent, timeout_s=declared.timeout, try_number=number
+                    request,
+                    parent,
+                    timeout_s=declared.timeout,
+                    try_number=number,
+                    on_send=note_sent,
                 )
                 if preferences is not None:
                     preferences.note(failed=not reply.result.worked)

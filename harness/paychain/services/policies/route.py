@@ -6,7 +6,7 @@ request ─▶ bulkhead ─▶ deadline ─▶ breaker ─▶ Channel.send ─�
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cached_property
 
@@ -95,9 +95,18 @@ class Route:
         return first
 
     async def send(
-        self, request: PaymentRequest, parent: str, *, timeout_s: float, try_number: int = 1
+        self,
+        request: PaymentRequest,
+        parent: str,
+        *,
+        timeout_s: float,
+        try_number: int = 1,
+        on_send: Callable[[], None] | None = None,
     ) -> Reply:
-        """Execute the call once, unless a policy refuses it: then nothing was sent (NOT_TRIED)."""
+        """Execute the call once, unless a policy refuses it: then nothing was sent (NOT_TRIED).
+
+        `on_send`: called when it is sent, after any wait for a place.
+        """
         breaker, slots = self.breaker, None
         if self._bulkhead is not None:
             slots = self._bulkhead.compartment(request.instrument.group)
@@ -124,6 +133,8 @@ class Route:
                     return self._refuse(DecisionKind.BREAKER_REJECTED, request, parent)
                 if breaker.times_calls:
                     sent_ns = self._context.now_ns()
+            if on_send is not None:
+                on_send()
             reply = await self._channel.send(
                 request,
                 parent,

@@ -11,7 +11,6 @@ or not. The same transfer may come again in another block, and is the same depos
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import msgspec
 
@@ -29,14 +28,6 @@ from paychain.services.state.background import Background
 
 PATIENCE = 1 / 8  # of the time without news is the pause before the next look, at least
 GIVE_UP_S = 86_400.0  # without news, a deposit is for people to look at
-
-
-@dataclass(slots=True)
-class Deposit:
-    """One transfer to the account. `is_credited`: its customer has the money."""
-
-    incoming: Incoming
-    is_credited: bool = False
 
 
 class Deposits:
@@ -71,8 +62,8 @@ class Deposits:
         self._looks = LedgerLooks(context, scan, what="scan", currency=currency, network=network)
         self._read_call = read
         self._background = background
-        self._deposits: dict[str, Deposit] = {}  # by reference
-        self._by_payment: dict[str, str] = {}  # its first transfer's reference
+        self._seen: set[str] = set()  # transfers to the account, by reference
+        self._credited: dict[str, Incoming] = {}  # the first of each payment
         self._scanned = 0  # up to this height
         self._branch: BranchPoint | None = None  # in whose blocks
 
@@ -80,10 +71,12 @@ class Deposits:
         """Look at the account from now on."""
         self._background.watch(self._watch())
 
-    def of_payment(self, payment: str) -> Deposit | None:
-        """The first transfer of a payment, None until one is seen."""
-        reference = self._by_payment.get(payment)
-        return None if reference is None else self._deposits[reference]
+    def credited(self, payment: str) -> Incoming | None:
+        """The first transfer of a payment that its customer has the money of, None without one.
+
+        Others of the payment may have been undone, or made as failed ones.
+        """
+        return self._credited.get(payment)
 
     async def _watch(self) -> None:
         """Look at every block; ever more seldom while nothing comes."""
@@ -102,16 +95,16 @@ class Deposits:
             return False
         is_new = self._advance(answer.sighting)
         for incoming in answer.incoming:
-            if incoming.reference in self._deposits:
+            if incoming.reference in self._seen:
                 continue
             is_new = True
+            self._seen.add(incoming.reference)
             amount_minor = worth_of(incoming.amount_minor, self._scale, PRICE_UNIT)
             incoming = msgspec.structs.replace(incoming, amount_minor=amount_minor)
-            deposit = self._deposits[incoming.reference] = Deposit(incoming)
-            self._by_payment.setdefault(incoming.payment, incoming.reference)
-            self._background.start(self._credit(deposit), payment=incoming.payment)
+            self._background.start(self._credit(incoming), payment=incoming.payment)
         return is_new
 
+<<<<<<< HEAD
     def _advance(self, seen: Sighting) -> bool:
         """Take note of how far it has scanned; true when the next look goes back.
 
@@ -127,8 +120,10 @@ class Deposits:
         return True
 
     async def _credit(self, deposit: Deposit) -> None:
+=======
+    async def _credit(self, incoming: Incoming) -> None:
+>>>>>>> rw2
         """Wait until a transfer is deep enough, and credit it."""
-        incoming = deposit.incoming
         needed = confirmations(self._needed, incoming.amount_minor)
         request = PaymentRequest(
             incoming.payment,
@@ -156,7 +151,7 @@ class Deposits:
                 head, news_ns = seen.head, self._context.now_ns()
             # Undone, and not made again yet: it begins anew.
             missing = needed if mined_at is None else needed - (seen.head - mined_at)
-        self._book(deposit)
+        self._book(incoming)
 
     async def _look(self, request: PaymentRequest) -> Sighting | None:
         """What a node says of a transfer, None when none says anything."""
@@ -171,9 +166,8 @@ class Deposits:
             return None
         return answer.sighting
 
-    def _book(self, deposit: Deposit) -> None:
-        incoming = deposit.incoming
-        deposit.is_credited = True
+    def _book(self, incoming: Incoming) -> None:
+        self._credited.setdefault(incoming.payment, incoming)
         link, now_ns = self._context.link, self._context.now_ns()
         self._context.journal.append(
             Movement(

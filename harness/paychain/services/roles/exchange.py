@@ -113,10 +113,10 @@ class Exchange(Role):
 
     def _deposited(self, request: PaymentRequest) -> Answer:
         """Whether a deposit is credited."""
-        deposit = self._deposits.of_payment(request.payment) if self._deposits is not None else None
-        if deposit is None or not deposit.is_credited:
+        deposit = self._deposits.credited(request.payment) if self._deposits is not None else None
+        if deposit is None:
             return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
-        credited = msgspec.structs.replace(request, amount_minor=deposit.incoming.amount_minor)
+        credited = msgspec.structs.replace(request, amount_minor=deposit.amount_minor)
         return self.approve(credited)
 
     def _reserve(self, request: PaymentRequest, number: int) -> _Payout:
