@@ -104,7 +104,6 @@ class Deposits:
             self._background.start(self._credit(incoming), payment=incoming.payment)
         return is_new
 
-<<<<<<< HEAD
     def _advance(self, seen: Sighting) -> bool:
         """Take note of how far it has scanned; true when the next look goes back.
 
@@ -119,10 +118,7 @@ class Deposits:
         self._scanned = min(self._scanned, *points)
         return True
 
-    async def _credit(self, deposit: Deposit) -> None:
-=======
     async def _credit(self, incoming: Incoming) -> None:
->>>>>>> rw2
         """Wait until a transfer is deep enough, and credit it."""
         needed = confirmations(self._needed, incoming.amount_minor)
         request = PaymentRequest(
