@@ -135,4 +135,4 @@ def test_parts_are_merged_from_the_folders_that_out_named(tmp_path: Path) -> Non
     assert (merged.exit_code, merged.stderr) == (0, "")
     refused = invoked(tmp_path, "merge", "part-1", "part-2")
     assert refused.exit_code == 2
-    assert "part-2 has several matrices: first, second" in refused.stderr
+    assert "part-2 has several matrices: first, second; name those to merge" in refused.stderr

@@ -27,7 +27,13 @@ def main() -> None:
     # Until the command has handlers of its own, all of them are what Ctrl-C is.
     for number in ending:
         signal.signal(number, signal.default_int_handler)
-    command()
+    try:
+        command()
+    finally:
+        # Python remembers a KeyboardInterrupt that came out of `eval` or `exec`, also one that was
+        # handled, and then ends `python -m` as if SIGINT had killed it, whatever the exit code. The
+        # next `exec` makes it forget.
+        exec("")  # noqa: S102  (runs nothing)
 
 
 def _end(*_: object) -> None:

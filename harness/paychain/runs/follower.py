@@ -8,6 +8,7 @@ A new follower is a `RunFollower` that overrides what it needs, given to `runs.r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,17 +48,18 @@ class RunFollower:
         return []
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Nothing more will come, whether the run has ended or could not begin."""
 
 
 class Followers(RunFollower):
     """Those who follow one run. One that fails is told no more: that is a problem of the run.
 
-    The run goes on without it, so that all of its records are kept.
+    The run goes on without it, so that all of its records are kept. In the end all are closed.
     """
 
     def __init__(self, followers: Iterable[RunFollower]) -> None:
-        self._followers, self._failures = list(followers), list[str]()
+        self._followers = tuple(followers)
+        self._told, self._failures = list(self._followers), list[str]()
 
     def begin(self, folder: Path) -> None:
         """The run has its folder."""
@@ -82,13 +84,15 @@ class Followers(RunFollower):
         return [*self._failures, *found]
 
     def close(self) -> None:
-        """Nothing more will come."""
-        self._tell(lambda follower: follower.close())
+        """Nothing more will come. What fails here costs nothing."""
+        for follower in self._followers:
+            with suppress(Exception):
+                follower.close()
 
     def _tell(self, what: Callable[[RunFollower], None]) -> None:
-        for follower in tuple(self._followers):
+        for follower in tuple(self._told):
             try:
                 what(follower)
             except Exception as error:
-                self._followers.remove(follower)
+                self._told.remove(follower)
                 self._failures.append(sentence_of(error))

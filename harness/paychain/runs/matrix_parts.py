@@ -70,7 +70,7 @@ def _kept_in(folder: Path) -> Path:
     within = [] if is_matrix(folder) else [each for each in folder.glob("*/") if is_matrix(each)]
     if len(within) > 1:
         names = ", ".join(sorted(each.name for each in within))
-        raise UserError(f"{folder} has several matrices: {names}", hint="name one of them")
+        raise UserError(f"{folder} has several matrices: {names}", hint="name those to merge")
     return within[0] if within else folder
 
 

@@ -6,6 +6,8 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from paychain.payments.errors import one_line
@@ -13,6 +15,7 @@ from paychain.payments.journal import HopRecord, PaymentRecord, Record
 from paychain.runs.follower import Look, RunFollower
 
 PLAIN_EVERY_S = 5.0  # between two lines when the output is not a terminal
+_UNWRITABLE = (OSError, ValueError)  # a closed stream, or a character that it cannot hold
 
 
 class Counts:
@@ -69,8 +72,9 @@ class Display(RunFollower, ABC):
         self._try(lambda: self._print(one_line(text)))
 
     def close(self) -> None:
-        """The run is over."""
-        self._try(self._end)
+        """The run is over, or did not begin."""
+        with suppress(*_UNWRITABLE):
+            self._end()
 
     @abstractmethod
     def _print(self, line: str) -> None:
@@ -88,7 +92,7 @@ class Display(RunFollower, ABC):
             return
         try:
             show()
-        except (OSError, ValueError):  # a closed stream, or a character that it cannot hold
+        except _UNWRITABLE:
             self._is_gone = True
 
 
@@ -122,7 +126,10 @@ class RedrawnLine(Display):
         super().__init__()
         self._console = Console(stderr=True)
         self._status: Any = Status("starting", console=self._console)
-        self._status.start()
+
+    def begin(self, folder: Path) -> None:  # noqa: ARG002  (a parameter of every follower)
+        """Only now: it hides the cursor, and what is printed elsewhere passes through it."""
+        self._try(self._status.start)
 
     def _print(self, line: str) -> None:
         """Above the live line."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -48,8 +48,8 @@ def run(spec: RunSpec, open_chain: OpenChain, followers: Iterable[RunFollower] =
     why. Raises UserError when nothing could be started, an own service included, with nothing left
     running; HarnessError when no result can be written.
     """
-    with Interruption() as interruption:
-        return _run(spec, open_chain, interruption, Followers(followers))
+    with Interruption() as interruption, closing(Followers(followers)) as follower:
+        return _run(spec, open_chain, interruption, follower)
 
 
 def _run(
@@ -83,7 +83,6 @@ def _run(
         interruption.ignore()
         _stop(chain, conducted, recorder)
     if not_started is not None:
-        follower.close()
         store.close()
         raise not_started
     interruption.finish(follower.message)
@@ -93,7 +92,6 @@ def _run(
     facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
     if not facts.problems:
         facts.problems.extend(follower.check())
-    follower.close()
     with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
         return finish(spec.inputs, facts, store, folder)
 

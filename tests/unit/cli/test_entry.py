@@ -86,3 +86,34 @@ def test_the_package_is_the_command(tmp_path: Path, isolated: list[str]) -> None
     assert done.returncode == ExitCode.USAGE
     assert "nowhere.yaml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# An interruption that comes out of `eval`, as where Typer reads the types of a command.
+EVALUATED = """
+import signal
+from paychain.cli import entry, main
+
+def app():
+    eval("signal.raise_signal(signal.SIGINT)")
+
+main.app = app
+signal.signal(signal.SIGINT, signal.default_int_handler)  # `&` ignores it
+entry.main()
+"""
+
+
+def test_an_interrupted_module_ends_with_the_exit_code_wherever_it_was(tmp_path: Path) -> None:
+    (tmp_path / "evaluated.py").write_text(EVALUATED)
+    done = subprocess.run(
+        [sys.executable, "-m", "evaluated"],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        ExitCode.INTERRUPTED,
+        "interrupted: nothing was kept\n",
+    )

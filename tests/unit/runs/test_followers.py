@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from paychain.model.loading import load_chain, load_experiment
+from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.runs import determinism
 from paychain.runs.chains import chain_of
@@ -112,6 +113,30 @@ def test_a_follower_that_fails_costs_a_run_its_verdict_and_no_record(
     assert "nobody listens" in finished.result.reasons[0]
     whole = run(replace(spec, out=spec.out / "whole"), chain_of(spec)).result
     assert finished.result.load.recorded == whole.load.recorded > 0
+
+
+class Closed(Failing):
+    """Counts how often it is closed."""
+
+    times = 0
+
+    def close(self) -> None:
+        self.times += 1
+
+
+@pytest.mark.parametrize("where", ["nowhere", "begin", "check"])
+def test_every_follower_is_closed_once_also_one_that_failed(spec: RunSpec, where: str) -> None:
+    follower = Closed(where)
+    run(spec, chain_of(spec), [follower])
+    assert follower.times == 1
+
+
+def test_every_follower_is_closed_when_a_run_cannot_begin(spec: RunSpec) -> None:
+    follower = Closed("nowhere")
+    spec.out.write_text("a file")
+    with pytest.raises(UserError, match="cannot write to"):
+        run(spec, chain_of(spec), [follower])
+    assert follower.times == 1
 
 
 def test_one_that_fails_at_the_very_end_costs_nothing(spec: RunSpec) -> None:

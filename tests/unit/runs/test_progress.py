@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
 from paychain.payments.journal import HopRecord, PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.runs.follower import Look
-from paychain.runs.progress import PLAIN_EVERY_S, LogLines
+from paychain.runs.progress import PLAIN_EVERY_S, LogLines, RedrawnLine
 
 
 def paid(*, technical: bool) -> PaymentRecord:
@@ -33,6 +37,7 @@ def paid(*, technical: bool) -> PaymentRecord:
     )
 
 
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 TIMED_OUT = HopRecord(
     payment="p1",
     attempt=1,
@@ -88,3 +93,51 @@ def test_what_nobody_can_read_any_more_is_no_longer_written(
         log.look(Look(number * PLAIN_EVERY_S, "before", []))
     log.close()
     assert stream.writes == 1
+
+
+class Terminal(io.StringIO):
+    """A terminal that may go away."""
+
+    is_gone = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        if self.is_gone:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().write(text)
+
+
+def use(terminal: Terminal, patch: pytest.MonkeyPatch) -> None:
+    # In the test itself: between a fixture and its test, pytest restores the streams.
+    patch.setattr("sys.stderr", terminal)
+    patch.setenv("TERM", "xterm")
+
+
+def test_a_terminal_keeps_its_cursor_unless_a_run_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    terminal = Terminal()
+    use(terminal, monkeypatch)
+    line = RedrawnLine()
+    assert HIDE_CURSOR not in terminal.getvalue()
+    line.begin(tmp_path)
+    assert HIDE_CURSOR in terminal.getvalue()
+    line.close()
+    assert SHOW_CURSOR in terminal.getvalue().rpartition(HIDE_CURSOR)[2]
+
+
+def test_a_verdict_is_printed_where_it_belongs_also_after_the_terminal_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    terminal, out = Terminal(), sys.stdout
+    use(terminal, monkeypatch)
+    line = RedrawnLine()
+    line._status._live.auto_refresh = False  # its thread would fail, too, and say so
+    line.begin(tmp_path)
+    assert sys.stdout is not out
+    terminal.is_gone = True
+    line.message("here")
+    line.close()
+    assert sys.stdout is out
