@@ -74,7 +74,7 @@ def terminal_lines(result: Result) -> list[str]:
     if result.load.workers:
         workers = [f"{name}: {line}" for name, line in worker_lines(result)]
         lines += ["", "Load workers", *_indented(workers, 3)]
-    reviewed = [f"{review_summary(result.review)}; paychain check has their remedies"]
+    reviewed = [f"{review_summary(result.review)}; paychain check shows what to change"]
     lines += ["", *reviewed] if any(finding.is_open for finding in result.review) else []
     # Services, files and messages of others are in them, and a CI job obeys some lines.
     return [one_line(line) for line in [*lines, "", f"reproduce: {result.command}"]]
