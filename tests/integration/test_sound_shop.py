@@ -135,6 +135,53 @@ def test_a_refund_is_over_once_stripe_says_so_of_that_intent(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("refusal", ["NotExecuted", "Unknown"])
+def test_what_a_provider_refuses_to_hold_is_cancelled_there_all_the_same(
+    refusal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have held the money before it answered 429, and another provider is asked next."""
+    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
+    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+
+    class Refusing:
+        def prepare(self, _order: object) -> str:
+            return "pi_1"
+
+        def authorise(self, _order: object, _reference: str) -> None:
+            raise getattr(app, refusal)
+
+    class Holding(Refusing):
+        def authorise(self, _order: object, _reference: str) -> str:  # type: ignore[override]
+            return "psp"
+
+    monkeypatch.setattr(app, "PROVIDERS", {"stripe": Refusing(), "adyen": Holding()})
+    monkeypatch.setattr(app, "store", store)
+    store.begin("o-1", 9230, "EUR", "card")
+    app.authorise("o-1")
+    assert store.unresolved() == [("o-1", "stripe", "pi_1")]
+    assert store.captures_due() == ["o-1"]
+
+
+@pytest.mark.slow
+def test_a_card_that_is_declined_before_it_is_asked_to_pay_refuses_the_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
+    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+
+    class Declining:
+        def prepare(self, _order: object) -> str:
+            raise app.Declined("card_declined")
+
+    monkeypatch.setattr(app, "PROVIDERS", {"stripe": Declining()})
+    monkeypatch.setattr(app, "store", store)
+    store.begin("o-1", 9230, "EUR", "card")
+    app.authorise("o-1")
+    order = store.order("o-1")
+    assert (order["state"], order["code"], store.unresolved()) == ("refused", "card_declined", [])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("is_captured_meanwhile", "state", "to_cancel"),
     [(True, "paid", []), (False, "refused", [("o-1", "stripe", "pi_1")])],

@@ -56,14 +56,15 @@ def authorise_anywhere(order: str) -> None:
     for name, provider in shop.PROVIDERS.items():
         try:
             reference = provider.prepare(asked)
-            store.attempt(order, name, "asked", reference)
+        except NotExecuted:
+            continue
+        store.attempt(order, name, "asked", reference)
+        try:
             reference = provider.authorise(asked, reference) or reference
         except Declined as declined:
             store.attempt(order, name, "declined")
             code = declined.code
-        except NotExecuted:
-            store.attempt(order, name, "not executed")
-        except Unknown:
+        except (NotExecuted, Unknown):
             store.attempt(order, name, "unknown", reference)
         else:
             store.capture_from(order, name, reference)

@@ -3,7 +3,7 @@
 - One key for one order and provider: a repeat is recognised, also that of a customer.
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
-  So is what it answered about another payment, or of one that is not held.
+  So is what it refused, and what it answered about another payment, or of one that is not held.
   A cancel that is accepted and refused afterwards is sent again, where money is known to be held;
   so is a capture. So is a cancel of which no webhook says what became.
 - What a webhook says is captured of an order that was refused is given back.
@@ -83,16 +83,21 @@ def authorise(order: str) -> None:
     for name, provider in PROVIDERS.items():
         try:
             reference = provider.prepare(asked)
-            store.attempt(order, name, "asked", reference)  # a crash must not forget it
+        except NotExecuted:
+            continue
+        except Declined as declined:
+            store.finish(order, "refused", code=declined.code)
+            return
+        store.attempt(order, name, "asked", reference)  # a crash must not forget it
+        try:
             reference = provider.authorise(asked, reference) or reference
         except Declined as declined:
             # A provider may answer a decline and hold the money all the same: a cancel makes sure.
             store.attempt(order, name, "unknown", reference)
             store.finish(order, "refused", code=declined.code)
             return
-        except NotExecuted:
-            store.attempt(order, name, "not executed")
-        except Unknown:
+        except (NotExecuted, Unknown):
+            # So it does for any other refusal, a 429 say.
             store.attempt(order, name, "unknown", reference)
         else:
             store.capture_from(order, name, reference)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from paychain.payments.journal import Movement, MovementKind
 from paychain.payments.rules.position import Position
 
 
-def booked(*lines: tuple[MovementKind, str]) -> Position:
-    """A book in which each line is about 10.00 EUR."""
+def booked(*lines: tuple[MovementKind, str], amounts: Sequence[int] = ()) -> Position:
+    """A book in which each line is about 10.00 EUR, or the first ones about other amounts."""
     position = Position()
-    for kind, item in lines:
+    for number, (kind, item) in enumerate(lines):
         position.book(
             Movement(
                 link="psp",
                 payment="p1",
                 attempt=1,
                 kind=kind,
-                amount_minor=1000,
+                amount_minor=amounts[number] if number < len(amounts) else 1000,
                 currency="EUR",
                 reference="p1-1",
                 at_ns=0,
@@ -64,3 +66,23 @@ def test_of_captures_that_failed_the_last_one_counts_unless_another_one_stands()
     assert booked(*FAILED, again[0]).is_replaced("c1")
     position = booked(*FAILED, *again, (MovementKind.VOIDED, ""))
     assert (position.is_replaced("c1"), position.is_replaced("c2")) == (True, False)
+
+
+def test_a_part_that_was_captured_before_is_no_replacement_of_one_that_failed() -> None:
+    parts = (
+        (MovementKind.AUTHORISED, ""),
+        (MovementKind.CAPTURED, "c1"),
+        (MovementKind.CAPTURED, "c2"),
+        (MovementKind.UNCAPTURED, "c2"),
+    )
+    released = booked(*parts, (MovementKind.VOIDED, ""), amounts=(1000, 400, 600, 600, 600))
+    assert not released.is_replaced("c2")
+    again = booked(*parts, (MovementKind.CAPTURED, "c3"), amounts=(1000, 400, 600, 600, 600))
+    assert again.is_replaced("c2")
+
+
+def test_what_was_captured_beyond_the_hold_and_undone_is_not_beyond_it() -> None:
+    amounts = (1000, 1100, 1100, 1100)
+    assert booked(*FAILED, amounts=amounts).over_captured(0.0) == 0
+    again = booked(*FAILED, (MovementKind.CAPTURED, "c2"), amounts=amounts)
+    assert (again.over_captured(0.1), again.over_captured(0.0)) == (0, 100)

@@ -44,7 +44,8 @@ class Position:
     released_minor: int = 0
     captured: dict[str, int] = field(default_factory=dict)
     refunded: dict[str, int] = field(default_factory=dict)
-    undone: dict[str, int] = field(default_factory=dict)  # captures, in their order
+    # Captures, in their order, each with the captures that stood then.
+    undone: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
     captured_minor: int = 0
     refunded_minor: int = 0
     charged_back_minor: int = 0
@@ -121,8 +122,11 @@ class Position:
         """Whether a later capture came in the place of one that was undone."""
         if item not in self.undone or item in self.captured:
             return False
+        amount_minor, before = self.undone[item]
         is_last = item == next(reversed(self.undone))
-        return self.held_minor < self.undone[item] and (self.captured_minor > 0 or not is_last)
+        return self.held_minor < amount_minor and (
+            bool(self.captured.keys() - before) or not is_last
+        )
 
     def book(self, movement: Movement) -> None:
         """Add the next line of the book."""
@@ -168,9 +172,12 @@ class Position:
         if is_repeat and self.recaptured_minor >= movement.amount_minor:
             self.recaptured_minor -= movement.amount_minor
             return
+        beyond_minor = self.captured_minor + self.recaptured_minor - self.authorised_minor
+        undone_minor = max(0, min(movement.amount_minor, beyond_minor))
+        self.over_captured_minor -= min(self.over_captured_minor, undone_minor)
         self.captured_minor -= movement.amount_minor
         self.captured.pop(item, None)
-        self.undone[item] = movement.amount_minor
+        self.undone[item] = (movement.amount_minor, frozenset(self.captured))
 
     def _is_new(self, items: dict[str, int], movement: Movement) -> bool:
         """Whether a capture or refund is the first of its item; a repeat is only counted."""

@@ -55,6 +55,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     charged_back_minor: int = 0
     items: tuple[str, ...] = ()  # captures and refunds that another link acknowledged
     is_final: bool = False  # the last capture was made: the rest is released
+    is_past_expiry: bool = False  # what is held again from now on expires at once
     settled: asyncio.Event | None = None  # for a reversal that waits for what is in flight
 
     @property
@@ -182,6 +183,8 @@ class Book:
         entry.reversed = False  # a reversal that came meanwhile was refused
         self._moved(MovementKind.UNCAPTURED, entry, request.amount_minor, request.item)
         self._await_expiry(entry)
+        if entry.is_past_expiry:
+            asyncio.get_running_loop().call_soon(self._expire, entry)
 
     def refund(self, request: PaymentRequest) -> str:
         """Give back (a part of) what was taken. Returns a response code as `capture` does."""
@@ -263,6 +266,7 @@ class Book:
         return not is_open and not will_expire
 
     def _expire(self, entry: Entry) -> None:
+        entry.is_past_expiry = True
         if entry.state is AuthorisationState.AUTHORISED and entry.rest_minor > 0:
             entry.state = AuthorisationState.EXPIRED
             self._release(MovementKind.EXPIRED, entry)
