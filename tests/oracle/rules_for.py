@@ -95,7 +95,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     "books differ": (ANY_RULE, False),
     "never collected": (
         # Who acknowledged the capture had not made it: the merchant believes that it has the money.
-        ("authorisations_settled", "completed", "money_conserved"),
+        # Where the order is charged twice, other sales of it have brought the money.
+        ("authorisations_settled", "completed", "money_conserved", "no_double_charge"),
         False,
     ),
     "nothing to collect": (
@@ -181,6 +182,7 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("collected in part", "books_agree"): ("books differ",),
     ("collected in part", "no_double_charge"): ("charged twice",),
+    ("never collected", "no_double_charge"): ("charged twice",),
     ("nothing to collect", "no_double_charge"): ("charged twice",),
     ("never released", "booked_once"): ("held again under one name",),
 }
