@@ -18,6 +18,7 @@ MASK = "…"
 ID_LENGTH = len("p0000012")
 # What a relay or a bank adds to the name of an attempt: a gateway's own next one has a number.
 RELAYED = re.compile(r"[+~.]\D.*")
+UNCOLLECTED = "never collected"
 
 
 def order_of(payment: str) -> str:
@@ -35,7 +36,9 @@ def wrongs(world: World) -> Wrongs:
         saw_approved = any(deal.customer and deal.customer.saw_approved for deal in deals)
         for deal in deals:
             for name, amount in _wrong_with_payment(world, deal, saw_approved=saw_approved):
-                found[name][order] = found[name].get(order, 0) + amount
+                before = found[name].get(order, 0)
+                # An order is collected once, of however many sales the money did not come.
+                found[name][order] = max(before, amount) if name == UNCOLLECTED else before + amount
         for name, amount in _wrong_with_order(world, deals):
             found[name][order] = amount
     return found
@@ -262,7 +265,7 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         if int(sale.book.was_held * declared.of + 0.5) == 0:
             continue
         if not taken:
-            yield "never collected" if could_be else "nothing to collect", customer.amount_minor
+            yield UNCOLLECTED if could_be else "nothing to collect", customer.amount_minor
         # The parts are together the whole share, which may be rounded up.
         elif taken < int(sale.book.was_held * declared.of):
             yield "collected in part", int(sale.book.was_held * declared.of) - taken
