@@ -69,9 +69,15 @@ class Context:
         )
 
     def moved(
-        self, kind: MovementKind, request: PaymentRequest, decided_by: str, *, leg: Leg = "in"
+        self,
+        kind: MovementKind,
+        request: PaymentRequest,
+        decided_by: str,
+        *,
+        leg: Leg = "in",
+        at_ns: int | None = None,
     ) -> None:
-        """Put a money movement into the link's book."""
+        """Put a money movement into the link's book; made now, if `at_ns` does not say when."""
         self.journal.append(
             Movement(
                 link=self.link,
@@ -81,7 +87,7 @@ class Context:
                 amount_minor=request.amount_minor,
                 currency=request.currency,
                 reference=request.reference,
-                at_ns=self.now_ns(),
+                at_ns=self.now_ns() if at_ns is None else at_ns,
                 decided_by=decided_by,
                 item=request.item,
                 merchant=request.merchant,

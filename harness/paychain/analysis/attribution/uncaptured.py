@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
 
-from paychain.analysis.attribution.hops import result_of
-from paychain.analysis.attribution.keys import (
+from paychain.analysis.attribution.captures import (
     authorisation_of,
     booked,
     is_capture,
     rest_minor,
     wanted_captures,
 )
+from paychain.analysis.attribution.hops import result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind

@@ -16,7 +16,7 @@ from paychain.faults.kinds.reverts import Reverts
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
 from paychain.payments.codes import APPROVED
-from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
+from paychain.payments.journal import Decision, DecisionKind, Leg, MovementKind
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
 from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
@@ -251,22 +251,8 @@ class Ledger(Role):
             )
             return
         is_deposit = request.signed is not None and bool(request.signed.to)
-        self.context.journal.append(
-            Movement(
-                link=self.name,
-                payment=request.payment,
-                attempt=request.attempt,
-                kind=kind,
-                amount_minor=request.amount_minor,
-                currency=request.currency,
-                reference=request.reference,
-                at_ns=event.at_ns,
-                decided_by=self.name,
-                merchant=request.merchant,
-                instrument=request.instrument.masked,
-                leg="in" if is_deposit else "out",
-            )
-        )
+        leg: Leg = "in" if is_deposit else "out"
+        self.context.moved(kind, request, self.name, leg=leg, at_ns=event.at_ns)
 
     def _watch(self) -> None:
         """Ensure that what will be mined is recorded even if nobody reads the ledger."""
