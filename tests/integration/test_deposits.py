@@ -175,7 +175,7 @@ def test_what_the_rest_had_meanwhile_is_credited_after_a_fork(
         "SELECT COUNT(*) FROM movement WHERE kind = 'transferred' AND leg = 'in' AND at_ns BETWEEN "
         "(SELECT MIN(effective_ns) FROM switch) AND (SELECT MAX(effective_ns) FROM switch)",
     )
-    assert during > 2  # type: ignore[operator]
+    assert during > 2  # type: ignore[operator]  # SQLite counts
 
 
 def test_a_deposit_that_is_reverted_in_its_next_block_is_not_credited(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_what_a_provider_refuses_to_hold_is_cancelled_there_all_the_same(
             raise getattr(app, refusal)
 
     class Holding(Refusing):
-        def authorise(self, _order: object, _reference: str) -> str:  # type: ignore[override]
+        def authorise(self, _order: object, _reference: str) -> str:  # type: ignore[override]  # its base raises
             return "psp"
 
     monkeypatch.setattr(app, "PROVIDERS", {"stripe": Refusing(), "adyen": Holding()})

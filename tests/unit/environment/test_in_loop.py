@@ -292,7 +292,7 @@ def test_a_driver_that_opens_sockets_in_compiled_code_is_refused_by_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     driver = ModuleType("psycopg2")
-    driver.connect = lambda *_: pytest.fail("it was called")  # type: ignore[attr-defined]
+    driver.connect = lambda *_: pytest.fail("it was called")  # type: ignore[attr-defined]  # made here
     monkeypatch.setitem(sys.modules, "psycopg2", driver)
     code = "import psycopg2\nasync def handle(path, order):\n    psycopg2.connect('db')\n"
     with pytest.raises(NotStarted) as refused, running(tmp_path, code) as chain:

@@ -166,7 +166,7 @@ def test_links_lead_to_where_the_api_was_asked() -> None:
 
 
 def test_at_paypals_own_host_the_payers_page_is_on_another_one() -> None:
-    account = Account(backend=None, approval=ON_PAGE)  # type: ignore[arg-type]
+    account = Account(backend=None, approval=ON_PAGE)  # type: ignore[arg-type]  # asked nothing
     real = account.at("https://api-m.sandbox.paypal.com")
     assert real.pages == "https://www.sandbox.paypal.com"
     for ours in ("https://127.0.0.1:9101", "http://paypal"):
