@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -14,6 +15,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from paychain.faults.kinds import KINDS
+from paychain.model.provider import ProviderKind
+from paychain.model.roles import ROLES
 from tests.support.paths import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -122,3 +126,20 @@ def test_every_test_that_a_page_names_is_there() -> None:
     }
     assert len(named) > 10
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "known"),
+    [
+        ("| where | faults |", "| shape |", KINDS),
+        ("Roles: ", "Kinds of provider: ", ROLES),
+        ("Kinds of provider: ", "; ", get_args(ProviderKind)),
+    ],
+    ids=["fault kinds", "roles", "kinds of provider"],
+)
+def test_the_readme_lists_what_can_be_declared(
+    begins: str, ends: str, known: Iterable[str]
+) -> None:
+    _, _, rest = (ROOT / "README.md").read_text("utf-8").partition(begins)
+    listed, _, _ = rest.partition(ends)
+    assert sorted(re.findall(r"`([a-z_]+)`", listed)) == sorted(known)
