@@ -215,7 +215,63 @@ def test_a_customer_who_paid_in_parts_saw_all_of_them(tmp_path: Path) -> None:
         run.holds(payment, 1.1, minor=700)
         run.holds(payment, 1.3, attempt=2, minor=300)
         run.books(payment, paid=True, amount_minor=shown_minor)
-    assert broken(run, tmp_path)["customer_saw_the_amount"] == ["p2"]
+    assert broken(run, tmp_path) == {
+        "customer_saw_the_amount": ["p2"],
+        "no_double_charge": ["p2"],  # two holds, for more than this customer agreed to
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ends"),
+    [
+        (700, 300, {}),
+        (700, 200, {"amounts_equal": ["p1"]}),
+        (700, 1_000, {"no_double_charge": ["p1"], "amounts_equal": ["p1"]}),
+        (700, None, {"amounts_equal": ["p1"]}),
+    ],
+)
+def test_an_order_in_parts_has_its_amount_when_they_add_up(
+    tmp_path: Path, first: int, second: int | None, ends: dict[str, list[str]]
+) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, shown_minor=1_000)
+    run.asked("p1", 1.1)
+    run.holds("p1", 1.1, minor=first)
+    if second is not None:
+        run.asked("p1", 1.3, attempt=2, to=B)
+        run.holds("p1", 1.3, B, attempt=2, minor=second)
+    assert broken(run, tmp_path, NO_BOOKS) == ends
+
+
+@pytest.mark.parametrize("is_given_back", [True, False])
+def test_the_first_of_two_means_when_the_second_is_declined(
+    tmp_path: Path, is_given_back: bool
+) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined")
+    run.asked("p1", 1.1)
+    run.holds("p1", 1.1, minor=300)
+    run.asked("p1", 1.3, attempt=2, result="declined")
+    if is_given_back:
+        run.moves("p1", MovementKind.VOIDED, 1.5, 300)
+    kept = ["no_charge_after_a_decline", "no_orphaned_authorisation"]
+    assert sorted(broken(run, tmp_path, NO_BOOKS)) == ([] if is_given_back else kept)
+
+
+@pytest.mark.parametrize("booked_minor", [1_000, 2_000, 1_500])
+def test_a_first_try_that_was_given_back_is_charged_or_not(
+    tmp_path: Path, booked_minor: int
+) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.moves("p1", MovementKind.CAPTURED, 1.2)
+    run.asked("p1", 1.3, attempt=2, to=B)
+    run.holds("p1", 1.3, B, attempt=2)
+    run.moves("p1", MovementKind.REFUNDED, 1.6)
+    run.books("p1", paid=True, amount_minor=booked_minor)
+    is_right = booked_minor in (1_000, 2_000)
+    found = broken(run, tmp_path)
+    assert found == ({} if is_right else {"paid_orders_have_the_amount": ["p1"]})
 
 
 def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:

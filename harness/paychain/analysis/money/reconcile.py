@@ -321,6 +321,10 @@ def _of_own_services(
 ) -> dict[str, Any]:
     """What only a payment at the user's own services has."""
     return {
+        "is_own": any(
+            hop.operation == "authorise" and hop.caller in parties.without_book
+            for hop in story.hops
+        ),
         "shown_declined": customer.outcome is Outcome.DECLINED,
         "book": merchants_book(story.decisions),
         "done_again": list(done_again(story.decisions)),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from paychain.payments.money import share_of, written
 from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.in_parts import adds_up
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
@@ -15,11 +16,13 @@ from paychain.payments.rules.rule import money_rule
 def amounts_equal(payment: Reconciled) -> Finding | None:
     """Every link books the amount and the currency that the customer agreed to.
 
-    A payment of several tenders is agreed to in parts. An issuer may approve less (code 10) when
-    the merchant accepts that: then all links book that lesser amount. The amount of a finding is
-    the largest difference.
+    A payment of several tenders is agreed to in parts, and an own service may authorise any parts
+    that add up. An issuer may approve less (code 10) when the merchant accepts that: then all links
+    book that lesser amount. The amount of a finding is the largest difference.
     Source: docs/domain.md §2.5 (I9).
     """
+    if adds_up(payment):
+        return None
     for entry in payment.authorisations:
         part_minor = payment.part_minor(entry)
         agreed = (part_minor, payment.currency)

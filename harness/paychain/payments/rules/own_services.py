@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paychain.payments.rules.beyond import another_amount_in_the_merchants_book, webhook_forged
+from paychain.payments.rules.in_parts import settled_minor, taken_minor
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
@@ -70,17 +71,18 @@ def money_has_its_order(payment: Reconciled) -> Finding | None:
 def paid_orders_have_the_amount(payment: Reconciled) -> Finding | None:
     """The amount that the merchant's books have as charged is what is held or was taken.
 
+    What was given back altogether before another attempt took the money may be in it or not.
     Source: docs/own-services.md.
     """
     book = payment.book
     if book is None or not book.is_paid or not book.amount_minor or payment.is_double_charged:
         return None
-    taken_minor = payment.taken_minor
-    if not taken_minor or taken_minor == book.amount_minor:
+    all_minor = taken_minor(payment)
+    if not all_minor or book.amount_minor in (all_minor, settled_minor(payment)):
         return None
-    booked, taken = payment.money(book.amount_minor), payment.money(taken_minor)
+    booked, taken = payment.money(book.amount_minor), payment.money(all_minor)
     text = f"{book.link} recorded {booked} as charged, but {taken} was taken"
-    return Finding.of(payment, abs(book.amount_minor - taken_minor), text)
+    return Finding.of(payment, abs(book.amount_minor - all_minor), text)
 
 
 @money_rule(

@@ -62,7 +62,7 @@ class Reconciled:
     pay merchants. `is_known`: there is a customer who made the payment; without one, nothing is
     known of what was wanted. `overcapture`: how much more than it holds a link may capture, as a
     share of the hold. `tenders`: the part of a payment by several means that each gateway asks each
-    link for; empty when one takes all.
+    link for; empty when one takes all. `is_own`: an own service asked, in whatever parts it likes.
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
@@ -90,6 +90,7 @@ class Reconciled:
     knows_original: bool = False  # declined as a repeat of what was approved for the order
     overcapture: Mapping[str, float] = field(default_factory=dict)
     tenders: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    is_own: bool = False
     scheme: str = ""
     merchant: str = ""
     instrument: str = ""
@@ -302,15 +303,6 @@ class Reconciled:
         if self.transfer is not None:
             return self.transfer.received_minor > 0
         return any(position.was_there for position in self._moneys())
-
-    @property
-    def taken_minor(self) -> int:
-        """What is held or was taken, before anything was given back."""
-        # What was charged back had been taken: it is not deducted above.
-        returned_minor = sum(
-            position.refunded_minor + position.returned_again_minor for position in self._moneys()
-        )
-        return self.exposure_minor + returned_minor
 
     @property
     def missing_minor(self) -> int:
