@@ -47,13 +47,37 @@ def stored_card(shop: Shop) -> str:
     method = {**card, **expiry, "encryptedSecurityCode": "test_737"}
     unpaid = shop.client.ask("store", {**shopper, **keeping, "paymentMethod": method})["id"]
     assert set(_stored(shop, shopper)) == {token, unpaid}
+    # The Recurring API knows the same cards by names of its own.
+    listed = shop.client.ask("recurring details", shopper)["details"]
+    details = {each["RecurringDetail"]["recurringDetailReference"] for each in listed}
+    assert details == {token, unpaid}
+    disabled = {**shopper, "recurringDetailReference": unpaid}
+    done = shop.client.ask("disable recurring", disabled)
+    assert done["response"] == "[detail-successfully-disabled]"
+    assert _stored(shop, shopper) == [token]
     shop.client.ask("forget", shopper, token)
-    assert _stored(shop, shopper) == [unpaid]
+    assert _stored(shop, shopper) == []
     with pytest.raises(Failed) as refused:
         _again(shop, token)
     assert (refused.value.status, refused.value.code) == (422, "800")
     assert shop.booked("authorised") == [1000, 1000]
     return f"storedPaymentMethodId pays with ContAuth; {refused.value.name} 800 once it is deleted"
+
+
+@FURTHER.add("front end")
+def front_end(shop: Shop) -> str:
+    account = {"merchantAccount": MERCHANT}
+    shown = shop.client.ask("card details", {**account, "cardNumber": "555544"})
+    assert shown["brands"] == [{"supported": True, "type": "mc"}]
+    wanted = {**account, "countryCode": "DE", "amount": {"value": 1000, "currency": "EUR"}}
+    methods = shop.client.ask("payment methods", wanted)["paymentMethods"]
+    assert "scheme" in [each["type"] for each in methods]
+    asked = shop.asked()
+    del asked["paymentMethod"]
+    session = shop.client.ask("session", asked)
+    assert session["sessionData"]
+    assert shop.booked("authorised") == []
+    return "brands by the first digits of a card, payment methods, an embedded session"
 
 
 @FURTHER.add("hosted page")

@@ -84,7 +84,49 @@ def hosted_page(shop: Shop) -> str:
     assert (shown["status"], shown["payment_id"]) == ("Payment Received", name)
     assert shop.status(name) == "Captured"
     assert shop.booked("captured") == [1000]
-    return "a hosted payments page: Payment Pending, then Payment Received with its payment"
+    other = shop.other()
+    asked = {**body, "reference": other.order, "return_url": "https://shop.example/back"}
+    link = other.client.ask("create link", {name: asked[name] for name in _OF_LINK})
+    assert other.client.ask("link", name=link["id"])["status"] == "Active"
+    back = urlsplit(redirected(link["_links"]["redirect"]["href"]))
+    (name,) = parse_qs(back.query)["cko-payment-id"]
+    shown = other.client.ask("link", name=link["id"])
+    assert (back.path, shown["status"]) == ("/back", "Payment Received")
+    assert (shown["payment_id"], other.booked("captured")) == (name, [1000])
+    return "a page: Payment Pending, then Payment Received; a payment link: Active, then the same"
+
+
+_OF_LINK = ("amount", "currency", "reference", "billing", "return_url")
+
+
+@FURTHER.add("front end")
+def front_end(shop: Shop) -> str:
+    body: dict[str, Any] = {
+        "amount": 1000,
+        "currency": "EUR",
+        "reference": shop.order,
+        "billing": {"address": {"country": "DE"}},
+        "success_url": "https://shop.example/done",
+        "failure_url": "https://shop.example/failed",
+    }
+    session = shop.client.ask("create session", body)
+    assert session["payment_session_secret"].startswith("pss_")
+    collected = {"session_data": "tok_visa_4242"}
+    paid = shop.client.ask("submit session", collected, session["id"])
+    assert (paid["status"], paid["reference"]) == ("Authorized", shop.order)
+    with pytest.raises(Failed) as refused:
+        shop.client.ask("submit session", collected, session["id"])
+    assert shop.booked("captured") == [1000]
+    other = shop.other()
+    whole = {**body, **collected, "reference": other.order}
+    assert other.client.ask("session with payment", whole)["status"] == "Authorized"
+    assert other.booked("captured") == [1000]
+    # A customer of whom nothing was known is one afterwards, with the card that paid.
+    owner = shop.pay(300, customer={"email": _email(shop), "name": "Ada"})["customer"]["id"]
+    again = shop.pay(400, source={"type": "customer", "id": owner})
+    assert (again["approved"], again["customer"]["id"]) == (True, owner)
+    status = f"{refused.value.name} {refused.value.status}"
+    return f"a payment session (Flow) is paid once, then {status}"
 
 
 @FURTHER.add("errors")

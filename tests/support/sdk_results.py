@@ -37,8 +37,12 @@ FURTHER = {
     "customer": "a customer is created, changed, found, and deleted",
     "stored card": "a card that is kept pays without its number, and no more once it is removed",
     "hosted page": "the customer pays on a page of the vendor's, which the shop then reads back",
+    "front end": "what a shop's front end needs, and what it collects: tokens, nonces, sessions",
     "catalogue": "products and prices, found by the shop's own names for them",
+    "order": "an order with its lines is changed, paid, shipped or searched, as the vendor has it",
     "lists": "a list of several pages is read, to its end where an SDK has a pager; filters",
+    "changed refund": "a refund is changed, or cancelled while that is possible",
+    "dispute": "a payment that was charged back is read, and answered with evidence",
     "errors": "each status of an error as the SDK's own class",
     "own retries": "what the SDK sends again by itself, and under which key",
     "headers": "what the SDK sends of itself: API version, user agent, telemetry, account",
@@ -46,20 +50,29 @@ FURTHER = {
 }
 # Which of those each vendor has: its tests fail where the scenario of one is missing.
 OFFERED = {
-    "adyen": ("stored card", "hosted page", "errors", "headers"),
-    "braintree": ("customer", "stored card", "lists", "errors", "headers"),
-    "checkout": ("customer", "stored card", "hosted page", "errors", "own retries", "headers"),
-    "paypal": ("stored card", "lists", "errors", "own retries", "headers"),
+    "adyen": ("stored card", "hosted page", "front end", "errors", "headers"),
+    "braintree": ("customer", "stored card", "front end", "lists", "errors", "headers"),
+    "checkout": (
+        "customer",
+        "stored card",
+        "hosted page",
+        "front end",
+        "errors",
+        "own retries",
+        "headers",
+    ),
+    "paypal": ("stored card", "order", "lists", "errors", "own retries", "headers"),
     "square": (
         "customer",
         "stored card",
         "hosted page",
+        "order",
         "lists",
         "errors",
         "own retries",
         "headers",
     ),
-    "stripe": tuple(FURTHER),
+    "stripe": tuple(name for name in FURTHER if name != "order"),
 }
 
 

@@ -104,6 +104,36 @@ def hosted_page(shop: Shop) -> str:
     return "a payment link; its order is OPEN, then COMPLETED with its tender"
 
 
+@FURTHER.add("order")
+def order(shop: Shop) -> str:
+    (place,) = shop.client.ask("locations")["locations"]
+    line = {"name": "Cap", "quantity": "2", "base_price_money": {"amount": 500, "currency": "USD"}}
+    tax = {"uid": "vat", "name": "VAT", "percentage": "10", "scope": "ORDER", "type": "ADDITIVE"}
+    wanted = {"location_id": place["id"], "reference_id": shop.order, "line_items": [line]}
+    sold = _order(shop, {**wanted, "taxes": [tax]})
+    assert (sold["total_money"]["amount"], sold["total_tax_money"]["amount"]) == (1100, 100)
+    paid = shop.pay(1100, order_id=sold["id"], autocomplete=True)
+    seen = shop.client.ask("order", name=sold["id"])["order"]
+    assert (seen["state"], seen["tenders"][0]["payment_id"]) == ("COMPLETED", paid["id"])
+    completed = {"filter": {"state_filter": {"states": ["COMPLETED"]}}}
+    asked = {"location_ids": [place["id"]], "query": completed}
+    found = shop.client.ask("search orders", asked)["orders"]
+    assert sold["id"] in [each["id"] for each in found]
+    held = _order(shop, wanted)
+    parts = [shop.pay(minor, order_id=held["id"])["id"] for minor in (300, 700)]
+    asked = {"idempotency_key": shop.new_key(), "payment_ids": parts}
+    done = shop.client.ask("pay order", asked, held["id"])["order"]
+    assert (done["state"], done["net_amount_due_money"]["amount"]) == ("COMPLETED", 0)
+    assert sorted(shop.booked("captured")) == [300, 700, 1100]
+    return "lines and taxes at a location; paid at once, or by two payments and PayOrder"
+
+
+def _order(shop: Shop, wanted: dict[str, Any]) -> dict[str, Any]:
+    asked = {"idempotency_key": shop.new_key(), "order": wanted}
+    made: dict[str, Any] = shop.client.ask("create order", asked)["order"]
+    return made
+
+
 @FURTHER.add("lists")
 def lists(shop: Shop) -> str:
     made = [_customer(shop)["id"] for _ in range(5)]

@@ -19,6 +19,8 @@ requests = pytest.importorskip("requests")
 _STATUSES = {
     **dict.fromkeys(("payments", "details", "stored", "session result"), 200),
     **dict.fromkeys(("show link", "expire link"), 200),
+    **dict.fromkeys(("card details", "payment methods"), 200),
+    **dict.fromkeys(("recurring details", "disable recurring"), 200),
     "forget": 204,
 }
 
@@ -36,6 +38,8 @@ class PythonClient:
         stored, links = client.checkout.recurring_api, client.checkout.payment_links_api
         for api in (payments, modifications, stored, links):
             api.baseUrl = f"{url}/v72"
+        recurring = client.recurring.recurring_api
+        recurring.baseUrl = f"{url}/pal/servlet/Recurring/v68"
         self._calls: dict[str, Any] = {
             "payments": payments.payments,
             "details": payments.payments_details,
@@ -48,6 +52,10 @@ class PythonClient:
             "session": payments.sessions,
             "link": links.payment_links,
             "expire link": links.update_payment_link,
+            "card details": payments.card_details,
+            "payment methods": payments.payment_methods,
+            "recurring details": recurring.list_recurring_details,
+            "disable recurring": recurring.disable,
         }
         # These have no body.
         self._reads: dict[str, Any] = {

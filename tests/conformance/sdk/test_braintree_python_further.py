@@ -72,6 +72,36 @@ def stored_card(shop: Shop) -> str:
     return "a token pays, or its customer's id; a sale keeps its card; 91518 once it is deleted"
 
 
+@SCENARIOS.add("front end")
+def front_end(shop: Shop) -> str:
+    gateway, search = shop.gateway, braintree.CustomerSearch
+    said = {"id": shop.order, "email": f"{shop.order}@shop.example"}
+    owner = gateway.customer.create({**said, "payment_method_nonce": nonces.Transactable}).customer
+    (card,) = owner.payment_methods
+    assert gateway.client_token.generate({"customer_id": owner.id})
+    nonce = gateway.payment_method_nonce.create(card.token).payment_method_nonce.nonce
+    assert gateway.payment_method_nonce.find(nonce).details["last_four"] == card.last_4
+    item = {"name": "Cap", "kind": "debit", "quantity": "1", "unit_amount": "10.00"}
+    paid = shop.paid(
+        payment_method_nonce=nonce,
+        line_items=[{**item, "total_amount": "10.00"}],
+        billing={"postal_code": "1010"},
+    )
+    assert [each.name for each in paid.line_items] == ["Cap"]
+    assert paid.credit_card_details.token == card.token
+    assert paid.billing_details.postal_code == "1010"
+    authenticated = "fake-three-d-secure-visa-full-authentication-nonce"
+    assert gateway.payment_method_nonce.find(authenticated).three_d_secure_info.liability_shifted
+    secure = shop.paid(payment_method_nonce=authenticated).three_d_secure_info
+    assert secure.status == "authenticate_successful"
+    with pytest.raises(ERRORS.NotFoundError):
+        gateway.payment_method_nonce.find("nobody")
+    for term in (search.email == said["email"], search.payment_method_token == card.token):
+        assert [each.id for each in gateway.customer.search(term).items] == [owner.id]
+    assert shop.booked("authorised") == [1000, 1000]
+    return "client tokens; a stored card's nonce pays; 3-D Secure of a nonce; customer search"
+
+
 @SCENARIOS.add("lists")
 def lists(shop: Shop) -> str:
     made = sorted(shop.paid().id for _ in range(51))  # a page has 50

@@ -73,6 +73,7 @@ class PythonClient:
 def _of_customers(api: Any) -> dict[str, Callable[..., Any]]:
     """Operations about customers, their cards, and the pages where they pay."""
     customers, instruments, pages = api.customers, api.instruments, api.hosted_payments
+    links, sessions = api.payments_links, api.payment_sessions
     return {
         "create customer": lambda body, _name, _key: customers.create(body),
         "update customer": lambda body, name, _key: customers.update(name, body),
@@ -84,6 +85,13 @@ def _of_customers(api: Any) -> dict[str, Callable[..., Any]]:
         "delete instrument": lambda _body, name, _key: instruments.delete(name),
         "create page": lambda body, _name, _key: pages.create_hosted_payments_page_session(body),
         "page": lambda _body, name, _key: pages.get_hosted_payments_page_details(name),
+        "create link": lambda body, _name, _key: links.create_payment_link(body),
+        "link": lambda _body, name, _key: links.get_payment_link(name),
+        "create session": lambda body, _name, _key: sessions.create_payment_sessions(body),
+        "submit session": lambda body, name, _key: sessions.submit_payment_session(name, body),
+        "session with payment": lambda body, _name, _key: (
+            sessions.create_payment_session_with_payment(body)
+        ),
     }
 
 

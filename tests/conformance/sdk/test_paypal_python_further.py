@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.paypal_shop import CARD, ErrorException, Shop, issue_of, paypal_links
+from tests.support.paypal_shop import (
+    CARD,
+    ErrorException,
+    Shop,
+    issue_of,
+    money,
+    paid,
+    paypal_links,
+)
 from tests.support.sdk_results import FAILED, OFFERED, PASSED, Cell, Column, keep
 from tests.support.vendor_links import VendorLinks
 from tests.support.vendor_shop import Scenarios
@@ -44,6 +52,30 @@ def stored_card(shop: Shop) -> str:
     issue = issue_of(lambda: shop.create(source=by_token), 404)
     assert shop.booked("captured") == [1000, 400]
     return f"setup token, payment token, vault_id; 404 {issue} once deleted"
+
+
+@SCENARIOS.add("order")
+def order(shop: Shop) -> str:
+    made = shop.create().body
+    path = "/purchase_units/@reference_id=='default'/amount"
+    patch = [{"op": "replace", "path": path, "value": money("12.00")}]
+    assert shop.orders.patch_order({"id": made.id, "body": patch}).status_code == 204
+    asked = {"id": made.id, "paypal_request_id": shop.key()}
+    capture = paid(shop.orders.capture_order(asked).body).captures[0]
+    shipped = {"capture_id": capture.id, "tracking_number": "1Z", "carrier": "UPS"}
+    shown = shop.orders.create_order_tracking({"id": made.id, "body": shipped}).body
+    (tracker,) = shown.purchase_units[0].shipping.trackers
+    assert tracker.status == "SHIPPED"
+    change = [{"op": "replace", "path": "/status", "value": "CANCELLED"}]
+    done = shop.orders.update_order_tracking(
+        {"id": made.id, "tracker_id": tracker.id, "body": change}
+    )
+    assert done.status_code == 204
+    seen = shop.orders.get_order({"id": made.id}).body
+    assert seen.purchase_units[0].shipping.trackers[0].status == "CANCELLED"
+    late = issue_of(lambda: shop.orders.patch_order({"id": made.id, "body": patch}))
+    assert shop.booked("captured") == [1200]
+    return f"its amount is patched, {late} once it is paid; tracking is added and cancelled"
 
 
 @SCENARIOS.add("lists")

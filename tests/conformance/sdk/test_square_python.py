@@ -87,6 +87,10 @@ def _of_customers(client: Any) -> dict[str, Callable[..., Any]]:
         "list links": lambda body, _name: list(links.list(**body)),
         "delete link": lambda _body, name: links.delete(name),
         "order": lambda _body, name: client.orders.get(name),
+        "create order": lambda body, _name: client.orders.create(**body),
+        "pay order": lambda body, name: client.orders.pay(name, **body),
+        "search orders": lambda body, _name: client.orders.search(**body),
+        "locations": lambda _body, _name: client.locations.list(),
     }
 
 

@@ -9,13 +9,14 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.fetched import CACHE, JVM, fetched, tool
+from tests.support.fetched import CACHE, JVM, built, fetched, tool
 from tests.support.sdk_results import PASSED, Cell, Column, keep, rows_of
 from tests.support.vendor_links import PREFIX, VendorLinks, vendor_links
 
@@ -41,11 +42,25 @@ def judged(
     links: VendorLinks, language: str, sdk: str, command: Sequence[str | Path], **env: str
 ) -> None:
     """Run a program, and check that it passed every scenario of the table."""
-    done = subprocess.run(
+    with vendor_links("stripe", issuer="disputes: {share: 100%, after: 200ms}") as disputed:
+        done = _run(links, disputed, command, **env)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    cells = [Cell(**line) for line in lines]
+    keep(Column(vendor="stripe", language=language, sdk=sdk, cells=cells))
+    failed = {cell.scenario: cell.detail for cell in cells if cell.result != PASSED}
+    assert failed == {}, done.stderr[-2000:]
+    assert {cell.scenario for cell in cells} == set(rows_of("stripe")), done.stderr[-2000:]
+
+
+def _run(
+    links: VendorLinks, disputed: VendorLinks, command: Sequence[str | Path], **env: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command,
         env={
             **os.environ,
             "PAYCHAIN_URL": links.url,
+            "PAYCHAIN_DISPUTED_URL": disputed.url,
             "PAYCHAIN_CONTROL": links.control_url,
             "PAYCHAIN_PREFIX": PREFIX,
             **env,
@@ -55,12 +70,6 @@ def judged(
         timeout=PROGRAM_S,
         check=False,
     )
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    cells = [Cell(**line) for line in lines]
-    keep(Column(vendor="stripe", language=language, sdk=sdk, cells=cells))
-    failed = {cell.scenario: cell.detail for cell in cells if cell.result != PASSED}
-    assert failed == {}, done.stderr[-2000:]
-    assert {cell.scenario for cell in cells} == set(rows_of("stripe")), done.stderr[-2000:]
 
 
 def test_the_sdk_of_node(links: VendorLinks) -> None:
@@ -87,7 +96,10 @@ def test_the_sdk_of_go(links: VendorLinks) -> None:
     source = HERE / "go" / "stripe"
     version = re.findall(r"stripe-go/v85 v([\d.]+)", (source / "go.mod").read_text("utf-8"))[0]
     binary = CACHE / f"go-stripe-{version}-{_mark(source.glob('*.go'))}"
-    fetched([go, "build", "-o", str(binary), "."], binary, cwd=source)
+    there = CACHE / f"go-stripe-{version}-modules"
+    download = f"{shlex.quote(go)} mod download && touch {shlex.quote(str(there))}"
+    fetched(["sh", "-c", download], there, cwd=source)
+    built([go, "build", "-o", str(binary), "."], binary, cwd=source)
     judged(links, "go", f"stripe-go {version}", [binary])
 
 
@@ -102,7 +114,7 @@ def test_the_sdk_of_java(links: VendorLinks) -> None:
     sources = sorted(source.glob("*.java"))
     classes = CACHE / f"java-stripe-{version}-{_mark(sources)}"
     compile_all = [javac, "-d", str(classes), "-cp", f"{jars}/*", *map(str, sources)]
-    fetched(compile_all, classes / "Scenarios.class")
+    built(compile_all, classes / "Scenarios.class")
     program = [java, *JVM, "-cp", f"{classes}{os.pathsep}{jars}/*", "Scenarios"]
     judged(links, "java", f"stripe-java {version}", program)
 

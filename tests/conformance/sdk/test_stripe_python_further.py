@@ -17,6 +17,7 @@ from tests.support.sdk_results import FAILED, OFFERED, PASSED, Cell, Column, kee
 from tests.support.stripe_shop import Shop, stripe
 from tests.support.vendor_links import VendorLinks, vendor_links
 from tests.support.vendor_shop import Scenarios, redirected
+from tests.support.waiting import wait_until
 
 SCENARIOS = Scenarios()
 
@@ -106,6 +107,58 @@ def hosted_page(shop: Shop) -> str:
         sessions.expire(session.id)
     assert shop.booked("captured") == [1000]
     return "a Checkout Session: open, then complete and paid"
+
+
+@SCENARIOS.add("front end")
+def front_end(shop: Shop) -> str:
+    client, owner = shop.client.v1, _customer(shop).id
+    wanted = {"payment_method": "pm_card_visa", "return_url": "https://shop.example/return"}
+    token = client.test_helpers.confirmation_tokens.create(wanted)
+    shown = client.confirmation_tokens.retrieve(token.id).payment_method_preview
+    assert shown.card.last4 == "4242"
+    intent = shop.intents.create(
+        {"amount": 1000, "currency": "eur", "metadata": {"order": shop.order}}
+    )
+    paid = shop.intents.confirm(intent.id, {"confirmation_token": token.id})
+    assert (paid.status, shop.booked("captured")) == ("succeeded", [1000])
+    key = client.ephemeral_keys.create({"customer": owner}, {"stripe_version": stripe.api_version})
+    assert client.ephemeral_keys.delete(key.id).id == key.id
+    components = {"payment_element": {"enabled": True}}
+    session = client.customer_sessions.create({"customer": owner, "components": components})
+    assert session.components.payment_element.enabled
+    assert client.accounts.retrieve_current().charges_enabled
+    return "a confirmation token pays; ephemeral keys and customer sessions"
+
+
+@SCENARIOS.add("changed refund")
+def changed_refund(shop: Shop) -> str:
+    refund = shop.refunds.create({"payment_intent": shop.pay().id, "amount": 300})
+    changed = shop.refunds.update(refund.id, {"metadata": {"why": "broken"}})
+    assert changed.metadata.to_dict() == {"why": "broken"}
+    with pytest.raises(stripe.InvalidRequestError, match="requires_action"):
+        shop.refunds.cancel(refund.id)
+    assert shop.refunds.retrieve(refund.id).status == "succeeded"
+    events = shop.client.v1.events.list({"type": "refund.updated"}).data
+    told = [each.data.object.metadata for each in events if each.data.object.id == refund.id]
+    assert [each.to_dict() for each in told] == [{"why": "broken"}]
+    assert shop.booked("refunded") == [300]
+    return "its metadata; only one that requires_action can be cancelled: InvalidRequestError"
+
+
+@SCENARIOS.add("dispute")
+def dispute(_shop: Shop) -> str:
+    with vendor_links("stripe", issuer="disputes: {share: 100%, after: 200ms}") as links:
+        shop = Shop(links)
+        disputes, paid = shop.client.v1.disputes, shop.pay()
+        wait_until(lambda: disputes.list().data, "the dispute")
+        (found,) = disputes.list({"payment_intent": paid.id}).data
+        assert (found.charge, found.status) == (paid.latest_charge, "needs_response")
+        said = {"evidence": {"product_description": "a cap"}}
+        sent = disputes.update(found.id, said)
+        assert (sent.status, sent.evidence_details.has_evidence) == ("under_review", True)
+        with pytest.raises(stripe.InvalidRequestError):
+            disputes.close(found.id)
+    return "needs_response; evidence puts it under_review, and it can no longer be closed"
 
 
 @SCENARIOS.add("catalogue")

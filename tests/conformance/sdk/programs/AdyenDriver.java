@@ -3,6 +3,8 @@ import com.adyen.enums.Environment;
 import com.adyen.model.RequestOptions;
 import com.adyen.model.checkout.*;
 import com.adyen.model.notification.NotificationRequest;
+import com.adyen.model.recurring.DisableRequest;
+import com.adyen.model.recurring.RecurringDetailsRequest;
 import com.adyen.service.checkout.ModificationsApi;
 import com.adyen.service.checkout.PaymentLinksApi;
 import com.adyen.service.checkout.PaymentsApi;
@@ -24,6 +26,7 @@ public class AdyenDriver {
     static ModificationsApi modifications;
     static RecurringApi stored;
     static PaymentLinksApi links;
+    static com.adyen.service.RecurringApi recurring;
 
     public static void main(String[] arguments) throws Exception {
         Client client = new Client("test", Environment.TEST);
@@ -32,6 +35,8 @@ public class AdyenDriver {
         modifications = new ModificationsApi(client, url);
         stored = new RecurringApi(client, url);
         links = new PaymentLinksApi(client, url);
+        recurring = new com.adyen.service.RecurringApi(
+            client, arguments[0] + "/pal/servlet/Recurring/v68");
         answer(PLAIN.createObjectNode().put("sdk", Client.LIB_NAME + " " + Client.LIB_VERSION));
         ExecutorService workers = Executors.newCachedThreadPool();
         BufferedReader asked = new BufferedReader(new InputStreamReader(System.in));
@@ -119,6 +124,15 @@ public class AdyenDriver {
             case "expire link":
                 return json(
                     links.updatePaymentLink(psp, UpdatePaymentLinkRequest.fromJson(body), options));
+            case "card details":
+                return json(payments.cardDetails(CardDetailsRequest.fromJson(body), options));
+            case "payment methods":
+                return json(payments.paymentMethods(PaymentMethodsRequest.fromJson(body), options));
+            case "recurring details":
+                return json(recurring.listRecurringDetails(
+                    RecurringDetailsRequest.fromJson(body), options));
+            case "disable recurring":
+                return json(recurring.disable(DisableRequest.fromJson(body), options));
             case "parse":
                 Class<?> model =
                     Class.forName("com.adyen.model.checkout." + asked.get("model").asText());

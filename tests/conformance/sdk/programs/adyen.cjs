@@ -1,5 +1,11 @@
 // Adyen's Node library, asked in JSON lines: {id, operation, body, psp, key}.
-const { CheckoutAPI, Client, EnvironmentEnum, hmacValidator: HmacValidator } = require("@adyen/api-library");
+const {
+  CheckoutAPI,
+  Client,
+  EnvironmentEnum,
+  RecurringAPI,
+  hmacValidator: HmacValidator,
+} = require("@adyen/api-library");
 const { ObjectSerializer } = require("@adyen/api-library/lib/src/typings/checkout/objectSerializer");
 const { version } = require("@adyen/api-library/package.json");
 const readline = require("readline");
@@ -10,6 +16,8 @@ const payments = checkout.PaymentsApi;
 const modifications = checkout.ModificationsApi;
 const stored = checkout.RecurringApi;
 const links = checkout.PaymentLinksApi;
+const recurring = new RecurringAPI(client).RecurringApi;
+recurring.baseUrl = `${process.argv[2]}/pal/servlet/Recurring/v68`;
 for (const api of [payments, modifications, stored, links]) api.baseUrl = `${process.argv[2]}/v72`;
 
 const operations = {
@@ -33,6 +41,10 @@ const operations = {
   "session result": (body, id) => payments.getResultOfPaymentSession(id, body.sessionResult),
   link: (body, id, options) => links.paymentLinks(body, options),
   "show link": (body, id) => links.getPaymentLink(id),
+  "card details": (body, id, options) => payments.cardDetails(body, options),
+  "payment methods": (body, id, options) => payments.paymentMethods(body, options),
+  "recurring details": (body) => recurring.listRecurringDetails(body),
+  "disable recurring": (body) => recurring.disable(body),
   "expire link": (body, id, options) => links.updatePaymentLink(id, body, options),
 };
 

@@ -12,6 +12,7 @@ const api = new Checkout(key, { host: url });
 // Node's fetch sends the SDK's `patch` as it is written; axios makes it PATCH.
 const byAxios = new Checkout(key, { host: url, httpClient: "axios" });
 const { customers, hostedPayments, instruments, payments } = api;
+const { paymentLinks, paymentSessions } = api;
 
 const operations = {
   pay: (body, name, key) => payments.request(body, key),
@@ -33,6 +34,11 @@ const operations = {
   "delete instrument": (body, name) => instruments.delete(name),
   "create page": (body) => hostedPayments.create(body),
   page: (body, name) => hostedPayments.get(name),
+  "create link": (body) => paymentLinks.create(body),
+  link: (body, name) => paymentLinks.get(name),
+  "create session": (body) => paymentSessions.request(body),
+  "submit session": (body, name) => paymentSessions.submit(name, body),
+  "session with payment": (body) => paymentSessions.complete(body),
 };
 
 function answer(value) {

@@ -65,6 +65,10 @@ const operations = {
   "list links": (body) => whole(links.list(body, once)),
   "delete link": (body, name) => links.delete({ id: name }, once),
   order: (body, name) => orders.get({ orderId: name }, once),
+  "create order": (body) => orders.create(body, once),
+  "pay order": (body, name) => orders.pay({ orderId: name, ...body }, once),
+  "search orders": (body) => orders.search(body, once),
+  locations: () => client.locations.list(once),
   verify: (body) => WebhooksHelper.verifySignature(body),
 };
 

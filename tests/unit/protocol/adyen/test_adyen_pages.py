@@ -86,6 +86,21 @@ def test_a_card_that_authenticates_does_so_on_the_way() -> None:
     assert on_adyen(scenario).booked() == [("authorised", 1000)]
 
 
+def test_of_two_attempts_that_return_from_the_bank_at_once_one_is_charged() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        session = await made(links, additionalData={"executeThreeD": "true"})
+        banks = [(await links.visit(session["url"])).headers["location"] for _ in range(2)]
+        assert banks[0] != banks[1]
+        await asyncio.gather(*[links.visit(bank) for bank in banks])
+        assert len(links.booked()) == 1
+        late = await links.visit(banks[1])
+        assert await status_of(links, session, late.headers["location"]) == "completed"
+
+    # The second one comes while the first one waits for its turn.
+    links = on_adyen(scenario, psp="capacity: {concurrency: 1, queue: 10}")
+    assert links.booked() == [("authorised", 1000)]
+
+
 def test_a_payment_whose_page_never_came_is_known_to_the_session() -> None:
     async def scenario(links: AdyenLinks) -> None:
         session = await made(links)

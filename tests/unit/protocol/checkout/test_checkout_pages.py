@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.support.json_links import JsonLinks, on_vendor
 from tests.support.vendor_links import payment
 
@@ -187,6 +189,64 @@ def test_a_second_press_waits_for_the_first_ones_payment() -> None:
         presses = [links.ask("GET", f"{page}?card=tok_visa_4242") for _ in range(2)]
         first, second = await asyncio.gather(*presses)
         assert (first.status, second.status) == (303, 200)
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+async def attempts_waiting(links: JsonLinks, kind: str) -> list[str]:
+    """Two attempts to pay one page, both at the bank: the paths of the bank's pages."""
+    made = await links.post(f"/{kind}", {**WANTED, **URLS, "3ds": {"enabled": True}})
+    if kind == "payment-sessions":
+        submit, data = f"/{kind}/{made['id']}/submit", {"session_data": "tok_visa_4242"}
+        asked = [await links.post(submit, data, key=key) for key in ("a", "b")]
+        assert [each.status for each in asked] == [202, 202]
+        return [path_of(each["_links"]["redirect"]["href"]) for each in asked]
+    page = path_of(made["_links"]["redirect"]["href"])
+    presses = [await links.ask("GET", page) for _ in range(2)]
+    assert [each.status for each in presses] == [303, 303]
+    return [path_of(each.headers["location"]) for each in presses]
+
+
+@pytest.mark.parametrize("kind", ["payment-sessions", "payment-links"])
+def test_of_two_attempts_at_the_bank_only_one_is_charged(kind: str) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        first, second = await attempts_waiting(links, kind)
+        assert first != second
+        paid = await links.ask("GET", first)
+        late = await links.ask("GET", second)
+        assert paid.headers["location"].startswith(URLS["success_url"])
+        assert late.headers["location"].startswith(URLS["failure_url"])
+        attempt = await links.get(f"/payments/{second.rpartition('/')[2]}")
+        assert attempt["status"] == "Declined"
+        # Who comes back to the page that paid is shown that it did.
+        again = await links.ask("GET", first)
+        assert again.headers["location"] == paid.headers["location"]
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_of_two_attempts_that_return_from_the_bank_at_once_one_is_charged() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        waiting = await attempts_waiting(links, "payment-sessions")
+        backs = await asyncio.gather(*[links.ask("GET", path) for path in waiting])
+        ways = [back.headers["location"].partition("?")[0] for back in backs]
+        assert sorted(ways) == sorted(URLS.values())
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_an_attempt_that_waited_pays_once_the_other_is_declined() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        first, second = await attempts_waiting(links, "payment-sessions")
+        links.inject("decline", code="05")
+        declined = await links.ask("GET", first)
+        links.heal("decline")
+        paid = await links.ask("GET", second)
+        assert declined.headers["location"].startswith(URLS["failure_url"])
+        assert paid.headers["location"].startswith(URLS["success_url"])
 
     links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
     assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

@@ -50,20 +50,12 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     if status_of(account, page) in ("completed", "paymentPending"):
         await look(call, account, page)
         return _back(page)
-    if brought := given.get("redirectResult"):
-        body: dict[str, Any] = {"details": {"redirectResult": brought}}
-        answer = await payments.go_on_with(call, account, body)
-    else:
-        if given.get("card"):
-            call.card_given()
-        card = given.get("card") or token_of(TEST_CARDS[0])
-        body = _payment(page, card)
-        # It may be long before the book has the payment: another press waits for it all the same.
-        page.in_progress += 1
-        try:
-            answer = await payments.pay_by(call, account, body, page.references.append)
-        finally:
-            page.in_progress -= 1
+    # It may be long before the book has the payment: another press waits for it all the same.
+    page.in_progress += 1
+    try:
+        answer = await _pay(call, account, page, given)
+    finally:
+        page.in_progress -= 1
     shown = decoded(answer.body)
     result = shown.get("resultCode")
     if result in _PAID:
@@ -73,6 +65,19 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         return sent_to(f"{PAGE}{page.id}?redirectResult={quote(token)}")
     text = f"Your payment was not completed: {shown.get('refusalReason') or result}."
     return customers_page(402 if answer.status == 200 else answer.status, text, answer.body)
+
+
+async def _pay(
+    call: VendorCall, account: Account, page: Page, given: dict[str, str]
+) -> HttpResponse:
+    """Begin a payment on the page, or continue one whose shopper comes from the bank."""
+    if brought := given.get("redirectResult"):
+        details: dict[str, Any] = {"details": {"redirectResult": brought}}
+        return await payments.go_on_with(call, account, details)
+    if given.get("card"):
+        call.card_given()
+    card = given.get("card") or token_of(TEST_CARDS[0])
+    return await payments.pay_by(call, account, _payment(page, card), page.references.append)
 
 
 async def authenticate(call: VendorCall, account: Account) -> HttpResponse:

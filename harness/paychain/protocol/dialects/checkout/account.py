@@ -48,7 +48,7 @@ class Payment:
     """A payment as requested. `request` authorises it.
 
     `stage`: of its authentication, `pending` until the customer returns. `code`: Checkout.com's
-    response code, "" while it is unknown.
+    response code, "" while it is unknown. `page`: the one that it is an attempt on.
     """
 
     request: PaymentRequest
@@ -63,6 +63,7 @@ class Payment:
     customer: Customer | None = None  # who pays it
     stored: str = ""  # the id under which its card is kept for that customer
     actions: list[Action] = field(default_factory=list)
+    page: Page | None = None
 
     @property
     def reference(self) -> str:

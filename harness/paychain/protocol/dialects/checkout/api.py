@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments, vault
+from paychain.protocol.dialects.checkout import (
+    actions,
+    authentication,
+    errors,
+    events,
+    hosted,
+    payments,
+    vault,
+)
 from paychain.protocol.dialects.checkout.account import HOSTS, IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import responses
@@ -55,7 +63,7 @@ _ROUTES = Routes[Handler](
 )
 # Where customers are, who have no credentials.
 _PAGES = Routes[Handler](
-    {"GET 3ds/{id}": payments.authenticated, f"GET {hosted.PAGE}/{{id}}": hosted.visit}
+    {"GET 3ds/{id}": authentication.authenticated, f"GET {hosted.PAGE}/{{id}}": hosted.visit}
 )
 # Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})

@@ -17,14 +17,14 @@ import msgspec
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.checkout_card import token_of
-from paychain.protocol.dialects.checkout import payments, reading, views
+from paychain.protocol.dialects.checkout import attempts, payments, reading, views
 from paychain.protocol.dialects.checkout.account import Account, Page, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import PAID, customers_page, key_of_press, query_of, sent_to
+from paychain.protocol.vendor_pages import customers_page, key_of_press, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "hosted"
@@ -118,34 +118,8 @@ async def _pay_session(
     body["source"] = {"type": "token", "token": token}
     named_before = page.body if page is not None else {}
     account.ignored.note(call, asked, frozenset({*_PAYMENT_FIELDS, *named_before, "session_data"}))
-    if page is not None:
-        answer = await _pay(call, account, page, body)
-    else:
-        answer = await payments.pay_by(call, account, body)
+    answer = await payments.pay_by(call, account, body, page)
     return json_response(answer.status, {**decoded(answer.body), "type": "card"})
-
-
-async def _pay(
-    call: VendorCall, account: Account, page: Page, body: dict[str, Any]
-) -> HttpResponse:
-    """One attempt to pay on a page. Raises Invalid if it is paid, or may be by another one."""
-    begun: list[str] = []
-
-    def begin(reference: str) -> None:
-        # The repeat of an attempt under its key gets what came of that one.
-        repeated = reference if account.backend.knows_keys else ""
-        if _is_begun(account, page, repeated) or _paid(account, page) not in ("", repeated):
-            raise Invalid("session_paid")
-        if reference not in page.references:
-            page.references.append(reference)
-        page.in_progress.append(reference)
-        begun.append(reference)
-
-    try:
-        return await payments.pay_by(call, account, body, begin)
-    finally:
-        for reference in begun:
-            page.in_progress.remove(reference)
 
 
 async def _create(call: VendorCall, account: Account, kind: _Kind) -> Page:
@@ -185,7 +159,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     kind = next(each for each in _KINDS.values() if each.path == asked_at)
     page = _found(account, name, kind)
     await _attribute(call, account, page.body)
-    paid = _paid(account, page)
+    paid = attempts.paid_by(account, page)
     pending = "Expired" if _is_over(account, page) else kind.pending
     shown: dict[str, Any] = {
         "id": page.id,
@@ -225,13 +199,13 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """The customer pays on the page, or leaves it. Raises Invalid for an unknown page."""
     page = _found(account, name)
     given = query_of(call.http)
-    paid = _paid(account, page)
+    paid = attempts.paid_by(account, page)
     if paid or given.get("result") == "canceled":
         await _attribute(call, account, page.body)
         return _back(page, "success_url", paid) if paid else _left(page)
     if _is_over(account, page):
         raise Invalid("not_found")
-    if _is_begun(account, page):
+    if attempts.is_begun(account, page):
         await _attribute(call, account, page.body)
         return _processing(b"{}")
     body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
@@ -239,7 +213,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
         call.card_given()
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
-    answer = await _pay(call, account, page, body)
+    answer = await payments.pay_by(call, account, body, page)
     shown = decoded(answer.body)
     if redirect := shown.get("_links", {}).get("redirect"):
         return sent_to(redirect["href"])
@@ -279,26 +253,6 @@ def _found(account: Account, name: str, kind: _Kind | None = None) -> Page:
     if page is None or kind not in (None, _kind_of(page)):
         raise Invalid("not_found")
     return page
-
-
-def _paid(account: Account, page: Page) -> str:
-    """Our reference of the page's payment in the book, "" if it has not been paid."""
-    for reference in page.references:
-        entry = account.backend.entry(reference)
-        if entry is not None and entry.state in PAID:
-            return reference
-    return ""
-
-
-def _is_begun(account: Account, page: Page, besides: str = "") -> bool:
-    """Whether a payment on the page, other than `besides`, may yet be approved."""
-    for reference in page.references:
-        entry = account.backend.entry(reference)
-        is_open = entry is None or entry.state == "in_flight"
-        is_worked_on = reference in page.in_progress
-        if reference != besides and is_open and (entry is not None or is_worked_on):
-            return True
-    return False
 
 
 async def _attribute(

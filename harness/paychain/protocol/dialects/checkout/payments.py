@@ -5,8 +5,6 @@ A payment is captured at once unless its request says `capture: false`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,10 +14,11 @@ from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.instrument import Instrument
 from paychain.payments.outcome import Outcome
 from paychain.payments.web_addresses import split_address
-from paychain.protocol.dialects.checkout import reading, vault, views
+from paychain.protocol.dialects.checkout import attempts, reading, vault, views
 from paychain.protocol.dialects.checkout.account import (
     Account,
     Customer,
+    Page,
     Payment,
     action_id,
     payment_id,
@@ -39,7 +38,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
 from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import number_in, sent_to
+from paychain.protocol.vendor_pages import number_in
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
@@ -76,11 +75,11 @@ async def pay_by(
     call: VendorCall,
     account: Account,
     body: dict[str, Any],
-    on_known: Callable[[str], None] = lambda _reference: None,
+    page: Page | None = None,
 ) -> HttpResponse:
-    """Pay as the body of a request to `/payments` says. Raises Invalid.
+    """Pay as the body of a request to `/payments` says, on a page or without one.
 
-    `on_known` is called with our reference of the payment before anything is executed.
+    Raises Invalid, also for a page that another attempt has paid, or may have.
     """
     key = account.key(call.http) if account.backend.knows_keys else ""
     requested = _payment_from(body, account, key)
@@ -90,65 +89,42 @@ async def pay_by(
         str(body.get("description", "")),
     )
     requested.request = attributed(call, requested.request, texts=texts, key=account.key(call.http))
-    on_known(requested.reference)
-    if requested.stage:
+    requested.page = page
+    # The repeat of an attempt under its key gets what came of that one.
+    is_known = account.backend.knows_keys
+    with attempts.attempt(account, page, requested.reference, is_known=is_known):
+        if requested.stage:
+            return await _begin_authentication(call, account, requested, key)
+        return await _authorise(call, account, requested, key)
 
-        def add() -> None:
-            account.paid[key] = account.add(requested)
 
-        await call.execute("query", replace(requested.request, is_sale=False), change=add)
-        return _to_authenticate(call, account.payment(requested.reference) or requested)
+async def _begin_authentication(
+    call: VendorCall, account: Account, requested: Payment, key: str
+) -> HttpResponse:
+    def add() -> None:
+        account.paid[key] = account.add(requested)
+
+    await call.execute("query", replace(requested.request, is_sale=False), change=add)
+    return _to_authenticate(call, account.payment(requested.reference) or requested)
+
+
+async def _authorise(
+    call: VendorCall, account: Account, requested: Payment, key: str
+) -> HttpResponse:
     # Known before it is executed: its answer may be lost.
     payment = account.add(requested)
 
-    def note(answer: Answer) -> None:
+    def keep(answer: Answer) -> None:
         account.paid[key] = payment
-        _note(account, payment, answer)
+        note(account, payment, answer)
 
     try:
-        answer = await call.execute("authorise", requested.request, note=note)
+        answer = await call.execute("authorise", requested.request, note=keep)
     except CallFailed as failed:
         if failed.error.is_after_work:  # which is not stored: a repeat is another payment
             account.paid.pop(key, None)
         raise
     return _answered(call, account, payment, answer)
-
-
-async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    """`GET /3ds/{session}`: the bank's page, to which a customer is sent to authenticate.
-
-    Requesting the page counts as authenticating, unless it says `?outcome=failed`. Source: the path
-    is ours; the redirect that follows is Checkout.com's. Raises Invalid.
-    """
-    payment = account.payment(reference_of(name))
-    if payment is None or not payment.stage:
-        raise Invalid("not_found")
-    call.attribute(Evidence(headers=call.http.headers, object_id=name))
-    request = payment.request
-    entry = account.backend.entry(payment.reference)
-    wanted = parse_qs(split_address(call.http.target).query).get("outcome", [""])[0]
-    # An authorisation that was started is not started again, even if its answer was lost.
-    if entry is not None or payment.stage == "failed" or wanted == "failed":
-
-        def fail() -> None:
-            if account.backend.entry(payment.reference) is None and payment.stage == "pending":
-                payment.stage = "failed"
-                account.backend.notify("declined", request)
-
-        await call.execute("query", replace(request, is_sale=False), change=fail)
-        return _back(payment, is_approved=entry is not None and entry.request is not None)
-    payment.request = replace(request, authenticated=True, three_ds="challenge")
-
-    def undo() -> None:
-        # Another request may have had it authorised meanwhile.
-        if account.backend.entry(payment.reference) is None:
-            payment.request = request
-
-    answer = await call.execute(
-        "authorise", payment.request, undo=undo, note=partial(_note, account, payment)
-    )
-    payment.code = _response(answer, payment)
-    return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -275,7 +251,7 @@ def _payer(
         return *charged, paid.customer
 
 
-def _response(answer: Answer, payment: Payment) -> str:
+def response(answer: Answer, payment: Payment) -> str:
     """Checkout.com's code for an answer. A network that does not answer is a decline, too."""
     if answer.outcome is Outcome.APPROVED:
         is_part = 0 < answer.amount_minor < payment.request.amount_minor
@@ -285,8 +261,9 @@ def _response(answer: Answer, payment: Payment) -> str:
     return response_of(answer.code, payment.request.instrument.group).code
 
 
-def _note(account: Account, payment: Payment, answer: Answer) -> None:
-    payment.code = _response(answer, payment)
+def note(account: Account, payment: Payment, answer: Answer) -> None:
+    """Keep what an authorisation's answer says of the payment and its card."""
+    payment.code = response(answer, payment)
     vault.keep(account, payment, is_approved=answer.outcome is Outcome.APPROVED)
 
 
@@ -296,7 +273,7 @@ def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answ
     reference = answer.reference or payment.reference
     is_approved = answer.outcome is Outcome.APPROVED
     is_pending = answer.outcome is Outcome.UNKNOWN and answer.code == IN_PROGRESS
-    payment.code = _response(answer, payment)
+    payment.code = response(answer, payment)
     minor = payment.request.amount_minor
     if is_approved and answer.amount_minor:
         minor = answer.amount_minor
@@ -342,17 +319,6 @@ def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
             },
         },
     )
-
-
-def _back(payment: Payment, *, is_approved: bool) -> HttpResponse:
-    """Redirect the customer to the shop, which then queries the payment."""
-    url = payment.success_url if is_approved else payment.failure_url
-    session = session_id(payment.reference)
-    if not url:
-        return HttpResponse(
-            200, f"cko-session-id={session}".encode(), {"content-type": "text/html"}
-        )
-    return sent_to(url, {"cko-session-id": session})
 
 
 async def _found(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:

@@ -193,6 +193,83 @@ var further = []scenario{
 		equal(booked("captured"), []int{1000})
 		return "a Checkout Session: open, then complete and paid"
 	}},
+	{"front end", func() string {
+		owner := newCustomer()
+		token, err := client.V1TestHelpersConfirmationTokens.Create(
+			ctx, &stripe.TestHelpersConfirmationTokenCreateParams{
+				PaymentMethod: stripe.String("pm_card_visa"),
+				ReturnURL:     stripe.String("https://shop.example/return")})
+		must(err)
+		shown, err := client.V1ConfirmationTokens.Retrieve(ctx, token.ID, nil)
+		must(err)
+		equal(shown.PaymentMethodPreview.Card.Last4, "4242")
+		asked := params(nil)
+		asked.PaymentMethod, asked.Confirm = nil, nil
+		intent, err := client.V1PaymentIntents.Create(ctx, asked)
+		must(err)
+		done, err := client.V1PaymentIntents.Confirm(
+			ctx, intent.ID, &stripe.PaymentIntentConfirmParams{ConfirmationToken: stripe.String(token.ID)})
+		must(err)
+		equal(done.Status, stripe.PaymentIntentStatusSucceeded)
+		equal(booked("captured"), []int{1000})
+		key, err := client.V1EphemeralKeys.Create(ctx, &stripe.EphemeralKeyCreateParams{
+			Customer: stripe.String(owner.ID), StripeVersion: stripe.String(stripe.APIVersion)})
+		must(err)
+		gone, err := client.V1EphemeralKeys.Delete(ctx, key.ID, nil)
+		must(err)
+		equal(gone.ID, key.ID)
+		element := &stripe.CustomerSessionCreateComponentsPaymentElementParams{
+			Enabled: stripe.Bool(true)}
+		session, err := client.V1CustomerSessions.Create(ctx, &stripe.CustomerSessionCreateParams{
+			Customer:   stripe.String(owner.ID),
+			Components: &stripe.CustomerSessionCreateComponentsParams{PaymentElement: element}})
+		must(err)
+		equal(session.Components.PaymentElement.Enabled, true)
+		return "a confirmation token pays; ephemeral keys and customer sessions"
+	}},
+	{"changed refund", func() string {
+		refund, err := client.V1Refunds.Create(ctx, &stripe.RefundCreateParams{
+			PaymentIntent: stripe.String(paid(nil).ID), Amount: stripe.Int64(300)})
+		must(err)
+		change := &stripe.RefundUpdateParams{}
+		change.AddMetadata("why", "broken")
+		changed, err := client.V1Refunds.Update(ctx, refund.ID, change)
+		must(err)
+		equal(changed.Metadata, map[string]string{"why": "broken"})
+		_, err = client.V1Refunds.Cancel(ctx, refund.ID, nil)
+		equal(failed(err).Type, stripe.ErrorTypeInvalidRequest)
+		equal(strings.Contains(failed(err).Msg, "requires_action"), true)
+		seen, err := client.V1Refunds.Retrieve(ctx, refund.ID, nil)
+		must(err)
+		equal(seen.Status, stripe.RefundStatusSucceeded)
+		equal(booked("refunded"), []int{300})
+		return "its metadata; only one that requires_action can be cancelled: stripe.Error"
+	}},
+	{"dispute", func() string {
+		disputed := clientOf(os.Getenv("PAYCHAIN_DISPUTED_URL"), "sk_test_paychain", 0)
+		sale, err := disputed.V1PaymentIntents.Create(ctx, params(nil))
+		must(err)
+		var found []*stripe.Dispute
+		for range 100 {
+			time.Sleep(50 * time.Millisecond)
+			asked := &stripe.DisputeListParams{PaymentIntent: stripe.String(sale.ID)}
+			if found = collected(disputed.V1Disputes.List(ctx, asked).All(ctx)); len(found) > 0 {
+				break
+			}
+		}
+		equal(len(found), 1)
+		equal(found[0].Charge.ID, sale.LatestCharge.ID)
+		equal(found[0].Status, stripe.DisputeStatusNeedsResponse)
+		sent, err := disputed.V1Disputes.Update(ctx, found[0].ID, &stripe.DisputeUpdateParams{
+			Evidence: &stripe.DisputeUpdateEvidenceParams{
+				ProductDescription: stripe.String("a cap")}})
+		must(err)
+		equal(sent.Status, stripe.DisputeStatusUnderReview)
+		equal(sent.EvidenceDetails.HasEvidence, true)
+		_, err = disputed.V1Disputes.Close(ctx, found[0].ID, nil)
+		equal(failed(err).Type, stripe.ErrorTypeInvalidRequest)
+		return "needs_response; evidence puts it under_review, and it can no longer be closed"
+	}},
 	{"catalogue", func() string {
 		product, err := client.V1Products.Create(
 			ctx, &stripe.ProductCreateParams{Name: stripe.String("Shirt")})

@@ -1,5 +1,6 @@
 // Stripe's Go SDK meets the mock. Prints one line of JSON for each scenario.
-// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
+// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_DISPUTED_URL (one of which every payment is charged
+// back), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
 package main
 
 import (
@@ -28,8 +29,12 @@ var (
 )
 
 func newClient(key string, retries int64) *stripe.Client {
+	return clientOf(os.Getenv("PAYCHAIN_URL"), key, retries)
+}
+
+func clientOf(url, key string, retries int64) *stripe.Client {
 	config := &stripe.BackendConfig{
-		URL:               stripe.String(os.Getenv("PAYCHAIN_URL")),
+		URL:               stripe.String(url),
 		MaxNetworkRetries: stripe.Int64(retries),
 		EnableTelemetry:   stripe.Bool(false),
 		LeveledLogger:     &stripe.LeveledLogger{Level: stripe.LevelNull},

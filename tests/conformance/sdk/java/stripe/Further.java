@@ -14,18 +14,29 @@ import com.stripe.exception.RateLimitException;
 import com.stripe.exception.SignatureVerificationException;
 import com.stripe.exception.StripeException;
 import com.stripe.model.Customer;
+import com.stripe.model.Dispute;
+import com.stripe.model.EphemeralKey;
 import com.stripe.model.SetupIntent;
 import com.stripe.net.RequestOptions;
 import com.stripe.net.Webhook;
+import com.stripe.param.ConfirmationTokenCreateParams;
 import com.stripe.param.CustomerCreateParams;
 import com.stripe.param.CustomerListParams;
 import com.stripe.param.CustomerSearchParams;
 import com.stripe.param.CustomerUpdateParams;
+import com.stripe.param.CustomerSessionCreateParams;
+import com.stripe.param.DisputeListParams;
+import com.stripe.param.DisputeUpdateParams;
+import com.stripe.param.EphemeralKeyCreateParams;
+import com.stripe.param.PaymentIntentConfirmParams;
+import com.stripe.param.PaymentIntentCreateParams;
 import com.stripe.param.PaymentMethodCreateParams;
 import com.stripe.param.PriceCreateParams;
 import com.stripe.param.PriceListParams;
 import com.stripe.param.PriceUpdateParams;
 import com.stripe.param.ProductCreateParams;
+import com.stripe.param.RefundCreateParams;
+import com.stripe.param.RefundUpdateParams;
 import com.stripe.param.SetupIntentCreateParams;
 import com.stripe.param.checkout.SessionCreateParams;
 import com.stripe.param.checkout.SessionRetrieveParams;
@@ -192,6 +203,93 @@ public class Further {
     Scenarios.failing(InvalidRequestException.class, () -> sessions.expire(session.getId()));
     Scenarios.equal(Scenarios.booked("captured"), List.of(1000));
     return "a Checkout Session: open, then complete and paid";
+  }
+
+  static String frontEnd() throws Exception {
+    var stripe = Scenarios.STRIPE.v1();
+    var owner = newCustomer().getId();
+    var collected =
+        ConfirmationTokenCreateParams.builder()
+            .setPaymentMethod("pm_card_visa")
+            .setReturnUrl("https://shop.example/return");
+    var token = stripe.testHelpers().confirmationTokens().create(collected.build()).getId();
+    var shown = stripe.confirmationTokens().retrieve(token).getPaymentMethodPreview();
+    Scenarios.equal(shown.getCard().getLast4(), "4242");
+    var asked =
+        PaymentIntentCreateParams.builder()
+            .setAmount(1000L)
+            .setCurrency("eur")
+            .putMetadata("order", Scenarios.order);
+    var intent = stripe.paymentIntents().create(asked.build()).getId();
+    var confirm = PaymentIntentConfirmParams.builder().setConfirmationToken(token).build();
+    Scenarios.equal(stripe.paymentIntents().confirm(intent, confirm).getStatus(), "succeeded");
+    Scenarios.equal(Scenarios.booked("captured"), List.of(1000));
+    var wanted =
+        EphemeralKeyCreateParams.builder()
+            .setCustomer(owner)
+            .setStripeVersion(Stripe.API_VERSION)
+            .build();
+    var key = EphemeralKey.create(wanted, options());
+    Scenarios.equal(key.delete(options()).getId(), key.getId());
+    var components =
+        CustomerSessionCreateParams.Components.builder()
+            .setPaymentElement(
+                CustomerSessionCreateParams.Components.PaymentElement.builder()
+                    .setEnabled(true)
+                    .build())
+            .build();
+    var session =
+        CustomerSessionCreateParams.builder().setCustomer(owner).setComponents(components).build();
+    var made = stripe.customerSessions().create(session);
+    Scenarios.equal(made.getComponents().getPaymentElement().getEnabled(), true);
+    return "a confirmation token pays; ephemeral keys and customer sessions";
+  }
+
+  /** For what the client does not have: the SDK's older way of asking. */
+  static RequestOptions options() {
+    return RequestOptions.builder()
+        .setApiKey("sk_test_paychain")
+        .setBaseUrl(System.getenv("PAYCHAIN_URL"))
+        .build();
+  }
+
+  static String changedRefund() throws Exception {
+    var refunds = Scenarios.STRIPE.v1().refunds();
+    var paid = Scenarios.pay(Scenarios.params()).getId();
+    var part = RefundCreateParams.builder().setPaymentIntent(paid).setAmount(300L).build();
+    var refund = refunds.create(part).getId();
+    var change = RefundUpdateParams.builder().putMetadata("why", "broken").build();
+    Scenarios.equal(refunds.update(refund, change).getMetadata(), Map.of("why", "broken"));
+    var error =
+        Scenarios.failing(InvalidRequestException.class, () -> refunds.cancel(refund));
+    Scenarios.equal(error.getMessage().contains("requires_action"), true);
+    Scenarios.equal(refunds.retrieve(refund).getStatus(), "succeeded");
+    Scenarios.equal(Scenarios.booked("refunded"), List.of(300));
+    return "its metadata; only one that requires_action can be cancelled: InvalidRequestException";
+  }
+
+  static String dispute() throws Exception {
+    var stripe =
+        Scenarios.client(0, "sk_test_paychain", System.getenv("PAYCHAIN_DISPUTED_URL")).v1();
+    var paid = stripe.paymentIntents().create(Scenarios.params().build());
+    var asked = DisputeListParams.builder().setPaymentIntent(paid.getId()).build();
+    List<Dispute> found = List.of();
+    for (int tries = 0; tries < 100 && found.isEmpty(); tries += 1) {
+      Thread.sleep(50);
+      found = stripe.disputes().list(asked).getData();
+    }
+    var dispute = found.get(0);
+    Scenarios.equal(dispute.getCharge(), paid.getLatestCharge());
+    Scenarios.equal(dispute.getStatus(), "needs_response");
+    var evidence =
+        DisputeUpdateParams.Evidence.builder().setProductDescription("a cap").build();
+    var update = DisputeUpdateParams.builder().setEvidence(evidence).build();
+    var sent = stripe.disputes().update(dispute.getId(), update);
+    Scenarios.equal(sent.getStatus(), "under_review");
+    Scenarios.equal(sent.getEvidenceDetails().getHasEvidence(), true);
+    Scenarios.failing(
+        InvalidRequestException.class, () -> stripe.disputes().close(dispute.getId()));
+    return "needs_response; evidence puts it under_review, and it can no longer be closed";
   }
 
   static String catalogue() throws Exception {
@@ -368,6 +466,9 @@ public class Further {
     all.put("customer", Further::customer);
     all.put("stored card", Further::storedCard);
     all.put("hosted page", Further::hostedPage);
+    all.put("front end", Further::frontEnd);
+    all.put("changed refund", Further::changedRefund);
+    all.put("dispute", Further::dispute);
     all.put("catalogue", Further::catalogue);
     all.put("lists", Further::lists);
     all.put("errors", Further::errors);

@@ -1,5 +1,6 @@
 // Stripe's Java SDK meets the mock. Prints one line of JSON for each scenario.
-// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
+// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_DISPUTED_URL (one of which every payment is charged
+// back), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
 
 import com.google.gson.Gson;
 import com.google.gson.JsonArray;
@@ -53,9 +54,13 @@ public class Scenarios {
   }
 
   static StripeClient client(int retries, String key) {
+    return client(retries, key, System.getenv("PAYCHAIN_URL"));
+  }
+
+  static StripeClient client(int retries, String key, String url) {
     return new StripeClient.StripeClientBuilder()
         .setApiKey(key)
-        .setApiBase(System.getenv("PAYCHAIN_URL"))
+        .setApiBase(url)
         .setMaxNetworkRetries(retries)
         .build();
   }

@@ -56,6 +56,32 @@ const scenarios = {
     assert.deepEqual(await booked("authorised"), [1000, 1000, 1000, 1000]);
     return "a token pays, or its customer's id; a sale keeps its card; 91518 once it is deleted";
   },
+  "front end": async () => {
+    const said = { id: current.order, email: `${current.order}@shop.example` };
+    const wanted = { ...said, paymentMethodNonce: "fake-valid-nonce" };
+    const owner = (await vault().customer.create(wanted)).customer;
+    const [card] = owner.paymentMethods;
+    assert.ok((await vault().clientToken.generate({ customerId: owner.id })).clientToken);
+    const { nonce } = (await vault().paymentMethodNonce.create(card.token)).paymentMethodNonce;
+    const shown = await vault().paymentMethodNonce.find(nonce);
+    assert.equal(shown.details.lastFour, card.last4);
+    const sale = await paid({ paymentMethodNonce: nonce, billing: { postalCode: "1010" } });
+    assert.deepEqual([sale.creditCard.token, sale.billing.postalCode], [card.token, "1010"]);
+    const authenticated = "fake-three-d-secure-visa-full-authentication-nonce";
+    const { threeDSecureInfo } = await vault().paymentMethodNonce.find(authenticated);
+    assert.equal(threeDSecureInfo.liabilityShifted, true);
+    const secure = await paid({ paymentMethodNonce: authenticated });
+    assert.equal(secure.threeDSecureInfo.status, "authenticate_successful");
+    const gone = await failing(() => vault().paymentMethodNonce.find("nobody"));
+    assert.equal(gone.type, "notFoundError");
+    for (const term of [
+      (search) => search.email().is(said.email),
+      (search) => search.paymentMethodToken().is(card.token),
+    ])
+      assert.deepEqual(await search(term, "customer"), [owner.id]);
+    assert.deepEqual(await booked("authorised"), [1000, 1000]);
+    return "client tokens; a stored card's nonce pays; 3-D Secure of a nonce; customer search";
+  },
   lists: async () => {
     const made = [];
     for (let sales = 0; sales < 51; sales += 1) made.push((await paid()).id);

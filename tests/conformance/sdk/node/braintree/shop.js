@@ -51,9 +51,9 @@ const failing = async (work) => {
   }
   throw new assert.AssertionError({ message: "nothing was raised" });
 };
-const search = (term) =>
+const search = (term, what = "transaction") =>
   new Promise((done, fail) => {
-    current.gateway.transaction.search(term, (error, found) => {
+    current.gateway[what].search(term, (error, found) => {
       if (error) fail(error);
       else done(found.ids);
     });

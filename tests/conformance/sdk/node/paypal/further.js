@@ -2,7 +2,7 @@
 const assert = require("node:assert/strict");
 const shop = require("./shop.js");
 const { CARD, booked, charge, control, create, current, failing, issue, key, requests } = shop;
-const { newOrders, vault } = shop;
+const { newOrders, orders, paid, vault } = shop;
 
 const scenarios = {
   "stored card": async () => {
@@ -35,6 +35,27 @@ const scenarios = {
     assert.equal(field, "/payment_source/card/vault_id");
     assert.deepEqual(await booked("captured"), [1000, 400]);
     return `setup token, payment token, vaultId; 404 ${why} once deleted`;
+  },
+  order: async () => {
+    const { id } = (await create()).result;
+    const path = "/purchase_units/@reference_id=='default'/amount";
+    const value = { currency_code: "EUR", value: "12.00" };
+    const patch = { id, body: [{ op: "replace", path, value }] };
+    assert.equal((await orders.patchOrder(patch)).statusCode, 204);
+    const done = await orders.captureOrder({ id, paypalRequestId: key() });
+    const [{ id: captureId }] = paid(done.result).captures;
+    const body = { captureId, trackingNumber: "1Z", carrier: "UPS" };
+    const shown = await orders.createOrderTracking({ id, body });
+    const [tracker] = shown.result.purchaseUnits[0].shipping.trackers;
+    assert.equal(tracker.status, "SHIPPED");
+    const change = [{ op: "replace", path: "/status", value: "CANCELLED" }];
+    const asked = { id, trackerId: tracker.id, body: change };
+    assert.equal((await orders.updateOrderTracking(asked)).statusCode, 204);
+    const seen = await orders.getOrder({ id });
+    assert.equal(seen.result.purchaseUnits[0].shipping.trackers[0].status, "CANCELLED");
+    const late = await issue(() => orders.patchOrder(patch));
+    assert.deepEqual(await booked("captured"), [1200]);
+    return `its amount is patched, ${late} once it is paid; tracking is added and cancelled`;
   },
   lists: async () => {
     const customer = { id: `l${current.order.slice(-7)}` };

@@ -1,7 +1,7 @@
 // What Stripe's Node SDK does beyond a payment, and what it does on its own.
 const assert = require("node:assert/strict");
-const { Stripe, booked, client, control, current, failing, pay, requests, stripe } =
-  require("./shop.js");
+const shop = require("./shop.js");
+const { Stripe, booked, client, control, current, failing, pay, requests, sleep, stripe } = shop;
 
 const email = () => `${current.order}@shop.example`;
 const customer = (more = {}) => stripe.customers.create({ email: email(), ...more });
@@ -89,6 +89,58 @@ const scenarios = {
     assert.equal(error.type, "StripeInvalidRequestError");
     assert.deepEqual(await booked("captured"), [1000]);
     return "a Checkout Session: open, then complete and paid";
+  },
+  "front end": async () => {
+    const { id } = await customer();
+    const token = await stripe.testHelpers.confirmationTokens.create({
+      payment_method: "pm_card_visa",
+      return_url: "https://shop.example/return",
+    });
+    const shown = await stripe.confirmationTokens.retrieve(token.id);
+    assert.equal(shown.payment_method_preview.card.last4, "4242");
+    const intent = await stripe.paymentIntents.create({
+      amount: 1000,
+      currency: "eur",
+      metadata: { order: current.order },
+    });
+    const paid = await stripe.paymentIntents.confirm(intent.id, { confirmation_token: token.id });
+    assert.equal(paid.status, "succeeded");
+    assert.deepEqual(await booked("captured"), [1000]);
+    const apiVersion = Stripe.API_VERSION ?? stripe.getApiField("version");
+    const key = await stripe.ephemeralKeys.create({ customer: id }, { apiVersion });
+    assert.equal((await stripe.ephemeralKeys.del(key.id)).id, key.id);
+    const components = { payment_element: { enabled: true } };
+    const session = await stripe.customerSessions.create({ customer: id, components });
+    assert.equal(session.components.payment_element.enabled, true);
+    return "a confirmation token pays; ephemeral keys and customer sessions";
+  },
+  "changed refund": async () => {
+    const refund = await stripe.refunds.create({ payment_intent: (await pay()).id, amount: 300 });
+    const changed = await stripe.refunds.update(refund.id, { metadata: { why: "broken" } });
+    assert.deepEqual(changed.metadata, { why: "broken" });
+    const error = await failing(() => stripe.refunds.cancel(refund.id));
+    assert.equal(error.type, "StripeInvalidRequestError");
+    assert.match(error.message, /requires_action/);
+    assert.equal((await stripe.refunds.retrieve(refund.id)).status, "succeeded");
+    assert.deepEqual(await booked("refunded"), [300]);
+    return "its metadata; only one that requires_action can be cancelled: " + error.type;
+  },
+  dispute: async () => {
+    const disputed = client(0, undefined, process.env.PAYCHAIN_DISPUTED_URL);
+    const paid = await pay({}, {}, disputed);
+    let found = [];
+    for (let tries = 0; tries < 100 && found.length === 0; tries += 1) {
+      await sleep(50);
+      found = (await disputed.disputes.list({ payment_intent: paid.id })).data;
+    }
+    const [{ id, charge, status }] = found;
+    assert.deepEqual([charge, status], [paid.latest_charge, "needs_response"]);
+    const evidence = { product_description: "a cap" };
+    const sent = await disputed.disputes.update(id, { evidence });
+    assert.deepEqual([sent.status, sent.evidence_details.has_evidence], ["under_review", true]);
+    const error = await failing(() => disputed.disputes.close(id));
+    assert.equal(error.type, "StripeInvalidRequestError");
+    return "needs_response; evidence puts it under_review, and it can no longer be closed";
   },
   catalogue: async () => {
     const product = await stripe.products.create({ name: "Shirt" });

@@ -1,20 +1,16 @@
 // A shop with Stripe's Node SDK, and what its scenarios ask of the chain behind the mock.
-// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
+// Environment: PAYCHAIN_URL (the mock), PAYCHAIN_DISPUTED_URL (one of which every payment is charged
+// back), PAYCHAIN_CONTROL (faults, books, webhooks), PAYCHAIN_PREFIX.
 const assert = require("node:assert/strict");
 const { createRequire } = require("node:module");
 const path = require("node:path");
 
 const modules = createRequire(path.join(process.env.PAYCHAIN_MODULES, "index.js"));
 const Stripe = modules("stripe");
-const at = new URL(process.env.PAYCHAIN_URL);
-const client = (maxNetworkRetries, key = "sk_test_paychain") =>
-  new Stripe(key, {
-    host: at.hostname,
-    port: at.port,
-    protocol: "http",
-    maxNetworkRetries,
-    telemetry: false,
-  });
+const client = (maxNetworkRetries, key = "sk_test_paychain", url = process.env.PAYCHAIN_URL) => {
+  const { hostname: host, port } = new URL(url);
+  return new Stripe(key, { host, port, protocol: "http", maxNetworkRetries, telemetry: false });
+};
 const stripe = client(0);
 
 const control = async (path, body = {}) => {
