@@ -60,13 +60,13 @@ def experiment(chain: Chain, payments: int, rate: int) -> str:
     load_s = payments // rate
     cycles = max(1, (load_s - 10) // CYCLE_S)
     again = f", every: {CYCLE_S}s, times: {cycles}" if cycles > 1 else ""
-    # Such a ledger makes no blocks that are not final.
+    # Such a ledger makes no blocks that are not final, and replaces none.
     is_final_at_once = chain.links[chain.network].final.finality.comes_with_block
     faults = "".join(
         f"  - {{id: {name}, at: {at_s}s, {lasts}{again}, "
         f"target: {{role: {role}}}, {fault}, may_miss: true}}\n"
         for name, role, at_s, lasts, fault in TROUBLES
-        if role in roles and not (is_final_at_once and fault.startswith("no_finality"))
+        if role in roles and not (is_final_at_once and fault.startswith(("no_finality", "reorg")))
     )
     after_s = load_s - 5 - (cycles - 1) * CYCLE_S - 36
     return (

@@ -24,7 +24,7 @@ class Step:
     """One thing that happens so long after the step before."""
 
     after_ns: int
-    what: str  # submit, halt, resume, reorganise
+    what: str  # submit, halt, resume, stall, settle, reorganise
     transaction: Transaction | None = None
     depth: int = 0
     kept: frozenset[str] = frozenset()  # ids that come back after a reorganisation
@@ -47,13 +47,16 @@ class Answers:
 @st.composite
 def schedules(draw: st.DrawFn) -> list[Step]:
     steps: list[Step] = []
-    halted = False
+    halted = stalled = False
     sent: list[Transaction] = []
     for _ in range(draw(st.integers(1, 25))):
         after_ns = draw(st.integers(0, 4 * INTERVAL_NS))
-        what = draw(st.sampled_from(["submit"] * 5 + ["again", "halt", "reorganise"]))
+        what = draw(st.sampled_from(["submit"] * 5 + ["again", "halt", "stall", "reorganise"]))
         if what == "halt":
             what, halted = ("resume" if halted else "halt"), not halted
+            steps.append(Step(after_ns, what))
+        elif what == "stall":
+            what, stalled = ("settle" if stalled else "stall"), not stalled
             steps.append(Step(after_ns, what))
         elif what == "reorganise":
             kept = frozenset(one.id for one in sent if draw(st.booleans()))
@@ -82,6 +85,7 @@ def played(
     steps: Sequence[Step],
     *,
     after_blocks: int = 3,
+    until_blocks: float = 0,
     block_limit: int | None = None,
     looks: Sequence[int] = (),
     look: Look = lambda _ledger, _now_ns: None,
@@ -89,7 +93,7 @@ def played(
     """What a ledger answers to a schedule. It is also asked at `looks`, and before each step."""
     ledger = Blockchain(
         interval_ns=INTERVAL_NS,
-        final=Finality(after_blocks=after_blocks),
+        final=Finality(after_blocks=after_blocks, until_s=until_blocks * INTERVAL_NS / 1e9),
         pool_limit=8,
         block_limit=block_limit,
         fee_floor=2,
@@ -116,6 +120,10 @@ def played(
             ledger.halt(now_ns)
         elif step.what == "resume":
             ledger.resume(now_ns)
+        elif step.what == "stall":
+            ledger.stall(now_ns)
+        elif step.what == "settle":
+            ledger.settle(now_ns)
         else:
             ledger.reorganise(now_ns, step.depth, step.returns)
         look(ledger, now_ns)
@@ -193,21 +201,29 @@ def test_no_money_is_made_or_lost(steps: list[Step], block_limit: int | None) ->
 @given(
     steps=schedules(),
     after_blocks=st.integers(0, 4),
+    until_blocks=st.sampled_from([0, 0, 1, 2.5]),
     looks=st.lists(st.integers(0, 60_000), max_size=30),
 )
 def test_what_is_final_is_never_undone(
-    steps: list[Step], after_blocks: int, looks: list[int]
+    steps: list[Step], after_blocks: int, until_blocks: float, looks: list[int]
 ) -> None:
     final: dict[str, int] = {}
+    heights: list[int] = []  # up to which blocks are final
     ids = {step.transaction.id for step in steps if step.transaction is not None}
 
     def look(ledger: Blockchain, now_ns: int) -> None:
+        heights.append(ledger.tip(now_ns).final)
+        assert heights == sorted(heights)
         for id in ids:
             receipt = ledger.receipt(id, now_ns)
+            if receipt.mined_at is not None:
+                assert receipt.is_final == (receipt.mined_at <= heights[-1])
             assert id not in final or (receipt.is_final and receipt.mined_at == final[id])
             if receipt.is_final:
                 assert receipt.mined_at is not None
                 final[id] = receipt.mined_at
 
-    answers = played(steps, after_blocks=after_blocks, looks=looks, look=look)
+    answers = played(
+        steps, after_blocks=after_blocks, until_blocks=until_blocks, looks=looks, look=look
+    )
     assert all(answers.receipts[id].mined_at == height for id, height in final.items())

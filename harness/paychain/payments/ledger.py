@@ -18,6 +18,7 @@ from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
+from paychain.payments import block_times
 from paychain.payments.rails.finality import Finality
 from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
 
@@ -51,18 +52,6 @@ class Receipt:
     mined_at: int | None = None
     is_final: bool = False
     is_reverted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tip:
-    """Where a ledger ends. `final`: the last height that is never replaced; below 0: none is.
-
-    `at_ns`: when the block at `head` was made, or would have been.
-    """
-
-    head: int
-    at_ns: int
-    final: int
 
 
 _UNKNOWN = Receipt(is_known=False)
@@ -101,6 +90,7 @@ class Blockchain:
     _settled: list[str] = field(default_factory=list, init=False)  # ids, since they were asked for
     _head: int = field(default=0, init=False)
     _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
+    _steady: list[block_times.Steady] = field(init=False)
     _now_ns: int = field(default=0, init=False)
     _halts: int = field(default=0, init=False)  # that are on
     _stalls: int = field(default=0, init=False)  # that are on: nothing becomes final
@@ -111,6 +101,7 @@ class Blockchain:
     def __post_init__(self) -> None:
         """Open the accounts."""
         assert self.interval_ns > 0
+        self._steady = [block_times.FROM_THE_FIRST]
         self._balances.update(self.funds)
 
     def submit(self, transaction: Transaction, now_ns: int) -> Refusal | None:
@@ -142,6 +133,7 @@ class Blockchain:
         self._halts -= 1
         if not self._halts:
             self._head_ns = now_ns
+            self._steady = block_times.resumed(self._steady, self._head, now_ns)
 
     def stall(self, now_ns: int) -> None:
         """From now on no block becomes final, until as many `settle` as `stall`."""
@@ -200,13 +192,18 @@ class Blockchain:
         self._advance(now_ns)
         return self._head
 
-    def tip(self, now_ns: int) -> Tip:
+    def tip(self, now_ns: int) -> block_times.Tip:
         """The last block, and how far back blocks are final."""
         self._advance(now_ns)
-        young_ns = round(self.final.until_s * 1e9) - (self._now_ns - self._head_ns)
-        behind = max(self.final.after_blocks, -(-young_ns // self.interval_ns), 0)
-        final = self._head - behind
-        return Tip(self._head, self._head_ns, min(final, self._final) if self._stalls else final)
+        old_ns = now_ns - round(self.final.until_s * 1e9)
+        old = block_times.last_made_by(self._steady, old_ns, self._head, self.interval_ns)
+        final = min(self._head - self.final.after_blocks, old)
+        return block_times.Tip(
+            self._head,
+            self._head_ns,
+            final=min(final, self._final) if self._stalls else final,
+            made_ns=block_times.made_ns(self._steady, self._head, self.interval_ns),
+        )
 
     @property
     def lowest_fee(self) -> int:

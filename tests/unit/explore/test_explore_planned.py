@@ -76,10 +76,12 @@ def test_what_only_a_ledger_can_have_comes_at_each_moment_and_with_every_other_f
     assert met == {(kind, other) for kind in starts for other in others}
 
 
-def test_a_search_draws_no_blocks_without_finality_where_it_comes_with_the_block() -> None:
+def test_a_search_draws_no_open_and_no_replaced_blocks_where_finality_comes_with_the_block() -> (
+    None
+):
     kinds = {choice.kind for choice in fault_choices(load_chain("toncoin-payment").model)}
-    assert {"halt", "reorg"} < kinds
-    assert "no_finality" not in kinds
+    assert {"halt", "reverts"} < kinds
+    assert not kinds & {"no_finality", "reorg"}
 
 
 def hosted() -> Chain:

@@ -211,7 +211,14 @@ def test_only_a_ledger_halts_and_reorganises_and_only_a_node_lies(
 
 
 @pytest.mark.parametrize(
-    ("final", "can_stall"),
+    ("kind", "what"),
+    [
+        ("no_finality: {}", "it makes none without it"),
+        ("reorg: {depth: 1}", "none of them is ever replaced"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("final", "is_open"),
     [
         ("at_once", False),
         ("{after: 1}", False),  # as on TON
@@ -219,16 +226,16 @@ def test_only_a_ledger_halts_and_reorganises_and_only_a_node_lies(
         ("{until: 500ms}", True),
     ],
 )
-def test_a_ledger_whose_finality_comes_with_the_block_makes_none_without_it(
-    final: str, can_stall: bool
+def test_a_ledger_whose_finality_comes_with_the_block_has_no_open_blocks(
+    final: str, is_open: bool, kind: str, what: str
 ) -> None:
     chain = payouts("final: {after: 4}", f"final: {final}")
     fault = Fault.model_validate(
-        parse("id: f\nat: 0s\nfor: 1s\ntarget: {role: ledger}\nno_finality: {}\n").value
+        parse(f"id: f\nat: 0s\nfor: 1s\ntarget: {{role: ledger}}\n{kind}\n").value
     )
     problems = check_fault(fault, chain, ("faults", 0))
-    what = "finality comes with each block of base: it makes none without it"
-    expected = [] if can_stall else [(("faults", 0, "no_finality"), what)]
+    at = ("faults", 0, kind.partition(":")[0])
+    expected = [] if is_open else [(at, f"finality comes with each block of base: {what}")]
     assert [(problem.path, problem.what) for problem in problems] == expected
 
 

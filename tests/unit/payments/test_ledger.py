@@ -142,6 +142,29 @@ def test_a_move_may_be_revocable_for_a_time() -> None:
     assert chain.reorganise(6_160, 3, lambda _one: True) == 0
 
 
+def test_how_far_back_blocks_are_final_never_goes_back_after_a_halt() -> None:
+    chain = ledger(final=Finality(until_s=200e-9))
+    assert chain.submit(sent("a", 0), 250) is None  # in the block at 300
+    chain.halt(450)
+    assert [chain.tip(at).final for at in (499, 500, 600, 650)] == [2, 3, 4, 4]
+    chain.resume(1_000)
+    assert [chain.tip(at).final for at in (1_000, 1_299, 1_300)] == [4, 4, 5]
+    chain.halt(1_310)  # with three blocks since the first halt
+    chain.resume(1_350)
+    chain.halt(1_360)
+    chain.resume(2_000)  # without one since the second
+    assert [chain.tip(at).final for at in (2_000, 2_299, 2_300)] == [7, 7, 8]
+
+
+def test_a_block_is_as_old_as_it_is_also_when_a_halt_has_just_ended() -> None:
+    chain = ledger()
+    chain.halt(450)
+    chain.resume(1_000)
+    tips = [chain.tip(at) for at in (1_000, 1_099, 1_100, 1_250)]
+    assert [tip.made_ns for tip in tips] == [400, 400, 1_100, 1_200]
+    assert tips[1].at_ns == 1_000  # the next one comes an interval later
+
+
 def test_nothing_becomes_final_while_finality_stalls_and_all_of_it_at_once_afterwards() -> None:
     chain = ledger()
     for id, nonce, at in (("early", 0, 150), ("late", 1, 350)):

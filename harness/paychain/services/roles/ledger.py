@@ -177,8 +177,7 @@ class Ledger(Role):
         branch = self._branch_of(request, now_ns)
         head = branch.chain.head(now_ns)
         if not request.account:
-            made_ns = branch.chain.tip(now_ns).at_ns
-            newest = Sighting(head, made_ns=made_ns)
+            newest = Sighting(head, made_ns=branch.chain.tip(now_ns).made_ns)
             return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=newest)
         got = branch.incoming.get(request.account, [])
         first = bisect_right(got, request.above, key=lambda transfer: transfer.mined_at)
