@@ -147,8 +147,9 @@ def _run(spec: MatrixSpec, cluster: str | None, on_cell: OnCell) -> Matrix:
 def _new_folder(out: Path, chain: str, part: Part) -> Path:
     """Where a matrix that begins now is kept; each part of one in a folder of its own."""
     from paychain.processes.part import WHOLE
+    from paychain.runs.spec import folder_name
 
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{chain}-matrix"
+    name = folder_name(datetime.now(UTC), f"{chain}-matrix")
     return out / (name if part == WHOLE else f"{name}-{part.slug}")
 
 
