@@ -312,8 +312,8 @@ def _wrongs(trial: Trial, scenario: Scenario, *, has_begun: bool) -> Iterator[st
         return
     codes = {int(ExitCode.of_verdict(trial.verdict))}
     if trial.process == CONDUCTOR and moment.sent == "SIGTERM":
-        # After its result was written nothing holds the signal up any more.
-        codes |= {int(ExitCode.INTERRUPTED), -signal.SIGTERM}
+        # Between its result and its last word.
+        codes.add(int(ExitCode.INTERRUPTED))
     if code not in codes:
         yield f"exit code {code} with verdict {trial.verdict}"
     if trial.verdict == "inconclusive":
