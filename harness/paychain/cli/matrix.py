@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paychain.cli import names as completed
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.on_cluster import opened
 from paychain.cli.options import (
@@ -41,15 +42,22 @@ if TYPE_CHECKING:
 
 Faults = Annotated[
     list[str] | None,
-    typer.Option(help="standard fault, by name or path; repeatable; default: all"),
+    typer.Option(
+        help="standard fault, by name or path; repeatable; default: all",
+        autocompletion=completed.standard_faults,
+    ),
 ]
-Links = Annotated[list[str] | None, typer.Option(help="link to test; repeatable; default: all")]
+Links = Annotated[
+    list[str] | None,
+    typer.Option(help="link to test; repeatable; default: all", autocompletion=completed.links),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
         "--links",
         metavar="ROLE",
         help="role whose links to test, such as processors or services; repeatable",
+        autocompletion=completed.roles,
     ),
 ]
 Real = Annotated[bool, typer.Option("--real", help="run on real processes, one cell at a time")]
