@@ -31,6 +31,7 @@ from paychain.cli.exit_codes import ExitCode
 from tests.support.chains import corner_shop, experiment, shop
 from tests.support.cli import PAYCHAIN, environment, hear_signals
 from tests.support.own_chains import own_shop
+from tests.support.paths import ROOT
 from tests.support.runs import broken_rules, load_began
 
 DONE = Path("moments.jsonl")
@@ -44,6 +45,7 @@ GONE_WITHIN_S = 8.0  # an orphan sees within this that its parent is gone
 CONDUCTOR, OWN = "conductor", "own service"
 NAMES = {  # what a command line holds: which process it is
     "paychain.toxics": "fault engine",
+    "/link-": "isolated link",
     "paychain.services": "mock services",
     "locust": "load process",
     "own_shop.py": OWN,
@@ -68,16 +70,28 @@ _CUT = experiment(
     tolerances='{technical_success: {during: ">= 90%"}}',
     **_SHORT,
 )
-_LOST = experiment(
-    "{id: lost, at: 0s, for: 2s, target: {link: processor-a}, lost_answer: {share: 60%}}",
-    tolerances="{double_charges: 0}",
-    **_SHORT,
-)
-_SLOW = experiment(
-    "{id: slow, at: 0s, for: 2s, target: {link: issuer}, latency: {delay: 20ms}}",
-    tolerances='{technical_success: {during: ">= 90%"}}',
-    **_SHORT,
-)
+
+
+def _lost(link: str) -> str:
+    return experiment(
+        f"{{id: lost, at: 0s, for: 2s, target: {{link: {link}}}, lost_answer: {{share: 60%}}}}",
+        tolerances="{double_charges: 0}",
+        **_SHORT,
+    )
+
+
+def _slow(link: str) -> str:
+    return experiment(
+        f"{{id: slow, at: 0s, for: 2s, target: {{link: {link}}}, latency: {{delay: 20ms}}}}",
+        tolerances='{technical_success: {during: ">= 90%"}}',
+        **_SHORT,
+    )
+
+
+def _shipped(name: str) -> str:
+    return (ROOT / "chains" / f"{name}.yaml").read_text("utf-8")
+
+
 _CRASH = experiment(
     "{id: crash, at: 0s, for: 1s, target: {link: issuer}, crash: {forgets: true}}",
     tolerances='{technical_success: {during: ">= 90%"}}',
@@ -85,11 +99,13 @@ _CRASH = experiment(
 )
 _REVERSES = {"on_unknown": "reverse"}
 SCENARIOS = {
-    "passes": Scenario(corner_shop(**_SOUND, processor_authorise=_REVERSES), _SLOW, "pass"),
+    "passes": Scenario(
+        corner_shop(**_SOUND, processor_authorise=_REVERSES), _slow("issuer"), "pass"
+    ),
     "breaks": Scenario(corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail"),
     "charges twice": Scenario(
         shop(on_unknown="give_up", deadline="10s"),
-        _LOST,
+        _lost("processor-a"),
         "fail",
         ("no_double_charge", "unknowns_resolved"),
     ),
@@ -104,7 +120,18 @@ SCENARIOS = {
         _CRASH,
         "fail",
     ),
-    "own service": Scenario(own_shop(deadline="10s"), _SLOW, "pass"),
+    "own service": Scenario(own_shop(deadline="10s"), _slow("issuer"), "pass"),
+    "metrics": Scenario(
+        corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail", words=("--metrics", "0")
+    ),
+    "bank": Scenario(_shipped("sepa-instant"), _slow("payee-bank"), "pass"),
+    "ledger": Scenario(_shipped("crypto-onramp"), _slow("base"), "pass"),
+    "ledger pays twice": Scenario(
+        _shipped("stablecoin-payout-new-nonce"),
+        _lost("node-provider"),
+        "fail",
+        ("sent_once",),
+    ),
 }
 
 
@@ -285,8 +312,8 @@ def _wrongs(trial: Trial, scenario: Scenario, *, has_begun: bool) -> Iterator[st
         return
     codes = {int(ExitCode.of_verdict(trial.verdict))}
     if trial.process == CONDUCTOR and moment.sent == "SIGTERM":
-        # After its result was written nothing holds the signal up any more.
-        codes |= {int(ExitCode.INTERRUPTED), -signal.SIGTERM}
+        # Between its result and its last word.
+        codes.add(int(ExitCode.INTERRUPTED))
     if code not in codes:
         yield f"exit code {code} with verdict {trial.verdict}"
     if trial.verdict == "inconclusive":

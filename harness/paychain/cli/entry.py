@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
 from paychain.processes.collector import collect_rarely
 
@@ -22,6 +26,9 @@ def main() -> None:
     ending = [number for number in _ENDING if signal.getsignal(number) in defaults]
     for number in ending:
         signal.signal(number, _end)
+    # What is registered first runs last: Python then takes the process apart, and would give each
+    # signal its default meaning back.
+    atexit.register(_ignore, ending)
     from paychain.cli.main import main as command
 
     # Until the command has handlers of its own, all of them are what Ctrl-C is.
@@ -29,11 +36,32 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         command()
+    except SystemExit as end:
+        _keep_exit_code(end.code, ending)
+        raise
     finally:
         # Python remembers a KeyboardInterrupt that came out of `eval` or `exec`, also one that was
         # handled, and then ends `python -m` as if SIGINT had killed it, whatever the exit code. The
         # next `exec` makes it forget.
         exec("")  # noqa: S102  (runs nothing)
+
+
+def _keep_exit_code(code: object, ending: Sequence[signal.Signals]) -> None:
+    """End with this code at once when a signal comes: all is said, and it may be a verdict's."""
+
+    def leave(*_: object) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, RuntimeError):
+                stream.flush()
+        os._exit(code if isinstance(code, int) else code is not None)
+
+    for number in ending:
+        signal.signal(number, leave)
+
+
+def _ignore(ending: Sequence[signal.Signals]) -> None:
+    for number in ending:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(*_: object) -> None:

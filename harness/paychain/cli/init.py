@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from paychain.cli import names
 from paychain.cli.options import given
 from paychain.cli.say import say
 from paychain.payments.errors import UserError, meant
@@ -104,7 +105,10 @@ def init(
         ),
     ] = None,
     dialect: Annotated[
-        str, typer.Option(help="with --service: whose API the service calls")
+        str,
+        typer.Option(
+            help="with --service: whose API the service calls", autocompletion=names.dialects
+        ),
     ] = "stripe",
 ) -> None:
     """Write a chain, experiments and a CI workflow to start from; existing files are kept.

@@ -15,7 +15,7 @@ from paychain.cli.say import say
 if TYPE_CHECKING:
     from pathlib import Path
 
-_EVERY_LINK = re.compile(r"""\blink:\s*(["'])\*\1""")
+STANDARD_FAULT = "standard fault"
 _TITLE = re.compile(r"^title:.*(?:\n[ \t]+\S.*)*", re.MULTILINE)
 
 
@@ -68,16 +68,17 @@ def list_(
 def listed(kind: str) -> list[ListedFile]:
     """All files of a kind, chain or experiment, sorted by name within each folder."""
     from paychain.declaration.text import read_text
+    from paychain.faults.target import may_be_for_every_link
     from paychain.model.files import SHIPPED, available
 
     found = []
     for name, path in available(kind).items():
         text, _ = read_text(path)
-        is_standard = kind == "experiment" and _EVERY_LINK.search(text) is not None
+        is_standard = kind == "experiment" and may_be_for_every_link(text)
         found.append(
             ListedFile(
                 name=name,
-                kind="standard fault" if is_standard else kind,
+                kind=STANDARD_FAULT if is_standard else kind,
                 title=_title(text),
                 file=str(path),
                 shipped=any(_is_below(path, root) for root in SHIPPED),
@@ -110,7 +111,7 @@ def _lines(items: list[ListedFile]) -> list[str]:
     """A heading for each kind, yours before the shipped ones."""
     lines: list[str] = []
     width = max((len(item.name) for item in items), default=0)
-    for kind in ("chain", "experiment", "standard fault"):
+    for kind in ("chain", "experiment", STANDARD_FAULT):
         for is_shipped in (False, True):
             part = [item for item in items if item.kind == kind and item.shipped is is_shipped]
             if not part:

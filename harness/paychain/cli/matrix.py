@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paychain.cli import names as completed
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.on_cluster import opened
 from paychain.cli.options import (
@@ -41,15 +42,22 @@ if TYPE_CHECKING:
 
 Faults = Annotated[
     list[str] | None,
-    typer.Option(help="standard fault, by name or path; repeatable; default: all"),
+    typer.Option(
+        help="standard fault, by name or path; repeatable; default: all",
+        autocompletion=completed.standard_faults,
+    ),
 ]
-Links = Annotated[list[str] | None, typer.Option(help="link to test; repeatable; default: all")]
+Links = Annotated[
+    list[str] | None,
+    typer.Option(help="link to test; repeatable; default: all", autocompletion=completed.links),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
         "--links",
         metavar="ROLE",
         help="role whose links to test, such as processors or services; repeatable",
+        autocompletion=completed.roles,
     ),
 ]
 Real = Annotated[bool, typer.Option("--real", help="run on real processes, one cell at a time")]
@@ -147,8 +155,9 @@ def _run(spec: MatrixSpec, cluster: str | None, on_cell: OnCell) -> Matrix:
 def _new_folder(out: Path, chain: str, part: Part) -> Path:
     """Where a matrix that begins now is kept; each part of one in a folder of its own."""
     from paychain.processes.part import WHOLE
+    from paychain.runs.spec import folder_name
 
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{chain}-matrix"
+    name = folder_name(datetime.now(UTC), f"{chain}-matrix")
     return out / (name if part == WHOLE else f"{name}-{part.slug}")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paychain.cli import names
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.say import say
 from paychain.payments.errors import UserError, meant, without_passwords
@@ -26,7 +27,10 @@ class ProbeFormat(StrEnum):
 
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="where the handler listens")]
-Dialect = Annotated[str, typer.Option(help="whose webhooks it handles, such as stripe")]
+Dialect = Annotated[
+    str,
+    typer.Option(help="whose webhooks it handles, such as stripe", autocompletion=names.dialects),
+]
 _EXAMPLE = "write one such as http://127.0.0.1:8000/webhooks/stripe"
 Secret = Annotated[
     str,

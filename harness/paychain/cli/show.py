@@ -24,6 +24,13 @@ class _ChainUnlessNamed(CommandGroup):
             args = ["chain", *args]
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Commands, and the chains that one of them may be left out before."""
+        found = super().shell_complete(ctx, incomplete)
+        chain = self.commands["chain"]
+        of_chain = next(each for each in chain.params if each.param_type_name == "argument")
+        return [*found, *of_chain.shell_complete(ctx, incomplete)]
+
 
 app = typer.Typer(
     cls=_ChainUnlessNamed, help="Show a chain, or one payment of a run.", no_args_is_help=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from paychain.declaration.schema import Declared
 
 EVERY_LINK = "*"  # target of a standard fault: the matrix puts each link's name in
+_EVERY_LINK = re.compile(r"""\blink["']?:\s*(["'])\*\1""")
 
 
 class Target(Declared):
@@ -23,3 +25,8 @@ class Target(Declared):
     def __str__(self) -> str:
         """As the file writes it: `link processor-a`."""
         return next(f"{key} {value}" for key, value in self if value is not None)
+
+
+def may_be_for_every_link(text: str) -> bool:
+    """Whether an experiment's YAML looks like a standard fault: quicker than to load it."""
+    return _EVERY_LINK.search(text) is not None

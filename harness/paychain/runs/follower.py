@@ -59,7 +59,8 @@ class Followers(RunFollower):
 
     def __init__(self, followers: Iterable[RunFollower]) -> None:
         self._followers = tuple(followers)
-        self._told, self._failures = list(self._followers), list[str]()
+        self._told = list(self._followers)
+        self.failures: list[str] = []  # why any of them is told no more
 
     def begin(self, folder: Path) -> None:
         """The run has its folder."""
@@ -81,7 +82,7 @@ class Followers(RunFollower):
         """Why any of them failed, and what the others find wrong."""
         found: list[str] = []
         self._tell(lambda follower: found.extend(follower.check()))
-        return [*self._failures, *found]
+        return [*self.failures, *found]
 
     def close(self) -> None:
         """Nothing more will come. What fails here costs nothing."""
@@ -95,4 +96,4 @@ class Followers(RunFollower):
                 what(follower)
             except Exception as error:
                 self._told.remove(follower)
-                self._failures.append(sentence_of(error))
+                self.failures.append(sentence_of(error))

@@ -19,7 +19,7 @@ from typing import Any
 
 from paychain.analysis.measures.measures import Verdict
 from paychain.declaration.text import read_text
-from paychain.faults.target import EVERY_LINK
+from paychain.faults.target import EVERY_LINK, may_be_for_every_link
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.files import available
@@ -76,7 +76,7 @@ def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
     loaded = [
         load_experiment(str(path))
         for path in available("experiment").values()
-        if f'"{EVERY_LINK}"' in read_text(path)[0]
+        if may_be_for_every_link(read_text(path)[0])
     ]
     return sorted(
         (fault for fault in loaded if is_standard_fault(fault.model)),

@@ -56,7 +56,7 @@ def _run(
     spec: RunSpec,
     open_chain: OpenChain,
     interruption: Interruption,
-    follower: RunFollower,
+    follower: Followers,
 ) -> Finished:
     begun = ClockStart.now()
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
@@ -90,8 +90,7 @@ def _run(
     took_s = time.perf_counter() - begun_s
     facts = _facts(spec, chain, conducted, recorder, begun, took_s)
     facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
-    if not facts.problems:
-        facts.problems.extend(follower.check())
+    facts.problems.extend(follower.failures if facts.problems else follower.check())
     with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
         return finish(spec.inputs, facts, store, folder)
 

@@ -192,13 +192,9 @@ class Finished:
 
 
 def new_folder(out: Path, started: datetime, name: str) -> Path:
-    """A new run directory, named by its start. Raises UserError when it cannot be made.
-
-    Metrics, traces and tables know a run by this name, also those that other machines began in the
-    same second: a mark makes it unique.
-    """
+    """A new run directory, named by its start. Raises UserError when it cannot be made."""
     refuse_unwritable(out)
-    folder = out / f"{started:%Y%m%dT%H%M%SZ}-{token_hex(MARK_BYTES)}-{name}"
+    folder = out / folder_name(started, name)
     if len(os.fsencode(folder.absolute())) > MAX_FOLDER_BYTES:
         what = f"the path of a run below {out} is too long for SQLite"
         raise UserError(what, hint=f"name another folder: {MAX_FOLDER_BYTES} bytes in total")
@@ -207,3 +203,12 @@ def new_folder(out: Path, started: datetime, name: str) -> Path:
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}") from error
     return folder
+
+
+def folder_name(started: datetime, name: str) -> str:
+    """The name of what began now, among all that began in the same second.
+
+    Metrics, traces and tables know a run by it, also those that other machines began then: a mark
+    makes it unique.
+    """
+    return f"{started:%Y%m%dT%H%M%SZ}-{token_hex(MARK_BYTES)}-{name}"

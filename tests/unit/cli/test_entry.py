@@ -117,3 +117,41 @@ def test_an_interrupted_module_ends_with_the_exit_code_wherever_it_was(tmp_path:
         ExitCode.INTERRUPTED,
         "interrupted: nothing was kept\n",
     )
+
+
+# A signal once the command has ended, before Python takes the process apart or amid that.
+ENDING = """
+import atexit, signal, sys
+from paychain.cli import entry
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Last:
+    def __del__(self, *, send=signal.raise_signal, number=signal.NUMBER):
+        send(number)
+
+class Importing:
+    def find_spec(self, name, *_):
+        if name == "paychain.cli.main":
+            atexit.register(signal.raise_signal, signal.NUMBER)
+
+if "MODULE" == "at exit":
+    sys.meta_path.insert(0, Importing())
+else:
+    sys.kept_to_the_last = Last()
+sys.argv = ["paychain", "check", "WORD"]
+entry.main()
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("when", ["at exit", "taken apart"])
+@pytest.mark.parametrize(("word", "code"), [("card-sound", 0), ("nowhere.yaml", ExitCode.USAGE)])
+def test_a_signal_after_its_last_word_changes_no_exit_code(
+    word: str, code: int, when: str, number: str
+) -> None:
+    done = ended(ENDING.replace("WORD", word), number, when)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert word in done.stdout + done.stderr

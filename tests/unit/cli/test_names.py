@@ -10,6 +10,8 @@ import pytest
 
 from paychain.cli import names
 from paychain.cli.listing import listed
+from paychain.runs.matrix import standard_faults
+from tests.support.chains import experiment
 from tests.support.cli import environment, invoked
 
 
@@ -79,3 +81,54 @@ def test_the_version_and_short_help_are_what_everybody_tries(tmp_path: Path) -> 
         done = invoked(tmp_path, *words)
         assert done.exit_code == 0
         assert "Usage: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("show card-eco", ["card-ecommerce"]),
+        ("show pay", ["payment"]),
+        ("matrix card-ecommerce --fault do", ["down"]),
+        ("matrix card-ecommerce --link iss", ["issuer"]),
+        ("matrix card-ecommerce --links iss", ["issuer"]),
+        ("matrix nowhere --link iss", []),
+        ("init --dialect str", ["stripe"]),
+        ("probe http://127.0.0.1 --dialect ady", ["adyen"]),
+    ],
+)
+def test_words_are_completed_wherever_one_is_a_name(
+    words: str, found: list[str], tmp_path: Path
+) -> None:
+    completing = {
+        "_PAYCHAIN_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"paychain {words}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    assert invoked(tmp_path, variables=completing).stdout.split() == found
+
+
+@pytest.mark.parametrize("name", ["$(id)", "`id`", "a b", "a;id", "a\nb", "a&id", "a\x1b[31m"])
+def test_no_file_of_a_repository_is_completed_to_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chains").mkdir()
+    (tmp_path / "chains" / f"{name}.yaml").touch()
+    (tmp_path / "chains" / "plain.yaml").touch()
+    assert not any(name in each for each in names.chains(""))
+    assert names.chains("chains/") == ["chains/plain.yaml"]
+
+
+@pytest.mark.parametrize("target", ['{link: "*"}', "{link: '*'}", '{"link": "*"}'])
+def test_a_standard_fault_of_yours_is_listed_and_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chaos").mkdir()
+    fault = f"{{at: 0s, for: 2s, target: {target}, latency: {{delay: 1s}}}}"
+    (tmp_path / "chaos/our-delay.yaml").write_text(experiment(fault, name="our-delay"))
+    assert names.standard_faults("our") == ["our-delay"]
+    assert [item.kind for item in listed("experiment") if item.name == "our-delay"] == [
+        "standard fault"
+    ]
+    assert "our-delay" in [fault.model.experiment for fault in standard_faults()]

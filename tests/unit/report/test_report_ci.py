@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
+import time
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -85,7 +87,36 @@ def test_a_summary_may_go_to_a_pipe_with_a_reader_and_to_nothing(tmp_path: Path)
     assert report(result(), {"GITHUB_STEP_SUMMARY": os.devnull}) == []
 
 
-def test_a_summary_that_nobody_reads_on_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_slow_reader_of_a_summary_gets_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "| a row of a long summary |\n" * 20_000  # a pipe holds 64 KiB
+    monkeypatch.setattr("paychain.report.ci.github.summary_md", lambda _: text)
+    os.mkfifo(tmp_path / "pipe")
+    read = bytearray()
+
+    def read_slowly() -> None:
+        with (tmp_path / "pipe").open("rb", buffering=0) as pipe:
+            is_open.set()
+            while some := pipe.read(16_384):
+                read.extend(some)
+                time.sleep(0.001)
+
+    is_open = threading.Event()
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    holder = os.open(tmp_path / "pipe", os.O_WRONLY)  # waits until the reader is there
+    assert is_open.wait(10)
+    assert report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "pipe")}) == []
+    os.close(holder)
+    reader.join(10)
+    assert read.decode() == text
+
+
+def test_a_summary_that_nobody_reads_on_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paychain.report.ci.github.READ_WITHIN_S", 0.1)
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     writer = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
@@ -97,7 +128,9 @@ def test_a_summary_that_nobody_reads_on_is_not_waited_for(tmp_path: Path) -> Non
     finally:
         os.close(reader)
         os.close(writer)
-    assert line.startswith(f"cannot write {tmp_path}/pipe: ")
+    size = len(summary_md(result()).encode())
+    why = f"its reader is too slow: 0 of {size:,} bytes written"
+    assert line == f"cannot write {tmp_path}/pipe: {why}"
 
 
 def test_a_summary_that_is_nearly_full_stays_as_it_is(tmp_path: Path) -> None:

@@ -115,6 +115,19 @@ def test_a_follower_that_fails_costs_a_run_its_verdict_and_no_record(
     assert finished.result.load.recorded == whole.load.recorded > 0
 
 
+@pytest.mark.parametrize("where", ["begin", "add", "message"])
+def test_a_follower_that_fails_is_named_beside_another_problem(
+    spec: RunSpec, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the load is lost")
+
+    monkeypatch.setattr("paychain.environment.virtual.VirtualChain.drain", fail)
+    reasons = run(spec, chain_of(spec), [Failing(where)]).result.reasons
+    assert reasons[-1] == "RuntimeError: nobody listens"
+    assert "the load is lost" in reasons[0]
+
+
 class Closed(Failing):
     """Counts how often it is closed."""
 

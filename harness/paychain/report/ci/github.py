@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,8 @@ from paychain.report.result import Result
 from paychain.report.text.summary import summary_md
 
 MAX_ANNOTATIONS = 9  # of the ten that GitHub shows; the tenth counts the rest
+# A summary's file may be a pipe: how long its reader may take, and how often to look.
+READ_WITHIN_S, POLLED_EVERY_S = 10.0, 0.02
 MAX_SUMMARY_BYTES = 1_000_000  # GitHub rejects the summary of a step above 1 MiB
 
 
@@ -63,8 +67,10 @@ def _append(path: Path, text: str) -> list[str]:
         # GitHub drops the whole summary of a step that is too long, earlier steps' text included.
         if present + len(data) > MAX_SUMMARY_BYTES:
             return []
-        with open(path, "ab", opener=_open_at_once) as file:
-            file.write(data)
+        with open(path, "ab", opener=_open_at_once, buffering=0) as file:
+            if left := _write(file, data):
+                why = f"its reader is too slow: {len(data) - left:,} of {len(data):,} bytes written"
+                return [f"cannot write {one_line(str(path))}: {why}"]
     except OSError as error:
         # The run is over and has its verdict: a summary that is missing must not change that.
         why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
@@ -75,6 +81,19 @@ def _append(path: Path, text: str) -> list[str]:
 def _open_at_once(path: str, flags: int) -> int:
     """Open a file to write to it; with a pipe, either would otherwise wait for its reader."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def _write(file: FileIO, data: bytes) -> int:
+    """Write it all, as fast as a pipe is read; how many bytes nobody took in time."""
+    left = memoryview(data)
+    until_s = time.monotonic() + READ_WITHIN_S
+    while left and time.monotonic() < until_s:
+        written = file.write(left)
+        if written is None:  # a pipe that is full
+            time.sleep(POLLED_EVERY_S)
+        else:
+            left = left[written:]
+    return len(left)
 
 
 def _annotation(check: Check, result: Result) -> str:
