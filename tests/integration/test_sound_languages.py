@@ -259,7 +259,7 @@ def test_what_two_queries_denied_and_a_webhook_proves_is_given_back(
 def test_a_webhook_that_a_crash_interrupts_is_taken_when_it_comes_again(
     example: str, tmp_path: Path
 ) -> None:
-    """Its id is not noted without what it says; nor does a line that was torn take the next along."""
+    """Its id is noted with what it says; and a line that was torn does not take the next along."""
     account = Account(denials=("requires_payment_method", "canceled"))
     started = built(example, tmp_path)
     with answering(account) as base:
