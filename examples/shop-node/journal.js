@@ -5,9 +5,10 @@ class Journal {
   constructor(path) {
     this.orders = new Map();
     this.events = new Set();
-    if (fs.existsSync(path))
-      for (const line of fs.readFileSync(path, "utf8").split("\n")) this.#apply(line);
+    const lines = fs.existsSync(path) ? fs.readFileSync(path, "utf8").split("\n") : [""];
+    for (const line of lines) this.#apply(line);
     this.file = fs.openSync(path, "a");
+    if (lines.at(-1)) fs.writeSync(this.file, "\n"); // or the next line would be lost with it
   }
 
   #apply(line) {
@@ -17,12 +18,12 @@ class Journal {
     } catch {
       return; // the last line of a process that died while it wrote
     }
-    if (change.event) this.events.add(change.event);
-    else {
-      const before = this.orders.get(change.id) ?? { attempts: {} };
-      const attempts = { ...before.attempts, ...change.attempts };
-      this.orders.set(change.id, { ...before, ...change, attempts });
-    }
+    const { event, ...order } = change;
+    if (event) this.events.add(event);
+    if (!order.id) return;
+    const before = this.orders.get(order.id) ?? { attempts: {} };
+    const attempts = { ...before.attempts, ...order.attempts };
+    this.orders.set(order.id, { ...before, ...order, attempts });
   }
 
   #write(change) {
@@ -39,10 +40,10 @@ class Journal {
     this.#write({ id, attempts: { [account]: { state, reference } } });
   }
 
-  isNewEvent(event) {
-    if (this.events.has(event)) return false;
-    this.#write({ event });
-    return true;
+  // What a webhook says is one line with its id: a crash must not leave one without the other.
+  // `changeFor` gives the change of an order, with its id, if there is one.
+  once(event, changeFor) {
+    if (!this.events.has(event)) this.#write({ event, ...changeFor() });
   }
 }
 

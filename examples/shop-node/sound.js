@@ -5,8 +5,9 @@
 // - What an account did not answer is unknown, written down before it is asked, and cancelled later.
 //   So is what it answered about another intent, or of an intent that is not held.
 // - What a webhook says is captured of an order that was refused is given back.
-// - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
-//   waits for one: what is due is repeated until it is done.
+// - Webhooks are proved, known by their ids once what they say is written down with them, and only
+//   ever finish what the shop has begun. No order waits for one: what is due is repeated until it is
+//   done.
 const express = require("express");
 const Stripe = require("stripe");
 const { Journal } = require("./journal");
@@ -94,9 +95,12 @@ async function capture(id) {
   }
 }
 
+const paid = (id, intent) => {
+  return { id, state: "paid", charged: intent.amount_received, paid_at: intent.id };
+};
+
 function finish(id, intent) {
-  if (journal.orders.get(id).state !== "pending") return;
-  journal.change(id, { state: "paid", charged: intent.amount_received, paid_at: intent.id });
+  if (journal.orders.get(id).state === "pending") journal.change(id, paid(id, intent));
 }
 
 // Nothing is held any more, or never was: there is nothing to wait for. It is one line of the
@@ -216,13 +220,13 @@ app.post("/webhooks/:account", express.raw({ type: "*/*" }), (request, response)
   } catch {
     return response.status(400).json({ error: "signature" });
   }
-  if (journal.isNewEvent(event.id)) take(request.params.account, event);
+  journal.once(event.id, () => changeFor(request.params.account, event));
   response.json({ received: true });
 });
 
-function take(name, { type, data: { object } }) {
-  if (type === "payment_intent.succeeded") captured(name, object);
-  else if (type === "refund.failed") {
+function changeFor(name, { type, data: { object } }) {
+  if (type === "payment_intent.succeeded") return captured(name, object);
+  if (type === "refund.failed") {
     // A second one would fail, too: a person has to look.
     console.error(`the refund of ${object.payment_intent} failed: pay it back in another way`);
   }
@@ -232,10 +236,10 @@ function take(name, { type, data: { object } }) {
 function captured(name, intent) {
   const id = intent.metadata.order;
   const order = journal.orders.get(id);
-  if (order?.reference === intent.id) finish(id, intent);
+  if (order?.state === "pending" && order.reference === intent.id) return paid(id, intent);
   const attempt = order?.attempts[name];
   if (attempt?.reference === intent.id && ["unknown", "cancelled"].includes(attempt.state))
-    journal.attempt(id, name, "captured", intent.id);
+    return { id, attempts: { [name]: { state: "captured", reference: intent.id } } };
 }
 
 app.listen(process.env.PORT, process.env.HOST ?? "127.0.0.1");

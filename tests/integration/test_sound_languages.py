@@ -159,7 +159,13 @@ def built(example: str, folder: Path) -> list[str]:
 @contextmanager
 def serving(example: str, folder: Path, base: str, port: int) -> Iterator[str]:
     """The address of a sound service that pays at an account."""
-    started = built(example, folder)
+    with running(built(example, folder), folder, base, port) as address:
+        yield address
+
+
+@contextmanager
+def running(started: list[str], folder: Path, base: str, port: int) -> Iterator[str]:
+    """The address of a service that was built before; it is killed in the end."""
     env = {
         **os.environ,
         "PORT": str(port),
@@ -178,10 +184,10 @@ def serving(example: str, folder: Path, base: str, port: int) -> Iterator[str]:
 
     with subprocess.Popen(started, cwd=folder, env=env) as process:
         try:
-            wait_until(is_up, f"{example} is up")
+            wait_until(is_up, f"{started} is up")
             yield address
         finally:
-            process.terminate()
+            process.kill()
 
 
 def send(event: dict[str, Any], address: str) -> None:
@@ -245,3 +251,31 @@ def test_what_two_queries_denied_and_a_webhook_proves_is_given_back(
         wait_until(lambda: account.refunded, "the capture is given back")
         assert requests.get(f"{address}/orders/o-1", timeout=5).json()["state"] == "refused"
         assert settled(lambda: account.refund_requests, SWEEPS_S) == 2  # the first was an error
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("example", ["shop-node", "gateway-go"])
+def test_a_webhook_that_a_crash_interrupts_is_taken_when_it_comes_again(
+    example: str, tmp_path: Path
+) -> None:
+    """Its id is noted with what it says; and a line that was torn does not take the next along."""
+    account = Account(denials=("requires_payment_method", "canceled"))
+    started = built(example, tmp_path)
+    with answering(account) as base:
+        with running(started, tmp_path, base, free_port()) as address:
+            requests.post(f"{address}/orders", json=ORDER, timeout=10)
+            wait_until(lambda: not account.denials, "the capture is denied twice")
+            assert settled(lambda: account.refund_requests, SWEEPS_S) == 0
+            send(account.event(), address)
+        (journal,) = tmp_path.glob("*.journal")
+        lines = journal.read_text().splitlines(keepends=True)
+        noted = next(n for n, line in enumerate(lines) if "evt_1" in line)
+        journal.write_text("".join(lines[: noted + 1]) + '{"id":"o-1","sta')
+        account.refunded = 0
+        with running(started, tmp_path, base, free_port()) as address:
+            send(account.event(), address)
+            wait_until(lambda: account.refunded, "the capture is given back")
+            requested = settled(lambda: account.refund_requests, SWEEPS_S)
+        with running(started, tmp_path, base, free_port()):
+            assert settled(lambda: account.refund_requests, SWEEPS_S) == requested

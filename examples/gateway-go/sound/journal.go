@@ -1,8 +1,9 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"sync"
 )
@@ -26,7 +27,7 @@ type Held struct {
 	CaptureAt string             `json:"capture_at,omitempty"`
 	Reference string             `json:"reference,omitempty"`
 	Attempts  map[string]Attempt `json:"attempts"`
-	Event     string             `json:"event,omitempty"` // a line of its own: a webhook was seen
+	Event     string             `json:"event,omitempty"` // the id of the webhook that said so
 }
 
 // Journal keeps orders as lines of a file, read again when the gateway starts.
@@ -39,18 +40,21 @@ type Journal struct {
 
 func openJournal(path string) (*Journal, error) {
 	journal := &Journal{orders: map[string]Held{}, events: map[string]bool{}}
-	if old, err := os.Open(path); err == nil {
-		lines := bufio.NewScanner(old)
-		for lines.Scan() {
-			var held Held
-			if json.Unmarshal(lines.Bytes(), &held) != nil {
-				continue // the last line of a process that died while it wrote
-			}
-			journal.apply(held)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for _, line := range bytes.Split(old, []byte("\n")) {
+		var held Held
+		if json.Unmarshal(line, &held) != nil {
+			continue // the last line of a process that died while it wrote
 		}
-		_ = old.Close()
+		journal.apply(held)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil && len(old) > 0 && !bytes.HasSuffix(old, []byte("\n")) {
+		_, err = file.WriteString("\n") // or the next line would be lost with it
+	}
 	journal.file = file
 	return journal, err
 }
@@ -58,7 +62,9 @@ func openJournal(path string) (*Journal, error) {
 func (j *Journal) apply(held Held) {
 	if held.Event != "" {
 		j.events[held.Event] = true
-	} else {
+		held.Event = ""
+	}
+	if held.ID != "" {
 		j.orders[held.ID] = held
 	}
 }
@@ -66,7 +72,9 @@ func (j *Journal) apply(held Held) {
 // write is called with the mutex held, before anything is sent: a crash must not forget it.
 func (j *Journal) write(held Held) {
 	line, _ := json.Marshal(held)
-	_, _ = j.file.Write(append(line, '\n'))
+	if _, err := j.file.Write(append(line, '\n')); err != nil {
+		panic(err) // what is not written down must not be done
+	}
 	j.apply(held)
 }
 
@@ -74,15 +82,20 @@ func (j *Journal) write(held Held) {
 func (j *Journal) Change(id string, change func(*Held)) Held {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	held := j.orders[id]
-	attempts := map[string]Attempt{}
-	for name, attempt := range held.Attempts {
-		attempts[name] = attempt
-	}
-	held.Attempts = attempts
+	held := j.orders[id].copied()
 	change(&held)
 	j.write(held)
 	return held
+}
+
+// copied: whoever reads an order does so without the mutex.
+func (h Held) copied() Held {
+	attempts := map[string]Attempt{}
+	for name, attempt := range h.Attempts {
+		attempts[name] = attempt
+	}
+	h.Attempts = attempts
+	return h
 }
 
 // Begin remembers a new order; false when it is known already.
@@ -129,13 +142,19 @@ func (h Held) isOpen() bool {
 	return false
 }
 
-// IsNewEvent remembers a webhook's id; false when it came before.
-func (j *Journal) IsNewEvent(id string) bool {
+// Once writes down what a webhook says of an order, if the gateway knows that order, in one line with
+// the webhook's id: a crash must not leave one without the other. What came before changes nothing.
+func (j *Journal) Once(event, id string, change func(*Held)) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	if j.events[id] {
-		return false
+	if j.events[event] {
+		return
 	}
-	j.write(Held{Event: id})
-	return true
+	held := Held{}
+	if order, known := j.orders[id]; known {
+		held = order.copied()
+		change(&held)
+	}
+	held.Event = event
+	j.write(held)
 }

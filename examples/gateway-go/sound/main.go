@@ -5,7 +5,8 @@
 //   - What an account did not answer is unknown, written down before it is asked, and cancelled later.
 //     So is what it answered about another intent, or of an intent that is not held.
 //   - What a webhook says is captured of an order that was refused is given back.
-//   - Webhooks are proved, known by their ids, and only ever finish what the gateway has begun.
+//   - Webhooks are proved, known by their ids once what they say is written down with them, and only
+//     ever finish what the gateway has begun.
 package main
 
 import (
@@ -128,11 +129,7 @@ func (g *gateway) refuse(id, code string) {
 }
 
 func (g *gateway) finish(id string, intent *stripe.PaymentIntent) {
-	g.journal.Change(id, func(h *Held) {
-		if h.State == "pending" {
-			h.State, h.Charged, h.PaidAt = "paid", intent.AmountReceived, intent.ID
-		}
-	})
+	g.journal.Change(id, func(h *Held) { h.finish(intent) })
 }
 
 func (g *gateway) capture(id string) {
@@ -285,18 +282,18 @@ func (g *gateway) takeWebhook(w http.ResponseWriter, r *http.Request) {
 		answer(w, 400, map[string]string{"error": "signature"})
 		return
 	}
-	if g.journal.IsNewEvent(event.ID) {
-		g.take(name, event)
-	}
+	id, change := changeFor(name, event)
+	g.journal.Once(event.ID, id, change)
 	answer(w, 200, map[string]bool{"received": true})
 }
 
-func (g *gateway) take(name string, event stripe.Event) {
+// changeFor is what an event changes of an order, and which order that is; none if it has no id.
+func changeFor(name string, event stripe.Event) (string, func(*Held)) {
 	switch event.Type {
 	case "payment_intent.succeeded":
 		var intent stripe.PaymentIntent
 		if json.Unmarshal(event.Data.Raw, &intent) == nil {
-			g.captured(name, &intent)
+			return intent.Metadata["order"], func(h *Held) { h.captured(name, &intent) }
 		}
 	case "refund.failed": // a second one would fail, too: a person has to look
 		var failed stripe.Refund
@@ -304,25 +301,25 @@ func (g *gateway) take(name string, event stripe.Event) {
 			log.Printf("the refund of %s failed: pay it back in another way", failed.PaymentIntent.ID)
 		}
 	}
+	return "", nil
 }
 
 // captured: what the account has proved to be captured is not asked, which may be denied.
-func (g *gateway) captured(name string, intent *stripe.PaymentIntent) {
-	id := intent.Metadata["order"]
-	order, known := g.journal.Order(id)
-	if !known {
-		return
+func (h *Held) captured(name string, intent *stripe.PaymentIntent) {
+	if h.Reference == intent.ID {
+		h.finish(intent)
 	}
-	if order.Reference == intent.ID {
-		g.finish(id, intent)
+	attempt := h.Attempts[name]
+	isGivenUp := attempt.State == "unknown" || attempt.State == "cancelled"
+	if attempt.Reference == intent.ID && isGivenUp {
+		h.Attempts[name] = Attempt{"captured", intent.ID}
 	}
-	g.journal.Change(id, func(h *Held) {
-		attempt := h.Attempts[name]
-		isGivenUp := attempt.State == "unknown" || attempt.State == "cancelled"
-		if attempt.Reference == intent.ID && isGivenUp {
-			h.Attempts[name] = Attempt{"captured", intent.ID}
-		}
-	})
+}
+
+func (h *Held) finish(intent *stripe.PaymentIntent) {
+	if h.State == "pending" {
+		h.State, h.Charged, h.PaidAt = "paid", intent.AmountReceived, intent.ID
+	}
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

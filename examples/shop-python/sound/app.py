@@ -4,8 +4,9 @@
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
   So is what it refused, and what it answered about another payment, or of one that is not held.
-  A cancel that is accepted and refused afterwards is sent again, where money is known to be held;
-  so is a capture. So is a cancel of which no webhook says what became.
+  A cancel that is accepted and refused afterwards is sent again: at once where money is known to be
+  held, otherwise later, as the webhook that says so may be lost. So is a cancel of which no webhook
+  says what became, and a capture. In the end a person has to look.
 - What a webhook says is captured of an order that was refused is given back.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
@@ -128,7 +129,8 @@ def capture_due(order: str) -> None:
 def sweep_for_ever() -> None:
     pool = ThreadPoolExecutor(SWEEPERS)
     while not stopping.wait(SWEEP_S):
-        store.cancel_overdue()
+        for order, name, reference in store.cancel_overdue():
+            logging.error("order %s: look whether %s still holds %s", order, name, reference)
         due = [pool.submit(attempt, resolve, *each) for each in store.unresolved()]
         due += [pool.submit(attempt, give_back, *each) for each in store.to_give_back()]
         due += [pool.submit(attempt, capture_due, order) for order in store.captures_due()]

@@ -19,6 +19,7 @@ create table if not exists events (id text primary key);
 
 MAX_REFUSALS = 5  # of one cancel or capture: then a person has to look
 REPORTED_WITHIN_S = 10  # a cancel that was accepted: later than that, nobody may have done it
+STUCK = "stuck"  # a cancel that was sent for the last time, and is not known to be done
 
 
 class Store:
@@ -87,14 +88,24 @@ class Store:
         self._do(text, state, time.time(), order, provider, was)
         self._cancel_again(order, provider)
 
-    def cancel_overdue(self) -> None:
-        """A cancel was accepted, and no webhook says what became of it: as if it were refused."""
-        text = (
-            "update attempts set state = 'unknown', refusals = refusals + 1, "
-            "reference = coalesce(nullif(held_as, ''), reference) "
-            "where state = 'cancelling' and not is_refused and accepted_at < ? and refusals < ?"
+    def cancel_overdue(self) -> list[tuple[str, str, str]]:
+        """A cancel was accepted, and no webhook says that it is done: it is to be sent again.
+
+        Either none came, or it was refused and no webhook says that money is held: that one may be
+        lost. Returns the cancels that were sent for the last time: a person has to look.
+        """
+        overdue = "where state = 'cancelling' and accepted_at < ?"
+        again = (
+            "update attempts set state = 'unknown', refusals = refusals + 1 - is_refused, "
+            "is_refused = 0, reference = coalesce(nullif(held_as, ''), reference) "
+            f"{overdue} and refusals < ?"
         )
-        self._do(text, time.time() - REPORTED_WITHIN_S, MAX_REFUSALS)
+        before = time.time() - REPORTED_WITHIN_S
+        with self.transaction():
+            self._do(again, before, MAX_REFUSALS)
+            stuck = self._all(f"select * from attempts {overdue}", before)
+            self._do(f"update attempts set state = ? {overdue}", STUCK, before)
+        return [(row["id"], row["provider"], row["reference"]) for row in stuck]
 
     def held(self, order: str, provider: str, reference: str) -> None:
         """A webhook says that money is held: by this reference it can be captured or cancelled."""
@@ -118,9 +129,9 @@ class Store:
         """A webhook says that nothing is held any more."""
         text = (
             "update attempts set state = 'cancelled' "
-            "where id = ? and provider = ? and state in ('cancelling', 'unknown')"
+            "where id = ? and provider = ? and state in ('cancelling', 'unknown', ?)"
         )
-        self._do(text, order, provider)
+        self._do(text, order, provider, STUCK)
 
     def cancel_refused(self, order: str, provider: str) -> None:
         """A webhook says that a cancel was not done."""
@@ -132,9 +143,9 @@ class Store:
         self._cancel_again(order, provider)
 
     def _cancel_again(self, order: str, provider: str) -> None:
-        """Whichever webhook comes first: only both together show that money is still held.
+        """Whichever webhook comes first: both together show that money is still held.
 
-        A refusal alone may be about a payment that never was, or that was declined.
+        A refusal alone may be about a payment that never was, or that was declined: it can wait.
         """
         text = (
             "update attempts set state = 'unknown', reference = held_as, is_refused = 0 "
