@@ -95,8 +95,7 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     "books differ": (ANY_RULE, False),
     "never collected": (
         # Who acknowledged the capture had not made it: the merchant believes that it has the money.
-        # Where the order is charged twice, other sales of it have brought the money.
-        ("authorisations_settled", "completed", "money_conserved", "no_double_charge"),
+        ("authorisations_settled", "completed", "money_conserved"),
         False,
     ),
     "nothing to collect": (
@@ -110,8 +109,6 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "money_conserved",
             # It sold this under the name of another payment, and nobody sold what the card holds.
             "no_orphaned_authorisation",
-            # Of what is charged twice no books are compared.
-            "no_double_charge",
         ),
         False,
     ),
@@ -127,8 +124,6 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "amounts_equal",
             # A bank has released what the gateway still wants to capture.
             "books_agree",
-            # Of what is charged twice no books are compared.
-            "no_double_charge",
         ),
         False,
     ),
@@ -181,9 +176,6 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
         "approved and undone",
     ),
     ("collected in part", "books_agree"): ("books differ",),
-    ("collected in part", "no_double_charge"): ("charged twice",),
-    ("never collected", "no_double_charge"): ("charged twice",),
-    ("nothing to collect", "no_double_charge"): ("charged twice",),
     ("never released", "booked_once"): ("held again under one name",),
 }
 # Of these no amount is compared: what no bank holds has the amounts that links in front of it

@@ -34,8 +34,10 @@ def wrongs(world: World) -> Wrongs:
         orders.setdefault(order_of(deal.payment), []).append(deal)
     for order, deals in orders.items():
         saw_approved = any(deal.customer and deal.customer.saw_approved for deal in deals)
+        missing = _missing(world, deals) if saw_approved else 0
         for deal in deals:
-            for name, amount in _wrong_with_payment(world, deal, saw_approved=saw_approved):
+            wrong = _wrong_with_payment(world, deal, missing, saw_approved=saw_approved)
+            for name, amount in wrong:
                 before = found[name].get(order, 0)
                 # An order is collected once, of however many sales the money did not come.
                 found[name][order] = max(before, amount) if name == UNCOLLECTED else before + amount
@@ -63,15 +65,16 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     agreed = saw_minor if saw_approved else wanted
     sold = [sale for deal in deals for sale in sales(world, deal)]
     is_given_back = bool(sold) and not any(sale.book.exposure > 0 for sale in sold)
-    # One hold that is left of an order whose sales were all given back pays for nothing.
-    is_left_over = is_given_back and len(standing) == 1
     # What the bank has charged back since is wrong no more; that it was charged is.
     disputed = sum(min(card.charged_back, card.exposure) for card in cards if card.exposure > 0)
     forgotten = _forgotten(world, deals, sold)
     # Who is told that the order was paid before knows what the merchant sold.
     is_told = any(customer.original[:ID_LENGTH] == order for customer in customers)
-    is_again = sum(card.holds for card in cards if card.exposure > 0) > 1
-    if exposure - tips > agreed and is_again and not is_left_over:
+    # Of two holds under one name one may have been undone.
+    is_again = len(standing) > 1 or any(
+        card.holds > 1 and card.exposure > card.first for card in cards
+    )
+    if exposure - tips > agreed and is_again:
         yield "charged twice", max(0, exposure - disputed - agreed)
     elif exposure > 0 and not saw_approved and not is_told:
         yield "orphaned", exposure - disputed
@@ -150,9 +153,12 @@ def _promised_and_given_back(world: World, deals: list[Deal]) -> int:
 
 
 def _wrong_with_payment(
-    world: World, deal: Deal, *, saw_approved: bool
+    world: World, deal: Deal, missing: int, *, saw_approved: bool
 ) -> Iterator[tuple[str, int]]:
-    """`saw_approved`: the customer was shown an approval of its order, by whichever payment."""
+    """`saw_approved`: the customer was shown an approval of its order, by whichever payment.
+
+    `missing`: what the sales of the order have not brought of what one of them should.
+    """
     cards = accounts(deal.of(world.links("issuer")))
     customer = deal.customer
     if customer is None:
@@ -183,7 +189,7 @@ def _wrong_with_payment(
         yield "somebody else's account", customer.amount_minor
     for name, amounts in (
         ("captured beyond the hold", _beyond_holds(world, deal)),
-        ("refunded beyond the capture", [card.beyond_taken for card in cards.values()]),
+        ("refunded beyond the capture", _beyond_captures(deal, cards)),
         ("released beyond the hold", [card.beyond_held for card in cards.values()]),
     ):
         if any(amounts):
@@ -204,7 +210,7 @@ def _wrong_with_payment(
     if (apart := _apart(world, deal)) > 0:
         yield "books differ", apart
     if saw_approved:
-        yield from _undone_duties(world, deal)
+        yield from _undone_duties(world, deal, missing)
 
 
 def _beyond_holds(world: World, deal: Deal) -> list[int]:
@@ -226,6 +232,17 @@ def _beyond_holds(world: World, deal: Deal) -> list[int]:
     ]
 
 
+def _beyond_captures(deal: Deal, cards: dict[tuple[str, str], Account]) -> list[int]:
+    """What was given back beyond what was taken: to cards, or else in any book, the most of them.
+
+    A link in front of the banks may give back under a name of which they know nothing.
+    """
+    to_cards = [card.beyond_taken for card in cards.values()]
+    if any(to_cards):
+        return to_cards
+    return [max((each.beyond_taken for each in accounts(deal.lines).values()), default=0)]
+
+
 def _collected(world: World, deal: Deal) -> int:
     """What merchants believe to have got.
 
@@ -238,11 +255,28 @@ def _collected(world: World, deal: Deal) -> int:
     return sum(max(nets) for nets in sold.values())
 
 
-def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
-    """What merchants had to do for an approved payment, and what is not on the card in the end.
+def _missing(world: World, deals: list[Deal]) -> int:
+    """What an order should have brought, and no sale of it did that was not given back.
 
-    Each merchant that sold something waits for its own money: it knows of no other sale.
+    However often it was sold, merchants may collect it once.
     """
+    wanted: dict[tuple[str, str], int] = {}
+    brought: dict[tuple[str, str], int] = {}
+    for deal in deals:
+        for sale in sales(world, deal):
+            declared = world.chain.links[sale.gateway].captures
+            if declared is not None and sale.is_wanted(world, "captures"):
+                # The means of one attempt are one sale.
+                attempt = (sale.gateway, sale.reference.partition("/")[0])
+                due = int(sale.book.was_held * declared.of)
+                wanted[attempt] = wanted.get(attempt, 0) + due
+        for name, card in accounts(deal.of(world.links("issuer"))).items():
+            brought[name] = card.taken if card.taken > card.given else 0
+    return max(wanted.values(), default=0) - sum(brought.values())
+
+
+def _undone_duties(world: World, deal: Deal, missing: int) -> Iterator[tuple[str, int]]:
+    """What merchants had to do for an approved payment, and what is not on the card in the end."""
     customer = deal.customer
     assert customer is not None  # who was shown an approval
     for sale in sales(world, deal):
@@ -264,11 +298,14 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         # A share of one or two units may be none.
         if int(sale.book.was_held * declared.of + 0.5) == 0:
             continue
-        if not taken:
-            yield UNCOLLECTED if could_be else "nothing to collect", customer.amount_minor
         # The parts are together the whole share, which may be rounded up.
-        elif taken < int(sale.book.was_held * declared.of):
-            yield "collected in part", int(sale.book.was_held * declared.of) - taken
+        left = int(sale.book.was_held * declared.of) - taken
+        if left > 0 or not taken:
+            name = "collected in part"
+            if not taken:
+                name = UNCOLLECTED if could_be else "nothing to collect"
+            if missing > 0:
+                yield name, min(left, missing)
         # Everything was captured, and nobody gives the rest of the hold back.
         elif any(card.held > 0 for card in sale.cards):
             yield "left on hold", sum(max(0, card.held) for card in sale.cards)
@@ -338,16 +375,19 @@ def _delivered_apart(world: World, deal: Deal) -> Iterator[int]:
     """By how much books differ on what was stored under one name and delivered under another.
 
     It is one sale, whatever name a link has for it. Deliveries that were undone hold nothing of it,
-    and the others need not know that it has expired somewhere.
+    nor do those that were stored behind and that no bank knows of; and the others need not know
+    that it has expired somewhere.
     """
     books = accounts(deal.lines)
+    banked = {line.reference for line in deal.of(world.links("issuer"))}
+    alone = {name for name in deal.alone if not any(belongs_to(each, name) for each in banked)}
     for line in deal.lines:
         if line.why != "stored":
             continue
         behind = world.behind(line.link)
         by_link: dict[str, list[Account]] = {}
         for (link, name), book in books.items():
-            is_undone = link in behind and book.undone == book.was_held
+            is_undone = link in behind and (book.undone == book.was_held or name in alone)
             if belongs_to(name, line.reference) and not is_undone:
                 by_link.setdefault(link, []).append(book)
         exposure = [

@@ -159,3 +159,52 @@ def test_a_second_trigger_that_is_refused_while_the_first_one_is_under_way_is_a_
         part(run, 1.75, amount=captured_minor, item="c1")
         (tmp_path / rule).mkdir()
         assert set(broken(run, tmp_path / rule)) == {rule}
+
+
+@pytest.mark.parametrize("lost", ["c1", "c2"])  # whichever of them it is that has no answer
+def test_of_two_captures_at_once_the_one_without_an_answer_says_that_the_end_is_open(
+    lost: str, tmp_path: Path
+) -> None:
+    """The link refuses one because of the other, and makes neither."""
+    run = sale()
+    for key, took_s in (("c1", 0.1), ("c2", 0.3)):
+        refused = {"status": 409, "result": "rejected"}
+        answer = {"status": 503, "result": "http_error"} if key == lost else refused
+        run.asked("p1", 1.3, took_s=took_s, operation="capture", key=key, **answer)
+    text = "never completed: capture of p1-1 to processor-a, abandoned"
+    assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}
+
+
+def test_what_was_made_without_an_answer_leaves_no_other_capture_open(tmp_path: Path) -> None:
+    """Two halves at once: the first is in the books, so that it is the second that was refused."""
+    run = sale()
+    run.asked("p1", 1.3, took_s=0.4, operation="capture", key="c1", status=503, result="http_error")
+    run.asked("p1", 1.3, operation="capture", key="c2", status=400, result="rejected")
+    part(run, 1.35, amount=500, item="c1")
+    text = "approved, but capture of p1-1 to processor-a, refused"
+    assert broken(run, tmp_path) == {"completed": (500, text)}
+
+
+def test_a_second_trigger_that_reached_no_link_repeats_the_capture_of_the_newest(
+    tmp_path: Path,
+) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    run.asked("p1", 1.1, key="k", status=402, result="declined")
+    run.asked("p1", 1.2, key="k2", attempt=2)
+    run.asked("p1", 1.3, operation="capture", key="c1", attempt=2)
+    run.sent(1.5, ended_by="refused", payment="p1", key="c2", target="/capture")
+    for link in ("processor-a", "issuer"):
+        run.booked("p1", 1.2, "authorised", to=link, attempt=2)
+        run.booked("p1", 1.35, "captured", to=link, attempt=2)
+    text = "shop sent the capture to processor-a under 2 keys"
+    assert broken(run, tmp_path) == {"repeats_without_effect": (0, text)}
+
+
+def test_a_repeat_that_reached_no_link_is_of_what_its_key_was_used_for(tmp_path: Path) -> None:
+    """Although the link was asked for another authorisation since, and declined it."""
+    run = sale({"key": "c1", "status": 400, "result": "rejected"})
+    run.asked("p1", 1.5, key="k2", attempt=2, status=402, result="declined")
+    run.sent(1.6, ended_by="refused", payment="p1", key="c1", target="/capture")
+    text = "never completed: capture of p1-1 to processor-a, abandoned"
+    assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}

@@ -767,7 +767,7 @@ def test_a_refused_capture_is_not_done_by_the_same_item_of_another_authorisation
     first = [movement(link) for link in PATH]
     other = [
         movement(link, kind, reference="p1.edge.1-1", **more)
-        for kind, more in (("authorised", {}), ("captured", {"item": "c1"}))
+        for kind, more in (("authorised", {}), ("captured", {"item": "c1", "amount": 300}))
         for link in PATH
     ]
     refused = {"follow_ups": [follow_up("refused")]}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
@@ -18,31 +19,61 @@ def is_capture(request: ObservedRequest) -> bool:
     return operation == "capture" or (operation == "query" and named_by_path(request) == "capture")
 
 
-def authorisation_of(request: ObservedRequest) -> tuple[str, int]:
-    """The link that a request went to, and which attempt at the payment it is about."""
-    return request.callee, request.received.attempt if request.received is not None else 1
+Authorised = tuple[str, int]
+"""An authorisation of a payment: the link that was asked for it, and which attempt that was."""
+
+
+def by_authorisation(
+    requests: Iterable[ObservedRequest], is_meant: Callable[[ObservedRequest], bool]
+) -> list[tuple[Authorised, list[ObservedRequest]]]:
+    """Those of a payment's requests that are meant, by the authorisation that they are about.
+
+    Only a link says which one that is. What reached none repeats what did under its key, or else is
+    about the newest that its link had been asked for.
+    """
+    newest: dict[str, int] = {}
+    of_key: dict[tuple[str, str], int] = {}
+    found: dict[Authorised, list[ObservedRequest]] = {}
+    for request in requests:
+        callee = request.callee
+        if request.received is not None:
+            attempt = request.received.attempt
+        else:
+            attempt = of_key.get((callee, request.key), newest.get(callee, 1))
+        newest[callee] = max(attempt, newest.get(callee, 1))
+        if is_meant(request):
+            if request.key:
+                of_key.setdefault((callee, request.key), attempt)
+            found.setdefault((callee, attempt), []).append(request)
+    return sorted(found.items())
+
+
+class WantedCapture(NamedTuple):
+    """One capture that a service wanted, by its first request and the last that took its place."""
+
+    first: ObservedRequest
+    last: ObservedRequest
 
 
 def wanted_captures(
     store: RunStore, payment: str, attempt: int, captures: Sequence[ObservedRequest]
-) -> list[ObservedRequest]:
-    """The first request of each capture of one authorisation that the service wanted."""
+) -> list[WantedCapture]:
+    """Each capture of one authorisation that the service wanted."""
     link = captures[0].callee
     return _triggers(captures, list(_refused_later(store, payment, link, attempt)))
 
 
 def _triggers(
     captures: Sequence[ObservedRequest], refused_ns: Sequence[int]
-) -> list[ObservedRequest]:
-    """The first request of each capture that the service wanted; in the order of their starts.
+) -> list[WantedCapture]:
+    """Each capture that the service wanted, in the order of their starts.
 
     `refused_ns`: when the link told the service that a capture which it had accepted was not done,
     which may be before the service has the answer that accepts it.
     """
-    first: list[ObservedRequest] = []
-    last: list[ObservedRequest] = []
+    wanted: list[WantedCapture] = []
     for request in captures:
-        for number, before in enumerate(last):
+        for number, (first, before) in enumerate(wanted):
             is_over = before.ended_ns <= request.started_ns
             is_refused = any(
                 before.started_ns <= at_ns <= request.started_ns for at_ns in refused_ns
@@ -52,12 +83,11 @@ def _triggers(
                 or is_refused
                 or (is_over and not result_of(before)[0].worked)
             ):
-                last[number] = request
+                wanted[number] = WantedCapture(first, request)
                 break
         else:
-            first.append(request)
-            last.append(request)
-    return first
+            wanted.append(WantedCapture(request, request))
+    return wanted
 
 
 def _refused_later(store: RunStore, payment: str, link: str, attempt: int) -> Iterator[int]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from paychain.analysis.attribution.captures import (
     all_decided_ns,
-    authorisation_of,
     booked,
+    by_authorisation,
     is_capture,
     rest_minor,
     wanted_captures,
@@ -41,7 +41,8 @@ def repeated_without_key(
             continue
         if request.key or before.key or result_of(before)[0].worked:
             continue
-        yield _decided(DecisionKind.REPEATED_WITHOUT_KEY, payment, request, operation)
+        attempt = request.received.attempt
+        yield _decided(DecisionKind.REPEATED_WITHOUT_KEY, payment, request, operation, attempt)
 
 
 def captured_again(
@@ -55,11 +56,8 @@ def captured_again(
     once or by a webhook, does not matter. What it refused while it held a rest that no capture
     under way took may have been a further part: that one is missing, see `uncaptured`.
     """
-    captures = [request for request in requests if is_capture(request)]
-    captures.sort(key=authorisation_of)
-    for (callee, attempt), of_one in groupby(captures, authorisation_of):
-        sent = list(of_one)
-        triggers = wanted_captures(store, payment, attempt, sent)
+    for (callee, attempt), sent in by_authorisation(requests, is_capture):
+        triggers = [each.first for each in wanted_captures(store, payment, attempt, sent)]
         if len(triggers) == 1:
             continue
         number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
@@ -69,7 +67,7 @@ def captured_again(
             if rest_minor(store, payment, callee, attempt, until_ns=all_decided_ns(later, sent)):
                 continue
             detail = f"{len(triggers)} keys"
-            yield _decided(DecisionKind.CAPTURED_AGAIN, payment, later, "capture", detail)
+            yield _decided(DecisionKind.CAPTURED_AGAIN, payment, later, "capture", attempt, detail)
 
 
 def refunded_again(
@@ -80,10 +78,7 @@ def refunded_again(
     The link took them for further refunds, and booked more than one. What was answered before, or
     refused then, is not repeated by another refund: an order may be refunded in parts.
     """
-    refunds = [request for request in requests if operation_of(request) == "refund"]
-    refunds.sort(key=authorisation_of)
-    for (callee, attempt), of_one in groupby(refunds, authorisation_of):
-        sent = list(of_one)
+    for (callee, attempt), sent in by_authorisation(requests, _is_refund):
         repeats = [
             later
             for before, later in pairwise(sent)
@@ -92,14 +87,22 @@ def refunded_again(
         number = booked(store, payment, callee, attempt, MovementKind.REFUNDED)
         for later in repeats[: max(0, number - 1)]:
             detail = "another key" if later.key else "no key"
-            yield _decided(DecisionKind.REFUNDED_AGAIN, payment, later, "refund", detail)
+            yield _decided(DecisionKind.REFUNDED_AGAIN, payment, later, "refund", attempt, detail)
+
+
+def _is_refund(request: ObservedRequest) -> bool:
+    return operation_of(request) == "refund"
 
 
 def _decided(
-    kind: DecisionKind, payment: str, request: ObservedRequest, operation: str, detail: str = ""
+    kind: DecisionKind,
+    payment: str,
+    request: ObservedRequest,
+    operation: str,
+    attempt: int,
+    detail: str = "",
 ) -> Decision:
     """What a request of an own service did."""
-    callee, attempt = authorisation_of(request)
     return Decision(
         link=request.caller,
         kind=kind,
@@ -107,6 +110,6 @@ def _decided(
         payment=payment,
         attempt=attempt,
         operation=operation,
-        target=callee,
+        target=request.callee,
         detail=detail,
     )

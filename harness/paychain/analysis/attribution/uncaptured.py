@@ -1,19 +1,19 @@
 """Captures that an own service asked for and never got: what must follow, as a mock writes it down.
 
 A service that captures means to have the money. Where its link booked no capture in the end, or
-fewer parts than it asked for, and the hold was not released, the last answer says whether the link
+fewer parts than it asked for, and the hold was not released, the last answers say whether the link
 refused it or nobody knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 from paychain.analysis.attribution.captures import (
-    authorisation_of,
+    WantedCapture,
     booked,
+    by_authorisation,
     is_capture,
     rest_minor,
     wanted_captures,
@@ -36,12 +36,11 @@ def missed_captures(
     up and released is no sale, and what it captured under another authorisation is collected; whose
     money is held then is for other rules.
     """
-    captures = sorted(_captures(requests), key=itemgetter(0))
-    for (callee, attempt), of_one in groupby(captures, itemgetter(0)):
-        sent = [request for _, request in of_one]
+    for (callee, attempt), sent in by_authorisation(requests, is_capture):
         last = max(sent, key=attrgetter("ended_ns"))
         number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
-        if number and number >= len(wanted_captures(store, payment, attempt, sent)):
+        wanted = wanted_captures(store, payment, attempt, sent)
+        if number and number >= len(wanted):
             continue
         story = store.story(payment)
         if story.customer is None or story.customer.outcome is not Outcome.APPROVED:
@@ -50,8 +49,7 @@ def missed_captures(
         asked = {request.callee for request in requests}
         if not held_minor or _captured_minor(story.movements, asked) >= story.customer.amount_minor:
             continue
-        result = result_of(last)[0]
-        is_open = result.leaves_unknown or result in _UNSENT
+        is_open = _is_open(wanted, number)
         yield Decision(
             link=last.caller,
             kind=DecisionKind.FOLLOW_UP_ABANDONED if is_open else DecisionKind.FOLLOW_UP_REFUSED,
@@ -65,21 +63,16 @@ def missed_captures(
         )
 
 
-def _captures(
-    requests: Sequence[ObservedRequest],
-) -> Iterator[tuple[tuple[str, int], ObservedRequest]]:
-    """The captures, each with the authorisation that it is about.
+def _is_open(wanted: Sequence[WantedCapture], number: int) -> bool:
+    """Whether the last answers leave open what became of a capture that was not made.
 
-    One that reached no link is about the newest that its link had been asked for.
+    `number`: how many the link has booked: those that it confirmed, and then those without an
+    answer. What it refused was not made.
     """
-    newest: dict[str, int] = {}
-    for request in requests:
-        callee, attempt = authorisation_of(request)
-        if request.received is None:
-            attempt = newest.get(callee, attempt)
-        newest[callee] = max(attempt, newest.get(callee, attempt))
-        if is_capture(request):
-            yield (callee, attempt), request
+    results = [result_of(each.last)[0] for each in wanted]
+    unknown = sum(result.leaves_unknown or result in _UNSENT for result in results)
+    confirmed = sum(result is HopResult.APPROVED for result in results)
+    return unknown > max(0, number - confirmed)
 
 
 def _captured_minor(movements: Sequence[Movement], links: Collection[str]) -> int:

@@ -90,6 +90,7 @@ def money(
     sound: set[str] = set()
     orders = Orders(orders_of_several(store))
     wrong = uncompleted = 0
+    uncompleted_orders: set[str] = set()  # of several payments
     for story, fingerprint in stories_to_judge(store, sound, orders, parties.own_closed):
         payment = reconcile(story, parties, order, reservations)
         is_decided = is_final and story.payment not in undecided
@@ -100,7 +101,9 @@ def money(
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             if _is_uncompleted(story, judged, broken):
-                uncompleted += 1
+                uncompleted += 1 - (payment.order in uncompleted_orders)
+                if payment.is_part or judged.payments:
+                    uncompleted_orders.add(payment.order)
             if not payment.is_known:
                 store.keep(payment.payment)
             # A payment that was not judged by every rule says nothing about those with its records,

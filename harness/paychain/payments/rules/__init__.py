@@ -11,19 +11,17 @@ from paychain.payments.rules import (
     amounts,
     books,
     charges,
+    completion,
     conduct,
     deposits,
     own_services,
     payouts,
 )
 from paychain.payments.rules.authorisation import Authorisation, authorisations
+from paychain.payments.rules.evidence import StoodIn
 from paychain.payments.rules.orders import of_order
 from paychain.payments.rules.position import Position
-from paychain.payments.rules.reconciled import (
-    Finding,
-    Reconciled,
-    StoodIn,
-)
+from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import Rule
 
 # In the order in which reports list them.
@@ -44,7 +42,7 @@ ALL_RULES = (
     books.repeats_without_effect,
     conduct.unknowns_resolved,
     conduct.authorisations_settled,
-    conduct.completed,
+    completion.completed,
     conduct.retry_limits_kept,
     conduct.asks_within_limits,
     conduct.no_authorisation_after_failed_authentication,

@@ -143,23 +143,30 @@ def refunded_within_captured(payment: Reconciled) -> Finding | None:
     """A link refunds at most what it has captured by then, together with what it charged back.
 
     A refund and a chargeback of the same payment give the money back twice, and so may a refund
-    that a link without idempotency keys books again.
+    that a link without idempotency keys books again. The amount of a finding is what customers got
+    too much, by all authorisations, or else the most that one link gave too much.
     Source: docs/domain.md §2.5 (I4).
     """
     beyond = [each for each in _positions(payment) if each[2].over_refunded_minor]
     if not beyond:
         return None
-    # Where the customer got it, or where it was most.
-    entry, link, position = max(
-        beyond, key=lambda each: (each[1] in payment.settling, each[2].over_refunded_minor)
-    )
+    at_customers = [each for each in beyond if each[1] in payment.settling]
+    most = max(beyond, key=lambda each: each[2].over_refunded_minor)
+    named = at_customers or [most]
+    text = "; ".join(_refunded_beyond(payment, *each) for each in named)
+    return Finding.of(payment, sum(each[2].over_refunded_minor for each in named), text)
+
+
+def _refunded_beyond(
+    payment: Reconciled, entry: Authorisation, link: str, position: Position
+) -> str:
+    """`issuer refunded 20.00 EUR of 10.00 EUR captured under p1-1`."""
     over, charged_back = position.over_refunded_minor, position.charged_back_minor
     gave = f"refunded {payment.money(position.returned_minor - charged_back)}"
     if charged_back:
         gave += f" and charged back {payment.money(charged_back)}"
     took = payment.money(max(0, position.returned_minor - over))
-    text = f"{link} {gave} of {took} captured under {entry.reference}"
-    return Finding.of(payment, over, text)
+    return f"{link} {gave} of {took} captured under {entry.reference}"
 
 
 @money_rule("Released what is held", judged="at_the_end", beyond=None)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-
 from paychain.payments.retry_limits import Presentation, forbids_reattempt
-from paychain.payments.rules.acknowledged import is_replaced, undone_minor
-from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.acknowledged import undone_minor
+from paychain.payments.rules.amounts_due import total_minor
 from paychain.payments.rules.beyond import (
     accepted_without_the_issuer,
     authentication_failed,
@@ -16,12 +13,10 @@ from paychain.payments.rules.beyond import (
     queried,
     went_on_without_a_call,
 )
-from paychain.payments.rules.follow_ups import UNDOING, FollowUp
-from paychain.payments.rules.position import Position
-from paychain.payments.rules.reconciled import Finding, Reconciled, StoodIn
+from paychain.payments.rules.evidence import StoodIn
+from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
-
-_TAKES = ("capture", "refund")
 
 
 @money_rule("Unknown outcomes resolved", judged="at_the_end", beyond=None)
@@ -84,86 +79,8 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     text = f"never completed: {', '.join(words)}"
     amount_minor = max((minor for _, minor in unbooked), default=0)
     if open_ends or untold:
-        amount_minor = max(amount_minor, _amount_minor(payment, [*open_ends, *untold]))
+        amount_minor = max(amount_minor, total_minor(payment, [*open_ends, *untold]))
     return Finding.of(payment, amount_minor, text)
-
-
-@money_rule("Approved payments completed", judged="at_the_end", beyond=None)
-def completed(payment: Reconciled) -> Finding | None:
-    """A capture or refund of an approved payment is not refused.
-
-    The customer was promised it: a refused capture leaves the merchant without the money (the hold
-    may have expired), a refused refund the customer. Refusing more than may be returned is right.
-    An advice of what was reversed before may be refused, and a capture that another one replaced.
-    Source: docs/domain.md §1.7 and §2.5 (I2, I4).
-    """
-    refused = [
-        follow_up
-        for follow_up in payment.follow_ups
-        if follow_up.end == "refused"
-        and follow_up.operation in _TAKES
-        and not _is_beyond_captured(payment, follow_up)
-        and not _is_done_all_the_same(payment, follow_up)
-        and not _is_undone(payment, follow_up)
-        and not is_replaced(payment, follow_up)
-    ]
-    if not refused or not payment.shown_approved:
-        return None
-    text = f"approved, but {', '.join(map(str, refused))}"
-    return Finding.of(payment, _amount_minor(payment, refused), text)
-
-
-def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether a refund was of more than is left of what was captured, there or where it settles.
-
-    Where only a chargeback was in its way, the cardholder must have got as much by that.
-    """
-    if follow_up.operation != "refund":
-        return False
-    amount_minor = _due_minor(payment, follow_up)
-    for entry in payment.authorisations:
-        if not follow_up.is_of(entry.reference):
-            continue
-        # Where the money settles, the cardholder may have it back by a dispute.
-        for link in (follow_up.target, *payment.settling):
-            position = entry.positions.get(link)
-            if position is None or not position.captured_minor:
-                continue
-            disputed_minor = position.charged_back_minor
-            if position.net_minor < amount_minor:
-                # All is to be given back: it is right only where nothing is left.
-                return follow_up.item != UNDOING or position.net_minor <= disputed_minor
-            if position.net_minor - disputed_minor < amount_minor:
-                return _refused_minor(payment, entry, position) <= disputed_minor
-    return False
-
-
-def _due_minor(payment: Reconciled, follow_up: FollowUp) -> int:
-    """How much a capture or refund was of."""
-    # Only the merchant writes down how much is due; what other links pass on has the same item, and
-    # a reference made of the merchant's. Tenders have the same items, each of its own amount.
-    same = [
-        other
-        for other in payment.follow_ups
-        if other.amount_minor
-        and (other.operation, other.item) == (follow_up.operation, follow_up.item)
-    ]
-    own = [other for other in same if other.is_of(follow_up.reference)]
-    return max((other.amount_minor for other in own or same), default=payment.amount_minor)
-
-
-def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
-    """What the refused refunds of an authorisation would have given back without any dispute."""
-    refused = {
-        each.item: _due_minor(payment, each)
-        for each in payment.follow_ups
-        if each.operation == "refund" and each.end == "refused" and each.is_of(entry.reference)
-    }
-    left_minor, back_minor = position.net_minor, 0
-    for amount_minor in refused.values():
-        if amount_minor <= left_minor - back_minor:
-            back_minor += amount_minor
-    return back_minor
 
 
 def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:
@@ -193,83 +110,6 @@ def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:
             for position in entry.positions.values()
         )
     )
-
-
-def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Refused because the other side has booked the same money before.
-
-    Its answer was lost, or an error, and the caller's book is behind; or a repeat that was booked
-    again has used up the hold. Other rules look at either.
-    """
-    return payment.is_booked(follow_up) or any(
-        follow_up.is_of(entry.reference)
-        and (position := entry.positions.get(follow_up.target)) is not None
-        and position.rebooked_minor > 0
-        for entry in payment.authorisations
-    )
-
-
-def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether the merchant gave the sale back, as its caller reversed it, and no money is left."""
-    return any(
-        undoing.item == UNDOING and undoing.is_due and undoing.is_of(follow_up.reference)
-        for undoing in payment.follow_ups
-    ) and not any(
-        follow_up.is_of(entry.reference)
-        and any(
-            position.exposure_minor > 0
-            for link, position in entry.positions.items()
-            if link in payment.settling
-        )
-        for entry in payment.authorisations
-    )
-
-
-def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
-    """What the follow-ups were about: each item once, however many links it failed at."""
-    moved: Counter[str] = Counter()
-    for (operation, _, _), minor in _items(payment, follow_ups).items():
-        moved[operation] += minor
-    if moved:
-        # A refund gives back what was captured.
-        return max(moved.values())
-    tenders: dict[str, int] = {}
-    for follow_up in follow_ups:
-        tender = follow_up.tender
-        tenders[tender] = max(tenders.get(tender, 0), _behind_minor(payment, follow_up))
-    return sum(tenders.values())
-
-
-def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[str, str, str], int]:
-    """How much each capture and refund was of, by operation, item and tender."""
-    items: dict[tuple[str, str, str], int] = {}
-    for follow_up in follow_ups:
-        if follow_up.operation not in _TAKES:
-            continue
-        # Each of several means has its own money, and its own first capture `c1`; a further attempt
-        # is about the same money as the first.
-        key = (follow_up.operation, follow_up.item, follow_up.tender)
-        items[key] = max(items.get(key, 0), _due_minor(payment, follow_up))
-    return items
-
-
-def _behind_minor(payment: Reconciled, follow_up: FollowUp) -> int:
-    """What a webhook, an advice or a cancel is about: what may be captured, else what was held."""
-    captures = [
-        each for each in payment.follow_ups if each.operation == "capture" and each.amount_minor
-    ]
-    own = [each for each in captures if each.is_of(follow_up.reference)]
-    if not payment.tenders:
-        own = own or captures
-    held = {
-        minor
-        for entry in payment.authorisations
-        if follow_up.is_of(entry.reference)
-        for minor, _ in entry.amounts
-    }
-    captured_minor = sum(_items(payment, own).values())
-    held_minor = held.pop() if len(held) == 1 else payment.amount_minor
-    return follow_up.amount_minor or captured_minor or held_minor
 
 
 @money_rule(

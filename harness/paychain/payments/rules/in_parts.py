@@ -7,8 +7,6 @@ in the end shows whether the customer pays the order, all of it and no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Reconciled
 
@@ -36,7 +34,7 @@ def adds_up(payment: Reconciled) -> bool:
 
 def taken_minor(payment: Reconciled) -> int:
     """What is held or was taken, before anything was given back."""
-    return sum(_taken_minor(position) for position in _moneys(payment))
+    return sum(_taken_minor(position) for position in payment.moneys())
 
 
 def settled_minor(payment: Reconciled) -> int:
@@ -46,7 +44,7 @@ def settled_minor(payment: Reconciled) -> int:
     another provider, is no part of what an order was charged.
     """
     return sum(
-        _taken_minor(position) for position in _moneys(payment) if position.exposure_minor > 0
+        _taken_minor(position) for position in payment.moneys() if position.exposure_minor > 0
     )
 
 
@@ -54,11 +52,3 @@ def _taken_minor(position: Position) -> int:
     # What was charged back had been taken: it is not deducted from what is held or taken.
     returned_minor = position.refunded_minor + position.returned_again_minor
     return position.exposure_minor + returned_minor
-
-
-def _moneys(payment: Reconciled) -> Iterator[Position]:
-    """Where the money of each authorisation is or was."""
-    for entry in payment.authorisations:
-        position = entry.money(payment.settling)
-        if position is not None:
-            yield position

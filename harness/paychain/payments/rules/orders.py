@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paychain.payments.rules.reconciled import MerchantsBook, Reconciled
+from paychain.payments.rules.evidence import MerchantsBook
+from paychain.payments.rules.reconciled import Reconciled
 
 
 def of_order(payments: Sequence[Reconciled]) -> Reconciled:
@@ -35,7 +36,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
             for entry in payment.authorisations
         ),
         order=first.order,
-        payments=[payment.payment for payment in payments],
+        several=payments,
         shown_minor=shown_minor,
         knows_original=any(payment.knows_original for payment in payments),
         follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from paychain.payments.journal import Decision, DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult
-from paychain.payments.rules.reconciled import MerchantsBook
+from paychain.payments.rules.evidence import MerchantsBook
 from paychain.payments.rules.traces import MOVES
 
 SIGNED_NS = 250_000_000  # a webhook leaves so soon after it was signed, on a busy machine, too

@@ -17,39 +17,10 @@ from paychain.payments.money import written
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.account_transfer import AccountTransfer
 from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.evidence import MerchantsBook, StoodIn
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.on_chain import OnChain
 from paychain.payments.rules.position import PART, Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoodIn:
-    """One stand-in approval with the limits of its link. Amounts are minor units.
-
-    It was the `nth` of the link, and the `nth_of_card` of the link for that card, both from 1.
-    `most` and `per_card` are the limits on these numbers; None means no limit.
-    """
-
-    link: str
-    reference: str
-    amount_minor: int
-    nth: int
-    nth_of_card: int
-    up_to_minor: int
-    most: int | None
-    per_card: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantsBook:
-    """An order in the books of the merchant's own service.
-
-    `amount_minor` is what it says was charged, 0 when it does not say.
-    """
-
-    link: str
-    is_paid: bool
-    amount_minor: int = 0
 
 
 @dataclass(kw_only=True)
@@ -82,7 +53,7 @@ class Reconciled:
     is_known: bool = True
     order: str = ""
     order_minor: int = 0  # of the whole order; 0: this payment's amount
-    payments: Sequence[str] = ()  # of an order with several, in the order of their ids
+    several: Sequence[Reconciled] = ()  # of an order with several payments, in order of their ids
     is_part: bool = False  # its order has other payments, too
     unshown: frozenset[str] = frozenset()  # references of an order's payments not seen approved
     shown_minor: int = 0
@@ -121,6 +92,16 @@ class Reconciled:
         assert self.amount_minor >= 0
         assert self.shown_approved or not self.shown_minor  # only an approval shows an amount
         assert not (self.shown_approved and self.shown_declined)
+
+    @property
+    def payments(self) -> list[str]:
+        """The names of an order's payments, where it has several."""
+        return [payment.payment for payment in self.several]
+
+    @property
+    def parts(self) -> Sequence[Reconciled]:
+        """The payments of an order, each by itself; a payment that is its order's only one."""
+        return self.several or [self]
 
     def part_minor(self, entry: Authorisation) -> int:
         """What one authorisation should be about, first of `parts_minor`: all, or its tender."""
@@ -302,7 +283,7 @@ class Reconciled:
             return bool(chain.standing or chain.credited)
         if self.transfer is not None:
             return self.transfer.received_minor > 0
-        return any(position.was_there for position in self._moneys())
+        return any(position.was_there for position in self.moneys())
 
     @property
     def missing_minor(self) -> int:
@@ -317,7 +298,7 @@ class Reconciled:
         if not self.tenders and (self.payments or not self._is_sold_otherwise):
             return 0
         behind_minor = sum(
-            position.authorised_minor for position in self._moneys() if position.was_there
+            position.authorised_minor for position in self.moneys() if position.was_there
         )
         # Who was shown more than the order has agreed to the order.
         return max(0, min(self.amount_minor, self.shown_minor) - behind_minor)
@@ -331,7 +312,7 @@ class Reconciled:
             if (position := entry.money(self.settling)) is not None and position.was_there
         )
 
-    def _moneys(self) -> Iterator[Position]:
+    def moneys(self) -> Iterator[Position]:
         """Where the money of each authorisation is."""
         for entry in self.authorisations:
             position = entry.money(self.settling)
@@ -340,10 +321,13 @@ class Reconciled:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the merchant cancelled the approved payment, and has not sold the order since."""
+        """Whether the merchant cancelled the approved payment, and sold the order by no other.
+
+        What another gateway sold and gave back was sold.
+        """
         voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
         return bool(voids) and not any(
-            link in self.merchants and position.exposure_minor > 0
+            link in self.merchants and position.standing_minor > 0
             for entry in self.authorisations
             for link, position in entry.positions.items()
             if not any(void.link == link and void.is_of(entry.reference) for void in voids)

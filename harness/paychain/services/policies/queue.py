@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from paychain.declaration.quantity import count
 from paychain.model.fallbacks.queue import Queue, QueueLimits
 from paychain.model.policy import Call
+from paychain.payments.codes import names_a_duplicate
 from paychain.payments.journal import DELIVERED_AS, DecisionKind
 from paychain.payments.money import to_minor
 from paychain.payments.outcome import HopResult
@@ -22,6 +23,7 @@ from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.delivery import deliver
 from paychain.services.policies.route import Route
+from paychain.services.policies.unknown import outcome_of_original
 from paychain.services.state.background import Background
 
 # Of a request that was stored for too long, and of one that was reversed while it was stored. They
@@ -107,17 +109,23 @@ class Store:
 
     async def _until_answered(self, stored: _QueuedRequest) -> Reply:
         request, parent = stored.request, self._context.new_span()
+        is_unknown = False
 
         async def send(number: int) -> Reply:
+            nonlocal is_unknown
             # Looked at before each try, the first included: a request may be reversed or expire
             # while it waits behind others, and is then never sent.
             if request.reference in self._cancelled:
                 return _CANCELLED
             if self._context.now_ns() >= stored.expires_ns:
                 return _EXPIRED
-            return await self._route.send(
+            reply = await self._route.send(
                 request, parent, timeout_s=self._timeout_s, try_number=number
             )
+            if is_unknown and names_a_duplicate(reply.code):
+                reply = outcome_of_original(request, reply)
+            is_unknown = is_unknown or reply.result.leaves_unknown
+            return reply
 
         delivered = await deliver(
             send,

@@ -17,6 +17,7 @@ from paychain.protocol.reply import Reply
 from paychain.services.delivery import deliver
 from paychain.services.policies.call_end import Attempt
 from paychain.services.policies.route import Route
+from paychain.services.state.idempotency import is_made_again
 
 QUERY = "query"
 
@@ -24,13 +25,17 @@ QUERY = "query"
 def outcome_of_original(request: PaymentRequest, reply: Reply) -> Reply:
     """What "duplicate" says about a request whose first try had no answer.
 
-    The refusal names the original and the amount that it holds. When that is this request, the
-    first try was executed and approved; otherwise its outcome stays unknown.
+    The refusal names the original and the amount that it holds. When that is this request, a try
+    was executed and approved; otherwise its outcome stays unknown.
     """
     answer = reply.answer
     if answer is None:
         return reply
-    if answer.reference == request.reference and answer.amount_minor > 0:
+    # A target without keys has a name of its own for what it made of a second try.
+    is_own = answer.reference == request.reference or is_made_again(
+        answer.reference, request.reference, answer.decided_by
+    )
+    if is_own and answer.amount_minor > 0:
         approval = msgspec.structs.replace(
             answer, outcome=Outcome.APPROVED, code=APPROVED, code_class=""
         )

@@ -51,6 +51,7 @@ class Relay(Authorising):
         code = self.declines(request)
         if code is not None:
             return self.decline(code, request.reference)
+        self._alone.pop(request.reference, None)  # it may be worked on once more
         before = self._standing.get(request.reference, ())
         onward = self._with_new_reference(request)
         # Noted before it is sent: a link that dies meanwhile still knows what to reverse.

@@ -57,6 +57,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     is_final: bool = False  # the last capture was made: the rest is released
     is_past_expiry: bool = False  # what is held again from now on expires at once
     settled: asyncio.Event | None = None  # for a reversal that waits for what is in flight
+    earlier: Entry | None = None  # an execution of the same request, under another name
 
     @property
     def rest_minor(self) -> int:
@@ -112,6 +113,9 @@ class Book:
         if known is not None and known.reversed:
             return None
         entry = Entry(state=AuthorisationState.IN_FLIGHT)
+        # Worked on once more: what was booked for it under another name is undone with it.
+        if known is not None and known.request is not None and known.request.reference != reference:
+            entry.earlier = known
         self._entries[reference] = entry
         return entry
 
@@ -246,9 +250,12 @@ class Book:
         if entry.state is AuthorisationState.IN_FLIGHT:
             entry.settled = entry.settled or asyncio.Event()
             await entry.settled.wait()
-        if entry.state is AuthorisationState.AUTHORISED and entry.rest_minor > 0:
-            entry.state = AuthorisationState.VOIDED
-            self._release(MovementKind.VOIDED, entry)
+        undone: Entry | None = entry
+        while undone is not None:
+            if undone.state is AuthorisationState.AUTHORISED and undone.rest_minor > 0:
+                undone.state = AuthorisationState.VOIDED
+                self._release(MovementKind.VOIDED, undone)
+            undone = undone.earlier
         return entry
 
     def entry(self, reference: str) -> Entry | None:

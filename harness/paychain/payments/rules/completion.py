@@ -1,0 +1,204 @@
+"""What an approved order was promised and refused: captures and refunds that must follow it.
+
+An order is collected once. What a capture does not bring is missing only so far as no other sale of
+the order has brought it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from paychain.payments.rules.acknowledged import is_replaced
+from paychain.payments.rules.amounts_due import TAKES, due_minor, total_minor
+from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.follow_ups import UNDOING, FollowUp
+from paychain.payments.rules.position import PART, Position
+from paychain.payments.rules.reconciled import Finding, Reconciled
+from paychain.payments.rules.rule import money_rule
+
+
+@money_rule("Approved payments completed", judged="at_the_end", beyond=None, per="order")
+def completed(payment: Reconciled) -> Finding | None:
+    """A capture or refund of an approved order is not refused.
+
+    The customer was promised it: a refused capture leaves the merchant without the money (the hold
+    may have expired), a refused refund the customer. Which payment of the order the customer saw
+    approved does not matter, and what another sale of it has brought, and was not given back, is
+    not missing: nobody may collect it again. Refusing more than may be returned is right.
+    An advice of what was reversed before may be refused, and a capture that another one replaced.
+    Source: docs/domain.md §1.7 and §2.5 (I2, I4).
+    """
+    if not payment.shown_approved:
+        return None
+    refused = {part.payment: _refused(part) for part in payment.parts}
+    captures = {name: _only(each, "capture") for name, each in refused.items()}
+    missing_minor = _uncollected_minor(payment, captures)
+    owed = [
+        follow_up
+        for each in refused.values()
+        for follow_up in each
+        if missing_minor or follow_up.operation != "capture"
+    ]
+    if not owed:
+        return None
+    refunds_minor = _unrefunded_minor(payment, refused)
+    text = f"approved, but {', '.join(map(str, owed))}"
+    return Finding.of(payment, max(missing_minor, refunds_minor), text)
+
+
+def _refused(payment: Reconciled) -> list[FollowUp]:
+    """The captures and refunds of one payment that were refused, and should not have been."""
+    return [
+        follow_up
+        for follow_up in payment.follow_ups
+        if follow_up.end == "refused"
+        and follow_up.operation in TAKES
+        and not _is_beyond_captured(payment, follow_up)
+        and not _is_done_all_the_same(payment, follow_up)
+        and not _is_undone(payment, follow_up)
+        and not _is_over(payment, follow_up)
+        and not is_replaced(payment, follow_up)
+    ]
+
+
+def _only(follow_ups: Sequence[FollowUp], operation: str) -> list[FollowUp]:
+    return [follow_up for follow_up in follow_ups if follow_up.operation == operation]
+
+
+def _uncollected_minor(payment: Reconciled, refused: Mapping[str, Sequence[FollowUp]]) -> int:
+    """What refused captures leave missing of an order: no more than its sales have not brought.
+
+    `refused`: by payment. Where an order is paid twice one of its sales is enough, and where it is
+    paid in parts it needs them all.
+    """
+    refused_minor = brought_minor = 0
+    sales: list[tuple[int, int]] = []  # of each payment: what it should bring, and its amount
+    for part in payment.parts:
+        brought = _brought_minor(part)
+        lacking = total_minor(part, refused[part.payment]) if refused[part.payment] else 0
+        sales.append((_sale_minor(part, brought + lacking), part.amount_minor))
+        brought_minor += brought
+        refused_minor += lacking
+    wanted_minor = paid_minor = 0
+    for sale_minor, amount_minor in sorted(sales, reverse=True):
+        if paid_minor < payment.amount_minor:
+            wanted_minor += sale_minor
+            paid_minor += amount_minor
+    return max(0, min(refused_minor, wanted_minor - brought_minor))
+
+
+def _unrefunded_minor(payment: Reconciled, refused: Mapping[str, Sequence[FollowUp]]) -> int:
+    """What refused refunds owe the customer of an order: of each payment, what was taken by it."""
+    owed = [
+        (total_minor(part, refunds), _net_minor(part))
+        for part in payment.parts
+        if (refunds := _only(refused[part.payment], "refund"))
+    ]
+    most_minor = max((refused_minor for refused_minor, _ in owed), default=0)
+    return max(most_minor, sum(min(refused_minor, net_minor) for refused_minor, net_minor in owed))
+
+
+def _sale_minor(payment: Reconciled, known_minor: int) -> int:
+    """What one sale of a payment should bring: what was due of it, where that is recorded.
+
+    `known_minor`: what was captured of all its sales, and what was refused.
+    """
+    sales: dict[tuple[str, str], list[FollowUp]] = {}
+    for each in payment.follow_ups:
+        if each.operation == "capture" and each.is_due:
+            sales.setdefault((each.link, each.reference.partition(PART)[0]), []).append(each)
+    most_minor = max((total_minor(payment, each) for each in sales.values()), default=known_minor)
+    return min(known_minor, most_minor)
+
+
+def _brought_minor(payment: Reconciled) -> int:
+    """What was captured where money settles, under what was not given back altogether."""
+    return sum(position.captured_minor for position in payment.moneys() if position.net_minor > 0)
+
+
+def _net_minor(payment: Reconciled) -> int:
+    """What was captured where money settles, less what was refunded."""
+    return sum(position.net_minor for position in payment.moneys())
+
+
+def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether a refund was of more than is left of what was captured, there or where it settles.
+
+    Where only a chargeback was in its way, the cardholder must have got as much by that.
+    """
+    if follow_up.operation != "refund":
+        return False
+    amount_minor = due_minor(payment, follow_up)
+    for entry in payment.authorisations:
+        if not follow_up.is_of(entry.reference):
+            continue
+        # Where the money settles, the cardholder may have it back by a dispute.
+        for link in (follow_up.target, *payment.settling):
+            position = entry.positions.get(link)
+            if position is None or not position.captured_minor:
+                continue
+            disputed_minor = position.charged_back_minor
+            if position.net_minor < amount_minor:
+                # All is to be given back: it is right only where nothing is left.
+                return follow_up.item != UNDOING or position.net_minor <= disputed_minor
+            if position.net_minor - disputed_minor < amount_minor:
+                return _refused_minor(payment, entry, position) <= disputed_minor
+    return False
+
+
+def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
+    """What the refused refunds of an authorisation would have given back without any dispute."""
+    refused = {
+        each.item: due_minor(payment, each)
+        for each in payment.follow_ups
+        if each.operation == "refund" and each.end == "refused" and each.is_of(entry.reference)
+    }
+    left_minor, back_minor = position.net_minor, 0
+    for amount_minor in refused.values():
+        if amount_minor <= left_minor - back_minor:
+            back_minor += amount_minor
+    return back_minor
+
+
+def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Refused because the other side has booked the same money before.
+
+    Its answer was lost, or an error, and the caller's book is behind; or a repeat that was booked
+    again has used up the hold. Other rules look at either.
+    """
+    return payment.is_booked(follow_up) or any(
+        follow_up.is_of(entry.reference)
+        and (position := entry.positions.get(follow_up.target)) is not None
+        and position.rebooked_minor > 0
+        for entry in payment.authorisations
+    )
+
+
+def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether the merchant gave the sale back, as its caller reversed it, and no money is left."""
+    return any(
+        undoing.item == UNDOING and undoing.is_due and undoing.is_of(follow_up.reference)
+        for undoing in payment.follow_ups
+    ) and not any(
+        follow_up.is_of(entry.reference)
+        and any(
+            position.exposure_minor > 0
+            for link, position in entry.positions.items()
+            if link in payment.settling
+        )
+        for entry in payment.authorisations
+    )
+
+
+def _is_over(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether the merchant gave back what no customer saw, before any bank knew of it."""
+    own = [entry for entry in payment.authorisations if follow_up.is_of(entry.reference)]
+    if payment.shown_approved or any(entry.money(payment.settling) for entry in own):
+        return False
+    sold = [
+        position
+        for entry in own
+        for link, position in entry.positions.items()
+        if link in payment.merchants
+    ]
+    return any(position.refunded_minor and position.exposure_minor <= 0 for position in sold)
