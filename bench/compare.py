@@ -27,6 +27,7 @@ class Case:
     conditions: Conditions
     lost: float = 0.0
     slower: float = 1.0
+    tail: float = 0.0
     baselines: int = 1
 
 
@@ -61,6 +62,8 @@ def cases() -> list[Case]:
         "+10 % latency": {"slower": 1.1},
         "+20 % latency": {"slower": 1.2},
         "+50 % latency": {"slower": 1.5},
+        "p99 doubled": {"tail": 0.015},
+        "p99 times 2.4": {"tail": 0.02},
     }
     found += [
         Case(name=f"{name}, {seconds} s", conditions=replace(plain, seconds=seconds), **change)
@@ -74,7 +77,7 @@ def cases() -> list[Case]:
             baselines=5,
             **changes[name],
         )
-        for name in ("-1 point", "-2 points", "+10 % latency")
+        for name in ("-1 point", "-2 points", "+10 % latency", "p99 doubled")
     ]
     found += [
         Case(
@@ -89,7 +92,7 @@ def judge(case: Case, number: int) -> set[str]:
     """The measures that one comparison of a case reports as worse."""
     chance = Random(f"{case.name} {number}")
     baselines = [draw(case.conditions, chance) for _ in range(case.baselines)]
-    candidate = draw(case.conditions, chance, lost=case.lost, slower=case.slower)
+    candidate = draw(case.conditions, chance, lost=case.lost, slower=case.slower, tail=case.tail)
     return {
         measure.measure
         for measure in compare_series(baselines, candidate)

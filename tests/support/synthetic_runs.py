@@ -27,12 +27,22 @@ class Conditions:
     success: float = 0.99
 
 
+IN_TAIL = 6.0  # times as long as the others' is the latency of the payments in the tail
+
+
 def draw(
-    conditions: Conditions, chance: Random, *, lost: float = 0.0, slower: float = 1.0
+    conditions: Conditions,
+    chance: Random,
+    *,
+    lost: float = 0.0,
+    slower: float = 1.0,
+    tail: float = 0.0,
 ) -> dict[str, SecondSeries]:
     """One run with a single phase and a single hop, log-normal latencies with a median of 100 ms.
 
-    `lost`: points of success (of 1) less than the conditions say; `slower`: all latencies times.
+    `lost`: points of success (of 1) less than the conditions say; `slower`: all latencies times;
+    `tail`: this share of the payments takes IN_TAIL times as long; 1.5 % of them double p99 and
+    leave p50 where it was.
     """
     level = log(0.1 * slower) + chance.gauss(0, conditions.apart)
     swings = _swings(conditions, conditions.latency_swing, chance)
@@ -47,6 +57,8 @@ def draw(
             if chance.random() < fails:
                 continue
             latency_ns = int(1e9 * exp(chance.gauss(level + swing, 0.4)))
+            if tail and chance.random() < tail:
+                latency_ns = int(latency_ns * IN_TAIL)
             payment.succeeded += 1
             payment.approved += chance.random() < 0.9
             payment.latencies.add(latency_ns)

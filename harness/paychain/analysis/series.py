@@ -64,6 +64,13 @@ class SecondSeries:
             for s in self.seconds
         ]
 
+    def successes(self, threshold: int) -> list[SecondShare]:
+        """Which of the answers of each second took longer, among those that succeeded."""
+        return [
+            SecondShare(_slower(s.latencies, threshold), s.succeeded, s.stratum)
+            for s in self.seconds
+        ]
+
     def value(self, measure: str) -> float | None:
         """The measure as a reader sees it: a share of 1, or milliseconds; None without payments."""
         if measure in SHARES:

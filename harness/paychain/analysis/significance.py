@@ -7,9 +7,12 @@ before they are tested.
 
     counts per second ──> design effect ──> counts ÷ design effect ──> Fisher, Student ──> Holm
 
+Where the runs do not show the design effect, whole eighths of them are compared instead.
+
 Sources: Fisher 1935, J. R. Stat. Soc. 98, 39 (exact test); Kish 1965, Survey Sampling, §8.2
 (design effect); Flegal and Jones 2010, Ann. Stat. 38, 1034 (batch means); Marriott and Pope 1954,
-Biometrika 41, 390 (bias of an autocorrelation); Holm 1979, Scand. J. Stat. 6, 65.
+Biometrika 41, 390 (bias of an autocorrelation); Mood 1954, Ann. Math. Stat. 25, 514 (median test);
+Holm 1979, Scand. J. Stat. 6, 65.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, inf, lgamma, log, sqrt
-from statistics import mean, variance
+from statistics import mean, median, variance
 from typing import NamedTuple
 
 SIGNIFICANT = 0.05  # chance of any false alarm in a comparison of equal runs
@@ -29,6 +32,7 @@ LEAST_EFFECT = 1.5
 MIN_S = 30  # of a phase: in a shorter one a slow swing looks like a level
 CAUTION = 1.65  # standard errors that are added to a correlation
 MAX_CORRELATION = 0.98  # above, a run would have to last for hours
+EIGHTHS = 8  # of a run, which are compared where seconds cannot be
 QUARTERS = 4  # of a run, between which a swing shows
 BEYOND_SWING = 3.0  # times the largest difference between quarters: no swing of that run
 CLUSTERS_PER_S = 4  # in a short window: payments of a quarter of a second count as one
@@ -49,7 +53,7 @@ class Sample:
     `variance`: of the share. `worth`: how many independent payments the total is worth.
     `independent`: how many independent blocks the seconds are worth, 0
     when the run is too short to see that. `range`: how far its share went from one quarter of the
-    run to another.
+    run to another. `eighths`: the share of each eighth of it.
     """
 
     bad: int
@@ -58,6 +62,7 @@ class Sample:
     worth: float
     independent: float
     range: float
+    eighths: Sequence[float]
 
     @property
     def share(self) -> float:
@@ -98,6 +103,7 @@ def samples(runs: Sequence[Sequence[SecondShare]]) -> list[Sample]:
             worth=total / effect,
             independent=independent,
             range=_range(cells),
+            eighths=_shares(cells, EIGHTHS),
         )
         for expected, (bad, total), cells in zip(binomial, counts, runs, strict=True)
     ]
@@ -105,14 +111,19 @@ def samples(runs: Sequence[Sequence[SecondShare]]) -> list[Sample]:
 
 def _range(cells: Sequence[SecondShare]) -> float:
     """The largest share of a quarter of the seconds less the smallest."""
-    length = max(1, len(cells) // QUARTERS)
-    quarters = [cells[start : start + length] for start in range(0, len(cells), length)]
-    shares = [
-        sum(cell.bad for cell in quarter) / sum(cell.total for cell in quarter)
-        for quarter in quarters
-        if len(quarter) == length and any(cell.total for cell in quarter)
-    ]
+    shares = _shares(cells, QUARTERS)
     return max(shares, default=0.0) - min(shares, default=0.0)
+
+
+def _shares(cells: Sequence[SecondShare], count: int) -> list[float]:
+    """The share of each of so many equal parts of the seconds, but of those without payments."""
+    length = max(1, len(cells) // count)
+    parts = [cells[start : start + length] for start in range(0, len(cells), length)]
+    return [
+        sum(cell.bad for cell in part) / sum(cell.total for cell in part)
+        for part in parts
+        if len(part) == length and any(cell.total for cell in part)
+    ]
 
 
 def _binomial(bad: int, total: int, share: float) -> float:
@@ -193,7 +204,10 @@ def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> 
     worth_candidate = candidate.worth
     difference = candidate.share - expected
     is_short = independent < MIN_INDEPENDENT or seconds < MIN_S
-    if is_short:
+    # No swing that the runs show is nearly as large, whatever it may last.
+    swing = max(sample.range for sample in (*baselines, candidate))
+    is_beyond = seconds >= MIN_S and abs(difference) >= BEYOND_SWING * swing
+    if seconds < MIN_S or (is_short and is_beyond):
         worth_candidate = min(worth_candidate, CLUSTERS_PER_S * seconds)
         worth_baselines = min(worth_baselines, CLUSTERS_PER_S * seconds * count)
     exact = fisher(
@@ -204,10 +218,10 @@ def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> 
     )
     error = sqrt(squares)
     chance = exact
-    # No swing that the runs show is nearly as large, whatever it may last.
-    swing = max(sample.range for sample in (*baselines, candidate))
-    if is_short and seconds >= MIN_S and abs(difference) >= BEYOND_SWING * swing:
+    if is_short and is_beyond:
         is_short = False
+    elif is_short and seconds >= MIN_S:
+        chance = max(exact, median_test([s.eighths for s in baselines], candidate.eighths))
     elif not is_short:
         freedom = candidate.independent + sum(s.independent for s in baselines) - 1 - count
         chance = max(exact, student(abs(difference) / error, freedom))
@@ -240,6 +254,17 @@ def between_runs(measures: Sequence[Sequence[Sample]]) -> list[float]:
         difference = runs[-1].share - mean(sample.share for sample in runs[:-1])
         chances.append(student(abs(difference) / sqrt(expected), count - 1))
     return chances
+
+
+def median_test(baselines: Sequence[Sequence[float]], candidate: Sequence[float]) -> float:
+    """Whether more shares of one side lie above the median of all, two-sided (Mood's test).
+
+    How far above does not count, so that a single bad part of a run is no evidence.
+    """
+    before = [share for shares in baselines for share in shares]
+    middle = median([*before, *candidate])
+    above = [sum(share > middle for share in side) for side in (before, candidate)]
+    return fisher(above[0], len(before), above[1], len(candidate))
 
 
 def fisher(bad_a: float, total_a: float, bad_b: float, total_b: float) -> float:

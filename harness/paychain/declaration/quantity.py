@@ -50,7 +50,7 @@ MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in 
 
 def brief(value: Any) -> str:
     """A value of any length in a message."""
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -109,7 +109,7 @@ def share_of_one(value: Any) -> float:
     # In decimal, because 1.1 / 100 is not 0.011 in floating point.
     share = float(Decimal(match[1]) / 100)
     if share > 1:
-        raise ValueError(f"'{brief(value)}' is more than 100%")
+        raise ValueError(f"'{brief(value)}' is more than 100%; write at most 100%")
     return share
 
 
@@ -139,7 +139,8 @@ def part_of_whole(value: Any) -> float:
         return share_of_one(value)
     part = float(Decimal(match[1]) / 100)
     if part > MAX_PART:
-        raise ValueError(f"'{brief(value)}' is more than {MAX_PART * 100}%")
+        most = f"{MAX_PART * 100}%"
+        raise ValueError(f"'{brief(value)}' is more than {most}; write at most {most}")
     return part
 
 

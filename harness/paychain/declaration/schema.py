@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -36,6 +45,20 @@ class Declared(BaseModel):
         defer_build=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, value: Any) -> Any:
+        """Python and pydantic count with `true`, as 1; in a file it is no number."""
+        if not isinstance(value, dict) or not any(
+            isinstance(each, bool) for each in value.values()
+        ):
+            return value
+        numbers = _numbers(cls)
+        return {
+            key: str(each).lower() if isinstance(each, bool) and key in numbers else each
+            for key, each in value.items()
+        }
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, changed or not. A changed one derives anew what its original has cached."""
         copied = super().model_copy(update=update, deep=deep)
@@ -43,6 +66,21 @@ class Declared(BaseModel):
             for derived in copied.__dict__.keys() - type(copied).model_fields.keys():
                 del copied.__dict__[derived]
         return copied
+
+
+@cache
+def _numbers(model: type[Declared]) -> frozenset[str]:
+    """The keys whose values are numbers, quantities included, and neither true nor false."""
+    fields = model.model_fields.items()
+    kinds = {field.alias or name: set(_kinds(field.annotation)) for name, field in fields}
+    return frozenset(
+        key for key, found in kinds.items() if found & {int, float, Decimal} and bool not in found
+    )
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The types of a choice, without what else is written beside them."""
+    return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
 
 
 @dataclass(frozen=True)

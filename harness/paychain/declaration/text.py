@@ -34,6 +34,13 @@ class Document:
     places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
+    def value_at(self, path: KeyPath) -> Any:
+        """The value at a path that has a place."""
+        value = self.value
+        for step in path:
+            value = value[step]
+        return value
+
     def place(self, path: KeyPath) -> tuple[int, int]:
         """Line and column of the nearest known part of a path."""
         while path and path not in self.places:

@@ -41,7 +41,7 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
                 to_minor(str(declared), currency)
             except ValueError as error:
                 what, _, hint = str(error).partition("; ")
-                yield Problem(at, what, hint or f"write {declared:.{assets()[currency]}f}")
+                yield Problem(at, what, hint or f"write {_nearest(declared, currency)}")
         case Prices():
             yield from _price(declared.of, (*at, "of"))
         case PriceBounds():
@@ -63,6 +63,12 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
                     yield from check_amounts(value, currency, (*at, number))
         case _:
             pass
+
+
+def _nearest(amount: Decimal, currency: str) -> Decimal:
+    """The nearest amount that the currency can write, and not nothing."""
+    smallest = Decimal(1).scaleb(-assets()[currency])
+    return max(amount.quantize(smallest), smallest)
 
 
 def _price(price: Decimal, at: KeyPath) -> Iterator[Problem]:

@@ -47,6 +47,9 @@ def check_call(
             "add breaker: or remove it",
         )
     yield from _connecting(call, (*where, "connect_timeout"))
+    if "query" in call.model_fields_set and call.on_unknown != "query":
+        what = f"nothing is queried with on_unknown: {call.on_unknown}"
+        yield Problem((*where, "query"), what, "write on_unknown: query, or remove query:")
     yield from _hedge(links, operation, call, where)
     if call.trace is not None and operation not in REVERSIBLE:
         what = f"a repeat of {operation} is recognised by its key"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from paychain.declaration.quantity import Amount, Share, Span
+from paychain.declaration.quantity import Amount, Share, Span, brief
 from paychain.declaration.schema import Declared, OneOrSeveral, Short, several
 from paychain.model.codes import Code
 from paychain.payments.codes import ISSUER_INOPERATIVE
@@ -43,7 +43,12 @@ class DeclaredFinality(Declared):
     @model_validator(mode="before")
     @classmethod
     def _written(cls, value: Any) -> Any:
-        return {} if value == AT_ONCE else value
+        if value == AT_ONCE:
+            return {}
+        if not isinstance(value, dict | DeclaredFinality):
+            shown = f"'{brief(value)}' does not say when it is final"
+            raise ValueError(f"{shown}; write at_once, {{after: 4}} or {{until: 3s}}")
+        return value
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -85,7 +90,7 @@ class Funding(Declared):
     can be declared and tested.
     """
 
-    amount: Annotated[Amount, Field(description="The money available for payouts.")]
+    amount: Annotated[Amount, Field(gt=0, description="The money available for payouts.")]
     frees: Annotated[
         Literal["when_dead", "on_timeout"],
         Field(description="When the reservation of a payout that was not declined is freed."),

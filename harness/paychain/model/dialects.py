@@ -49,6 +49,8 @@ class Spoken(Declared):
         if isinstance(value, dict) and len(value) == 1 and "name" not in value:
             [(name, settings)] = value.items()
             return {"name": name, "settings": _texts(settings or {})}
+        if isinstance(value, dict) and len(value) > 1 and not value.keys() & {"name", "settings"}:
+            raise ValueError(f"two dialects: {', '.join(map(str, value))}; give one of them")
         return value
 
     @property

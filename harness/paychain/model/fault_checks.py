@@ -30,6 +30,7 @@ def check_fault(fault: Fault, chain: Chain | None, at: KeyPath) -> list[Problem]
     if isinstance(fault.parameters, SharedFaultKind) and fault.parameters.share == 0:
         what = "a share of 0% affects nothing"
         problems.append(Problem((*at, *fault.kind_path, "share"), what, "write one such as 50%"))
+    problems += _check_delay(fault, at)
     problems += _check_codes(chain, fault, at)
     problems += _check_windows(fault, at)
     if (fault.ramp or fault.cache_expiry) and not isinstance(fault.parameters, SharedFaultKind):
@@ -41,6 +42,16 @@ def check_fault(fault: Fault, chain: Chain | None, at: KeyPath) -> list[Problem]
     return problems
 
 
+def _check_delay(fault: Fault, at: KeyPath) -> Iterator[Problem]:
+    """A delay that is all that the fault does, and none."""
+    field = type(fault.parameters).model_fields.get("delay")
+    if field is None or not field.is_required():
+        return
+    if not any(getattr(fault.parameters, key, 0) for key in ("delay", "jitter")):
+        what = "a delay of 0s affects nothing"
+        yield Problem((*at, *fault.kind_path, "delay"), what, "write one such as 2s")
+
+
 def _check_times(fault: Fault, at: KeyPath) -> list[Problem]:
     """A fault that is on at some time, and a shape that fits into it."""
     if fault.lasts == 0:
@@ -49,8 +60,8 @@ def _check_times(fault: Fault, at: KeyPath) -> list[Problem]:
     if fault.flapping is not None and fault.flapping.period > fault.lasts:
         what = f"a period of {fault.flapping.period:g} s never comes again: {lasts}"
         return [Problem((*at, "flapping", "period"), what, "shorten it, or lengthen the fault")]
-    if fault.flapping is not None and fault.flapping.duty == 0:
-        what = "the fault is never on"
+    if fault.flapping is not None and fault.flapping.duty in (0, 1):
+        what = f"the fault is {'always' if fault.flapping.duty else 'never'} on"
         return [Problem((*at, "flapping", "duty"), what, "write one such as 50%")]
     if fault.relapse is not None and fault.relapse.on + fault.relapse.healthy >= fault.lasts:
         over = fault.relapse.on + fault.relapse.healthy
@@ -78,6 +89,8 @@ def _unclear(fault: Fault, at: KeyPath) -> Problem | None:
         if sum(value is not None for _, value in target) != 1:
             hint = "give exactly one of link, role, call, hop, provider"
             return Problem(place, "a target names exactly one thing", hint)
+        if fault.every_target.count(target) > 1:
+            return Problem(place, "a target is named twice", "keep one")
     return None
 
 

@@ -15,6 +15,7 @@ MODELS_KEPT = 8  # a chain, an experiment, an assurance
 PLACES_KEPT = 1_024  # a file has some hundred places for keys; names of links differ
 MAX_LISTED = 10  # keys that a hint lists in full
 Schema = dict[str, Any]
+_NO_FAULTS = ("fault", "kind", "type")  # what people write in front of the name of a fault
 # What people write who know other tools, where that key exists.
 _OTHER_WORDS = {
     "duration": "for",
@@ -32,6 +33,7 @@ _OTHER_WORDS = {
     "rollout": "prefer",
     "canary": "prefer",
     "url": "to",
+    "target": "link",
     "cmd": "command",
     # Toxiproxy's names, and those of other fault injectors.
     "latency": "delay",
@@ -60,6 +62,8 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
     is_fault = set(KINDS) <= set(allowed)
     if is_fault:
         what = f"unknown fault '{key}'"
+    if is_fault and key in _NO_FAULTS:
+        return what, "write the fault itself as the key, such as down: {}"
     other = _OTHER_WORDS.get(key)
     beside = _beside(key, other, inside, model)
     if beside and other not in allowed:

@@ -44,6 +44,9 @@ def check_link(chain: Chain, name: str) -> Iterator[Problem]:
     for operation, call in link.calls.items():
         yield from check_operation(chain.links, link, operation, (*at, "calls", operation))
         yield from check_call(chain.links, operation, call, (*at, "calls", operation), chain.codes)
+        if call.min_time_left >= chain.deadline:
+            what = f"never is that much time left: the deadline is {chain.deadline:g} s"
+            yield Problem((*at, "calls", operation, "min_time_left"), what, "shorten it")
 
 
 def _names(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:

@@ -183,7 +183,7 @@ class Twice(Declared):
     The second payment has a `new` idempotency key, or the `same`.
     """
 
-    share: Share
+    share: Annotated[Share, Field(gt=0)]
     gap: Duration = 0.05
     key: Literal["new", "same"] = "new"
 

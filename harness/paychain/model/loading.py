@@ -204,7 +204,14 @@ def _as_mistakes(document: Document, problems: Iterable[Problem]) -> list[Mistak
 
 
 def _place_of_value(document: Document, path: KeyPath) -> tuple[int, int]:
-    """Line and column of the value at a path, or of the nearest known part of the path."""
+    """Line and column of the value at a path, or of the nearest known part of the path.
+
+    A part that is written in its short form (`funding: 500`) has that value for all that is in it.
+    """
+    while path and path not in document.places and (*path[:-1], "") in document.places:
+        if isinstance(document.value_at(path[:-1]), dict | list):
+            break
+        path = path[:-1]
     return document.place((*path, "") if (*path, "") in document.places else path)
 
 

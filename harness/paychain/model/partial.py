@@ -36,7 +36,11 @@ class Cut:
                 return True
             # Without its service, a link looks like a mock that declares what no mock has.
             is_service = path[:1] == ("links",) and path[2:] == ("service",)
-            if is_service and problem.path[:2] == path[:2]:
+            if is_service and (problem.path[:2] == path[:2] or path[1] in problem.what.split()):
+                return True
+            # What was cut out is not missing beside the place where it stood.
+            is_beside = problem.path[: len(path) - 1] == path[:-1]
+            if is_beside and problem.hint.startswith(f"add {path[-1]}:"):
                 return True
             # A link, a provider or the nodes that were cut out are unknown to those who name them.
             if len(path) in (1, 2) and f"'{path[-1]}'" in problem.what:

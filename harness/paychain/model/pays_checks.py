@@ -8,7 +8,7 @@ from paychain.declaration.problem import Problem
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.paid_at import paid_link
-from paychain.model.pays import Pays, needs_no_answer
+from paychain.model.pays import Pattern, Pays, needs_no_answer
 from paychain.model.pays_problems import IDS, placeholder_problems, unit_problems
 from paychain.model.roles import ROLES
 from paychain.payments.cards import SCHEMES, TEST_CARDS
@@ -36,6 +36,7 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
     for number, pattern in enumerate(pays.approved):
         place = _in_list((*at, "approved"), number, len(pays.approved))
         yield from unit_problems(pattern.amount, pays, place)
+    yield from _alike(pays, at)
     known = [*SCHEMES, *(card.number for card in TEST_CARDS)]
     for name, page in (("look", pays.look), ("returns", pays.returns)):
         if page is not None and not needs_no_answer(page):
@@ -45,6 +46,19 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
         if card not in known:
             what = f"unknown scheme or test card '{card}'"
             yield Problem((*at, "tokens", card), what, meant(card, known))
+
+
+def _alike(pays: Pays, at: KeyPath) -> Iterator[Problem]:
+    """Answers that are described alike and mean different things: the first one would count."""
+    seen: dict[str, str] = {}
+    for kind in ("approved", "declined", "pending"):
+        patterns = getattr(pays, kind)
+        for number, pattern in enumerate(patterns):
+            looks = pattern.model_dump_json(include=set(Pattern.model_fields))
+            if seen.setdefault(looks, kind) != kind:
+                place = _in_list((*at, kind), number, len(patterns))
+                what = f"an answer that is {kind} looks like one that is {seen[looks]}"
+                yield Problem(place, what, "tell them apart by status: or where:")
 
 
 def _in_list(at: KeyPath, number: int, count: int) -> KeyPath:

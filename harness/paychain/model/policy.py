@@ -48,6 +48,12 @@ class Retry(Declared):
         bool, Field(description="Never try again before the callee's Retry-After is over.")
     ] = True
 
+    @model_validator(mode="after")
+    def _retries_something(self) -> Self:
+        if not self.on and not self.codes:
+            raise ValueError("nothing is retried; write such as on: [refused], or remove retry:")
+        return self
+
 
 class Breaker(Declared):
     """Stop calling a target that fails technically or is slow; probe it after a while.

@@ -103,7 +103,10 @@ def read_replay(path: Path) -> Replay:
         unused, payments = _read(path, names, rows)
         return Replay(path, hashlib.sha256(data).hexdigest(), payments, unused)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(
+            f"cannot read {path}: {error.strerror}",
+            hint="a relative path begins at the experiment's folder",
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8", hint="save it as CSV in UTF-8") from error
     except csv.Error as error:

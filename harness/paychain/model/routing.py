@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from paychain.declaration.cards import Cards
-from paychain.declaration.problem import Problem
+from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.quantity import Amount, Duration, Share
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
+from paychain.payments.cards import SCHEMES
 
 
 class AmountRange(Declared):
@@ -41,7 +42,7 @@ class Preference(Declared):
     """
 
     to: str
-    share: Share | None = None
+    share: Annotated[Share, Field(gt=0)] | None = None
     amount: AmountRange | None = None
     cards: Cards | None = None
     merchants: list[str] = []
@@ -81,6 +82,9 @@ def check_preferences(preferences: Sequence[Preference], to: str, at: KeyPath) -
             what = "every payment matches: nothing would go to the call's own target"
             yield Problem(here, what, "add share, amount, cards, merchants or when_failing")
         amount = preference.amount
+        for each, scheme in enumerate(preference.cards.schemes if preference.cards else ()):
+            if scheme not in SCHEMES:
+                yield unknown((*here, "cards", "schemes", each), "scheme", scheme, SCHEMES)
         ends = (amount.least, amount.most) if amount is not None else (None, None)
         if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
             yield Problem((*here, "amount"), "no amount matches", "make from less than up_to")

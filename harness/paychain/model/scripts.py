@@ -44,7 +44,7 @@ class Chosen(Declared):
     every: Annotated[
         int | None, Field(ge=1, le=1_000_000, description="Every n-th payment of the load.")
     ] = None
-    share: Annotated[Share | None, Field(description="This share of the payments.")] = None
+    share: Annotated[Share | None, Field(gt=0, description="This share of the payments.")] = None
     amount: Annotated[
         Amount | None, Field(description="Payments of exactly this amount, whoever makes them.")
     ] = None

@@ -18,8 +18,18 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "less than"),
 }
-_WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, or such as 1/10"}
+# How values are written whose form is not that of a name, by their keys.
+_WRITTEN = {
+    "app": "the module and the name in it, such as shop.app:app",
+    "asset": "capital letters, such as USDC",
+    "code": "one to four digits or letters, such as 05",
+    "codes": "one to four digits or letters, such as 05",
+    "card": "the first six and the last four digits, such as 400005-5556",
+    "currency": "three capital letters, such as EUR",
+    "time_scale": "1, or such as 1/10",
+}
 _COMPRESSION = re.compile("(?!1$)[1-9][0-9]{0,6}")
+_UNIT = re.compile("(?<=[0-9])\\s*[a-zA-Z/%]+$")  # behind a written quantity
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
 _NAME_STEP = "[key]"  # of pydantic's location: the key of a mapping is wrong, not what it has
@@ -46,32 +56,33 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
 
     `detail` is one entry of pydantic's `ValidationError.errors()`, `path` its place in the file.
     """
-    key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
+    key = next((step for step in reversed(path) if isinstance(step, str)), "")
     given, context = detail["input"], detail.get("ctx", {})
     shown = _NAMELESS.get(type(given), f"'{brief(given)}'")
-    is_name = key == _NAME_STEP
+    is_name = detail["loc"][-1:] == (_NAME_STEP,)
     if is_name:
         key = "name"
     if given is None and detail["type"] in _OF_VALUES:
-        # The location may end with the name of a branch, which is in no file.
-        key = next((step for step in reversed(path) if isinstance(step, str)), key)
         hint = str(context["error"]).partition("; ")[2] if "error" in context else ""
         return f"'{key}' has no value", hint or "write one, or remove the key", False
     match detail["type"]:
         case "extra_forbidden":
             return *no_key(str(detail["loc"][-1]), path[:-1], model), True
         case "missing":
-            return f"'{key}' is missing", f"add {key}:", True
+            absent = str(detail["loc"][-1])
+            return f"'{absent}' is missing", f"add {absent}:", True
         case "value_error":
             what, _, hint = str(context["error"]).partition("; ")
             return what, hint, False
         case "literal_error":
-            thing, hint = _thing(detail), meant(str(given), _words(detail))
+            thing, hint = _thing(detail, key), meant(str(given), _words(detail))
             if thing == _OPERATION and hint.startswith("there are"):
                 hint = f"{_USUAL_OPERATIONS}; {hint}"
             return f"unknown {thing} {shown}", hint, is_name
         case "string_pattern_mismatch":
-            return f"{key}: {shown} has the wrong form", _well_formed(key, str(given)), is_name
+            # A name in a mapping has the form that its mapping asks for.
+            home = str(path[-2]) if is_name and len(path) > 1 else key
+            return f"{key}: {shown} has the wrong form", _well_formed(home, str(given)), is_name
         case "bool_parsing" | "bool_type":
             return f"{shown} is neither true nor false", f"write {key}: true", False
         case "int_parsing" | "int_type" | "int_from_float":
@@ -82,14 +93,15 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             return f"{shown} is not a number", "write one such as 1.5", False
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
             bound, words = _BOUNDS[detail["type"]]
-            return f"{key}: {shown} is out of range", f"write {words} {context[bound]:g}", False
+            limit = _with_unit(float(context[bound]), given)
+            return f"{key}: {shown} is out of range", f"write {words} {limit}", False
+        case "string_too_short":
+            return f"'{key}' is empty", f'write {key}: "…"', False
         case "string_type":
             return f"'{key}' must be text", f'write {key}: "…"', False
         case "list_type":
             return f"'{key}' must be a list", f"write {key}: […] or lines that begin with -", False
         case "dict_type" | "model_type" | "model_attributes_type":
-            # The location may end with the name of a branch, which is in no file.
-            key = next((step for step in reversed(path) if isinstance(step, str)), key)
             return f"'{key}' must be a mapping, not {shown}", _its_keys(detail, model), False
         case "too_short" | "too_long":
             is_short = detail["type"] == "too_short"
@@ -114,6 +126,21 @@ def _well_formed(key: str, given: str) -> str:
     return f"write {_NAME}: {name or 'cloud-a'}"
 
 
+def _with_unit(bound: float, given: Any) -> str:
+    """A bound of a quantity in the unit that its value has: a bare number would be a mistake."""
+    unit = _UNIT.search(str(given))
+    match unit[0] if unit else "":
+        case "":
+            return f"{bound:g}"
+        case "%":
+            return f"{bound * 100:g}%"
+        case rate if rate.endswith(("/s", "/min", "/h")):
+            return f"{bound:g}{'B' if 'B' in rate else ''}/s"
+        case size if size.endswith("B"):
+            return f"{bound:g}B"
+    return f"{bound:g}s"
+
+
 def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:
     """The keys that a mapping may have, where its kind is known."""
     home = detail.get("ctx", {}).get("class_name", "")
@@ -123,9 +150,8 @@ def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:
     return listed if owned else "write key: value lines"
 
 
-def _thing(detail: dict[str, Any]) -> str:
-    names = [step for step in detail["loc"] if isinstance(step, str) and step != _NAME_STEP]
-    return _OPERATION if _NAME_STEP in detail["loc"] else (names[-1] if names else "value")
+def _thing(detail: dict[str, Any], key: str) -> str:
+    return _OPERATION if _NAME_STEP in detail["loc"] else key or "value"
 
 
 def _words(detail: dict[str, Any]) -> list[str]:

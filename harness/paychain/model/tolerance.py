@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from paychain.declaration.quantity import brief, duration_seconds, share_of_one
 from paychain.declaration.schema import Declared
@@ -53,10 +53,12 @@ def _limit(parse: Any, example: str, *, may_wait: bool = False) -> Any:
     def read(value: Any) -> Limit:
         match = _LIMIT.fullmatch(str(value).strip())
         if match is None:
-            raise ValueError(f"'{value}' is not a limit; write {_with_sign(value, parse, example)}")
+            raise ValueError(
+                f"'{brief(value)}' is not a limit; write {_with_sign(value, parse, example)}"
+            )
         if match[1][0] != example[0]:
             side = "at least" if example[0] == ">" else "at most"
-            what = f"'{value}' has the wrong sign: a better chain would fail sooner"
+            what = f"'{brief(value)}' has the wrong sign: a better chain would fail sooner"
             raise ValueError(f'{what}; say {side}: "{example[0]}= {match[2]}"')
         bound = match[2].removesuffix(FINALITY) if may_wait else match[2]
         return Limit(
@@ -135,7 +137,15 @@ NumberLimit = Annotated[Limit, _limit(_number, "<= 1.3"), _schema("<= 1.3")]
 LATENCIES = ("latency_p50", "latency_p95", "latency_p99")
 
 
-class ShareByPhase(Declared):
+class _ByPhase(Declared):
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("no phase has a limit; write such as during: …, or remove the key")
+        return self
+
+
+class ShareByPhase(_ByPhase):
     """A share's limits per phase."""
 
     before: ShareLimit | None = None
@@ -144,7 +154,7 @@ class ShareByPhase(Declared):
     after: ShareLimit | None = None
 
 
-class TimeByPhase(Declared):
+class TimeByPhase(_ByPhase):
     """A latency's limits per phase."""
 
     before: LatencyLimit | None = None

@@ -21,7 +21,7 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.phases import Tally
-from paychain.analysis.significance import fisher, student
+from paychain.analysis.significance import fisher, median_test, student
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.cli.main import app
@@ -385,6 +385,31 @@ def test_what_no_swing_of_the_runs_comes_near_is_found_whatever_its_seconds_look
         compared = compare_series([runs[0]], runs[1])
         found = {each.finding for each in compared if each.measure == "p50"}
         assert found == {"regression"}
+
+
+@pytest.mark.parametrize(("tail", "least"), [(0.015, 12), (0.02, 17)])
+def test_a_doubled_p99_at_an_equal_median_is_found_among_failures_too(
+    tail: float, least: int
+) -> None:
+    """Failures that count as slow drown what only the slowest payments show."""
+    chance = Random(f"tail 0.99 {tail}")
+    found, others = 0, 0
+    for _ in range(20):
+        runs = draw(Conditions(), chance), draw(Conditions(), chance, tail=tail)
+        compared = compare_series([runs[0]], runs[1])
+        worse = {each.measure for each in compared if each.finding == "regression"}
+        found += "p99" in worse
+        others += bool(worse - {"p99"})
+    assert found >= least
+    assert others <= 3
+
+
+def test_the_median_test_agrees_with_a_count_by_hand() -> None:
+    # All 8 of one side above all 8 of the other: one of 12,870 ways, twice, half of it (mid-p).
+    assert median_test([[0.1] * 8], [0.2] * 8) == pytest.approx(1 / 12_870)
+    assert median_test([[0.1, 0.2] * 4], [0.1, 0.2] * 4) == pytest.approx(1)
+    # A single bad eighth is no evidence, however bad it is.
+    assert median_test([[0.1, 0.2] * 4], [*([0.1, 0.2] * 3), 0.2, 1.0]) > 0.4
 
 
 def test_runs_that_differ_as_a_whole_raise_no_alarm_with_several_baselines() -> None:

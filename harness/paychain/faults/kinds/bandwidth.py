@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from paychain.declaration.quantity import ByteRate
 from paychain.faults.kind import Facts, HopFaultKind
 from paychain.faults.stream import Stream
@@ -19,7 +23,7 @@ class Bandwidth(HopFaultKind):
         search=None,
     )
 
-    rate: ByteRate
+    rate: Annotated[ByteRate, Field(gt=0)]
     stream: Stream = "downstream"
 
     def toxics(self) -> list[ToxicSpec]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from paychain.declaration.quantity import ByteCount, Duration
 from paychain.faults.kind import Facts, HopFaultKind
 from paychain.faults.toxic_spec import ToxicSpec, whole_microseconds
@@ -16,7 +20,7 @@ class Slice(HopFaultKind):
         search=None,
     )
 
-    size: ByteCount
+    size: Annotated[ByteCount, Field(gt=0)]
     delay: Duration = 0.0
 
     def toxics(self) -> list[ToxicSpec]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from paychain.declaration.quantity import brief
 from paychain.model.fallbacks.decline import DeclineWith
 from paychain.model.fallbacks.default import Default
 from paychain.model.fallbacks.exempt import Exempt
@@ -45,9 +46,13 @@ def _tag(value: Any) -> str | None:
 
 
 def _single(value: Any) -> Any:
-    """Refuse a mapping that is not exactly one step: the union's own message names them all."""
-    if not isinstance(value, dict):
+    """Refuse what is not exactly one step: the union's own message names them all, or itself."""
+    if isinstance(value, Step):
         return value
+    if not isinstance(value, dict):
+        written = f"{{{value}: …}}" if value in list(STEPS) else f"{{to: {brief(value)}}}"
+        hint = written if isinstance(value, str) else "one such as {to: processor-b}"
+        raise ValueError(f"'{brief(value)}' is not a fallback; write {hint}")
     keys = [key for key in STEPS if key in value]
     if len(keys) > 1:
         raise ValueError(f"two steps in one: {', '.join(keys)}; give each its own")
