@@ -22,6 +22,7 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
+from paychain.analysis.measures.slow_starts import slow_starts
 from paychain.analysis.store.queries import approved_and_held, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.hop import Hop
@@ -142,6 +143,7 @@ def own_services(run: MeasuredRun) -> OwnServiceMeasures:
         *_uncaptured(run, hops),
         *_declined_alone(run, policies),
         *_forged_taken(run, policies),
+        *_started_slowly(run),
     ]
     return OwnServiceMeasures(calls, [*lines, *beside])
 
@@ -203,6 +205,18 @@ def _forged_taken(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyL
                 observed=f"{acknowledged:,} of {count(sent, 'forged webhook')} acknowledged",
                 holds=None,
             )
+
+
+def _started_slowly(run: MeasuredRun) -> Iterator[PolicyLine]:
+    """The service at the entry that was still starting when the first fault began."""
+    for sentence in slow_starts(run):
+        yield PolicyLine(
+            call=run.chain.entries[0],
+            what="first answer",
+            claimed="",
+            observed=sentence,
+            holds=None,
+        )
 
 
 def unattributed_problems(found: OwnServiceMeasures) -> list[str]:
