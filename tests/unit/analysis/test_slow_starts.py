@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from paychain.analysis.measures.measure import MeasuredRun
-from paychain.analysis.measures.own_services import own_services
 from paychain.analysis.measures.slow_starts import slow_starts
 from paychain.model.chain import Chain
 from tests.support.chains import checked
@@ -55,10 +54,3 @@ def test_nothing_is_said_where_there_is_nothing_to_say(run: Recorded) -> None:
 
 def test_mocks_need_no_time_to_start() -> None:
     assert noted(run_with(9.0), MOCKS) == []
-
-
-def test_its_report_has_it_among_what_was_observed() -> None:
-    run = run_with(9.0)
-    measured = MeasuredRun(run.store(), OWN, run.experiment(), run.facts())
-    (line,) = [line for line in measured[own_services].policies if line.what == "first answer"]
-    assert (line.call, line.observed) == ("shop", noted(run)[0])
