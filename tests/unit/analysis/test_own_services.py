@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from paychain.analysis import doubts
+from paychain.analysis.measures import own_services as measures
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
-from paychain.analysis.measures import own_services as measures
 from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
 from paychain.analysis.measures.own_services import (
     ObservedCall,
