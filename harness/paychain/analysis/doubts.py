@@ -20,6 +20,7 @@ from paychain.analysis.measures.payments import due, payments, phases
 from paychain.analysis.measures.punctuality import LAG_LIMIT_MS
 from paychain.analysis.measures.recovery import faults
 from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
+from paychain.analysis.measures.slow_starts import slow_starts
 from paychain.analysis.measures.stalls import CONDUCTOR, stalls
 from paychain.declaration.quantity import count
 
@@ -150,4 +151,4 @@ _QUESTIONS: tuple[Doubts, ...] = (
     _unmet,
     _unanswered,
 )
-_NOTES: tuple[Doubts, ...] = (_missed, _unmet_accepted)
+_NOTES: tuple[Doubts, ...] = (slow_starts, _missed, _unmet_accepted)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from paychain.analysis import doubts
+from paychain.analysis.measures import own_services as measures
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
 from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
@@ -142,6 +143,39 @@ def test_what_is_claimed_stands_beside_what_was_observed(tmp_path: Path) -> None
     # The first of the two was repeated under its key; nothing followed the second.
     assert (unknown.claimed, unknown.observed) == ("reverse", "repeat (3), nothing (3)")
     assert unknown.holds is False
+
+
+def folder(path: Path, name: str) -> Path:
+    (path / name).mkdir()
+    return path / name
+
+
+def test_a_service_that_was_still_starting_is_shown_among_the_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measures, "slow_starts", lambda _run: iter(["nobody was answered"]))
+    run = ObservedRun()
+    run.pay("p1", 0.0)
+    assert policy(measured(run, tmp_path), "first answer").observed == "nobody was answered"
+
+
+def test_a_wait_that_only_the_end_of_the_run_ended_is_no_timeout(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number in range(3):
+        run.pay(f"p{number}", number, 10.0, "timeout")
+        run.sent(number, 100.2 - number, payment=f"p{number}", ended_by="client")
+    waited = policy(measured(run, folder(tmp_path, "none")), "timeout")
+    assert waited.observed == (
+        "none within 100.2 s: 3 requests still waited when the service was stopped"
+    )
+    assert waited.holds is None
+    claiming = checked(own_shop(call=CLAIMS))
+    assert policy(measured(run, folder(tmp_path, "some"), claiming), "timeout").holds is False
+    run.pay("p9", 20.0, 10.0, "timeout")
+    run.sent(20.0, 2.0, payment="p9", ended_by="client")
+    both = policy(measured(run, folder(tmp_path, "both"), claiming), "timeout")
+    assert both.observed.startswith("2.0 s (1 of 1 wait); none within 100.2 s: 3 requests")
+    assert both.holds is False
 
 
 def test_a_claimed_retry_comes_before_the_claimed_reversal(tmp_path: Path) -> None:

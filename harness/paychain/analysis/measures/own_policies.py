@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 
 import msgspec
@@ -51,6 +52,7 @@ class ObservedPolicy:
     is_seen: bool = False  # whether it sent any request
     sees_caller: bool = False  # the engine read some of it: waits and lost requests are known
     waits_s: list[float] = field(default_factory=list)
+    endless_s: list[float] = field(default_factory=list)  # waits that only the run's end ended
     most_tries: int = 0
     pauses_s: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     after: Counter[str] = field(default_factory=Counter)  # results that were tried again
@@ -61,8 +63,15 @@ class ObservedPolicy:
     follows: Counter[str] = field(default_factory=Counter)
 
 
-def watch(policies: Mapping[str, ObservedPolicy], requests: Sequence[ObservedRequest]) -> None:
-    """What the requests of one payment show of the policies of the services that made them."""
+def watch(
+    policies: Mapping[str, ObservedPolicy],
+    requests: Sequence[ObservedRequest],
+    stopped_ns: float = inf,
+) -> None:
+    """What the requests of one payment show of the policies of the services that made them.
+
+    From `stopped_ns` on the services are stopped: what ends then was not given up by them.
+    """
     by_caller: dict[str, list[ObservedRequest]] = defaultdict(list)
     for request in requests:
         by_caller[request.caller].append(request)
@@ -77,7 +86,9 @@ def watch(policies: Mapping[str, ObservedPolicy], requests: Sequence[ObservedReq
             exchange = request.exchange
             policy.sees_caller = policy.sees_caller or exchange is not None
             if exchange is not None and exchange.ended_by == "client":
-                _keep(policy.waits_s, (exchange.ended_ns - exchange.started_ns) / 1e9)
+                is_given_up = exchange.ended_ns < stopped_ns
+                waits_s = policy.waits_s if is_given_up else policy.endless_s
+                _keep(waits_s, (exchange.ended_ns - exchange.started_ns) / 1e9)
         _watch_tries(policy, of_caller)
 
 
@@ -193,14 +204,33 @@ def _timeout(call: Call, seen: ObservedPolicy) -> _Line:
     if not seen.sees_caller:
         return claimed, UNSEEN, None
     usual = usual_wait_s(seen.waits_s)
+    endless = _endless(seen.endless_s)
+    # One that waited for longer than claimed, and was still waiting.
+    is_exceeded = claimed_s is not None and any(
+        wait_s > claimed_s + _margin_s(claimed_s) for wait_s in seen.endless_s
+    )
     if usual is None:
-        return claimed, "it always waited for the answer", None
+        observed = endless or "it always waited for the answer"
+        return claimed, observed, False if is_exceeded else None
     wait_s, alike = usual
     observed = f"{seconds_text(wait_s)} ({alike:,} of {count(len(seen.waits_s), 'wait')})"
+    observed += f"; {endless}" if endless else ""
     if claimed_s is None:
         return "", observed, None
-    margin_s = max(CLAIM_MARGIN_S, SAME_WAIT * claimed_s)
-    return claimed, observed, abs(wait_s - claimed_s) <= margin_s
+    holds = abs(wait_s - claimed_s) <= _margin_s(claimed_s) and not is_exceeded
+    return claimed, observed, holds
+
+
+def _margin_s(claimed_s: float) -> float:
+    return max(CLAIM_MARGIN_S, SAME_WAIT * claimed_s)
+
+
+def _endless(waits_s: Sequence[float]) -> str:
+    """Waits that nobody saw the end of, in words."""
+    if not waits_s:
+        return ""
+    still = f"{count(len(waits_s), 'request')} still waited when the service was stopped"
+    return f"none within {seconds_text(max(waits_s))}: {still}"
 
 
 def _tries(call: Call, seen: ObservedPolicy) -> _Line:

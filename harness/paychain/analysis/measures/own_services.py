@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import msgspec
 
@@ -22,6 +23,7 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
+from paychain.analysis.measures.slow_starts import slow_starts
 from paychain.analysis.store.queries import approved_and_held, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.hop import Hop
@@ -110,14 +112,15 @@ def own_services(run: MeasuredRun) -> OwnServiceMeasures:
         return OwnServiceMeasures()
     asked: dict[tuple[str, str], _Asked] = {(hop.caller, hop.callee): _Asked() for hop in hops}
     policies: dict[str, ObservedPolicy] = {hop.caller: ObservedPolicy() for hop in hops}
-    start_s = run.times.load_start_s
+    start_s, drained_s = run.times.load_start_s, run.facts.drained_s
+    stopped_ns = drained_s * 1e9 if drained_s is not None else inf
     for payment, requests in by_payment(run.store):
         is_known = bool(payment) and not payment.startswith(UNKNOWN)
         for request in requests:
             _count(asked[request.caller, request.callee], request, start_s, is_known=is_known)
         if is_known:
             _count_payment(asked, requests)
-            watch(policies, requests)
+            watch(policies, requests, stopped_ns)
     refused = _refused(run)
     unreadable, connections = _connections(run)
     ignored, not_served = _ignored(run), _not_served(run)
@@ -142,6 +145,7 @@ def own_services(run: MeasuredRun) -> OwnServiceMeasures:
         *_uncaptured(run, hops),
         *_declined_alone(run, policies),
         *_forged_taken(run, policies),
+        *_started_slowly(run),
     ]
     return OwnServiceMeasures(calls, [*lines, *beside])
 
@@ -203,6 +207,18 @@ def _forged_taken(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyL
                 observed=f"{acknowledged:,} of {count(sent, 'forged webhook')} acknowledged",
                 holds=None,
             )
+
+
+def _started_slowly(run: MeasuredRun) -> Iterator[PolicyLine]:
+    """The service at the entry that was still starting when the first fault began."""
+    for sentence in slow_starts(run):
+        yield PolicyLine(
+            call=run.chain.entries[0],
+            what="first answer",
+            claimed="",
+            observed=sentence,
+            holds=None,
+        )
 
 
 def unattributed_problems(found: OwnServiceMeasures) -> list[str]:

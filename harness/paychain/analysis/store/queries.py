@@ -94,6 +94,18 @@ def started_before(store: RunStore, until_s: float) -> int:
     return int(number)
 
 
+def intended_before(store: RunStore, until_s: float) -> int:
+    """How many payments were to start before a moment, warm-up included."""
+    ((number,),) = store.select("SELECT COUNT(*) FROM txn WHERE intended_ns / 1e9 < ?", (until_s,))
+    return int(number)
+
+
+def first_answer_ns(store: RunStore) -> int | None:
+    """When a customer was first told that a payment is approved or declined; None for never."""
+    ((at_ns,),) = store.select("SELECT MIN(ended_ns) FROM txn WHERE NOT technical", ())
+    return at_ns
+
+
 def success_cells(store: RunStore) -> Iterator[Cell]:
     """Payments by their intended start; succeeded: finally answered to the customer."""
     yield from store.select(
