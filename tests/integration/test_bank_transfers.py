@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from collections import Counter
@@ -13,6 +14,9 @@ import pytest
 
 from paychain.model.files import available
 from paychain.model.loading import load_chain
+from paychain.payments.instrument import published
+from paychain.payments.journal import Movement, MovementKind
+from paychain.payments.outcome import HopResult
 from paychain.report.result import Result
 from paychain.runs.matrix import standard_faults
 from tests.integration.test_shipped_pairs import in_virtual_time
@@ -20,6 +24,7 @@ from tests.support.cli import paychain
 from tests.support.runs import broken_rules, result_of
 from tests.support.shared_runs import Pair
 from tests.support.tiers import only
+from tests.support.virtual_links import VirtualLinks, on_links
 from tests.support.virtual_runs import broken, run_virtually
 
 CHAIN = available("chain")["sepa-instant"].read_text()
@@ -70,6 +75,58 @@ def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: se
     found = judged(in_virtual_time(pair, tmp_path))
     assert set(found) == rules
     assert all(count > 10 for count in found.values())
+
+
+RECALLS = available("chain")["sepa-instant-recalls"].read_text()
+
+
+def test_what_is_recalled_is_returned_once_or_refused(tmp_path: Path) -> None:
+    for name in ("steady", "recalls-unanswered"):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert judged(in_virtual_time(("sepa-instant-recalls", name), folder)) == {}
+        with sqlite3.connect(next(folder.rglob("run.db"))) as db:
+            returned = Counter(
+                leg for (leg,) in db.execute("SELECT leg FROM movement WHERE kind = 'returned'")
+            )
+            refused = db.execute(
+                "SELECT count(*) FROM decision WHERE kind = 'follow_up_refused'"
+                " AND link = 'payer-bank' AND operation = 'recall'"
+            ).fetchone()
+        assert returned["in"] == returned["out"] > 20, name
+        assert refused[0] > 3, name
+
+
+@pytest.mark.parametrize(("reason", "is_returned"), [("duplicate", False), ("fraud", True)])
+def test_a_recall_that_is_too_late_for_its_reason_returns_nothing(
+    reason: str, is_returned: bool
+) -> None:
+    assert "share: 30%, after: 5s, reason: duplicate" in RECALLS
+    late = RECALLS.replace(
+        "share: 30%, after: 5s, reason: duplicate", f"share: 100%, after: 15d, reason: {reason}"
+    ).replace("agrees: 80%", "agrees: 100%")
+
+    async def work(links: VirtualLinks) -> None:
+        reply = await links.pay(card=published("SCT Inst")[0])
+        assert reply.result is HopResult.APPROVED
+        await asyncio.sleep(14.9 * 86_400)
+        assert not returned(links)
+        await asyncio.sleep(86_400)
+        assert len(returned(links)) == (2 if is_returned else 0)
+        assert links.broken() == {}
+
+    def returned(links: VirtualLinks) -> list[Movement]:
+        return [each for each in links.of(Movement) if each.kind is MovementKind.RETURNED]
+
+    on_links(late, work)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", LINKS)
+def test_recalls_end_whichever_link_crashes_or_loses_its_answers(tmp_path: Path, link: str) -> None:
+    for fault in ("lost_answer: {}", "crash: {}", "down: {}"):
+        text = experiment(f"target: {{link: {link}}}, {fault}").replace("at: 0s", "at: 6s")
+        assert judged(run_virtually(tmp_path / fault[:4], RECALLS, text)) == {}, fault
 
 
 def test_a_late_confirmation_debits_the_payer_or_the_payers_bank(tmp_path: Path) -> None:
@@ -223,6 +280,7 @@ def test_a_sound_transfer_keeps_its_rules_under_every_fault(
     [
         ("sepa-instant-late-dropped", LATE, {"held_not_lost"}),
         ("sepa-instant-keeps-rejected", SLOW, {"debit_equals_credit"}),
+        ("sepa-instant-returns-twice", "recalls-unanswered", {"returned_within_moved"}),
         pytest.param("sepa-instant", LATE, set(), marks=pytest.mark.thorough),
     ],
 )

@@ -200,6 +200,12 @@ TWINS = {
         finding="late_answer_dropped",
         sound="sepa-instant",
     ),
+    "sepa-instant-returns-twice": Twin(
+        experiment="recalls-unanswered",
+        rules=("returned_within_moved",),
+        finding="returned_again",
+        sound="sepa-instant-recalls",
+    ),
     "stablecoin-payout-any-network": Twin(
         experiment="wrong-network",
         rules=(*UNPAID, *WAITING),

@@ -120,6 +120,7 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
         "no_idempotency",
         "memory_outbox",
     ),
+    "returned_within_moved": ("returned_again", "no_idempotency"),
     "books_agree": ("memory_outbox", "no_idempotency", *_LEFT_HELD),
     "stand_in_within_limits": ("unlimited_fallback",),
     "closed_calls_stay_closed": ("closed_call_skipped",),

@@ -66,9 +66,13 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
         for other in chain.links.values()
         if "transfer" in other.calls
     )
-    if not is_payees and "rejected_credits" in link.model_fields_set:
-        what = f"no clearing passes transfers to {name}"
-        yield Problem((*at, "rejected_credits"), what, "remove it")
+    if not is_payers and link.recalls is not None:
+        what = f"{name} makes no transfers, so it recalls none"
+        yield Problem((*at, "recalls"), what, "add a call transfer: to the clearing, or remove it")
+    for key in ("rejected_credits", "returns"):
+        if not is_payees and key in link.model_fields_set:
+            what = f"no clearing passes transfers to {name}"
+            yield Problem((*at, key), what, "remove it")
     holds = link.holds
     if holds.late == "dropped" and holds.spent:
         what = "nobody is debited for a late confirmation, whoever has spent the money"

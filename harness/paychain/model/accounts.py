@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared
-from paychain.payments.rails import RailLimits
+from paychain.payments.rails import RailLimits, RecallReason
 
 
 class AccountHold(Declared):
@@ -41,6 +41,38 @@ class AccountHold(Declared):
     def lasts_s(self, rail: RailLimits) -> float:
         """For how long money is held without an outcome."""
         return rail.hold_ends if self.ends_after is None else self.ends_after
+
+
+class Recalls(Declared):
+    """Transfers that a payer's bank wants back although they were confirmed (camt.056).
+
+    The payee's bank decides: it returns the money or refuses. The payer has it back once it was
+    returned, and not before.
+    """
+
+    share: Annotated[Share, Field(description="Share of the confirmed transfers.")]
+    after: Annotated[
+        Duration, Field(description="How long after the confirmation the recall is sent.")
+    ]
+    reason: Annotated[
+        RecallReason, Field(description="Why: the rail limits how late each may come.")
+    ] = "duplicate"
+
+
+class Returns(Declared):
+    """What a payee's bank does with recalls (pacs.004, or camt.029 where it refuses).
+
+    A recall that has no answer in time comes again. With `repeats: returned` each of them returns
+    the money once more, since the bank does not know it again: a mistake, so it can be declared.
+    """
+
+    agrees: Annotated[
+        Share, Field(description="Share of the recalls that it agrees to; it refuses the others.")
+    ] = 1.0
+    repeats: Annotated[
+        Literal["answered", "returned"],
+        Field(description="Whether a recall that comes again gets the same answer."),
+    ] = "answered"
 
 
 class QueryLimits(Declared):
@@ -82,7 +114,13 @@ class AccountSettings(Declared):
     holds: Annotated[
         AccountHold, Field(description="For how long it holds the money of a transfer.")
     ] = AccountHold()
+    recalls: Annotated[
+        Recalls | None, Field(description="Confirmed transfers that it recalls; default: none.")
+    ] = None
     # bank of the payee
+    returns: Annotated[
+        Returns, Field(description="What it does with recalls; default: it agrees to all.")
+    ] = Returns()
     rejected_credits: Annotated[
         Literal["taken_back", "kept"],
         Field(

@@ -70,6 +70,7 @@ Operation = Literal[
     "query",
     "notify",
     "advise",
+    "recall",
 ]
 if TYPE_CHECKING:
     Calls = dict[str, Call]
@@ -353,9 +354,8 @@ class Chain(Declared):
     def hops(self) -> tuple[Hop, ...]:
         """Every hop of the chain, the customer's own first, in declared order.
 
-        Reversals and follow-ups take the path of the authorisation, and queries reach its first
-        link: all have hops of their own. An own service has one hop to each link that it calls,
-        since it knows one address of each: whatever it asks goes there.
+        Reversals and what follows take the path of the payment, queries reach its first link: all
+        have hops of their own. An own service has one hop to each link that it calls.
         """
         return self._hops
 
@@ -376,14 +376,14 @@ class Chain(Declared):
 
     def _calls(self, caller: str) -> Iterator[Hop]:
         """The hops of a mock: one for each operation and callee."""
-        follow_ups = self.follow_ups()
+        recalls = ["recall"] if any(link.recalls for link in self.links.values()) else []
+        later_ones = {"authorise": ["void", *self.follow_ups()], "transfer": recalls}
         for operation, call in self.calls_of(caller).items():
             for callee in call.targets:
                 yield Hop(caller=caller, operation=operation, callee=callee)
                 if operation != "authorise" and call.reverses(operation):
                     yield Hop(caller=caller, operation="void", callee=callee)
-                follows = ("void", *follow_ups) if operation == "authorise" else ()
-                for later in follows:
+                for later in later_ones.get(operation, ()):
                     yield Hop(caller=caller, operation=later, callee=callee)
                 if operation in RESOLVED and call.on_unknown == "query":
                     yield Hop(caller=caller, operation="query", callee=callee)

@@ -139,6 +139,11 @@ KINDS: dict[Kind, KindFacts] = {
         "The payer saw the transfer fail, and the payee has money that nobody paid.",
         "shown by: paychain run sepa-instant-keeps-rejected slow-payee-bank",
     ),
+    "returned_again": KindFacts(
+        "money",
+        "The answer to a recall was lost: the recall comes again, and the payee pays twice.",
+        "shown by: paychain run sepa-instant-returns-twice recalls-unanswered",
+    ),
     "refunds_unchecked": KindFacts(
         "money",
         "Two refunds at the same moment, or a repeated one, return more than was taken.",

@@ -28,6 +28,7 @@ Kind = Literal[
     "stale_price",
     "late_answer_dropped",
     "rejected_credit_kept",
+    "returned_again",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",

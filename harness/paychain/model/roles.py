@@ -118,7 +118,7 @@ ROLES: dict[str, RoleFacts] = {
     "bank": RoleFacts(
         asks=("transfer",),
         serves=("forward", "transfer"),
-        settings=("declines", "holds", "rejected_credits"),
+        settings=("declines", "holds", "recalls", "returns", "rejected_credits"),
         settles="in",
     ),
     "clearing": RoleFacts(

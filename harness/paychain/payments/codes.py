@@ -24,6 +24,7 @@ NOT_FOUND = "25"
 LATE_RESPONSE = "68"
 ISSUER_INOPERATIVE = "91"
 DUPLICATE = "94"
+RECALL_REFUSED = "57"  # the payee, or the time that is over, does not permit it
 SYSTEM_MALFUNCTION = "96"
 
 Kind = Literal["approval", "business", "technical"]

@@ -20,7 +20,7 @@ from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.outcome import HopResult, Outcome
 
 # Operations beside or after a payment's own route: none of them is where a payment breaks.
-ASIDE = frozenset({"void", "query", "capture", "refund", "advise", "notify", "dispute"})
+ASIDE = frozenset({"void", "query", "capture", "refund", "advise", "notify", "dispute", "recall"})
 # In the detail of QUEUE_DELIVERED: `CODE STORED as OTHER`. STORED was accepted,
 # OTHER is the reference that it settled under.
 DELIVERED_AS = " as "
@@ -47,6 +47,7 @@ class MovementKind(StrEnum):
     UNDONE = "undone"  # its block was replaced
     CREDITED = "credited"  # a deposit or transfer that is its receiver's to use
     TAKEN_BACK = "taken_back"  # a credit whose transfer was rejected
+    RETURNED = "returned"  # by the payee's bank after a recall, and by the payer's to the payer
     COVERED = "covered"  # a transfer that a bank paid itself: its customer's money was gone
 
     @property
@@ -85,6 +86,7 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.UNDONE: Verb.UNDONE,
     MovementKind.CREDITED: Verb.MOVE,
     MovementKind.TAKEN_BACK: Verb.RETURN,
+    MovementKind.RETURNED: Verb.RETURN,
     MovementKind.COVERED: Verb.MOVE,
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,

@@ -54,6 +54,11 @@ def test_a_transfer_goes_over_the_clearing_and_is_rejected_by_nobody_else() -> N
         "csm.transfer.payee",
         "csm.void.payee",
     ]
+    recalls = declared(
+        ("payer: {role: bank", "payer: {role: bank, recalls: {share: 5%, after: 1s}")
+    )
+    new = {hop.name for hop in recalls.hops()} - {hop.name for hop in chain.hops()}
+    assert new == {"payer.recall.csm", "csm.recall.payee"}
     assert chain.addressed == "SCT Inst"
     assert not chain.network
 
@@ -122,6 +127,16 @@ def test_a_transfer_goes_over_the_clearing_and_is_rejected_by_nobody_else() -> N
             [("payer: {role: bank", "payer: {role: bank, rejected_credits: kept")],
             "links.payer.rejected_credits",
             "no clearing passes transfers to payer",
+        ),
+        (
+            [("payer: {role: bank", "payer: {role: bank, returns: {agrees: 5%}")],
+            "links.payer.returns",
+            "no clearing passes transfers to payer",
+        ),
+        (
+            [("payee: {role: bank", "payee: {role: bank, recalls: {share: 5%, after: 1s}")],
+            "links.payee.recalls",
+            "payee makes no transfers, so it recalls none",
         ),
         (
             [("payer: {role: bank", "payer: {role: bank, holds: {late: dropped, spent: 5%}")],

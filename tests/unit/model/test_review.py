@@ -494,6 +494,8 @@ EXPECTED = {
     "sepa-instant": TRANSFER,
     "sepa-instant-late-dropped": ["late_answer_dropped payer-bank", *TRANSFER],
     "sepa-instant-keeps-rejected": ["rejected_credit_kept payee-bank", *TRANSFER],
+    "sepa-instant-recalls": TRANSFER,
+    "sepa-instant-returns-twice": ["returned_again payee-bank", *TRANSFER],
     "pix-lookups": LOOKUPS,
     "pix-lookups-retried": ["amplified_retries directory", "lookups_used_up bank.serve", *LOOKUPS],
     "card-trace-numbers": TRACES,

@@ -511,6 +511,18 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         of_transfers("p99: 5s}", "p99: 5s}, rejected_credits: kept"),
         [],
     ),
+    (
+        "returned_again",
+        "payee",
+        [
+            *of_transfers("p99: 5s}", "p99: 5s}, returns: {repeats: returned}"),
+            (
+                "holds: {ends_after: 10s}",
+                "holds: {ends_after: 10s}\n    recalls: {share: 1%, after: 1s}",
+            ),
+        ],
+        [],
+    ),
     *(
         ("rail_limit_missed", subject, of_transfers(old, new), [])
         for subject, old, new in (
@@ -518,6 +530,11 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             ("csm.transfer", "timeout: 7s", "timeout: 4s"),
             ("payer.transfer", "timeout: 9s", "timeout: 9500ms"),
             ("payer", "ends_after: 10s", "ends_after: 8s"),
+            (
+                "payer",
+                "holds: {ends_after: 10s}",
+                "recalls: {share: 1%, after: 15d, reason: technical}",
+            ),
             ("payer", "ends_after: 10s", "ends_after: 11s"),
             ("payee", "p99: 5s", "p99: 6s"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from paychain.payments.journal import (
     Decision,
@@ -17,9 +18,9 @@ from paychain.payments.rules.account_transfer import BESIDE_ACCOUNTS, account_tr
 
 AMOUNT = 5_000
 K = MovementKind
-PAYEES = frozenset({K.CREDITED, K.TAKEN_BACK})
+PAYEES = frozenset({K.CREDITED, K.TAKEN_BACK, K.RETURNED})
 HELD, FREED, SPENT, ENDED = K.RESERVED, K.FREED, K.SPENT, K.EXPIRED
-CREDITED, TAKEN_BACK, COVERED = K.CREDITED, K.TAKEN_BACK, K.COVERED
+CREDITED, TAKEN_BACK, COVERED, RETURNED = K.CREDITED, K.TAKEN_BACK, K.COVERED, K.RETURNED
 # A debit without a hold is booked as a hold of its own that is spent at once.
 LATE = (K.RESERVED, K.SPENT)
 
@@ -85,9 +86,14 @@ def reports(words: tuple[str, ...]) -> list[Decision]:
 
 
 def findings(
-    kinds: tuple[MovementKind, ...], outcome: Outcome, *reported: str
+    kinds: tuple[MovementKind, ...],
+    outcome: Outcome,
+    *reported: str,
+    refunds: int = 0,
 ) -> dict[str, tuple[int, str]]:
+    """`refunds`: how often the payer got the money back, beside what the payee's bank returned."""
     moves = movements(kinds)
+    moves += [replace(moves[0], kind=RETURNED, at_ns=len(kinds) + each) for each in range(refunds)]
     record = customer(outcome)
     payment = Reconciled(
         payment="p1",
@@ -185,3 +191,32 @@ def test_what_the_payer_sees_last_is_what_the_books_say() -> None:
     assert set(findings((HELD, FREED), Outcome.APPROVED, "approved")) == {
         "no_approval_without_money"
     }
+
+
+MADE = (HELD, CREDITED, SPENT)
+
+
+def test_what_is_recalled_and_returned_once_breaks_nothing() -> None:
+    assert findings((*MADE, RETURNED), Outcome.APPROVED, "approved", refunds=1) == {}
+    # The hold had ended, and the bank itself had paid.
+    ended = (HELD, CREDITED, ENDED, COVERED, RETURNED)
+    assert findings(ended, Outcome.UNKNOWN, "approved", refunds=1) == {}
+
+
+def test_what_is_returned_more_than_once_is_found_and_nothing_else() -> None:
+    found = findings((*MADE, RETURNED, RETURNED), Outcome.APPROVED, "approved", refunds=1)
+    text = "the payee got 50.00 EUR and returned 100.00 EUR, the payer paid 50.00 EUR and got "
+    assert found == {"returned_within_moved": (AMOUNT, f"{text}50.00 EUR")}
+    found = findings((*MADE, RETURNED), Outcome.APPROVED, "approved", refunds=3)
+    text = text.replace("returned 100.00", "returned 50.00")
+    assert found == {"returned_within_moved": (2 * AMOUNT, f"{text}150.00 EUR")}
+
+
+def test_what_is_returned_by_one_side_only_is_found() -> None:
+    # The payer has it back, and the payee's bank refused; and the other way round.
+    found = findings(MADE, Outcome.APPROVED, "approved", refunds=1)
+    assert found == {
+        "debit_equals_credit": (AMOUNT, "the payee has 50.00 EUR, the payer paid 0.00 EUR")
+    }
+    found = findings((*MADE, RETURNED), Outcome.APPROVED, "approved")
+    assert found["debit_equals_credit"][0] == AMOUNT

@@ -27,7 +27,7 @@ def test_an_operation_of_a_card_makes_the_movement_of_its_name() -> None:
 
 
 def test_only_what_is_held_can_be_reversed() -> None:
-    assert {"authorise", "capture", "refund", "transfer"} == MOVES_MONEY
+    assert {"authorise", "capture", "refund", "transfer", "recall"} == MOVES_MONEY
     assert {"authorise"} == REVERSIBLE
     assert {kind.sign for kind in MovementKind if kind.verb is Verb.HOLD} == {1}
 
@@ -58,6 +58,8 @@ def test_a_transfer_to_an_account_is_queried_and_each_of_its_limits_leaves_time_
     sct_inst = account_rails()["sct-inst"]
     assert (sct_inst.payee_answers, sct_inst.clearing_rejects) == (5, 7)
     assert (sct_inst.payer_learns, sct_inst.hold_ends) == (9, 10)
+    assert sct_inst.recall_days == {"duplicate": 14, "technical": 14, "fraud": 395}
+    assert sct_inst.recall_s("fraud") == 395 * 86_400
     declarable = get_args(get_args(AccountSettings.model_fields["rail"].annotation)[0])
     assert set(declarable) == set(account_rails())
 

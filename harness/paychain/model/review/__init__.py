@@ -60,6 +60,7 @@ _OF_CHAIN = (
     ledgers.stale_price,
     accounts.late_answer_dropped,
     accounts.rejected_credit_kept,
+    accounts.returned_again,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_not_sent,

@@ -46,6 +46,24 @@ def rejected_credit_kept(chain: Chain) -> Iterator[Weakness]:
         )
 
 
+def returned_again(chain: Chain) -> Iterator[Weakness]:
+    """Payees' banks that return the money for each recall that comes, a repeated one as well."""
+    if all(link.recalls is None for link in chain.links.values()):
+        return
+    for name, link in chain.links.items():
+        if link.returns.repeats == "answered":
+            continue
+        yield of_setting(
+            "returned_again",
+            name,
+            "returns",
+            "repeats",
+            what=f"{name} returns the money of a transfer again when its recall is repeated",
+            hint="answer a repeated recall as the first one was answered",
+            to="answered",
+        )
+
+
 def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
     """Times that are longer than their rail permits, or that are not in the rail's order.
 
@@ -61,6 +79,7 @@ def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
     for name, call in _transfers(chain, "bank"):
         yield from _payer_learns(name, call, chain.rail)
         yield from _hold_ends(chain, name, call, chain.rail)
+        yield from _recalled_in_time(chain, name, chain.rail)
 
 
 def longest_transfer_s(chain: Chain, link: str) -> float | None:
@@ -173,6 +192,17 @@ def _hold_ends(chain: Chain, name: str, call: Call, rail: RailLimits) -> Iterato
         what = f"{name} releases the money after {_s(ends_s)}, and waits for the outcome "
         what += f"until {_s(call.timeout)}"
     yield _missed(("links", name, "holds", "ends_after"), f"link {name}", what, rail.hold_ends)
+
+
+def _recalled_in_time(chain: Chain, name: str, rail: RailLimits) -> Iterator[Weakness]:
+    recalls = chain.links[name].recalls
+    if recalls is None or recalls.after <= (limit_s := rail.recall_s(recalls.reason)):
+        return
+    what = (
+        f"{name} recalls transfers after {duration_text(recalls.after)}, and {rail.title} permits "
+    )
+    what += f"that ({recalls.reason}) for {limit_s / 86_400:g} days"
+    yield _missed(("links", name, "recalls", "after"), f"link {name}", what, limit_s)
 
 
 def _missed(path: KeyPath, subject: str, what: str, limit_s: float) -> Weakness:

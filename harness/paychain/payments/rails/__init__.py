@@ -5,7 +5,7 @@ A rail is a module with a table and a line here.
 
 from __future__ import annotations
 
-from paychain.payments.rails.account import ACCOUNT, RailLimits, account_rails
+from paychain.payments.rails.account import ACCOUNT, RailLimits, RecallReason, account_rails
 from paychain.payments.rails.card import CARD
 from paychain.payments.rails.finality import AT_ONCE, Finality
 from paychain.payments.rails.ledger import LEDGER
@@ -22,5 +22,6 @@ __all__ = [
     "Finality",
     "Rail",
     "RailLimits",
+    "RecallReason",
     "account_rails",
 ]

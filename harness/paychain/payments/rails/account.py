@@ -8,6 +8,7 @@ Source: data/rails.yaml has each rail's limits with their source and confidence.
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 import msgspec
 
@@ -16,13 +17,17 @@ from paychain.payments.journal import Verb
 from paychain.payments.packaged import packaged_yaml
 from paychain.payments.rails.rail import Rail
 
-ACCOUNT = Rail(name="account", makes={"transfer": Verb.MOVE}, on_unknown=("query",))
+RecallReason = Literal["duplicate", "technical", "fraud"]
+
+ACCOUNT = Rail(
+    name="account", makes={"transfer": Verb.MOVE, "recall": Verb.RETURN}, on_unknown=("query",)
+)
 
 
 class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What one rail demands, an entry of data/rails.yaml, which explains the fields.
 
-    All limits are in seconds since the payer's bank received the order.
+    All limits but those of recalls are in seconds since the payer's bank received the order.
     """
 
     id: str
@@ -32,8 +37,14 @@ class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     clearing_rejects: float
     payer_learns: float
     hold_ends: float
+    recall_days: dict[RecallReason, int]
     source: str
     confidence: Confidence
+
+    def recall_s(self, reason: str) -> float:
+        """For how many seconds after it was settled a transfer may be recalled."""
+        days = {str(each): days for each, days in self.recall_days.items()}
+        return days.get(reason, 0) * 86_400.0
 
     def __post_init__(self) -> None:
         """Hold what banks rely on: whoever is further from the payer gives up first."""

@@ -72,6 +72,7 @@ ALL_RULES = (
     deposits.deposits_credited,
     accounts.held_not_lost,
     accounts.debit_equals_credit,
+    accounts.returned_within_moved,
 )
 # Broken by money that is held where its caller did not learn so.
 OF_UNKNOWN = (

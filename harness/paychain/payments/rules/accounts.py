@@ -17,7 +17,7 @@ def held_not_lost(payment: Reconciled) -> Finding | None:
     has in the end. The amount of a finding is what nobody paid, or what was paid beyond that.
     """
     transfer = payment.transfer
-    if transfer is None or not transfer.ended_minor or transfer.is_balanced:
+    if transfer is None or not transfer.ended_minor or not transfer.is_unbalanced:
         return None
     paid_minor, received_minor = transfer.paid_minor, transfer.received_minor
     held, paid, received = map(payment.money, (transfer.ended_minor, paid_minor, received_minor))
@@ -29,12 +29,28 @@ def held_not_lost(payment: Reconciled) -> Finding | None:
 def debit_equals_credit(payment: Reconciled) -> Finding | None:
     """Every payer who was debited has a payee with as much, and every payee such a payer.
 
-    What was credited and taken back is not the payee's. Payments whose hold had ended are judged by
-    a rule of their own.
+    What was credited and taken back, or returned, is not the payee's. Payments whose hold had
+    ended, and those of which too much was returned, are judged by rules of their own.
     """
     transfer = payment.transfer
-    if transfer is None or transfer.ended_minor or transfer.is_balanced:
+    if transfer is None or transfer.ended_minor or not transfer.is_unbalanced:
         return None
     paid, received = map(payment.money, (transfer.paid_minor, transfer.received_minor))
     text = f"the payee has {received}, the payer paid {paid}"
     return Finding.of(payment, abs(transfer.paid_minor - transfer.received_minor), text)
+
+
+@money_rule("Returned within what was moved", judged="at_any_time", beyond=None, needs="banks")
+def returned_within_moved(payment: Reconciled) -> Finding | None:
+    """What is returned of a payment never exceeds what was moved.
+
+    Neither does what the payee's bank returns, nor what the payer gets back. A recall whose answer
+    was lost comes again, and is the same recall.
+    """
+    transfer = payment.transfer
+    if transfer is None or not transfer.beyond_minor:
+        return None
+    moved, kept = map(payment.money, (transfer.moved_minor, transfer.kept_minor))
+    returned, back = map(payment.money, (transfer.returned_minor, transfer.refunded_minor))
+    text = f"the payee got {kept} and returned {returned}, the payer paid {moved} and got {back}"
+    return Finding.of(payment, transfer.beyond_minor, text)

@@ -91,7 +91,7 @@ def reported_once_and_right(payment: Reconciled) -> Finding | None:
     saw = f"the customer saw {', then '.join(changes) or 'no outcome'}"
     if len(changes) > 1:
         return Finding.of(payment, payment.amount_minor, saw)
-    if payment.transfer is not None and not payment.transfer.is_balanced:
+    if payment.transfer is not None and payment.transfer.is_unbalanced:
         return None  # a finding of its own, whatever was reported
     if evidence.made and last != _APPROVED:
         return Finding.of(payment, payment.amount_minor, f"{evidence.made} stands, and {saw}")

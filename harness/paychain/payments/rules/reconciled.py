@@ -276,13 +276,13 @@ class Reconciled:
 
         A payout has its money on the ledger, whatever became of its reservation. Who was credited
         for a deposit has it, whatever became of the transfer. A payee who was credited has it,
-        whoever paid.
+        whoever paid, also once that was returned.
         """
         chain = self.on_chain
         if chain is not None and chain.kind != "purchase":
             return bool(chain.standing or chain.credited)
         if self.transfer is not None:
-            return self.transfer.received_minor > 0
+            return self.transfer.kept_minor > 0
         return any(position.was_there for position in self.moneys())
 
     @property

@@ -9,6 +9,9 @@
 
 A bank with a call `transfer` has payers. They see "pending" once the hold has ended, and the bank
 queries on: nothing but the clearing's word says whether the transfer was made.
+
+    recall ──▶ clearing ──▶ payee's bank: returned ──▶ the payer has it back
+                                          refused  ──▶ nothing more
 """
 
 from __future__ import annotations
@@ -18,15 +21,17 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.model.accounts import Recalls
 from paychain.payments.codes import (
     APPROVED,
     IN_PROGRESS,
     ISSUER_INOPERATIVE,
     LATE_RESPONSE,
     NOT_FOUND,
+    RECALL_REFUSED,
 )
 from paychain.payments.journal import DecisionKind, MovementKind
-from paychain.payments.outcome import Outcome
+from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.policies.call_end import CallEnd, CallEnding
 from paychain.services.roles.exchange import PATIENCE
@@ -56,6 +61,7 @@ class _Incoming:
 
     credited: PaymentRequest | None
     is_rejected: bool = False
+    recalled: Answer | None = None
 
 
 @dataclass
@@ -75,7 +81,12 @@ class Bank(Role):
         """Transfers of payers; or transfers to payees, and rejections of those."""
         if "transfer" in self.link.calls:
             return {"pay": self._pay, "forward": self._pay}
-        return {"transfer": self._credit, "void": self._take_back, "query": self.query}
+        return {
+            "transfer": self._credit,
+            "void": self._take_back,
+            "recall": self._return,
+            "query": self.query,
+        }
 
     # The payer's side.
 
@@ -131,6 +142,7 @@ class Bank(Role):
         transfer.known, transfer.code = answer.outcome, answer.code
         if answer.outcome is Outcome.APPROVED:
             self._debit(transfer)
+            self._recall_some(transfer)
         elif transfer.is_held:
             transfer.is_held = False
             self.context.moved(MovementKind.FREED, transfer.request, self.name)
@@ -180,6 +192,22 @@ class Bank(Role):
         for kind in (MovementKind.RESERVED, MovementKind.SPENT):
             self.context.moved(kind, late, self.name)
 
+    def _recall_some(self, transfer: _Outgoing) -> None:
+        recalls = self.link.recalls
+        if recalls is not None and self.drawn("recalls", transfer.request, recalls.share):
+            self.background.start(self._recall(transfer.request, recalls))
+
+    async def _recall(self, request: PaymentRequest, recalls: Recalls) -> None:
+        """Want a transfer back, and give the payer what the payee's bank returns."""
+        await asyncio.sleep(recalls.after)
+        recall = msgspec.structs.replace(
+            request, item=recalls.reason, key=f"{request.reference}-{recalls.reason}"
+        )
+        target = self.link.calls["transfer"].to
+        reply = await self.follow_ups.start("recall", target, recall)
+        if reply.result is HopResult.APPROVED and is_about(reply.answer, request):
+            self.context.moved(MovementKind.RETURNED, request, self.name)
+
     def _status(self, transfer: _Outgoing) -> Answer:
         """The status that the payer sees now."""
         match transfer.known:
@@ -217,6 +245,21 @@ class Bank(Role):
         code = APPROVED if known.credited is not None else NOT_FOUND
         # What is not known is acknowledged, too: the clearing would repeat it forever otherwise.
         return Answer(Outcome.APPROVED, code, self.name, request.reference)
+
+    async def _return(self, request: PaymentRequest, parent: str) -> Answer:
+        """Return the money of a transfer that is recalled, once, or refuse."""
+        known, returns = self._incoming.get(request.reference), self.link.returns
+        if known is None or known.credited is None or known.is_rejected:
+            return self.decline(NOT_FOUND, request.reference)
+        is_known = returns.repeats == "answered" and not self.executes_repeats
+        if known.recalled is not None and is_known:
+            return known.recalled
+        if self.drawn("agrees", request, returns.agrees):
+            self.context.moved(MovementKind.RETURNED, known.credited, self.name, leg="out")
+            known.recalled = self.approve(known.credited)
+        else:
+            known.recalled = self.decline(RECALL_REFUSED, request.reference)
+        return known.recalled
 
     async def query(self, request: PaymentRequest, parent: str) -> Answer:
         """Whether a transfer was credited."""
