@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import BeforeValidator, Discriminator, Tag
+from pydantic import BeforeValidator, Discriminator, Tag, ValidationError
 
+from paychain.declaration.quantity import brief
 from paychain.model.fallbacks.decline import DeclineWith
 from paychain.model.fallbacks.default import Default
 from paychain.model.fallbacks.exempt import Exempt
@@ -45,9 +46,11 @@ def _tag(value: Any) -> str | None:
 
 
 def _single(value: Any) -> Any:
-    """Refuse a mapping that is not exactly one step: the union's own message names them all."""
-    if not isinstance(value, dict):
+    """Refuse what is not exactly one step: the union's own message names them all."""
+    if isinstance(value, Step):
         return value
+    if not isinstance(value, dict):
+        raise ValueError(f"a fallback must be a mapping; {_as_mapping(value)}")
     keys = [key for key in STEPS if key in value]
     if len(keys) > 1:
         raise ValueError(f"two steps in one: {', '.join(keys)}; give each its own")
@@ -55,6 +58,19 @@ def _single(value: Any) -> Any:
         name = next(iter(value), "")
         raise ValueError(f"unknown fallback '{name}'; {meant(str(name), STEPS)}")
     return value
+
+
+def _as_mapping(value: Any) -> str:
+    """How to write a step that is not a mapping: as the step of that name, or as that link."""
+    if not isinstance(value, str):
+        return f"its key is one of: {', '.join(STEPS)}"
+    if value not in STEPS:
+        return f"write {{to: {brief(value)}}} for a link of that name"
+    try:
+        STEPS[value].model_validate({value: {}})
+    except ValidationError:
+        return f"write {{{value}: …}}"
+    return f"write {{{value}: {{}}}}"
 
 
 if TYPE_CHECKING:
