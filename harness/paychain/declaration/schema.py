@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -59,6 +59,16 @@ class Declared(BaseModel):
             for key, each in value.items()
         }
 
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """The JSON Schema of this part, which names the defaults of all parts in it."""
+        # Pydantic before 2.14 cannot write a default whose model was not built yet.
+        for part in _parts(Declared):
+            for field in part.model_fields.values():
+                if isinstance(field.default, Declared):
+                    type(field.default).model_rebuild()
+        return super().model_json_schema(*arguments, **options)
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, changed or not. A changed one derives anew what its original has cached."""
         copied = super().model_copy(update=update, deep=deep)
@@ -81,6 +91,12 @@ def _numbers(model: type[Declared]) -> frozenset[str]:
 def _kinds(annotation: Any) -> list[Any]:
     """The types of a choice, without what else is written beside them."""
     return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
+
+
+def _parts(of: type[Declared]) -> Iterator[type[Declared]]:
+    for part in of.__subclasses__():
+        yield part
+        yield from _parts(part)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             return f"{shown} is neither true nor false", f"write {key}: true", False
         case "int_parsing" | "int_type" | "int_from_float":
             return f"{shown} is not a whole number", "write one such as 3", False
+        case "finite_number":
+            return f"{shown} is not a number", "write one such as 3", False
         case "int_parsing_size":
             return f"{shown} is too large", "write one such as 3", False
         case "float_parsing" | "float_type":
@@ -99,6 +101,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             return f"'{key}' is empty", f'write {key}: "…"', False
         case "string_type":
             return f"'{key}' must be text", f'write {key}: "…"', False
+        case "string_too_short":
+            return f"'{key}' is empty", f'write {key}: "…"', False
         case "list_type":
             return f"'{key}' must be a list", f"write {key}: […] or lines that begin with -", False
         case "dict_type" | "model_type" | "model_attributes_type":

@@ -203,8 +203,13 @@ def test_what_would_do_nothing_is_a_mistake(
             "{on: webhok}",
             "7:20: unknown on 'webhok'; did you mean 'webhook'?",
         ),
-        (CHAIN, "[{to: spare}]", "[spare]", "10:61: 'spare' is not a fallback; write {to: spare}"),
-        (CHAIN, "[{to: spare}]", "[skip]", "10:61: 'skip' is not a fallback; write {skip: …}"),
+        (
+            CHAIN,
+            "[{to: spare}]",
+            "[spare]",
+            "10:61: a fallback must be a mapping; write {to: spare} for a link of that name",
+        ),
+        (CHAIN, "[{to: spare}]", "[skip]", "10:61: a fallback must be a mapping; write {skip: {}}"),
         (
             CHAIN,
             "deadline:",

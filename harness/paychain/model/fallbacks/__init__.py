@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import BeforeValidator, Discriminator, Tag
+from pydantic import BeforeValidator, Discriminator, Tag, ValidationError
 
 from paychain.declaration.quantity import brief
 from paychain.model.fallbacks.decline import DeclineWith
@@ -46,13 +46,11 @@ def _tag(value: Any) -> str | None:
 
 
 def _single(value: Any) -> Any:
-    """Refuse what is not exactly one step: the union's own message names them all, or itself."""
+    """Refuse what is not exactly one step: the union's own message names them all."""
     if isinstance(value, Step):
         return value
     if not isinstance(value, dict):
-        written = f"{{{value}: …}}" if value in list(STEPS) else f"{{to: {brief(value)}}}"
-        hint = written if isinstance(value, str) else "one such as {to: processor-b}"
-        raise ValueError(f"'{brief(value)}' is not a fallback; write {hint}")
+        raise ValueError(f"a fallback must be a mapping; {_as_mapping(value)}")
     keys = [key for key in STEPS if key in value]
     if len(keys) > 1:
         raise ValueError(f"two steps in one: {', '.join(keys)}; give each its own")
@@ -60,6 +58,19 @@ def _single(value: Any) -> Any:
         name = next(iter(value), "")
         raise ValueError(f"unknown fallback '{name}'; {meant(str(name), STEPS)}")
     return value
+
+
+def _as_mapping(value: Any) -> str:
+    """How to write a step that is not a mapping: as the step of that name, or as that link."""
+    if not isinstance(value, str):
+        return f"its key is one of: {', '.join(STEPS)}"
+    if value not in STEPS:
+        return f"write {{to: {brief(value)}}} for a link of that name"
+    try:
+        STEPS[value].model_validate({value: {}})
+    except ValidationError:
+        return f"write {{{value}: …}}"
+    return f"write {{{value}: {{}}}}"
 
 
 if TYPE_CHECKING:
