@@ -47,6 +47,7 @@ def check_steps(script: Script, number: int, chain: Chain | None) -> Iterator[Pr
         yield from unclear
         if unclear:
             continue
+        yield from _check_repeated(step, script.steps[:place], at)
         if step.customer is not None:
             seen[step.kind] += 1
             if seen[step.kind] > 1:
@@ -93,6 +94,19 @@ def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
     if subject == "webhook" and len(webhooks) != 1:
         hint = f"give exactly one of {', '.join(WEBHOOK_KINDS)}"
         yield Problem(at, "a step about a webhook says what happens to it", hint)
+
+
+def _check_repeated(
+    step: ScriptStep, before: Sequence[ScriptStep], at: KeyPath
+) -> Iterator[Problem]:
+    """One thing happens to a webhook, and one thing of a kind to a request."""
+    same = [other for other in before if not list(_unclear(other, at)) and step.is_about(other)]
+    if same and step.webhook is not None:
+        what = "an earlier step is about the same webhook"
+        yield Problem(at, what, "keep one of them, or give one another event:")
+    elif any(other.kind == step.kind for other in same):
+        what = f"an earlier step has {step.kind} for the same request"
+        yield Problem(at, what, "keep one of them, or give one another request:")
 
 
 def _is_given(step: ScriptStep, key: str) -> bool:

@@ -44,7 +44,9 @@ class Chosen(Declared):
     every: Annotated[
         int | None, Field(ge=1, le=1_000_000, description="Every n-th payment of the load.")
     ] = None
-    share: Annotated[Share | None, Field(description="This share of the payments.")] = None
+    share: Annotated[
+        Annotated[Share, Field(gt=0)] | None, Field(description="This share of the payments.")
+    ] = None
     amount: Annotated[
         Amount | None, Field(description="Payments of exactly this amount, whoever makes them.")
     ] = None
@@ -160,6 +162,16 @@ class ScriptStep(Kinds, WebhookKinds):
     def subjects(self) -> list[str]:
         """What the step is for: exactly one of link, webhook and customer in a checked file."""
         return [name for name in ("link", "webhook", "customer") if getattr(self, name) is not None]
+
+    def is_about(self, other: ScriptStep) -> bool:
+        """Whether both are for the same request, or for the same webhook."""
+        if self.link is not None:
+            request = (self.link, self.operation, self.request)
+            return request == (other.link, other.operation, other.request)
+        return self.webhook is not None and (self.webhook, self.event) == (
+            other.webhook,
+            other.event,
+        )
 
     @property
     def subject(self) -> str:

@@ -22,6 +22,7 @@ _WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, 
 _COMPRESSION = re.compile("(?!1$)[1-9][0-9]{0,6}")
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
+_MIN_CARD = 12  # digits of a card number (ISO/IEC 7812-1: of 8 to 19; none in use is shorter)
 _NAME_STEP = "[key]"  # of pydantic's location: the key of a mapping is wrong, not what it has
 _OPERATION = "operation"
 _USUAL_OPERATIONS = (
@@ -71,6 +72,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
                 hint = f"{_USUAL_OPERATIONS}; {hint}"
             return f"unknown {thing} {shown}", hint, is_name
         case "string_pattern_mismatch":
+            if key == "card":
+                return *_card(str(given), shown), False
             return f"{key}: {shown} has the wrong form", _well_formed(key, str(given)), is_name
         case "bool_parsing" | "bool_type":
             return f"{shown} is neither true nor false", f"write {key}: true", False
@@ -112,6 +115,15 @@ def _well_formed(key: str, given: str) -> str:
         return f"write {_WRITTEN[key]}"
     name = re.sub(r"[^a-z0-9]+", "-", given.lower()).strip("-")[:MAX_NAME].strip("-")
     return f"write {_NAME}: {name or 'cloud-a'}"
+
+
+def _card(given: str, shown: str) -> tuple[str, str]:
+    """A card that is not written as `400005-5556`; a whole number is not repeated in a message."""
+    digits = re.sub(r"\D", "", given)
+    form = "write its first six and last four digits"
+    if len(digits) < _MIN_CARD:
+        return f"card: {shown} has the wrong form", f"{form}, such as 400005-5556"
+    return "card: a file holds no whole card number", f"{form}: {digits[:6]}-{digits[-4:]}"
 
 
 def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:
