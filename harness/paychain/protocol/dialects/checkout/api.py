@@ -103,6 +103,8 @@ class Checkout:
         """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(f"/{hosted.PAGE}/"):
             return hosted.key_of(self._account, http.target)
+        if http.target.startswith(payments.BANKS_PAGE):
+            return payments.key_of(http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:

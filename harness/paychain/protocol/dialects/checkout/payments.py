@@ -39,10 +39,11 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
 from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import number_in, sent_to
+from paychain.protocol.vendor_pages import key_of_press, number_in, sent_to
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
+BANKS_PAGE = "/3ds/"
 _USED = frozenset(
     {
         *within("3ds", "enabled", "cryptogram"),
@@ -112,6 +113,11 @@ async def pay_by(
             account.paid.pop(key, None)
         raise
     return _answered(call, account, payment, answer)
+
+
+def key_of(target: str) -> str:
+    """The key under which the bank's page authorises: one authentication pays once."""
+    return key_of_press(target.partition("?")[0], 0)
 
 
 async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -328,7 +334,7 @@ def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answ
 
 
 def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
-    redirect = f"{views.base_url(call.http)}/3ds/{session_id(payment.reference)}"
+    redirect = f"{views.base_url(call.http)}{BANKS_PAGE}{session_id(payment.reference)}"
     return json_response(
         202,
         {
