@@ -11,9 +11,11 @@ from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.codes import check_decline_code
+from paychain.model.customer_steps import CustomerStep
+from paychain.model.paid_at import paid_link
 from paychain.model.pays_checks import check_looks
 from paychain.model.roles import ROLES
-from paychain.model.scripts import CustomerStep, Script, ScriptStep, step_place
+from paychain.model.scripts import Script, ScriptStep, step_place
 from paychain.model.webhook_steps import WEBHOOK_KINDS
 
 # Keys of a fault that a step says otherwise: it is for one request of one payment already.
@@ -219,7 +221,21 @@ def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Itera
     leaves = step.customer.leaves
     if leaves is not None and leaves.returns_after is not None:
         yield from check_looks(chain, (*at, "customer", "leaves", "returns_after"))
-    # Who sees a decline may take any time.
-    if step.kind != "pays_again" and does.after >= chain.deadline:
+    if step.kind in ("lingers", "tampers"):
+        yield from _check_later_requests(step, chain, (*at, "customer", step.kind))
+    # Who sees a decline, or has the service's answer, may take any time.
+    elif step.kind != "pays_again" and does.after >= chain.deadline:
         what = f"the customer waits {chain.deadline:g} s at most (deadline)"
         yield Problem((*at, "customer", step.kind, "after"), what, "shorten it")
+
+
+def _check_later_requests(step: ScriptStep, chain: Chain, at: KeyPath) -> Iterator[Problem]:
+    """Customers send more than one request, and later ones name the amount that is to be wrong."""
+    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
+    ways = [pays for link in paid if (pays := chain.links[link].pays) is not None and not pays.by]
+    if not ways:
+        what = "no customer of this chain sends a second request"
+        yield Problem(at, what, "it is for an own service whose pays: has steps:")
+    elif step.kind == "tampers" and not any(pays.names_amount_again for pays in ways):
+        what = "customers name the amount once, or not in their first request"
+        yield Problem(at, what, "remove it: the service can only believe what they name")
