@@ -181,8 +181,9 @@ def _check_experiment(
     refuse_unsupported(loaded, engine)
     experiment = loaded.model
     alone = "" if chain is not None else "; not checked against a chain: name one before it"
+    scripts = f"{count(len(experiment.scripts), 'script')}, " if experiment.scripts else ""
     lines = [
-        f"ok: {name}: {count(len(experiment.faults), 'fault')}, "
+        f"ok: {name}: {count(len(experiment.faults), 'fault')}, {scripts}"
         f"{experiment.load_lasts:g} s of load{alone}"
     ]
     if chain is None:

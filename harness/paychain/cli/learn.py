@@ -67,5 +67,7 @@ def learn(
     if out is not None:
         write_atomically(out, twin_text(loaded, learned).encode())
         say(f"twin: {out}")
+        for sentence in learned.unlike_twin():
+            say(f"  not as the service: {sentence}")
     if any(line.holds is False for line in lines):
         raise typer.Exit(ExitCode.FAIL)

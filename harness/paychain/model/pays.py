@@ -260,6 +260,22 @@ class Pays(Declared):
         return [self.request] if self.request is not None else self.steps
 
     @property
+    def names_amount_again(self) -> bool:
+        """Whether the first request says how much is paid, and a later one does, too.
+
+        The service knows it by then: it need not believe the later one.
+        """
+        named = [
+            any(
+                placeholder.name in ("amount", "amount_minor")
+                for _, text in step.texts()
+                for placeholder in placeholders_in(text)
+            )
+            for step in self.every_step
+        ]
+        return any(named[:1]) and any(named[1:])
+
+    @property
     def later_look(self) -> Look | None:
         """Where to look without any answer from before; None when that is nowhere."""
         looks = [self.look, *(pending.then for pending in self.pending)]

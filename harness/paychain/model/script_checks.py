@@ -11,9 +11,11 @@ from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.codes import check_decline_code
+from paychain.model.customer_steps import CustomerStep
+from paychain.model.paid_at import paid_link
 from paychain.model.pays_checks import check_looks
 from paychain.model.roles import ROLES
-from paychain.model.scripts import CustomerStep, Script, ScriptStep, step_place
+from paychain.model.scripts import Script, ScriptStep, step_place
 from paychain.model.webhook_steps import WEBHOOK_KINDS
 
 # Keys of a fault that a step says otherwise: it is for one request of one payment already.
@@ -47,6 +49,7 @@ def check_steps(script: Script, number: int, chain: Chain | None) -> Iterator[Pr
         yield from unclear
         if unclear:
             continue
+        yield from _check_repeated(step, script.steps[:place], at)
         if step.customer is not None:
             seen[step.kind] += 1
             if seen[step.kind] > 1:
@@ -93,6 +96,19 @@ def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
     if subject == "webhook" and len(webhooks) != 1:
         hint = f"give exactly one of {', '.join(WEBHOOK_KINDS)}"
         yield Problem(at, "a step about a webhook says what happens to it", hint)
+
+
+def _check_repeated(
+    step: ScriptStep, before: Sequence[ScriptStep], at: KeyPath
+) -> Iterator[Problem]:
+    """One thing happens to a webhook, and one thing of a kind to a request."""
+    same = [other for other in before if not list(_unclear(other, at)) and step.is_about(other)]
+    if same and step.webhook is not None:
+        what = "an earlier step is about the same webhook"
+        yield Problem(at, what, "keep one of them, or give one another event:")
+    elif any(other.kind == step.kind for other in same):
+        what = f"an earlier step has {step.kind} for the same request"
+        yield Problem(at, what, "keep one of them, or give one another request:")
 
 
 def _is_given(step: ScriptStep, key: str) -> bool:
@@ -205,7 +221,21 @@ def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Itera
     leaves = step.customer.leaves
     if leaves is not None and leaves.returns_after is not None:
         yield from check_looks(chain, (*at, "customer", "leaves", "returns_after"))
-    # Who sees a decline may take any time.
-    if step.kind != "pays_again" and does.after >= chain.deadline:
+    if step.kind in ("lingers", "tampers"):
+        yield from _check_later_requests(step, chain, (*at, "customer", step.kind))
+    # Who sees a decline, or has the service's answer, may take any time.
+    elif step.kind != "pays_again" and does.after >= chain.deadline:
         what = f"the customer waits {chain.deadline:g} s at most (deadline)"
         yield Problem((*at, "customer", step.kind, "after"), what, "shorten it")
+
+
+def _check_later_requests(step: ScriptStep, chain: Chain, at: KeyPath) -> Iterator[Problem]:
+    """Customers send more than one request, and later ones name the amount that is to be wrong."""
+    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
+    ways = [pays for link in paid if (pays := chain.links[link].pays) is not None and not pays.by]
+    if not ways:
+        what = "no customer of this chain sends a second request"
+        yield Problem(at, what, "it is for an own service whose pays: has steps:")
+    elif step.kind == "tampers" and not any(pays.names_amount_again for pays in ways):
+        what = "customers name the amount once, or not in their first request"
+        yield Problem(at, what, "remove it: the service can only believe what they name")

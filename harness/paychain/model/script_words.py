@@ -68,6 +68,11 @@ def _customer_words(step: ScriptStep) -> str:
         after = seconds_text(does.pays_again.after, digits=4)
         card = "another card" if does.pays_again.card == "another" else "the same card"
         return f"pays again with {card}, {after} after a decline"
+    if does.lingers is not None:
+        return f"takes {seconds_text(does.lingers.lasts, digits=4)} to go on after the first answer"
+    if does.tampers is not None:
+        share = 100 * does.tampers.amount
+        return f"names {share:g} % of the amount in each request after the first"
     assert does.leaves is not None, "a checked step does one thing"
     leaves = f"leaves after {seconds_text(does.leaves.after, digits=4)}"
     if does.leaves.returns_after is None:

@@ -17,16 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from pydantic import Field
 
-from paychain.declaration.quantity import Amount, Duration, Share, Span
+from paychain.declaration.quantity import Amount, Share, Span
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.faults.chosen import Kinds
 from paychain.faults.kind import RequestFaultKind, RequestNumber
+from paychain.model.customer_steps import CustomerStep
 from paychain.model.webhook_steps import WebhookKind, WebhookKinds
 from paychain.payments.chance import draw
 from paychain.payments.money import to_minor
@@ -34,8 +35,6 @@ from paychain.payments.money import to_minor
 MAX_SCRIPTS = 1_000  # of one experiment: as many as it may have faults
 MAX_STEPS = 50  # of one script: more requests than any payment makes
 SCRIPTS_KEPT = 4_096  # decoded scripts that are remembered
-
-Key = Literal["same", "new"]
 
 
 class Chosen(Declared):
@@ -74,60 +73,6 @@ class Chosen(Declared):
         return self.card is not None and self.card.replace("-", "…") == masked
 
 
-class ScriptedRetry(Declared):
-    """The customer pays again when no answer has come after this time, until the deadline."""
-
-    after: Annotated[Span, Field(description="How long after a try the next one begins.")]
-    key: Annotated[Key, Field(description="Whether the retry has a new key or the same.")] = "same"
-
-
-class ScriptedSecondPress(Declared):
-    """The customer presses the button twice."""
-
-    after: Annotated[Duration, Field(description="Time between the two presses.")] = 0.1
-    key: Annotated[
-        Key, Field(description="Whether the second press has a new key or the same.")
-    ] = "same"
-
-
-class ScriptedLeave(Declared):
-    """The customer leaves without an answer, and may come back to look."""
-
-    after: Annotated[Span, Field(description="How long the customer waits before leaving.")]
-    returns_after: Annotated[
-        Span | None, Field(description="When the customer comes back; never without it.")
-    ] = None
-
-
-class ScriptedSecondPayment(Declared):
-    """The customer sees a decline, and pays the order once more."""
-
-    after: Annotated[Span, Field(description="How long after the decline.")] = 1.0
-    card: Annotated[
-        Literal["same", "another"],
-        Field(description="Whether the second payment is made with the same card or another one."),
-    ] = "another"
-
-
-class CustomerStep(Declared):
-    """What the customer does: exactly one of these."""
-
-    retry: Annotated[
-        ScriptedRetry | None, Field(description="Pays again while no answer has come.")
-    ] = None
-    pays_again: Annotated[
-        ScriptedSecondPayment | None, Field(description="Pays again after a decline.")
-    ] = None
-    presses_twice: Annotated[
-        ScriptedSecondPress | None, Field(description="Presses the button twice.")
-    ] = None
-    leaves: Annotated[ScriptedLeave | None, Field(description="Leaves, and may return.")] = None
-
-    def given(self) -> list[str]:
-        """What is given: exactly one in a checked file."""
-        return [name for name, value in self if value is not None]
-
-
 class ScriptStep(Kinds, WebhookKinds):
     """One step: what a request at a link meets, what happens to a webhook, or what the customer
     does.
@@ -160,6 +105,16 @@ class ScriptStep(Kinds, WebhookKinds):
     def subjects(self) -> list[str]:
         """What the step is for: exactly one of link, webhook and customer in a checked file."""
         return [name for name in ("link", "webhook", "customer") if getattr(self, name) is not None]
+
+    def is_about(self, other: ScriptStep) -> bool:
+        """Whether both are for the same request, or for the same webhook."""
+        if self.link is not None:
+            request = (self.link, self.operation, self.request)
+            return request == (other.link, other.operation, other.request)
+        return self.webhook is not None and (self.webhook, self.event) == (
+            other.webhook,
+            other.event,
+        )
 
     @property
     def subject(self) -> str:

@@ -24,7 +24,6 @@ _WRITTEN = {
     "asset": "capital letters, such as USDC",
     "code": "one to four digits or letters, such as 05",
     "codes": "one to four digits or letters, such as 05",
-    "card": "the first six and the last four digits, such as 400005-5556",
     "currency": "three capital letters, such as EUR",
     "time_scale": "1, or such as 1/10",
 }
@@ -32,6 +31,7 @@ _COMPRESSION = re.compile("(?!1$)[1-9][0-9]{0,6}")
 _UNIT = re.compile("(?<=[0-9])\\s*[a-zA-Z/%]+$")  # behind a written quantity
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
+_MIN_CARD = 12  # digits of a card number (ISO/IEC 7812-1: of 8 to 19; none in use is shorter)
 _NAME_STEP = "[key]"  # of pydantic's location: the key of a mapping is wrong, not what it has
 _OPERATION = "operation"
 _USUAL_OPERATIONS = (
@@ -80,6 +80,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
                 hint = f"{_USUAL_OPERATIONS}; {hint}"
             return f"unknown {thing} {shown}", hint, is_name
         case "string_pattern_mismatch":
+            if key == "card":
+                return *_card(str(given), shown), False
             # A name in a mapping has the form that its mapping asks for.
             home = str(path[-2]) if is_name and len(path) > 1 else key
             return f"{key}: {shown} has the wrong form", _well_formed(home, str(given)), is_name
@@ -143,6 +145,15 @@ def _with_unit(bound: float, given: Any) -> str:
         case size if size.endswith("B"):
             return f"{bound:g}B"
     return f"{bound:g}s"
+
+
+def _card(given: str, shown: str) -> tuple[str, str]:
+    """A card that is not written as `400005-5556`; a whole number is not repeated in a message."""
+    digits = re.sub(r"\D", "", given)
+    form = "write its first six and last four digits"
+    if len(digits) < _MIN_CARD:
+        return f"card: {shown} has the wrong form", f"{form}, such as 400005-5556"
+    return "card: a file holds no whole card number", f"{form}: {digits[:6]}-{digits[-4:]}"
 
 
 def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:

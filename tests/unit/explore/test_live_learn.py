@@ -95,12 +95,73 @@ def test_each_failure_is_shown_at_each_link_and_check_accepts_it() -> None:
 
 def test_a_reaction_is_what_most_payments_showed() -> None:
     reaction = react(LESSON, [FAILS_OVER, FAILS_OVER, TRIES_AGAIN])
-    assert str(reaction) == "asks adyen (2 of 3), left after 2.0 s (3 of 3)"
+    words = "asks adyen (2 of 3), tries again with the same key (1 of 3), left after 2.0 s (3 of 3)"
+    assert str(reaction) == words
     assert reaction.tries == 2
     assert react(LESSON, [TRIES_AGAIN]).usual == ("tries again with the same key", 1)
     assert react(LESSON, [FAILS_OVER[:1]]).usual == ("gives up", 1)
     elsewhere = Lesson(service="shop", link="adyen", failure="", steps=())
-    assert str(react(elsewhere, [TRIES_AGAIN])) == "not seen: no payment got there"
+    assert str(react(elsewhere, [[]])) == "not seen: no payment got there"
+    assert str(react(elsewhere, [TRIES_AGAIN])) == "not seen: 1 of 1 payment did not ask it"
+
+
+def test_a_link_that_is_asked_before_the_failure_is_no_reaction_to_it() -> None:
+    """A hedge: 600 ms after the first request, which is left without an answer after 2 s."""
+    hedged = [asked("stripe", 0, 2.0, key="a", fails=True), asked("adyen", 0.6, 0.1, fails=False)]
+    reaction = react(LESSON, [hedged])
+    assert str(reaction).startswith("asks adyen meanwhile (1 of 1), 600 ms after the first request")
+    policy = ObservedPolicy()
+    watch({"shop": policy}, hedged)
+    learned = Learned({"shop": policy}, [reaction])
+    (line,) = [each for each in learned.lines(CHAIN) if each.what == "asked meanwhile"]
+    assert line.observed == "adyen (1), 600 ms after another request (median)"
+    (sentence,) = learned.unlike_twin()
+    assert (
+        sentence == "shop asked adyen 1 time before another request had ended; its twin waits "
+        "for the end"
+    )
+    assert f"# not as the service: {sentence}" in twin_text(LOADED, learned)
+
+
+def test_a_repeat_that_is_rare_is_not_what_the_twin_does() -> None:
+    """A budget that is used up: one of three lost answers is repeated."""
+    policy = ObservedPolicy()
+    for payment in (TRIES_AGAIN, FAILS_OVER, FAILS_OVER):
+        watch({"shop": policy}, payment)
+    learned = Learned({"shop": policy})
+    lines = {line.what: line.observed for line in learned.lines(CHAIN)}
+    assert lines["tries at one link"] == "2 tries; again after timeout (1 of 3)"
+    call = yaml.safe_load(twin_text(LOADED, learned))["links"]["shop"]["calls"]["authorise"]
+    assert "retry" not in call
+    assert learned.unlike_twin() == [
+        "shop repeated 1 of 3 requests that ended with timeout; its twin never does"
+    ]
+    watch({"shop": policy}, TRIES_AGAIN)
+    watch({"shop": policy}, TRIES_AGAIN)
+    (sentence,) = learned.unlike_twin()
+    assert sentence.endswith("3 of 5 requests that ended with timeout; its twin always does")
+
+
+def test_pauses_that_vary_are_said_to() -> None:
+    policy = ObservedPolicy()
+    for pause_s in (0.1, 0.5, 1.1):
+        second = asked("stripe", 2.0 + pause_s, 0.1, key="a", fails=False)
+        watch({"shop": policy}, [TRIES_AGAIN[0], second])
+    learned = Learned({"shop": policy})
+    lines = {line.what: line.observed for line in learned.lines(CHAIN)}
+    assert lines["backoff"] == "500 ms (median; from 100 ms to 1.1 s)"
+    assert learned.unlike_twin() == [
+        "shop varies its pauses before repeats; its twin always waits for the median"
+    ]
+
+
+def test_a_link_that_is_passed_by_is_said_to_be() -> None:
+    reaction = react(LESSON, [FAILS_OVER, [FAILS_OVER[1]]])
+    assert str(reaction).endswith("; 1 of 2 payments did not ask it")
+    learned = Learned({"shop": ObservedPolicy()}, [reaction])
+    assert learned.unlike_twin() == [
+        "shop did not ask stripe for 1 payment, as with a breaker; its twin asks it each time"
+    ]
 
 
 def test_the_twin_is_a_chain_of_mocks_that_does_the_same(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from paychain.explore.live.steps import (
 )
 from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
+from paychain.model.chain import Chain
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.script_checks import check_steps
 from paychain.model.scripts import Script
@@ -162,6 +163,34 @@ def test_customers_come_back_only_where_there_is_something_to_look_at() -> None:
     (problem,) = check_steps(Script.model_validate({"steps": [back]}), 0, chain)
     assert problem.what == "no place to look is declared for returning customers of shop"
     assert problem.path == ("scripts", 0, "steps", 0, "customer", "leaves", "returns_after")
+
+
+def test_customers_linger_and_tamper_only_where_a_later_request_shows_it() -> None:
+    text = Path("examples/shop-python/chain-naive.yaml").read_text()
+    named = text.replace(
+        '"/orders/{order}/return"}   #', '"/orders/{order}/return?sum={amount}"} #'
+    )
+    assert named != text
+
+    def does(chain: Chain) -> list[str]:
+        kinds = ("lingers", "tampers")
+        return [words_of((step,)) for step in step_choices(chain) if step.place[1] in kinds]
+
+    lingers = "the customer takes 6 s to go on after the first answer"
+    tampers = "the customer names 50 % of the amount in each request after the first"
+    assert does(OWN) == [lingers]
+    assert does(checked(named)) == [lingers, tampers]
+    assert does(CHAIN) == []
+    assert does(load_chain("examples/gateway-go/chain-naive.yaml").model) == []
+    for what, chain, problem in (
+        ("tampers", OWN, "customers name the amount once, or not in their first request"),
+        ("tampers", CHAIN, "no customer of this chain sends a second request"),
+        ("lingers", CHAIN, "no customer of this chain sends a second request"),
+    ):
+        given = {"lingers": {"for": "2s"}, "tampers": {}}[what]
+        step = {"customer": {what: given}}
+        (found,) = check_steps(Script.model_validate({"steps": [step]}), 0, chain)
+        assert found.what == problem
 
 
 def test_every_kind_of_one_request_is_drawn() -> None:

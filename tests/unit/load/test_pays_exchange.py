@@ -54,6 +54,7 @@ class Trying:
         timeout_s: float = 2.0,
         patience_s: float = 2.0,
         pages: dict[str, str] | None = None,
+        **follows: float,
     ) -> None:
         entry = EntryPlan(
             link="shop-api",
@@ -62,7 +63,7 @@ class Trying:
             pages=pages or {},
         )
         self.doubts = PaymentDoubts()
-        attempt = Try(REQUEST, "c" * 16, timeout_s, entry, patience_s=patience_s)
+        attempt = Try(REQUEST, "c" * 16, timeout_s, entry, patience_s=patience_s, **follows)
         assert entry.pays is not None
         self._exchange = ByTemplate(entry.pays, attempt, self.doubts)
         self.now_ns = 0
@@ -159,6 +160,25 @@ def test_steps_use_what_came_before() -> None:
     assert trying.gets(answer(200, {"ok": True})).reply.result is HopResult.APPROVED
     targets = [target for _, _, target in trying.sent]
     assert targets == ["/carts", "/carts/7", "/carts/7/pay"]
+
+
+def test_who_lingers_goes_on_later_and_is_then_as_patient_as_before() -> None:
+    trying = Trying(STEPS, lingers_s=6.0).gets(
+        answer(201, {"cart": {"id": 7}}, location="/carts/7")
+    )
+    assert trying.sent[-1] == (6_010, "PUT", "/carts/7")
+    assert trying.step.timeout_s == pytest.approx(1.99)  # type: ignore[union-attr]  # it sends
+    trying.gets(answer(200, {"token": "t-9"}))
+    assert trying.sent[-1][0] == 6_020  # only once
+
+
+def test_who_tampers_names_another_amount_after_the_first_request() -> None:
+    pays = STEPS.replace("{items: 1}", '{sum: "{amount}"}')
+    trying = Trying(pays, named_share=0.5)
+    assert json.loads(trying.http.body) == {"sum": "12.50"}
+    trying.gets(answer(201, {"cart": {"id": 7}}, location="/carts/7"))
+    trying.gets(answer(200, {"token": "t-9"}))
+    assert json.loads(trying.http.body) == {"token": "t-9", "sum": "6.25"}
 
 
 def test_a_step_may_decline_and_an_error_ends_it() -> None:

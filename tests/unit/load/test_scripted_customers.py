@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from paychain.load.traffic.arrivals import Purchases, after_decline, arrivals
+from paychain.load.traffic.customer import CustomerPayment
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
@@ -29,6 +30,17 @@ def plan_of(payments: dict[str, str], *steps: dict[str, Any], seed: int = 1) -> 
         "scripts": [{"id": "s", "payments": payments, "steps": [*steps]}],
     }
     return load_plan(CHAIN, Experiment.model_validate(declared), seed)
+
+
+def test_who_lingers_or_tampers_does_so_in_the_first_try_and_is_waited_for() -> None:
+    steps = {"customer": {"lingers": {"for": "6s"}}}, {"customer": {"tampers": {"amount": "10%"}}}
+    plan = plan_of({"every": "1"}, *steps)
+    assert plan.longest_s == 6.0 + CHAIN.deadline
+    under = plan_under(plan, plan.scripts[0])
+    assert (under.lingers_s, under.named_share) == (6.0, 0.1)
+    arrival = next(iter(arrivals(under)))
+    attempt = CustomerPayment(plan, arrival, 0, 0).start_try(0)
+    assert (attempt.lingers_s, attempt.named_share) == (6.0, 0.1)
 
 
 def test_who_presses_twice_is_planned_twice_and_in_order() -> None:

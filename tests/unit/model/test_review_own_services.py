@@ -11,6 +11,7 @@ from paychain.model.loading import Loaded, load_chain, load_experiment
 from paychain.model.review import ReviewFinding, review
 from tests.support.chains import experiment
 from tests.support.own_chains import own_shop
+from tests.support.paths import ROOT
 
 STRUCTURE = {"single_link", "single_provider", "shared_provider"}
 
@@ -184,3 +185,18 @@ def test_a_mock_whose_dialect_nobody_declared_is_found_until_it_is_declared(
     assert ("dialect_not_declared", "stripe") in without("")
     for declared in (", dialect: paychain", ", dialect: adyen"):
         assert not any(kind == "dialect_not_declared" for kind, _ in without(declared))
+
+
+def test_nothing_is_found_in_what_a_provider_sends_to_a_service(tmp_path: Path) -> None:
+    """A mock learns only from webhooks what happens later; what a service asks, its code says."""
+    example = ROOT / "examples" / "shop-python" / "chain-sound.yaml"
+    declared = yaml.safe_load(example.read_text())
+    assert declared["links"]["stripe"]["webhooks"]["give_up_after"] == "6s"
+    assert found(tmp_path, yaml.safe_dump(declared)) == []
+    declared["links"]["shop"] = {"role": "gateway", "calls": {"authorise": {"to": "stripe"}}}
+    declared["links"] = {name: declared["links"][name] for name in ("shop", "stripe", "issuer")}
+    stripe = {"role": "processor", "calls": {"authorise": {"to": "issuer"}}}
+    declared["links"]["stripe"] = stripe | {"webhooks": {"to": "shop", "give_up_after": "6s"}}
+    del declared["providers"]
+    kinds = [finding.kind for finding in found(tmp_path, yaml.safe_dump(declared))]
+    assert "webhook_given_up_early" in kinds

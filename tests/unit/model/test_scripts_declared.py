@@ -74,9 +74,11 @@ def test_a_script_in_words() -> None:
 def mistakes(tmp_path: Path, step: str, payments: str = "{every: 5}") -> list[str]:
     path = tmp_path / "scripted.yaml"
     path.write_text(EXPERIMENT.format(step=step, payments=payments))
-    with pytest.raises(FileMistakes) as raised:
+    try:
         load_experiment(str(path), load_chain("card-lifecycle").model)
-    return [f"{line.what}; {line.hint}" for line in raised.value.mistakes]
+    except FileMistakes as error:
+        return [f"{line.what}; {line.hint}" for line in error.mistakes]
+    return []
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,10 @@ def test_a_mistake_in_a_step_is_refused_with_what_is_wrong(
         ("{}", "a script is for one kind of payments"),
         ("{every: 5, share: 5%}", "a script is for one kind of payments"),
         ("{amount: 1.234}", "1.234"),
-        ("{card: '4242424242424242'}", "card: '4242424242424242' has the wrong form"),
+        ("{card: '4242424242424242'}", "a file holds no whole card number"),
+        ("{card: '4242 4242 4242 4242'}", "and last four digits: 424242-4242"),
+        ("{card: '4242'}", "card: '4242' has the wrong form; write its first six"),
+        ("{share: 0%}", "share: '0%' is out of range"),
     ],
 )
 def test_a_mistake_in_the_choice_of_payments_is_refused(
@@ -125,6 +130,35 @@ def test_a_mistake_in_the_choice_of_payments_is_refused(
 ) -> None:
     found = mistakes(tmp_path, "{link: processor-a, lost_answer: {}}", payments)
     assert any(mistake in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("steps", "mistake"),
+    [
+        (
+            "{link: issuer, lost_answer: {}}, {link: issuer, request: 1, lost_answer: {}}",
+            "an earlier step has lost_answer for the same request",
+        ),
+        (
+            "{webhook: processor-a, dropped: {}}, {webhook: processor-a, twice: {}}",
+            "an earlier step is about the same webhook",
+        ),
+        ("{link: issuer, lost_answer: {}}, {link: issuer, request: 2, lost_answer: {}}", ""),
+        ("{link: issuer, slow_answer: {delay: 1s}}, {link: issuer, lost_answer: {}}", ""),
+        ("{webhook: processor-a, dropped: {}}, {webhook: processor-a, event: 2, twice: {}}", ""),
+    ],
+)
+def test_nothing_happens_twice_to_a_request_or_a_webhook(
+    steps: str, mistake: str, tmp_path: Path
+) -> None:
+    found = mistakes(tmp_path, steps.replace("}, {", "}\n      - {"))
+    assert any(mistake in line for line in found) if mistake else not found, found
+
+
+def test_a_whole_card_number_is_in_no_message(tmp_path: Path) -> None:
+    step = "{link: processor-a, lost_answer: {}}"
+    found = mistakes(tmp_path, step, "{card: '4242-4242-4242-4242'}")
+    assert not any("4242-4242-4" in line or "42424242" in line for line in found), found
 
 
 def test_an_own_service_cannot_be_made_to_do_anything(tmp_path: Path) -> None:

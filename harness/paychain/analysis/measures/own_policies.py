@@ -19,6 +19,7 @@ from paychain.payments.outcome import HopResult
 
 SAMPLES = 10_000  # waits and pauses that are kept for a median
 SAME_WAIT = 0.05  # waits that differ by less than this share are one timeout
+VARIES_S, VARIES_BY = 0.1, 0.25  # pauses that differ by more than this, and this share, do vary
 CLAIM_MARGIN_S = 0.05  # a claim holds within this, or within SAME_WAIT
 REPEAT = "repeat"  # of the request whose outcome is unknown
 # What may follow an unknown outcome, by the operation that the service asks for next.
@@ -57,10 +58,22 @@ class ObservedPolicy:
     pauses_s: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     after: Counter[str] = field(default_factory=Counter)  # results that were tried again
     failed: Counter[str] = field(default_factory=Counter)  # results of requests that failed
+    # The same with which request at its link it was, from 1.
+    failed_at: Counter[tuple[str, int]] = field(default_factory=Counter)
+    meanwhile: Counter[str] = field(default_factory=Counter)  # links asked while one was at work
+    meanwhile_s: list[float] = field(default_factory=list)  # how long after that request
     repeated: Counter[str] = field(default_factory=Counter)  # unknown ones, repeated by their key
     orders: Counter[tuple[str, ...]] = field(default_factory=Counter)
     after_declines: int = 0  # how often another link was asked after one had declined
     follows: Counter[str] = field(default_factory=Counter)
+
+    def could_be_repeated(self, result: str) -> int:
+        """How many requests with this result were not the last try that the service makes."""
+        return sum(
+            number
+            for (failed, place), number in self.failed_at.items()
+            if failed == result and place < self.most_tries
+        )
 
 
 def watch(
@@ -103,17 +116,23 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
         result, _ = result_of(request)
         if newest is not None and newest.callee != request.callee:
             policy.after_declines += result_of(newest)[0] is HopResult.DECLINED
+        is_meanwhile = (
+            newest is not None and newest.started_ns < request.started_ns < newest.ended_ns
+        )
+        if is_meanwhile and newest is not None:
+            policy.meanwhile[request.callee] += 1
+            _keep(policy.meanwhile_s, (request.started_ns - newest.started_ns) / 1e9)
         newest = request
         policy.failed[result.value] += not result.worked
         link = request.callee
         tries[link] += 1
+        policy.failed_at[result.value, tries[link]] += not result.worked
         policy.most_tries = max(policy.most_tries, tries[link])
         before = last.get(link)
-        if before is not None:
+        pause_s = (request.started_ns - before.ended_ns) / 1e9 if before is not None else -1.0
+        if before is not None and pause_s >= 0:  # else both were at work: nobody waited for one
             policy.after[result_of(before)[0].value] += 1
-            pause_s = (request.started_ns - before.ended_ns) / 1e9
-            if pause_s >= 0:  # else both were at work: nobody waited for the first one
-                _keep(policy.pauses_s[tries[link] - 1], pause_s)
+            _keep(policy.pauses_s[tries[link] - 1], pause_s)
         last[link] = request
         if result.leaves_unknown:
             following = _following(request, requests)
@@ -160,13 +179,15 @@ def policy_lines(chain: Chain, service: str, seen: ObservedPolicy) -> list[Polic
         return []
     # A service has one way of calling: all of its requests are seen together.
     operation, call = next(iter(calls.items()))
-    parts = (
+    parts = [
         ("timeout", _timeout(call, seen)),
         ("tries at one link", _tries(call, seen)),
         ("backoff", _pauses(call, seen)),
         ("failover", _failover(call, seen)),
         ("unknown outcome", _unknown(call, seen)),
-    )
+    ]
+    if seen.meanwhile:
+        parts.append(("asked meanwhile", ("", _meanwhile(seen), None)))
     return [
         PolicyLine(
             call=f"{service}.{operation}",
@@ -240,11 +261,23 @@ def _tries(call: Call, seen: ObservedPolicy) -> _Line:
         return claimed, "no failed request was seen", None
     observed = _times(seen.most_tries)
     if seen.after:
-        listed = ", ".join(f"{result} ({n:,})" for result, n in seen.after.most_common(4))
+        listed = ", ".join(_repeats(seen, result) for result, _ in seen.after.most_common(4))
         observed += f"; again after {listed}"
     if retry is None or (seen.most_tries == 1 and not _was_tested(retry, seen)):
         return claimed, observed, None
     return claimed, observed, seen.most_tries == retry.attempts
+
+
+def _repeats(seen: ObservedPolicy, result: str) -> str:
+    """How many requests with this result were repeated, and of how many where not all were."""
+    repeated, of = seen.after[result], seen.could_be_repeated(result)
+    return f"{result} ({repeated:,})" if repeated >= of else f"{result} ({repeated:,} of {of:,})"
+
+
+def _meanwhile(seen: ObservedPolicy) -> str:
+    """The links that were asked before another request had ended: a hedge."""
+    links = ", ".join(f"{link} ({n:,})" for link, n in seen.meanwhile.most_common())
+    return f"{links}, {seconds_text(median(seen.meanwhile_s))} after another request (median)"
 
 
 def _was_tested(retry: Retry, seen: ObservedPolicy) -> bool:
@@ -264,8 +297,23 @@ def _pauses(call: Call, seen: ObservedPolicy) -> _Line:
     claimed = seconds_text(retry.backoff) if retry is not None and is_claimed else ""
     if not seen.pauses_s:
         return claimed, "no repeat was seen", None
-    pauses = [seconds_text(median(seen.pauses_s[number])) for number in sorted(seen.pauses_s)[:4]]
-    return claimed, f"{', then '.join(pauses)} (median)", None
+    kept = [seen.pauses_s[number] for number in sorted(seen.pauses_s)[:4]]
+    text = f"{', then '.join(seconds_text(median(pauses)) for pauses in kept)} (median"
+    if any(map(varies, kept)):
+        shortest, longest = min(map(min, kept)), max(map(max, kept))
+        text += f"; from {seconds_text(shortest)} to {seconds_text(longest)}"
+    return claimed, f"{text})", None
+
+
+def varies(pauses_s: Sequence[float]) -> bool:
+    """Whether pauses differ by more than a busy machine explains: jitter, or several rules.
+
+    Without the shortest and the longest tenth: one of many may be late by chance.
+    """
+    ordered = sorted(pauses_s)
+    cut = len(ordered) // 10
+    shortest, longest = ordered[cut], ordered[-1 - cut]
+    return longest - shortest > max(VARIES_S, VARIES_BY * median(ordered))
 
 
 def _failover(call: Call, seen: ObservedPolicy) -> _Line:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, get_args
@@ -23,9 +23,10 @@ from paychain.analysis.measures.own_policies import (
     PolicyLine,
     policy_lines,
     usual_wait_s,
+    varies,
     watch,
 )
-from paychain.declaration.quantity import duration_text
+from paychain.declaration.quantity import count, duration_text
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.chains import Chains
 from paychain.explore.live.judged import Batch
@@ -61,6 +62,17 @@ class Learned:
     reactions: list[Reaction] = field(default_factory=list)
     payments: int = 0
     took_s: float = 0.0
+
+    def unlike_twin(self) -> list[str]:
+        """What the services were seen to do that the mocks of the twin do not."""
+        return [
+            f"{name} {sentence}"
+            for name, policy in self.policies.items()
+            for sentence in (
+                *_unlike(policy),
+                *_skips([each for each in self.reactions if each.lesson.service == name]),
+            )
+        ]
 
     def lines(self, chain: Chain) -> list[PolicyLine]:
         """Each part of each policy, claimed beside learned."""
@@ -179,7 +191,45 @@ def twin_text(loaded: Loaded[Chain], learned: Learned) -> str:
         if name not in learned.policies:
             _as_mocks_ask_it(link, loaded.model.links[name])
     body = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
+    notes += [f"# not as the service: {sentence}" for sentence in learned.unlike_twin()]
     return "\n".join((f"# Learned from {learned.payments} real payments.", *notes, "")) + body
+
+
+def _unlike(seen: ObservedPolicy) -> Iterator[str]:
+    """What one service does that no mock's policy says, or that depends on what was not seen."""
+    for result, repeated in seen.after.most_common():
+        if repeated < (of := seen.could_be_repeated(result)):
+            does = "always" if result in _tried_again(seen) else "never"
+            yield (
+                f"repeated {repeated:,} of {of:,} requests that ended with {result}; its twin "
+                f"{does} does"
+            )
+    if any(map(varies, seen.pauses_s.values())):
+        yield "varies its pauses before repeats; its twin always waits for the median"
+    for link, number in seen.meanwhile.most_common():
+        times = count(number, "time")
+        yield f"asked {link} {times} before another request had ended; its twin waits for the end"
+
+
+def _skips(reactions: Sequence[Reaction]) -> Iterator[str]:
+    """Links that payments passed by which nothing had failed for: a breaker, say."""
+    skipped: Counter[str] = Counter()
+    for reaction in reactions:
+        # To a later link payments only come by failures, and may end before they are there.
+        if not reaction.lesson.otherwise:
+            skipped[reaction.lesson.link] += reaction.elsewhere
+    for link, number in (+skipped).items():
+        payments = count(number, "payment")
+        yield f"did not ask {link} for {payments}, as with a breaker; its twin asks it each time"
+
+
+def _tried_again(seen: ObservedPolicy) -> list[str]:
+    """The results after which the service mostly tried again where it could."""
+    return [
+        result
+        for result, repeated in seen.after.items()
+        if result in get_args(Failure) and 2 * repeated > seen.could_be_repeated(result)
+    ]
 
 
 def _as_mocks_ask_it(written: dict[str, Any], link: Link) -> None:
@@ -201,7 +251,7 @@ def _policy(call: Call, seen: ObservedPolicy) -> dict[str, Any]:
     usual = usual_wait_s(seen.waits_s)
     if usual is not None:
         written["timeout"] = duration_text(round(usual[0] / ROUNDED_S) * ROUNDED_S)
-    again = [result for result in seen.after if result in get_args(Failure)]
+    again = _tried_again(seen)
     if seen.most_tries > 1 and again:
         pauses = [pause for each in seen.pauses_s.values() for pause in each]
         backoff = duration_text(round(median(pauses), 3)) if pauses else "0s"

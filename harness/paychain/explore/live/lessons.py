@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from paychain.analysis.attribution.hops import operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.measures.own_policies import usual_wait_s
-from paychain.declaration.quantity import duration_text, seconds_text
+from paychain.declaration.quantity import count, duration_text, seconds_text
 from paychain.explore.live.steps import StepChoice, Steps
 from paychain.model.chain import Chain
 
@@ -63,6 +64,8 @@ class Reaction:
     next: Counter[str] = field(default_factory=Counter)
     waits_s: list[float] = field(default_factory=list)  # until it left without an answer
     tries: int = 0  # most authorisations of a payment at the link
+    elsewhere: int = 0  # payments that asked other links, and never this one
+    meanwhile_s: list[float] = field(default_factory=list)  # until another request, if it waited
 
     @property
     def usual(self) -> tuple[str, int]:
@@ -71,15 +74,20 @@ class Reaction:
 
     def __str__(self) -> str:
         """`asks adyen (8 of 8), left after 2.00 s (8 of 8)`."""
-        does, number = self.usual
-        if not does:
-            return "not seen: no payment got there"
-        text = f"{does} ({number} of {self.next.total()})"
+        skipped = ""
+        if self.elsewhere:
+            skipped = f"{self.elsewhere} of {count(self.payments, 'payment')} did not ask it"
+        if not self.next:
+            return f"not seen: {skipped or 'no payment got there'}"
+        seen = self.next.total()
+        text = ", ".join(f"{does} ({n} of {seen})" for does, n in self.next.most_common())
+        if self.meanwhile_s:
+            text += f", {seconds_text(median(self.meanwhile_s))} after the first request"
         usual = usual_wait_s(self.waits_s)
         if usual is not None:
             wait_s, alike = usual
             text += f", left after {seconds_text(wait_s)} ({alike} of {len(self.waits_s)})"
-        return text
+        return f"{text}; {skipped}" if skipped else text
 
 
 def lessons(chain: Chain) -> Iterator[Lesson]:
@@ -128,13 +136,19 @@ def react(lesson: Lesson, payments: Iterable[Sequence[ObservedRequest]]) -> Reac
         reaction.payments += 1
         reaction.tries = max(reaction.tries, len(at_link))
         if not at_link:
+            reaction.elsewhere += bool(authorised)
             continue
         failed = at_link[0]
         exchange = failed.exchange
         if exchange is not None and exchange.ended_by == "client":
             reaction.waits_s.append((exchange.ended_ns - exchange.started_ns) / 1e9)
-        later = [request for request in authorised if request.started_ns >= failed.ended_ns]
-        reaction.next[_next(failed, later)] += 1
+        after = [request for request in authorised if request.started_ns > failed.started_ns]
+        if after and after[0].started_ns < failed.ended_ns:
+            # It has not waited for the failure: what comes after that may be due to this.
+            reaction.meanwhile_s.append((after[0].started_ns - failed.started_ns) / 1e9)
+            reaction.next[f"asks {after[0].callee} meanwhile"] += 1
+        else:
+            reaction.next[_next(failed, after)] += 1
     return reaction
 
 

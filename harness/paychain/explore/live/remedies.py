@@ -43,6 +43,9 @@ _OF_CUSTOMERS = {
     "retry": "identify an order by its number: a second try of a customer must not charge it again",
     "pays_again": "track each payment of an order separately: what is still due for a declined one "
     "must not be lost, or attributed to the next one",
+    "lingers": "take no customer who is slow for one who has left: cancel what was begun, and know "
+    "that it is cancelled, before the order is paid in another way",
+    "tampers": "take the amount from the order, never from a later request of its customer",
     "leaves": "finish or cancel the order of a customer who does not come back",
 }
 _OF_OUTAGES = {

@@ -20,6 +20,7 @@ from paychain.model.chain import Chain
 from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import LOOKS
 from paychain.model.paid_at import paid_link
+from paychain.model.pays import Pays
 from paychain.model.roles import ROLES
 from paychain.model.script_checks import check_steps, operations_at, senders_of
 from paychain.model.scripts import Script
@@ -54,6 +55,7 @@ _WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
 # What both a return page and a webhook of the hold make a service ask for: they may come together.
 _MEETING = "capture"
 _RETRIES_AFTER = 0.35  # of the deadline: the customer has patience for a second try
+_LINGERS = 0.6  # of the deadline: longer than a service gives a customer at the bank's page
 _LEAVES_AFTER_S = 0.05  # before most services have answered
 _AROUND_S = 0.1  # a webhook: as long as most services take to capture
 _RANK_OF_WEBHOOKS = 30  # above every kind of fault: a request is simpler to imagine
@@ -237,6 +239,11 @@ def _of_customers(chain: Chain) -> Iterator[StepChoice]:
         ("pays_again", f"with {card} card", {"after": "1s", "card": card})
         for card in ("same", "another")
     ]
+    ways = _ways_to_pay(chain)
+    if any(len(pays.every_step) > 1 for pays in ways):
+        does.append(("lingers", "", {"for": duration_text(round(chain.deadline * _LINGERS, 3))}))
+    if any(pays.names_amount_again for pays in ways):
+        does.append(("tampers", "", {}))
     knows_orders = _knows_orders(chain)
     for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):
         if (how == "new" or what == "pays_again") and not knows_orders:
@@ -263,9 +270,13 @@ def _knows_orders(chain: Chain) -> bool:
     """Whether customers name the order that they pay: who does not know it pays it twice, and no
     chain could tell.
     """
+    return any(_ORDER in str(pays.model_dump()) for pays in _ways_to_pay(chain))
+
+
+def _ways_to_pay(chain: Chain) -> list[Pays]:
+    """How customers pay the chain's own services."""
     paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
-    declared = [chain.links[link].pays for link in paid]
-    return any(pays is not None and _ORDER in str(pays.model_dump()) for pays in declared)
+    return [pays for link in paid if (pays := chain.links[link].pays) is not None]
 
 
 def in_order(steps: Steps) -> Steps:

@@ -214,6 +214,8 @@ class CustomerPayment:
             self._plan.entries[self._arrival.entry],
             number=self._tries,
             patience_s=min(patience_s(self._plan, self._wanted_ns, now_ns), leaves_s),
+            lingers_s=self._plan.lingers_s,
+            named_share=self._plan.named_share,
         )
 
     def _look(self) -> Try:

@@ -33,6 +33,8 @@ class Try(NamedTuple):
     entry: EntryPlan
     number: int = 1
     patience_s: float = 0.0  # at least timeout_s
+    lingers_s: float = 0.0  # before the second request
+    named_share: float = 1.0  # of the amount, in each request after the first
     is_look: bool = False  # the customer returns and looks up the payment's outcome
 
 

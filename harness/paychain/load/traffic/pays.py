@@ -12,10 +12,14 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import replace
+
 from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
+from paychain.payments.money import share_of
 from paychain.payments.outcome import HopResult
 from paychain.payments.web_addresses import split_address
+from paychain.protocol.message import PaymentRequest
 from paychain.protocol.pays.addresses import Address, NoAddress, address_of, location_of
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import (
@@ -52,6 +56,8 @@ class ByTemplate:
     def __init__(self, template: PaysTemplate, attempt: Try, doubts: PaymentDoubts) -> None:
         self._template, self._doubts = template, doubts
         self._values = Values(template, attempt.request, attempt.number)
+        self._named_later = Values(template, _as_named(attempt), attempt.number)
+        self._lingers_ns = int(attempt.lingers_s * 1e9)
         self._attempt = attempt
         self._answers: list[Given] = []
         self._cookies: dict[str, str] = {}
@@ -103,6 +109,7 @@ class ByTemplate:
             if reading.reply is not None:
                 return reading.reply
             return self._wait(reading.pattern, self._given(got, reading.body), now_ns)
+        now_ns += self._linger()
         redirect = self._redirect(got, now_ns)
         if redirect is not None:
             return redirect
@@ -121,6 +128,13 @@ class ByTemplate:
         if isinstance(step, Reply):
             self._note_unexpected(got)
         return step
+
+    def _linger(self) -> int:
+        """How long the customer takes to go on, once; nobody waits for anything meanwhile."""
+        lingers_ns, self._lingers_ns = self._lingers_ns, 0
+        self._tried_ns += lingers_ns
+        self._waits_ns += lingers_ns
+        return lingers_ns
 
     @property
     def _answers_in_doubt(self) -> Answers:
@@ -182,7 +196,9 @@ class ByTemplate:
 
     def _request(self, request: RequestTemplate, at_ns: int) -> Step:
         try:
-            http = written(request, self._values, self._attempt.span, self._answers)
+            is_first = request is self._template.steps[0]
+            values = self._values if is_first else self._named_later
+            http = written(request, values, self._attempt.span, self._answers)
             address = address_of(http.target, base_of(request.path, self._answers))
         except (Unfilled, NoAddress) as error:
             text = f"{self._template.place}: {error}"
@@ -263,3 +279,11 @@ class ByTemplate:
             if location and not page_at(self._attempt.entry.pages, address.host):
                 location = address.target
         return Given(body, location, sent.target)
+
+
+def _as_named(attempt: Try) -> PaymentRequest:
+    """The payment as requests after the first name it."""
+    if attempt.named_share == 1.0:
+        return attempt.request
+    minor = max(1, share_of(attempt.request.amount_minor, attempt.named_share))
+    return replace(attempt.request, amount_minor=minor)

@@ -91,6 +91,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     returns_after_s: float | None = None  # after leaving; None: never
     pays_again_s: float | None = None  # after a decline, once
     changes_card: bool = False  # for that
+    lingers_s: float = 0.0  # between the service's first answer and the customer's next request
+    named_share: float = 1.0  # of the amount, in each request after the first
     id_prefix: str = "p"  # of every payment's id: with an own service, unique to the run
     unique_amounts: bool = False  # so that an amount alone shows whose request it is
     scripts: tuple[str, ...] = ()  # failure scripts, as `encode_script` writes them
@@ -111,6 +113,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
         away_s += [self.deadline_s + each.after for each in again]
         if self.leaves_share and self.returns_after_s is not None:
             away_s.append(self.leaves_after_s + self.returns_after_s)
+        away_s += [each.lasts for s in scripts if (each := s.customer("lingers")) is not None]
         # Who comes back waits there as long as anybody.
         return max(away_s, default=0.0) + self.deadline_s
 

@@ -13,7 +13,7 @@ from paychain.load.traffic.plan import LoadPlan
 
 # Each function imports the model where it has a script: a load without scripts needs none of it.
 if TYPE_CHECKING:
-    from paychain.model.scripts import ScriptedSecondPress
+    from paychain.model.customer_steps import ScriptedSecondPress
 
 
 def script_of(plan: LoadPlan, number: int, amount_minor: int = 0, masked: str = "") -> str:
@@ -45,6 +45,11 @@ def plan_under(plan: LoadPlan, script: str) -> LoadPlan:
     again = followed.customer("pays_again")
     if again is not None:
         plan = replace(plan, pays_again_s=again.after, changes_card=again.card == "another")
+    lingers, tampers = followed.customer("lingers"), followed.customer("tampers")
+    if lingers is not None:
+        plan = replace(plan, lingers_s=lingers.lasts)
+    if tampers is not None:
+        plan = replace(plan, named_share=tampers.amount)
     if leaves is not None:
         plan = replace(
             plan,
@@ -59,7 +64,8 @@ def second_press(script: str) -> ScriptedSecondPress | None:
     """How the customer presses twice; None for one who does not."""
     if not script:
         return None
-    from paychain.model.scripts import ScriptedSecondPress, decode_script
+    from paychain.model.customer_steps import ScriptedSecondPress
+    from paychain.model.scripts import decode_script
 
     pressed = decode_script(script).customer("presses_twice")
     assert pressed is None or isinstance(pressed, ScriptedSecondPress)

@@ -63,10 +63,7 @@ _OF_CHAIN = (
     accounts.returned_again,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
-    webhooks.webhook_not_sent,
     webhooks.webhook_refused,
-    webhooks.webhook_given_up_early,
-    webhooks.charge_back_not_reported,
     reversals.queue_given_up_early,
     money.captured_before_delivery,
     money.wrong_decimals,
@@ -99,6 +96,14 @@ _OF_CHAIN = (
     providers.single_links,
     providers.single_providers,
 )
+# The same of the chain as it is declared: who is an own service is not to be seen any more in what
+# they claim.
+_AS_DECLARED = (
+    webhooks.webhook_not_sent,
+    webhooks.webhook_given_up_early,
+    webhooks.charge_back_not_reported,
+    dialect_not_declared,
+)
 # What only an experiment shows, by its kind.
 _OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Weakness]]] = {
     "customer_retry_without_key": experiments.paid_twice_without_key,
@@ -120,8 +125,7 @@ def review(
     """
     chain = as_claimed(loaded.model)
     raw = [finding for examine in _OF_CHAIN for finding in examine(chain)]
-    # As declared: who is an own service is not to be seen any more in what they claim.
-    raw += dialect_not_declared(loaded.model)
+    raw += [finding for examine in _AS_DECLARED for finding in examine(loaded.model)]
     if experiment is not None:
         both = (chain, experiment.model)
         raw += [finding for examine in _OF_BOTH.values() for finding in examine(*both)]

@@ -240,6 +240,20 @@ def test_a_customer_pays_on_a_hosted_page_and_comes_back_to_the_shop() -> None:
     assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured"]
 
 
+def test_an_authentication_that_arrives_twice_pays_once() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        back = {"success_url": "https://a.b/done", "failure_url": "https://a.b/failed"}
+        made = await links.post("/payments", {**asked(), "3ds": {"enabled": True}, **back})
+        links.inject("duplicate_request", copies=2)
+        sent_to = await visited(links, made["_links"]["redirect"]["href"])
+        links.heal("duplicate_request")
+        assert sent_to.startswith("https://a.b/done?cko-session-id=sid_")
+
+    links = links_of()
+    on_vendor(links, scenario)
+    assert [kind for kind, _, _ in links.booked() if kind == "authorised"] == ["authorised"]
+
+
 def test_a_decline_on_a_hosted_page_leads_to_the_failure_url() -> None:
     async def scenario(links: JsonLinks) -> None:
         href = (await links.post("/hosted-payments", HOSTED))["_links"]["redirect"]["href"]

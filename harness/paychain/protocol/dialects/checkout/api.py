@@ -111,7 +111,7 @@ class Checkout:
         """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(f"/{hosted.PAGE}/"):
             return hosted.key_of(self._account, http.target)
-        return self._account.key(http)
+        return authentication.key_of(http.target) or self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
         """An error of the link or an injected one, in Checkout.com's format."""

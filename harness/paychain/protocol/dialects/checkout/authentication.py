@@ -20,10 +20,19 @@ from paychain.protocol.dialects.checkout.account import (
     session_id,
 )
 from paychain.protocol.dialects.checkout.errors import Invalid
-from paychain.protocol.dialects.checkout.payments import note, response
+from paychain.protocol.dialects.checkout.payments import BANKS_PAGE, note, response
 from paychain.protocol.vendor import Evidence, VendorCall
-from paychain.protocol.vendor_pages import sent_to
+from paychain.protocol.vendor_pages import key_of_press, sent_to
 from paychain.wire.http import HttpResponse
+
+
+def key_of(target: str) -> str:
+    """The key under which the bank's page authorises: one authentication pays once.
+
+    "" for any other address.
+    """
+    path = target.partition("?")[0]
+    return key_of_press(path, 0) if path.startswith(BANKS_PAGE) else ""
 
 
 async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:

@@ -42,6 +42,7 @@ from paychain.protocol.vendor_pages import number_in
 from paychain.protocol.vendor_paying import attributed
 from paychain.wire.http import HttpResponse, json_response
 
+BANKS_PAGE = "/3ds/"
 _USED = frozenset(
     {
         *within("3ds", "enabled", "cryptogram"),
@@ -305,7 +306,7 @@ def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answ
 
 
 def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
-    redirect = f"{views.base_url(call.http)}/3ds/{session_id(payment.reference)}"
+    redirect = f"{views.base_url(call.http)}{BANKS_PAGE}{session_id(payment.reference)}"
     return json_response(
         202,
         {
