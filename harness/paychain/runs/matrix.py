@@ -17,7 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from paychain.analysis.measures.measures import Verdict
 from paychain.declaration.text import read_text
 from paychain.faults.target import EVERY_LINK, may_be_for_every_link
 from paychain.model.chain import Chain
@@ -32,8 +31,9 @@ from paychain.processes.jobs import Executor, Running
 from paychain.processes.part import WHOLE, Part
 from paychain.processes.pool import Pool
 from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
-from paychain.report.result import FILE_NAME, Result, read
+from paychain.report.result import read
 from paychain.runs.cells import CELLS, CellSpec, keep, loaded, run_cell, run_cell_elsewhere
+from paychain.runs.earlier_cells import EarlierCells
 
 IN_ANOTHER_PART = "in another part"
 OnCell = Callable[[Cell, int, int], None]  # a cell that is done, how many are done, of how many
@@ -96,23 +96,31 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
 
     Ctrl-C keeps what is done, and so do SIGTERM and a closed terminal.
 
-    Raises UserError for a chain that cannot run as it is asked to.
+    Raises UserError for a chain that cannot run as it is asked to, and for a folder with cells of a
+    different matrix.
     """
     if not spec.is_real:
         refuse_processes(spec.chain.model, "a matrix in virtual time", hint="add --real")
-    planned = list(_cells(spec))
+    earlier = EarlierCells(
+        spec.folder,
+        spec.chain,
+        seed=spec.seed,
+        is_virtual=not spec.is_real,
+        names=spec.names,
+    )
+    planned = list(_cells(spec, earlier))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []
-    ours = {(link, fault) for link, fault, _ in spec.part.share_of(planned)}
-    for link, fault, path in planned:
+    ours = {(link, fault) for link, fault, _, _ in spec.part.share_of(planned)}
+    for link, fault, path, run in planned:
         if (link, fault) not in ours:
             done[link, fault] = not_run(link, fault, IN_ANOTHER_PART)
         elif path is None:
             done[link, fault] = not_run(link, fault, "this link cannot have the fault")
-        elif (run := _finished(spec, link, fault)) is not None:
+        elif run is not None:
             done[link, fault] = judge_cell(link, fault, read(run), run.relative_to(spec.folder))
         else:
-            waiting.append((link, fault, path))
+            waiting.append(_spec_of_cell(spec, link, fault, path))
     interrupted = False
     with _signals_as_ctrl_c():
         try:
@@ -121,7 +129,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
                 on_cell(cell, len(done) - len(planned) + len(ours), len(ours))
         except KeyboardInterrupt:
             interrupted = True
-    for link, fault, _ in planned:
+    for link, fault, _, _ in planned:
         done.setdefault((link, fault), not_run(link, fault, "the matrix was interrupted"))
     matrix = Matrix(
         chain=spec.chain.model.chain,
@@ -135,7 +143,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         version=version("paychain"),
         links=list(spec.links),
         faults={fault.model.experiment: fault.model.title for fault in spec.faults},
-        cells=[done[link, fault] for link, fault, _ in planned],
+        cells=[done[link, fault] for link, fault, _, _ in planned],
         providers={
             link: list(named)
             for link in spec.links
@@ -151,43 +159,34 @@ def _digest(spec: MatrixSpec) -> str:
     return sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _cells(spec: MatrixSpec) -> Iterator[tuple[str, str, Path | None]]:
-    """Link, fault and the cell's own file; no file where the link cannot have the fault."""
+def _cells(
+    spec: MatrixSpec, earlier: EarlierCells
+) -> Iterator[tuple[str, str, Path | None, Path | None]]:
+    """Link, fault and the cell's own file; no file where the link cannot have the fault.
+
+    Then the run of the cell that was done before, if there is one.
+    """
     for link in spec.links:
         for fault in spec.faults:
             path = spec.folder / CELLS / f"{link}.{fault.model.experiment}.yaml"
-            path.parent.mkdir(parents=True, exist_ok=True)
             text = fault.text.replace(f'"{EVERY_LINK}"', link)
+            run = earlier.run_of(link, fault.model, text)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
             try:
                 load_experiment(str(path), spec.chain.model, spec.names, shares_names=True)
             except UserError:
                 path.unlink()
-                yield link, fault.model.experiment, None
+                yield link, fault.model.experiment, None, None
             else:
-                yield link, fault.model.experiment, path
+                yield link, fault.model.experiment, path, run
 
 
-def _finished(spec: MatrixSpec, link: str, fault: str) -> Path | None:
-    """The run of a cell that was done before and says something."""
-    runs = sorted((spec.folder / CELLS / f"{link}.{fault}").glob(f"*/{FILE_NAME}"))
-    known = [path.parent for path in runs if _says_something(read(path.parent))]
-    return known[-1] if known else None
-
-
-def _says_something(result: Result) -> bool:
-    """A fault that affected no traffic would affect none again."""
-    return result.verdict is not Verdict.INCONCLUSIVE or any(
-        fault.was_missed for fault in result.faults
-    )
-
-
-def _run_all(spec: MatrixSpec, waiting: Sequence[tuple[str, str, Path]]) -> Iterator[Cell]:
+def _run_all(spec: MatrixSpec, cells: Sequence[CellSpec]) -> Iterator[Cell]:
     if spec.is_real:
-        for link, fault, path in waiting:
-            yield run_cell(_spec_of_cell(spec, link, fault, path))
+        for cell in cells:
+            yield run_cell(cell)
         return
-    cells = [_spec_of_cell(spec, link, fault, path) for link, fault, path in waiting]
     if spec.cluster is None:
         with Pool(spec.jobs).start(run_cell, cells) as running:
             yield from _ended(running, len(cells))
