@@ -160,6 +160,7 @@ class ObservedRun:
         key: str = "",
         by: str = "reference",
         stated: str = "",
+        captures_minor: int = 0,
     ) -> None:
         """A request as the link saw it."""
         self.spans += 1
@@ -182,6 +183,7 @@ class ObservedRun:
                 result=HopResult(result),
                 code="",
                 stated=stated,
+                captures_minor=captures_minor,
             )
         )
 

@@ -86,3 +86,4 @@ class ReceivedRequest(
     reference: str = ""
     named: str = ""
     stated: str = ""  # another payment that its own words name, where its trace says whose it is
+    captures_minor: int = 0  # how much a capture asked for; 0: not known, or no capture

@@ -30,12 +30,19 @@ class ReceivedCall:
         self.by: AttributedBy = "nothing"
         self.key = ""
         self.reference = self.named = self.stated = ""
+        self.captures_minor = 0
         self._context, self._http = context, http
 
     def is_for(self, operation: str, request: PaymentRequest) -> None:
         """Note what it was for: it said so itself, in our own words."""
         self.operation, self.payment, self.attempt = operation, request.payment, request.attempt
         self.by, self.key = "reference", request.key
+        self.wants(operation, request)
+
+    def wants(self, operation: str, request: PaymentRequest) -> None:
+        """Note how much it asks for, where that is a capture."""
+        if operation == "capture":
+            self.captures_minor = request.amount_minor
 
     @property
     def asked(self) -> str:
@@ -73,6 +80,7 @@ class ReceivedCall:
                 reference=self.reference,
                 named=self.named,
                 stated=self.stated,
+                captures_minor=self.captures_minor,
             )
         )
         return reply

@@ -292,6 +292,7 @@ class _Call:
             if self._by == "nothing" and not request.payment.startswith(UNKNOWN):
                 self._attribute_repeat(request.payment)
         digest = hashlib.sha256(self.http.target.encode() + b"\0" + self.http.body).hexdigest()
+        self._seen.wants(operation, request)
         # Even a payment that a customer makes on a page is the service's, and is in its books.
         envelope = Envelope(self._front.caller, self._span)
         if operation == "authorise":  # known before: its answer may be lost

@@ -54,17 +54,32 @@ class WantedCapture(NamedTuple):
     first: ObservedRequest
     last: ObservedRequest
 
+    @property
+    def amount_minor(self) -> int:
+        """How much it asked for; 0 where no request says so."""
+        return _asked_minor(self.last) or _asked_minor(self.first)
+
 
 def wanted_captures(
-    store: RunStore, payment: str, attempt: int, captures: Sequence[ObservedRequest]
+    store: RunStore,
+    payment: str,
+    attempt: int,
+    captures: Sequence[ObservedRequest],
+    *,
+    is_of_parts: bool,
 ) -> list[WantedCapture]:
-    """Each capture of one authorisation that the service wanted."""
+    """Each capture of one authorisation that the service wanted.
+
+    `is_of_parts`: what follows a capture that failed, and asks for another amount, is another part.
+    Otherwise it is one more try: what was refused for its amount may be asked for with less.
+    """
     link = captures[0].callee
-    return _triggers(captures, list(_refused_later(store, payment, link, attempt)))
+    refused_ns = list(_refused_later(store, payment, link, attempt))
+    return _triggers(captures, refused_ns, is_of_parts=is_of_parts)
 
 
 def _triggers(
-    captures: Sequence[ObservedRequest], refused_ns: Sequence[int]
+    captures: Sequence[ObservedRequest], refused_ns: Sequence[int], *, is_of_parts: bool
 ) -> list[WantedCapture]:
     """Each capture that the service wanted, in the order of their starts.
 
@@ -78,16 +93,24 @@ def _triggers(
             is_refused = any(
                 before.started_ns <= at_ns <= request.started_ns for at_ns in refused_ns
             )
-            if (
-                (request.key and request.key == before.key)
-                or is_refused
-                or (is_over and not result_of(before)[0].worked)
-            ):
+            is_failed = is_refused or (is_over and not result_of(before)[0].worked)
+            is_another_part = is_of_parts and _asks_for_another_amount(before, request)
+            if (request.key and request.key == before.key) or (is_failed and not is_another_part):
                 wanted[number] = WantedCapture(first, request)
                 break
         else:
             wanted.append(WantedCapture(request, request))
     return wanted
+
+
+def _asks_for_another_amount(before: ObservedRequest, request: ObservedRequest) -> bool:
+    """Whether both say how much they are of, and it is not the same."""
+    amounts = {_asked_minor(before), _asked_minor(request)}
+    return len(amounts - {0}) > 1
+
+
+def _asked_minor(request: ObservedRequest) -> int:
+    return request.received.captures_minor if request.received is not None else 0
 
 
 def _refused_later(store: RunStore, payment: str, link: str, attempt: int) -> Iterator[int]:

@@ -57,7 +57,8 @@ def captured_again(
     under way took may have been a further part: that one is missing, see `uncaptured`.
     """
     for (callee, attempt), sent in by_authorisation(requests, is_capture):
-        triggers = [each.first for each in wanted_captures(store, payment, attempt, sent)]
+        wanted = wanted_captures(store, payment, attempt, sent, is_of_parts=False)
+        triggers = [each.first for each in wanted]
         if len(triggers) == 1:
             continue
         number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)

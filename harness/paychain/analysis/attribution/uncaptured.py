@@ -39,7 +39,7 @@ def missed_captures(
     for (callee, attempt), sent in by_authorisation(requests, is_capture):
         last = max(sent, key=attrgetter("ended_ns"))
         number = booked(store, payment, callee, attempt, MovementKind.CAPTURED)
-        wanted = wanted_captures(store, payment, attempt, sent)
+        wanted = wanted_captures(store, payment, attempt, sent, is_of_parts=True)
         if number and number >= len(wanted):
             continue
         story = store.story(payment)
@@ -50,6 +50,7 @@ def missed_captures(
         if not held_minor or _captured_minor(story.movements, asked) >= story.customer.amount_minor:
             continue
         is_open = _is_open(wanted, number)
+        captured_minor = _captured_minor(story.movements, {callee}, attempt)
         yield Decision(
             link=last.caller,
             kind=DecisionKind.FOLLOW_UP_ABANDONED if is_open else DecisionKind.FOLLOW_UP_REFUSED,
@@ -59,8 +60,15 @@ def missed_captures(
             operation="capture",
             target=callee,
             detail=f"{payment}-{attempt}",
-            amount_minor=held_minor,
+            amount_minor=_missing_minor(wanted, captured_minor, held_minor),
         )
+
+
+def _missing_minor(wanted: Sequence[WantedCapture], captured_minor: int, held_minor: int) -> int:
+    """What the service asked for and did not get of what is held; all of it, if that is unsaid."""
+    amounts = [each.amount_minor for each in wanted]
+    lacking_minor = sum(amounts) - captured_minor
+    return min(held_minor, lacking_minor) if all(amounts) and lacking_minor > 0 else held_minor
 
 
 def _is_open(wanted: Sequence[WantedCapture], number: int) -> bool:
@@ -75,11 +83,13 @@ def _is_open(wanted: Sequence[WantedCapture], number: int) -> bool:
     return unknown > max(0, number - confirmed)
 
 
-def _captured_minor(movements: Sequence[Movement], links: Collection[str]) -> int:
-    """What links have captured of a payment, under whichever authorisation."""
+def _captured_minor(
+    movements: Sequence[Movement], links: Collection[str], attempt: int | None = None
+) -> int:
+    """What links have captured of a payment, under one authorisation or whichever."""
     signs = {MovementKind.CAPTURED: 1, MovementKind.UNCAPTURED: -1}
     return sum(
         signs.get(movement.kind, 0) * movement.amount_minor
         for movement in movements
-        if movement.link in links
+        if movement.link in links and attempt in (None, movement.attempt)
     )

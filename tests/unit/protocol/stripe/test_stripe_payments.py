@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from paychain.payments.exchanges import ReceivedRequest
 from paychain.wire.http import WireError
 from tests.support.stripe_links import StripeLinks, on_stripe
 from tests.support.vendor_links import payment
@@ -204,7 +205,10 @@ def test_a_capture_is_the_last_unless_it_says_otherwise_and_the_rest_is_released
         ended = await links.post(f"{path}/cancel")
         assert (ended["status"], ended["amount_received"]) == ("succeeded", 300)
 
-    assert on_stripe(scenario).booked() == [
+    links = on_stripe(scenario)
+    asked = [each for each in links.journal if isinstance(each, ReceivedRequest)]
+    assert [each.captures_minor for each in asked] == [0, 400, 0, 300, 0]
+    assert links.booked() == [
         ("authorised", f"{payment(1)}-1", 1000),
         ("captured", f"{payment(1)}-1", 400),
         ("voided", f"{payment(1)}-1", 600),
