@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
+from paychain.model.hop import Hop
+from paychain.model.links_behind import behind
 from paychain.model.operations import TRANSFERS
 from paychain.model.places import Place, place_of
 from paychain.model.review.calls import (
+    DeclaredCall,
     authorising_path,
     declared_calls,
     paying_links,
@@ -25,6 +28,7 @@ from paychain.model.review.reversals import (
     give_up_after,
     is_reversed,
 )
+from paychain.model.review.stops import down_s, standstill_s, stopped_s
 
 _MARGIN = 2.0  # a reversal, a query or a store should outlast a fault twice
 
@@ -63,7 +67,7 @@ def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator
         reversal = declared.call.reversal
         if not is_reversed(declared) or reversal.give_up_after < MIN_PERSISTENCE_S:
             continue
-        longest_s = _longest_fault(chain, experiment, declared.call.targets)
+        longest_s = _longest_stop(chain, experiment, declared, "void", reversal.timeout)
         if longest_s <= reversal.give_up_after:
             continue
         yield Weakness(
@@ -88,7 +92,8 @@ def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[We
         if declared.call.on_unknown != "query" or declared.operation in TRANSFERS:
             continue
         asks_s = min(query.shortest_s, query.within if query.within is not None else inf)
-        longest_s = _longest_fault(chain, experiment, declared.call.targets)
+        timeout_s = query.timeout if query.timeout is not None else declared.call.timeout
+        longest_s = _longest_stop(chain, experiment, declared, "query", timeout_s)
         if longest_s <= asks_s:
             continue
         needed_s = _MARGIN * longest_s
@@ -114,7 +119,8 @@ def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[We
 def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Stored requests that are given up while the fault that made them necessary is still on."""
     for declared in declared_calls(chain):
-        longest_s = _longest_fault(chain, experiment, [declared.call.to])
+        timeout_s = declared.call.timeout
+        longest_s = _longest_stop(chain, experiment, declared, declared.operation, timeout_s)
         for number, step in enumerate(declared.call.fallback):
             if not isinstance(step, Queue):
                 continue
@@ -135,38 +141,66 @@ def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[We
 
 
 def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
-    """Holds that are over before what they pay for is final, when its way stands still so long."""
+    """Holds that are over before their captures get through a fault, or are due at all."""
     found: set[str] = set()
     for name, gateway in chain.links.items():
-        if gateway.captures is None or gateway.captures.triggers != ("delivery",):
+        if gateway.captures is None or "authorise" not in chain.calls_of(name):
             continue
-        longest_s = max(
-            (
-                fault.lasts
-                for fault in experiment.faults
-                if not _delivers(chain, name, place_of(chain, fault))
-            ),
-            default=0.0,
-        )
-        last_s = longest_s + last_capture_s(chain, name)
+        usual_s = last_capture_s(chain, name)
         for holder in authorising_path(chain, name):
             expires_s = chain.links[holder].expires_after
             # What is too short on a good day is said without an experiment.
-            if expires_s is None or not last_s - longest_s < expires_s <= last_s:
+            if expires_s is None or expires_s <= usual_s or holder in found:
                 continue
-            if longest_s == 0 or holder in found:
+            longest_s = _captures_wait_s(chain, experiment, name, holder)
+            if not longest_s or longest_s + usual_s < expires_s:
                 continue
             found.add(holder)
+            when = f"captures until {seconds_text(usual_s, digits=4)} after it"
+            if gateway.captures.triggers == ("delivery",):
+                when = "captures what is final"
             yield of_setting(
                 "hold_expires_early",
                 holder,
                 "expires_after",
                 what=f"{holder} holds an authorisation for {seconds_text(expires_s, digits=4)}, "
-                f"{name} captures what is final, and a fault on the way there lasts "
+                f"{name} {when}, and a fault on the way there lasts "
                 f"{seconds_text(longest_s, digits=4)}",
-                hint="hold for longer than the ledger can be out of reach",
-                to=long_enough(last_s),
+                hint="hold for longer than an outage lasts",
+                to=long_enough(longest_s + usual_s),
             )
+
+
+def _captures_wait_s(chain: Chain, experiment: Experiment, gateway: str, holder: str) -> float:
+    """Seconds that a fault may keep a gateway's captures from a link that holds the money.
+
+    They wait on the way there, in the gateway while it is down, or for what should trigger them.
+    """
+    way = {
+        name
+        for name in authorising_path(chain, gateway)
+        if name == holder or holder in behind(chain.links, name, "authorise")
+    }
+    captures = chain.links[gateway].captures
+    assert captures is not None
+    is_told = captures.triggers == ("webhook",)
+
+    def is_waited_for(hop: Hop) -> bool:
+        if hop.operation == "notify":
+            return is_told and hop.callee == gateway
+        return hop.operation == "capture" and hop.caller in way and hop.callee in way
+
+    timeout_s = chain.calls_of(gateway)["authorise"].timeout
+    waits_s = stopped_s(chain, experiment, is_waited_for, timeout_s)
+    waits_s = max(waits_s, down_s(chain, experiment, gateway))
+    if captures.triggers != ("delivery",):
+        return waits_s
+    stands_still = (
+        standstill_s(fault, timeout_s)
+        for fault in experiment.faults
+        if not _delivers(chain, gateway, place_of(chain, fault))
+    )
+    return max(waits_s, *stands_still, 0.0)
 
 
 def _delivers(chain: Chain, link: str, place: Place) -> bool:
@@ -178,15 +212,26 @@ def _delivers(chain: Chain, link: str, place: Place) -> bool:
     return any(to not in cut and _delivers(chain, to, place) for to in call.targets)
 
 
-def _longest_fault(chain: Chain, experiment: Experiment, targets: Sequence[str]) -> float:
-    """Seconds of the longest fault that one of these links may have; 0 without one."""
-    longest_s = 0.0
-    for fault in experiment.faults:
-        place = place_of(chain, fault)
-        callees = {hop.callee for hop in chain.hops() if hop.name in place.hops}
-        if callees.union(place.links).intersection(targets):
-            longest_s = max(longest_s, fault.lasts)
-    return longest_s
+def _longest_stop(
+    chain: Chain,
+    experiment: Experiment,
+    declared: DeclaredCall,
+    operation: str,
+    timeout_s: float,
+) -> float:
+    """Seconds of the longest time in which a target of a call answers none of these requests.
+
+    What was stored is delivered to the call's own target alone.
+    """
+    targets = declared.call.targets if operation != declared.operation else [declared.call.to]
+    return stopped_s(
+        chain,
+        experiment,
+        lambda hop: (
+            (hop.caller, hop.operation) == (declared.link, operation) and hop.callee in targets
+        ),
+        timeout_s,
+    )
 
 
 def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:

@@ -1,0 +1,96 @@
+"""For how long a fault keeps every request of some hops from being answered.
+
+A share of errors, or an answer that is a little late, delays what is sent until it is answered; it
+stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from paychain.faults.fault import Fault
+from paychain.faults.kind import (
+    FaultKind,
+    FreezeKind,
+    OutageKind,
+    RequestFaultKind,
+    SharedFaultKind,
+    StateFaultKind,
+)
+from paychain.faults.kinds.blackhole import Blackhole
+from paychain.faults.kinds.cut_after import CutAfter
+from paychain.faults.kinds.late_answer import LateAnswer
+from paychain.faults.kinds.latency import Latency
+from paychain.faults.kinds.refuse import Refuse
+from paychain.faults.kinds.slow_answer import SlowAnswer
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.hop import Hop
+from paychain.model.places import Place, place_of
+
+_ANSWERS_TO_NOBODY = 100  # bytes: no answer is as short
+Chosen = Callable[[Hop], bool]
+
+
+def stopped_s(chain: Chain, experiment: Experiment, chosen: Chosen, timeout_s: float) -> float:
+    """Seconds of the longest time in which one of the chosen hops carries no answer; 0 without any.
+
+    `timeout_s`: how long a caller waits for one.
+    """
+    hops = [hop for hop in chain.hops() if chosen(hop)]
+    times = (
+        standstill_s(fault, timeout_s)
+        for fault in experiment.faults
+        if _covers_any(place_of(chain, fault), hops)
+    )
+    return max(times, default=0.0)
+
+
+def standstill_s(fault: Fault, timeout_s: float) -> float:
+    """Seconds of the longest window of a fault that lets nothing through; 0 if none does."""
+    windows = (
+        end - start for start, end, like in fault.windows() if _stops(like.parameters, timeout_s)
+    )
+    return max(windows, default=0.0)
+
+
+def down_s(chain: Chain, experiment: Experiment, link: str) -> float:
+    """Seconds of the longest time in which a link's process does nothing; 0 without any."""
+    return max(
+        (
+            fault.lasts
+            for fault in experiment.faults
+            if isinstance(fault.parameters, OutageKind | FreezeKind)
+            and link in place_of(chain, fault).links
+        ),
+        default=0.0,
+    )
+
+
+def _covers_any(place: Place, hops: list[Hop]) -> bool:
+    return any(
+        hop.name in place.hops
+        or any(spot.covers(hop.callee, hop.caller, hop.operation) for spot in place.spots)
+        for hop in hops
+    )
+
+
+def _stops(kind: FaultKind, timeout_s: float) -> bool:
+    """Whether every request meets it, and none that does is answered within its time-out."""
+    if isinstance(kind, SharedFaultKind) and kind.share < 1:
+        return False
+    if isinstance(kind, RequestFaultKind):
+        if kind.is_numbered or kind.limit_per_s is not None:
+            return False
+        if kind.holds_requests:
+            return True
+    match kind:
+        case Refuse() | Blackhole(connections="new"):  # what is connected stays so
+            return False
+        case Latency() | SlowAnswer() | LateAnswer():
+            return kind.delay - kind.jitter >= timeout_s
+        case CutAfter():
+            return kind.after < _ANSWERS_TO_NOBODY
+        case OutageKind() | FreezeKind() | StateFaultKind():
+            return True
+    return kind.fails_calls
