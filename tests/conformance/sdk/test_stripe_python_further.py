@@ -106,7 +106,15 @@ def hosted_page(shop: Shop) -> str:
     with pytest.raises(stripe.InvalidRequestError):
         sessions.expire(session.id)
     assert shop.booked("captured") == [1000]
-    return "a Checkout Session: open, then complete and paid"
+    owner = _customer(shop).id
+    keeps = {"mode": "setup", "currency": "eur", "customer": owner}
+    setup = sessions.create({**keeps, "success_url": "https://shop.example/kept"})
+    assert (setup.payment_status, setup.amount_total) == ("no_payment_required", None)
+    assert redirected(setup.url) == "https://shop.example/kept"
+    kept = sessions.retrieve(setup.id, {"expand": ["setup_intent"]})
+    assert (kept.status, kept.setup_intent.status) == ("complete", "succeeded")
+    assert shop.pay(method=kept.setup_intent.payment_method, customer=owner).status == "succeeded"
+    return "a Checkout Session: open, then complete and paid; with mode setup it keeps a card"
 
 
 @SCENARIOS.add("front end")

@@ -137,7 +137,12 @@ class Traffic:
             {**within, "ui_mode": "embedded_page", "return_url": "https://a.b/"}
         )
         sessions.expire(other.id)
-        sessions.list({"limit": 2})
+        keeps = {"mode": "setup", "currency": "eur", "success_url": f"{shop.links.url}/kept"}
+        kept = sessions.create({**keeps, "setup_intent_data": {"description": "a card"}})
+        _visit(f"{kept.url}?card=pm_card_visa")
+        sessions.retrieve(kept.id, {"expand": ["setup_intent"]})
+        sessions.expire(sessions.create(keeps).id)
+        sessions.list({"limit": 4})
         self._catalogue(shop, wanted)
 
     def _catalogue(self, shop: python_sdk.Shop, wanted: dict[str, Any]) -> None:

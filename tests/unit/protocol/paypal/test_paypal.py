@@ -258,7 +258,10 @@ def test_each_step_of_an_authorisation_is_reported() -> None:
         await links.settle()
         assert (await links.send(f"{at}/reauthorize", {}, "x")).status == 422
         assert (await links.send(f"{at}/void", key="v")).status == 200
-        assert (await links.get(at)).body["status"] == "CAPTURED"
+        # PayPal's description of VOIDED: no more can be captured, whatever was captured before.
+        assert (await links.get(at)).body["status"] == "VOIDED"
+        for action, issue in (("capture", "AUTHORIZATION_VOIDED"), ("void", "PREVIOUSLY_VOIDED")):
+            assert (await links.send(f"{at}/{action}", {}, action)).issue == issue
 
     links = on_paypal(scenario)
     events = [msgspec.json.decode(http.body)["event_type"] for http in links.webhooks]

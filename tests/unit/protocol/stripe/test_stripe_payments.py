@@ -412,6 +412,10 @@ def test_an_intent_is_confirmed_with_what_a_front_end_has_collected() -> None:
         order = {"metadata[order]": payment(1), "confirmation_token": token["id"]}
         paid = await links.post("payment_intents", {**asked, **order})
         assert (paid["status"], paid["latest_charge"] is None) == ("succeeded", False)
+        used = await links.get(f"confirmation_tokens/{token['id']}")
+        assert used["payment_intent"] == paid["id"]
+        again = await links.post("payment_intents", {**asked, **order})
+        assert (again.status, "may not be used again" in again.error["message"]) == (400, True)
         # In place of a front end's own: a customer's card.
         later = {"amount": 500, "currency": "eur", "metadata[order]": payment(2)}
         made = await links.post("payment_intents", later)

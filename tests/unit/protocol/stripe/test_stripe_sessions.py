@@ -188,3 +188,84 @@ def test_a_session_runs_out_by_itself_and_says_so_once() -> None:
     assert len({each["data"]["object"]["id"] for each in expired}) == len(expired) == 2
     assert {each["data"]["object"]["status"] for each in expired} == {"expired"}
     assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured"]
+
+
+def setup_fields(**more: Any) -> dict[str, Any]:
+    return {
+        "mode": "setup",
+        "currency": "eur",
+        "success_url": "http://shop.example/kept?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": "http://shop.example/account",
+        "client_reference_id": payment(1),
+        "setup_intent_data[metadata][order]": payment(1),
+        **more,
+    }
+
+
+def test_a_session_keeps_a_card_with_which_its_customer_pays_later() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        owner = (await links.post("customers", {"email": "ada@shop.example"}))["id"]
+        made = await links.post("checkout/sessions", setup_fields(customer=owner))
+        assert (made["mode"], made["status"], made["amount_total"]) == ("setup", "open", None)
+        assert (made["payment_status"], made["payment_intent"]) == ("no_payment_required", None)
+        begun = await links.get(f"setup_intents/{made['setup_intent']}")
+        assert (begun["status"], begun["customer"]) == ("requires_payment_method", owner)
+        assert begun["metadata"] == {"order": payment(1)}
+        declined = await visit(links, made["url"], "?card=pm_card_chargeDeclined")
+        assert declined.status == 402
+        back = await visit(links, made["url"], "?card=pm_card_visa")
+        done = f"http://shop.example/kept?session={made['id']}"
+        assert (back.status, back.headers["location"]) == (303, done)
+        expand = {"expand[0]": "setup_intent.payment_method"}
+        seen = await links.get(f"checkout/sessions/{made['id']}", expand)
+        assert (seen["status"], seen["setup_intent"]["status"]) == ("complete", "succeeded")
+        card = seen["setup_intent"]["payment_method"]
+        assert card["customer"] == owner
+        again = await visit(links, made["url"], "?card=pm_card_mastercard")
+        assert again.headers["location"] == done
+        paid = {"amount": 1000, "currency": "eur", "confirm": "true", "off_session": "true"}
+        order = {"customer": owner, "payment_method": card["id"], "metadata[order]": payment(2)}
+        assert (await links.post("payment_intents", {**paid, **order}))["status"] == "succeeded"
+        listed = await links.get("events", {"type": COMPLETED})
+        assert [each["data"]["object"]["id"] for each in listed["data"]] == [made["id"]]
+
+    links = on_stripe(scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+    kinds = [event["type"] for event in links.events]
+    assert kinds.count("setup_intent.succeeded") == kinds.count(COMPLETED) == 1
+    (event,) = [event for event in links.events if event["type"] == COMPLETED]
+    assert event["data"]["object"]["setup_intent"].startswith("seti_")
+
+
+def test_a_card_that_authenticates_is_kept_when_its_customer_is_back() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", setup_fields())
+        bank = await visit(links, made["url"], "?card=pm_card_authenticationRequiredOnSetup")
+        assert "/3d_secure_2/setup/" in bank.headers["location"]
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "open"
+        back = await visit(links, bank.headers["location"])
+        assert back.headers["location"].startswith(f"http://shop.example/kept?session={made['id']}")
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "complete"
+
+    links = on_stripe(scenario)
+    assert links.booked() == []
+    assert [event["type"] for event in links.events].count(COMPLETED) == 1
+
+
+def test_a_session_that_ends_takes_its_setup_along_and_lines_have_no_place_in_one() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", setup_fields())
+        ended = await links.post(f"checkout/sessions/{made['id']}/expire")
+        assert (ended["status"], ended["url"]) == ("expired", None)
+        begun = await links.get(f"setup_intents/{made['setup_intent']}")
+        assert begun["status"] == "canceled"
+        assert (await visit(links, made["url"])).status == 404
+        line = {"line_items[0][price]": "price_x", "line_items[0][quantity]": "1"}
+        refused = await links.post("checkout/sessions", setup_fields(**line))
+        assert (refused.status, refused.error["param"]) == (400, "line_items")
+        subscribes = await links.post("checkout/sessions", fields(mode="subscription"))
+        assert (subscribes.status, subscribes.error["param"]) == (400, "mode")
+
+    links = on_stripe(scenario)
+    kinds = [event["type"] for event in links.events]
+    assert kinds.count("checkout.session.expired") == kinds.count("setup_intent.canceled") == 1

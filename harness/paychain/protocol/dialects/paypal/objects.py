@@ -47,7 +47,11 @@ def status_of_charge(account: Account, charge: Charge) -> str:
     if not captured_minor:
         return {"voided": VOIDED, "expired": EXPIRED}.get(state, CREATED)
     is_open = state == "authorised" and entry is not None and entry.rest_minor > 0
-    return "PARTIALLY_CAPTURED" if is_open else "CAPTURED"
+    if is_open:
+        return "PARTIALLY_CAPTURED"
+    # What a final capture leaves is released with it; what is left by others has to be voided.
+    is_final = any(part.is_final for part in charge.captured(entry))
+    return VOIDED if state == "voided" and not is_final else "CAPTURED"
 
 
 def _is_declined(charge: Charge, state: str) -> bool:

@@ -29,6 +29,7 @@ from paychain.protocol.dialects.stripe import (
     searching,
     session_page,
     sessions,
+    setup_objects,
     setups,
 )
 from paychain.protocol.dialects.stripe.account import KEY, Account, Plan, RoutedRequest
@@ -115,7 +116,7 @@ _EVENTS = ("GET /v1/events", "GET /v1/events/{id}")
 _PAGES: dict[str, Visit] = {
     PAGE: authenticate,
     PAY_PAGE: session_page.visit,
-    setups.PAGE: setups.authenticate,
+    setup_objects.PAGE: setups.authenticate,
 }
 
 

@@ -1,8 +1,8 @@
 """Confirmation tokens: what a front end has collected, for the server to confirm an intent with.
 
 The front end's own are not simulated. In place of one stands any name of a test card, or a token
-of ours, as for `payment_method`, or what `/v1/test_helpers/confirmation_tokens` has made.
-Unlike Stripe's, a token may be used more than once.
+of ours, as for `payment_method`, or what `/v1/test_helpers/confirmation_tokens` has made. What that
+has made brings one payment method, and pays as often as that may: once, unless it is a customer's.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ def filled(account: Account, given: dict[str, Any]) -> dict[str, Any]:
     token = account.confirmation_tokens.get(name)
     if token is None and name.startswith("ctoken_"):
         raise missing(TOKEN, name, TOKEN)
-    brought = token["given"] if token is not None else {"payment_method": name}
-    return {**brought, **given}
+    if token is None:
+        return {"payment_method": name, **given}
+    brought = {each: value for each, value in token["given"].items() if each not in _METHOD}
+    return {**brought, "payment_method": token["method"].id, **given}
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
@@ -46,6 +48,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
 
     def keep() -> None:
         account.confirmation_tokens[name] = token
+        account.keep_method(method)
 
     return account.looked_up(lambda: _shown(account, name, token), change=keep)
 
@@ -76,6 +79,7 @@ def _method(account: Account, given: dict[str, Any]) -> Method:
 
 def _shown(account: Account, name: str, token: dict[str, Any]) -> Shown:
     given, created_s = token["given"], token["created_s"]
+    payer = account.intents.of(token["method"].used_by)
     method = account.objects.method(token["method"])
     return {
         "id": name,
@@ -85,7 +89,7 @@ def _shown(account: Account, name: str, token: dict[str, Any]) -> Shown:
         "livemode": False,
         "mandate_data": None,
         "metadata": {},
-        "payment_intent": None,
+        "payment_intent": payer.id if payer is not None else None,
         "payment_method_options": None,
         "payment_method_preview": {
             each: value for each, value in method.items() if each not in _NOT_PREVIEWED

@@ -11,7 +11,12 @@ from functools import partial
 import msgspec
 
 from paychain.payments.bounded import BoundedDict
-from paychain.protocol.dialects.stripe import disputes, session_objects, sessions, setups
+from paychain.protocol.dialects.stripe import (
+    disputes,
+    session_objects,
+    sessions,
+    setup_objects,
+)
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import settle_card
 from paychain.protocol.dialects.stripe.details import Shown
@@ -21,6 +26,7 @@ from paychain.protocol.dialects.stripe.intents import request_of
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import text
 from paychain.protocol.dialects.stripe.records import (
+    COMPLETED,
     PROCESSES,
     REFUND_UPDATED,
     SUCCEEDED,
@@ -119,7 +125,7 @@ class Events:
     def _completed(self, intent: Intent | None) -> tuple[str, ...]:
         """The further events of a payment that was made on a page of Stripe's."""
         has_page = intent is not None and intent.reference in self._account.sessions
-        return (sessions.COMPLETED,) if has_page else ()
+        return (COMPLETED,) if has_page else ()
 
     def _is_over(self, request: PaymentRequest) -> bool:
         entry = self._account.backend.entry(request.reference)
@@ -156,9 +162,10 @@ class Events:
     def _object(self, kind: str, request: PaymentRequest) -> Shown:
         account = self._account
         if kind.startswith("setup_intent."):
-            return setups.shown_of(account, account.setups[request.reference])
-        # The intent of a session that nobody has paid is not known to anybody yet.
-        if kind == sessions.EXPIRED:
+            return setup_objects.shown_of(account, account.setups[request.reference])
+        # The intent of a session that nobody has paid is not known to anybody.
+        session = account.sessions.get(request.reference)
+        if kind == sessions.EXPIRED or (session is not None and session.setup is not None):
             return session_objects.shown_of(account, account.sessions[request.reference])
         intent = account.intents.of(request.reference) or account.intents.booked(request)
         if kind.startswith("payment_intent."):
@@ -201,6 +208,8 @@ class Events:
         for session in reversed(self._account.sessions.values()):
             if session.expired_s:
                 yield sessions.EXPIRED, request_of(session.intent), session.expired_s
+            if session.completed_s:
+                yield COMPLETED, request_of(session.intent), session.completed_s
         for setup in reversed(self._account.setups.values()):
             for kind, at_s in reversed(setup.log):
                 yield kind, setup.request, at_s

@@ -8,7 +8,7 @@ from copy import deepcopy
 from itertools import islice
 from typing import Any
 
-from paychain.protocol.dialects.stripe import disputes
+from paychain.protocol.dialects.stripe import disputes, setup_objects
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
@@ -331,6 +331,8 @@ def _shown(account: Account, name: str) -> Shown | None:
     if name.startswith("pm_"):
         method = account.method(name)
         return account.objects.method(method) if method is not None else None
+    if name in account.setups:
+        return setup_objects.shown_of(account, account.setups[name])
     intent = account.intents.named(name)
     if intent is not None:
         return account.objects.intent(intent)

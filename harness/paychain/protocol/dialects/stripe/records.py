@@ -28,6 +28,7 @@ REQUIRES_METHOD, REQUIRES_CONFIRMATION = "requires_payment_method", "requires_co
 REQUIRES_ACTION, REQUIRES_CAPTURE = "requires_action", "requires_capture"
 PROCESSING = "processing"
 PROCESSES = "payment_intent.processing"
+COMPLETED = "checkout.session.completed"
 SESSION = "cs_test"  # the prefix of a session's id
 WAITING_OR_HELD = (
     REQUIRES_METHOD,
@@ -178,6 +179,8 @@ class CheckoutSession:
     is_hosted: bool  # on a page of Stripe's, not embedded in one of the shop's
     expires_s: int
     expired_s: int = 0  # when it ended without a payment; 0: it has not
+    setup: Setup | None = None  # of a session in which a card is kept, and nothing is paid
+    completed_s: int = 0  # when its card was kept
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -204,6 +207,7 @@ class Setup:
     canceled_s: int = 0
     cancellation_reason: str = ""
     error: dict[str, Any] | None = None
+    session: str = ""  # reference of the Checkout Session that it belongs to
     log: list[tuple[str, int]] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
 

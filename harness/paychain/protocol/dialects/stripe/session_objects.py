@@ -69,11 +69,22 @@ _UNUSED: Shown = {
     "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
     "wallet_options": None,
 }
+# In a session in which nothing is paid.
+_OF_SETUP: Shown = {
+    "amount_subtotal": None,
+    "amount_total": None,
+    "mode": "setup",
+    "payment_method_collection": "always",
+    "payment_status": "no_payment_required",
+    "total_details": None,
+}
 
 
 def status_of(account: Account, session: CheckoutSession) -> str:
     """open, complete or expired."""
     intent = session.intent
+    if session.setup is not None and session.setup.is_done:
+        return "complete"
     entry = account.objects.entry(intent)
     if entry is not None and intent.status(entry) in _DONE:
         return "complete"
@@ -115,6 +126,12 @@ def shown_of(account: Account, session: CheckoutSession) -> Shown:
         "ui_mode": HOSTED[0] if session.is_hosted else WITHIN[0],
         "url": url if is_open and session.is_hosted else None,
     }
+    if session.setup is not None:
+        shown |= {
+            **_OF_SETUP,
+            "currency": intent.currency or None,
+            "setup_intent": session.setup.id,
+        }
     # Stripe sorts them by name.
     return {"id": session.id, "object": "checkout.session"} | dict(sorted(shown.items()))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paychain.protocol.dialects.stripe import session_setups
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.errors import missing
@@ -18,6 +19,7 @@ from paychain.protocol.dialects.stripe.payments import first_confirmed
 from paychain.protocol.dialects.stripe.records import SESSION, CheckoutSession
 from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE, status_of
 from paychain.protocol.dialects.stripe.sessions import looked_at, session_of
+from paychain.protocol.dialects.stripe.setup_objects import PAGE as SETUP_PAGE
 from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
 from paychain.wire.http import HttpResponse
 
@@ -40,10 +42,12 @@ class Visited:
             return sent_to(_address(session, session.cancel_url))
         if shown.status >= 400:
             return customers_page(shown.status, "Your card was declined.", shown.body)
+        if session.setup is not None and session.setup.waits:
+            return sent_to(f"{self.account.objects.base}{SETUP_PAGE}{session.setup.id}")
         if intent.waits:
             return sent_to(self.account.objects.page(intent))
         if status_of(self.account, session) == "complete":
-            return sent_to(intent.return_url)
+            return sent_to(_address(session, session.success_url))
         return customers_page(200, "Your payment is being processed.", shown.body)
 
 
@@ -59,14 +63,17 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
         visited = Visited(account=account, session=session, has_left=True)
     if status == "complete" or visited.has_left:
         return looked_at(account, session), visited
+    card = text(asked.given, "card")
+    if card:
+        asked.call.card_given()
+    if session.setup is not None:
+        back = _address(session, session.success_url)
+        return session_setups.confirm(account, asked, session, card or USUAL_CARD, back), visited
     if intent.is_busy:
         raise locked()
     is_first = not intent.charges and not intent.waits
     before = account.intents.before(intent)
     intent.return_url = _address(session, session.success_url)
-    card = text(asked.given, "card")
-    if card:
-        asked.call.card_given()
     intent.method = account.method_asked(card or USUAL_CARD, method_id(intent))
     intent.is_method_new = True
     intent.waits = intent.is_authenticated = False
@@ -79,7 +86,10 @@ def key_of(account: Account, target: str) -> str:
     """The key under which the page pays: one press of its button is charged once."""
     found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
     session = account.sessions.get(found[0]) if found is not None else None
-    return key_of_press(target, len(session.intent.charges)) if session is not None else ""
+    if session is None:
+        return ""
+    setup = session.setup
+    return key_of_press(target, len(session.intent.charges if setup is None else setup.log))
 
 
 def _address(session: CheckoutSession, url: str) -> str:

@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from paychain.payments.whole_number import whole_number
+from paychain.protocol.dialects.stripe import session_setups
 from paychain.protocol.dialects.stripe.account import (
     Account,
     Plan,
@@ -34,27 +35,31 @@ from paychain.protocol.dialects.stripe.session_objects import (
 from paychain.protocol.vendor import Evidence
 
 EXPIRED = "checkout.session.expired"
-COMPLETED = "checkout.session.completed"
 LASTS_S = 86_400  # lifetime of a session, unless it names its own (docs.stripe.com/api: expires_at)
 BUSY_S = 1  # pause before another look at a session that ran out while its customer was paying
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
-    """`POST /v1/checkout/sessions`, of a payment."""
+    """`POST /v1/checkout/sessions`, of a payment or of a card that is to be kept."""
     given = asked.given
     required(given, "mode")
     mode = choice(given, "mode", ("payment", "setup", "subscription"))
-    if mode != "payment":
+    if mode == "subscription":
         asked.call.not_served(f"a Checkout Session in mode {mode}")
         raise invalid(f"This mock has no Checkout Sessions in mode {mode}.", param="mode")
     is_hosted = (choice(given, "ui_mode", HOSTED + WITHIN) or HOSTED[0]) in HOSTED
     back = "success_url" if is_hosted else "return_url"
     required(given, back)
     now_s = account.backend.now_s()
-    lines = lines_of(account, given)
+    is_setup = mode == "setup"
+    if is_setup and given.get("line_items"):
+        raise invalid("You can not pass `line_items` in `setup` mode.", param="line_items")
+    lines = [] if is_setup else lines_of(account, given)
     items = [line.item for line in lines]
     amount_minor = sum(item["amount_total"] for item in items)
-    currency = currency_of(items[0]["currency"], amount_minor)
+    currency = text(given, "currency")
+    if not is_setup:
+        currency = currency_of(items[0]["currency"], amount_minor)
     intent = Intent(
         reference="-",
         payment="",
@@ -63,9 +68,10 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
         currency=currency,
         created_s=now_s,
     )
-    data = mapping(given, "payment_intent_data")
+    data = mapping(given, "setup_intent_data" if is_setup else "payment_intent_data")
     customer = account.customer_asked(given)
-    write(account, intent, {**data, **({"customer": customer} if customer else {})})
+    paid_data = {} if is_setup else data
+    write(account, intent, {**paid_data, **({"customer": customer} if customer else {})})
     session = CheckoutSession(
         intent=intent,
         items=items,
@@ -80,11 +86,14 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
             "metadata": written({}, given),
         },
     )
-    _attribute(account, asked, intent, data)
+    _attribute(account, asked, intent, data, makes_attempt=not is_setup)
+    begun = session_setups.begin(account, session, data) if is_setup else None
 
     def add() -> None:
         for line in lines:
             line.keep(account)
+        if begun is not None:
+            begun.keep()
         account.sessions[intent.reference] = session
         _end_in_time(account, session)
 
@@ -92,7 +101,12 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
 
 
 def _attribute(
-    account: Account, asked: RoutedRequest, intent: Intent, data: dict[str, Any]
+    account: Account,
+    asked: RoutedRequest,
+    intent: Intent,
+    data: dict[str, Any],
+    *,
+    makes_attempt: bool,
 ) -> None:
     reference = text(asked.given, "client_reference_id")
     metadata = [str(value) for value in mapping(data, "metadata").values()]
@@ -104,6 +118,7 @@ def _attribute(
             key=asked.key,
             amount_minor=intent.amount_minor,
             currency=intent.currency.upper(),
+            makes_attempt=makes_attempt,
         )
     )
     intent.reference, intent.payment, intent.attempt = found.reference, found.payment, found.attempt
@@ -160,6 +175,9 @@ def _end(account: Account, session: CheckoutSession) -> list[str]:
     """
     intent = session.intent
     session.expired_s = account.backend.now_s()
+    if session.setup is not None:
+        session_setups.end(account, session.setup)
+        return [EXPIRED]
     if not intent.waits:
         return [EXPIRED]
     intent.waits, intent.canceled_s = False, session.expired_s
