@@ -247,7 +247,7 @@ def test_a_token_moves_by_calls_and_says_so_in_logs() -> None:
         for other in (
             {**wanted, "address": NOBODY},
             {**wanted, "topics": to_payer},
-            {**wanted, "fromBlock": "0x2", "toBlock": "0x9"},
+            {**wanted, "fromBlock": "0x0", "toBlock": "0x0"},
         ):
             assert await nodes.result("eth_getLogs", other) == []
         assert await nodes.result("eth_getCode", TOKEN, "latest") != "0x"
@@ -350,17 +350,26 @@ UNREADABLE = [
     (b"[]", -32600),
     (b"7", -32600),
     (b'{"id": 1}', -32600),
-    (b'{"id": 1, "method": "eth_chainId", "params": {"a": 1}}', -32600),
-    (b'{"id": 1, "method": 5}', -32600),
-    (b'{"id": 1, "method": "eth_getBalance"}', -32602),
-    (b'{"id": 1, "method": "eth_getBalance", "params": [5]}', -32602),
-    (b'{"id": 1, "method": "eth_getBalance", "params": ["0x12", {}]}', -32602),
-    (b'{"id": 1, "method": "eth_getBlockByNumber", "params": [[1], true]}', -32602),
-    (b'{"id": 1, "method": "eth_call", "params": [1, "latest"]}', -32602),
-    (b'{"id": 1, "method": "eth_getLogs", "params": [{"topics": [[1]]}]}', -32602),
-    (b'{"id": 1, "method": "eth_getLogs", "params": [{"topics": 5}]}', -32602),
-    (b'{"id": 1, "method": "eth_feeHistory", "params": ["0x1", "latest", 5]}', -32602),
-    (b'{"id": 1, "method": "eth_sendRawTransaction", "params": [null]}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": {"a": 1}}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": 5}', -32600),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance"}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance", "params": [5]}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance", "params": ["0x12", {}]}', -32602),
+    (
+        b'{"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [[1], true]}',
+        -32602,
+    ),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [1, "latest"]}', -32602),
+    (
+        b'{"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [{"topics": [[1]]}]}',
+        -32602,
+    ),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [{"topics": 5}]}', -32602),
+    (
+        b'{"jsonrpc": "2.0", "id": 1, "method": "eth_feeHistory", "params": ["0x1", "latest", 5]}',
+        -32602,
+    ),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": [null]}', -32602),
 ]
 
 
@@ -402,7 +411,7 @@ def test_each_provider_limits_in_its_own_shape(provider: str) -> None:
 def test_other_failures_are_those_of_a_provider(status: int) -> None:
     async def scenario(nodes: Asker) -> None:
         nodes.inject("http_error", status=status)
-        response = await nodes.post(b'{"id": 5, "method": "eth_chainId"}')
+        response = await nodes.post(b'{"jsonrpc": "2.0", "id": 5, "method": "eth_chainId"}')
         assert response.status == status
         if status == 503:
             assert b"<h1>503 Service Unavailable</h1>" in response.body
@@ -410,7 +419,7 @@ def test_other_failures_are_those_of_a_provider(status: int) -> None:
             assert json.loads(response.body)["id"] == 5
         nodes.heal("http_error")
         nodes.inject("malformed")
-        garbage = await nodes.post(b'{"id": 5, "method": "eth_chainId"}')
+        garbage = await nodes.post(b'{"jsonrpc": "2.0", "id": 5, "method": "eth_chainId"}')
         with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
             json.loads(garbage.body)
 

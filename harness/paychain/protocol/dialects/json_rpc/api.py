@@ -15,7 +15,7 @@ from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects.json_rpc import sending
 from paychain.protocol.dialects.json_rpc.copy import Copy, history_of
 from paychain.protocol.dialects.json_rpc.filters import FILTERS, Filters
-from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS
+from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS, SUBSCRIPTIONS
 from paychain.protocol.dialects.json_rpc.moment import Moment, NetworkFacts
 from paychain.protocol.dialects.json_rpc.signed import Undecodable, decode
 from paychain.protocol.dialects.json_rpc.terms import JSON, TERMS, failure, is_limit
@@ -77,6 +77,8 @@ class JsonRpc:
 
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
+        if call.http.method == "GET" and not call.http.body:
+            return HttpResponse(200, b"", {})  # what load balancers look for
         if call.http.method != "POST":
             return HttpResponse(405, b"", {"allow": "POST"})
         try:
@@ -89,16 +91,18 @@ class JsonRpc:
             answered = await self._answer(call, received)
         except CallFailed as failed:
             return failure(self._terms, failed.error, _id_of(received))
-        return _response(answered)
+        return _response([answered] if answered is None else answered)
 
     async def _batch(self, call: VendorCall, messages: list[Any]) -> HttpResponse:
         if not messages:
             return _response(_failed(None, RpcError(INVALID_REQUEST, "empty batch")))
         if len(messages) > MAX_BATCH:
-            return _response(_failed(None, RpcError(INVALID_REQUEST, "batch too large")))
+            # geth's: one error, with the id of the first call.
+            first = next((_id_of(each) for each in messages if not _is_notification(each)), None)
+            return _response([_failed(first, RpcError(INVALID_REQUEST, "batch too large"))])
         # The HTTP request is attributed to the payment that it sends, not to reads beside it.
         own = next((at for at, each in enumerate(messages) if _method_of(each) == SEND), 0)
-        answers = []
+        answers: list[dict[str, Any] | None] = []
         for number, message in enumerate(messages):
             part = call if number == own else call.another()
             try:
@@ -109,15 +113,20 @@ class JsonRpc:
                 answers.append(_error_of(_id_of(message), self._terms.limited))
         return _response(answers)
 
-    async def _answer(self, call: VendorCall, message: Any) -> dict[str, Any]:
-        """The answer to one message. Raises CallFailed if the link fails to execute it."""
-        method, params = _method_of(message), _params_of(message)
+    async def _answer(self, call: VendorCall, message: Any) -> dict[str, Any] | None:
+        """The answer to one message. Raises CallFailed if the link fails to execute it.
+
+        A notification, which is a message without an id, is executed and has no answer.
+        """
+        method = _method_of(message)
         try:
-            if method is None or params is None:
+            if method is None:
                 raise RpcError(INVALID_REQUEST, "invalid request")
-            result = await self._result(call, method, params)
+            result = await self._result(call, method, _params_of(message))
         except RpcError as error:
-            return _failed(_id_of(message), error)
+            return None if _is_notification(message) else _failed(_id_of(message), error)
+        if _is_notification(message):
+            return None
         return {"jsonrpc": "2.0", "id": _id_of(message), "result": result}
 
     async def _result(self, call: VendorCall, method: str, params: Sequence[Any]) -> Any:
@@ -131,6 +140,8 @@ class JsonRpc:
             return work(await self._refresh(call, if_lost=work))
         name = params[0] if method in OF_TRANSACTIONS and params else ""
         moment = await self._refresh(call, name.lower() if isinstance(name, str) else "")
+        if method in SUBSCRIPTIONS:
+            raise mistaken(self._network.words, SUBSCRIPTIONS[method], method=method)
         if method not in METHODS:
             call.not_served(method)
             raise mistaken(self._network.words, "method", method=method)
@@ -251,6 +262,8 @@ class JsonRpc:
             is_refused = response.status in (402, 405, 429)
             result = HopResult.REJECTED if is_refused else HopResult.HTTP_ERROR
             return Reply(result, str(response.status))
+        if not response.body:  # there were notifications only
+            return Reply(HopResult.APPROVED)
         try:
             body = decoded(response.body)
         except msgspec.MsgspecError:
@@ -271,16 +284,25 @@ class JsonRpc:
 
 
 def _method_of(message: Any) -> str | None:
-    method = message.get("method") if isinstance(message, dict) else None
+    """The method of a message of JSON-RPC 2.0; None for anything else."""
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        return None
+    method = message.get("method")
     return method if isinstance(method, str) else None
 
 
-def _params_of(message: Any) -> list[Any] | None:
-    """Positional parameters; missing or null is an empty list, and None is an invalid value."""
-    params = message.get("params") if isinstance(message, dict) else None
+def _is_notification(message: Any) -> bool:
+    return _method_of(message) is not None and "id" not in message
+
+
+def _params_of(message: dict[str, Any]) -> list[Any]:
+    """Positional parameters; missing or null is an empty list. Raises RpcError for others."""
+    params = message.get("params")
     if params is None:
         return []
-    return params if isinstance(params, list) else None
+    if not isinstance(params, list):
+        raise RpcError(INVALID_PARAMS, "non-array args")
+    return params
 
 
 def _id_of(message: Any) -> Any:
@@ -300,5 +322,10 @@ def _error_of(request_id: Any, error: dict[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": request_id, "error": error}
 
 
-def _response(answered: dict[str, Any] | list[dict[str, Any]]) -> HttpResponse:
+def _response(answered: dict[str, Any] | list[dict[str, Any] | None]) -> HttpResponse:
+    """The answers to a message or a batch; empty where there is none, after notifications."""
+    if isinstance(answered, list):
+        answered = [each for each in answered if each is not None]
+        if not answered:
+            return HttpResponse(200, b"", dict(JSON))
     return HttpResponse(200, msgspec.json.encode(answered), dict(JSON))

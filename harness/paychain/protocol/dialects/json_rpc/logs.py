@@ -8,9 +8,16 @@ from typing import Any
 
 from paychain.protocol.dialects.json_rpc import shapes
 from paychain.protocol.dialects.json_rpc.moment import Moment
-from paychain.protocol.dialects.json_rpc.values import INVALID_PARAMS, RpcError, invalid
+from paychain.protocol.dialects.json_rpc.values import (
+    SERVER_ERROR,
+    RpcError,
+    invalid,
+    read_hash,
+)
+from paychain.protocol.dialects.json_rpc.words import mistaken
 
 MAX_LOGS = 10_000  # in one answer
+MAX_TOPICS = 4
 Log = dict[str, Any]
 _Choice = frozenset[str] | None  # None: anything
 
@@ -43,13 +50,22 @@ class LogFilter:
 
     def heights(self, moment: Moment) -> tuple[int, int]:
         """The lowest and highest height it covers. Raises RpcError for an invalid range."""
+        words = moment.network.words
+        if len(self.topics) > MAX_TOPICS:
+            raise mistaken(words, "topics")
+        if self.block_hash is not None and (self.from_block, self.to_block) != (None, None):
+            raise mistaken(words, "both")
+        if "pending" in (self.from_block, self.to_block) and words.is_careful:
+            raise RpcError(SERVER_ERROR, "pending logs are not supported")
         if self.block_hash is not None:
-            height = moment.height({"blockHash": self.block_hash}, 0)
-            return height, height
+            found = moment.copy.height_of(read_hash(self.block_hash, 0))
+            if found is None:
+                raise RpcError(SERVER_ERROR, "unknown block")
+            return found, found
         lowest = moment.height(self.from_block, 0)
         highest = moment.height(self.to_block, 0)
         if lowest > highest:
-            raise RpcError(INVALID_PARAMS, "invalid block range params")
+            raise mistaken(words, "range")
         return lowest, highest
 
     def between(self, moment: Moment, lowest: int, highest: int) -> list[Log]:

@@ -22,9 +22,10 @@ from paychain.protocol.dialects.json_rpc.values import (
     read_quantity,
     word,
 )
+from paychain.protocol.dialects.json_rpc.words import mistaken
 
 Method = Callable[[Moment, Sequence[Any]], Any]
-MAX_HISTORY = 1024  # blocks of one fee history
+MAX_HISTORY, MAX_PERCENTILES = 1024, 100  # blocks of one fee history, and percentiles of each
 _SELECTORS = {
     bytes.fromhex("70a08231"): "balanceOf",
     bytes.fromhex("313ce567"): "decimals",
@@ -100,17 +101,96 @@ def _gas_price(moment: Moment, _params: Sequence[Any]) -> str:
 
 
 def _fee_history(moment: Moment, params: Sequence[Any]) -> dict[str, Any]:
-    newest = moment.known_height(_needed(params, 1), 1)
-    count = min(read_quantity(_needed(params, 0), 0), MAX_HISTORY, newest + 1)
-    percentiles = _at(params, 2) or []
-    if not isinstance(percentiles, list):
-        raise invalid(2, "percentiles must be a list of numbers")
-    return {
+    given, head = _needed(params, 0), moment.copy.head
+    # Clients send a number as well as hex digits.
+    asked = given if type(given) is int and given >= 0 else read_quantity(given, 0)
+    newest = moment.height(_needed(params, 1), 1)
+    percentiles = _percentiles(_at(params, 2))
+    if newest > head:
+        what = f"request beyond head block: requested {newest}, head {head}"
+        raise RpcError(SERVER_ERROR, what)
+    count = min(asked, MAX_HISTORY, newest + 1)
+    if not count:
+        return {"oldestBlock": "0x0", "gasUsedRatio": None}
+    found: dict[str, Any] = {
         "oldestBlock": quantity(newest + 1 - count),
         "baseFeePerGas": [quantity(shapes.BASE_FEE)] * (count + 1),
         "gasUsedRatio": [0.0] * count,
-        "reward": [[quantity(_priority_fee(moment))] * len(percentiles)] * count,
+        "baseFeePerBlobGas": ["0x1"] * (count + 1),
+        "blobGasUsedRatio": [0.0] * count,
     }
+    if percentiles:
+        rewards = [quantity(_priority_fee(moment))] * len(percentiles)
+        found["reward"] = [rewards] * count
+    return found
+
+
+def _percentiles(given: Any) -> list[float]:
+    """The percentiles of a fee history. Raises RpcError unless they ascend from 0 to 100."""
+    percentiles = [] if given is None else given
+    is_list = isinstance(percentiles, list)
+    if not is_list or not all(type(each) in (int, float) for each in percentiles):
+        raise invalid(2, "percentiles must be a list of numbers")
+    if len(percentiles) > MAX_PERCENTILES:
+        what = f"over the query limit {MAX_PERCENTILES}"
+        raise RpcError(SERVER_ERROR, f"invalid reward percentile: {what}")
+    for number, percentile in enumerate(percentiles):
+        if not 0 <= percentile <= 100:
+            raise RpcError(SERVER_ERROR, f"invalid reward percentile: {percentile:f}")
+        if number and percentile <= percentiles[number - 1]:
+            order = f"#{number - 1}:{percentiles[number - 1]:f} >= #{number}:{percentile:f}"
+            raise RpcError(SERVER_ERROR, f"invalid reward percentile: {order}")
+    return percentiles
+
+
+def _block_count(names: Sequence[str] | None) -> str | None:
+    return None if names is None else quantity(len(names))
+
+
+def _names_by_number(moment: Moment, params: Sequence[Any]) -> Sequence[str] | None:
+    """The transactions of a block; None where there is no such block."""
+    tag = _needed(params, 0)
+    if tag == "pending":
+        return [sent.id for sent in moment.copy.waiting()]
+    height = moment.height(tag, 0)
+    if height > moment.copy.head:
+        return None
+    moment.require(height)
+    return moment.copy.shown(height)
+
+
+def _names_by_hash(moment: Moment, params: Sequence[Any]) -> Sequence[str] | None:
+    height = moment.copy.height_of(read_hash(_needed(params, 0), 0))
+    if height is None:
+        return None
+    moment.require(height)
+    return moment.copy.shown(height)
+
+
+def _in_block(moment: Moment, names: Sequence[str] | None, params: Sequence[Any]) -> Any:
+    place = read_quantity(_needed(params, 1), 1)
+    if names is None or place >= len(names):
+        return None
+    return shapes.transaction(moment, moment.copy.sent[names[place]])
+
+
+def _storage(moment: Moment, params: Sequence[Any]) -> str:
+    read_address(_needed(params, 0), 0)
+    moment.known_height(_at(params, 2), 2)
+    return "0x" + word(0)
+
+
+def _pool(moment: Moment, _params: Sequence[Any]) -> dict[str, str]:
+    """How many transactions can be mined, and how many wait behind a nonce that is missing."""
+    waiting = moment.copy.waiting()
+    ready = sum(sent.nonce < moment.copy.pending_nonce(sent.sender.lower()) for sent in waiting)
+    return {"pending": quantity(ready), "queued": quantity(len(waiting) - ready)}
+
+
+def _keccak(_moment: Moment, params: Sequence[Any]) -> str:
+    from eth_utils.crypto import keccak
+
+    return "0x" + keccak(read_data(_needed(params, 0), 0)).hex()
 
 
 def _estimate(moment: Moment, params: Sequence[Any]) -> str:
@@ -192,6 +272,8 @@ def _logs(moment: Moment, params: Sequence[Any]) -> list[Log]:
     """The token transfers that match a filter."""
     wanted = LogFilter.read(_needed(params, 0))
     lowest, highest = wanted.heights(moment)
+    if highest > (head := moment.copy.head):
+        raise mistaken(moment.network.words, "future", have=head, want=max(lowest, head + 1))
     moment.require(lowest)
     return wanted.between(moment, lowest, highest)
 
@@ -218,6 +300,24 @@ METHODS: dict[str, Method] = {
     "eth_gasPrice": _gas_price,
     "eth_maxPriorityFeePerGas": lambda moment, _params: quantity(_priority_fee(moment)),
     "eth_feeHistory": _fee_history,
+    "eth_blobBaseFee": lambda _moment, _params: "0x1",
+    "eth_getBlockTransactionCountByNumber": lambda moment, params: _block_count(
+        _names_by_number(moment, params)
+    ),
+    "eth_getBlockTransactionCountByHash": lambda moment, params: _block_count(
+        _names_by_hash(moment, params)
+    ),
+    "eth_getTransactionByBlockNumberAndIndex": lambda moment, params: _in_block(
+        moment, _names_by_number(moment, params), params
+    ),
+    "eth_getTransactionByBlockHashAndIndex": lambda moment, params: _in_block(
+        moment, _names_by_hash(moment, params), params
+    ),
+    "eth_getStorageAt": _storage,
+    "txpool_status": _pool,
+    "web3_sha3": _keccak,
 }
+# What needs a connection that lasts: the kind of the client's refusal.
+SUBSCRIPTIONS = {"eth_subscribe": "subscribe", "eth_unsubscribe": "unsubscribe"}
 # Methods whose first parameter is the hash of a transaction.
 OF_TRANSACTIONS = frozenset({"eth_getTransactionByHash", "eth_getTransactionReceipt"})

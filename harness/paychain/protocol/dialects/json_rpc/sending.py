@@ -25,7 +25,7 @@ from paychain.protocol.dialects.json_rpc.values import (
     RpcError,
     read_data,
 )
-from paychain.protocol.dialects.json_rpc.words import mistaken, refused
+from paychain.protocol.dialects.json_rpc.words import MAX_FEE_WEI, mistaken, refused
 from paychain.protocol.message import Answer, PaymentRequest, Signed
 from paychain.protocol.vendor import Attributed, Evidence, VendorCall
 
@@ -56,6 +56,11 @@ def read_sent(network: NetworkFacts, params: Sequence[Any]) -> Sent:
         raise mistaken(words, "chain", have=signed.chain_id or 0, want=network.chain_id)
     if signed.gas < TRANSFER_GAS:
         raise mistaken(words, "gas", have=signed.gas, want=TRANSFER_GAS)
+    if words.is_careful:
+        if signed.chain_id is None:
+            raise mistaken(words, "any network")
+        if (fee := signed.gas * signed.max_fee) > MAX_FEE_WEI:
+            raise mistaken(words, "fee", have=fee / 10**18, want=MAX_FEE_WEI / 10**18)
     return Sent(signed, raw.hex(), network.transfer_in(signed))
 
 

@@ -19,6 +19,7 @@ from paychain.protocol.dialects.json_rpc.values import (
 )
 
 _PARITY, _REJECTED = -32010, -32003
+MAX_FEE_WEI = 10**18  # of one transaction: geth's default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class ClientWords:
     code: int
     refusals: Mapping[Refusal, str]
     takes_repeats: bool = False  # a repeat is answered with its hash
+    is_careful: bool = False  # takes only what names its network, for at most MAX_FEE_WEI
     mistakes: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # if not geth's
 
 
@@ -50,16 +52,38 @@ _MISTAKES = {
     "gas": (SERVER_ERROR, "intrinsic gas too low: gas {have}, minimum needed {want}"),
     "undecodable": (SERVER_ERROR, "{why}"),
     "block": (SERVER_ERROR, "header not found"),
+    "subscribe": (NO_METHOD, "notifications not supported"),
+    "unsubscribe": (SERVER_ERROR, "subscription not found"),
+    "any network": (
+        SERVER_ERROR,
+        "only replay-protected (EIP-155) transactions allowed over RPC",
+    ),
+    "fee": (
+        SERVER_ERROR,
+        "tx fee ({have:.2f} ether) exceeds the configured cap ({want:.2f} ether)",
+    ),
+    "both": (
+        INVALID_PARAMS,
+        "invalid argument 0: cannot specify both BlockHash and FromBlock/ToBlock, choose one or "
+        "the other",
+    ),
+    "range": (INVALID_PARAMS, "invalid block range params"),
+    "future": (INVALID_PARAMS, "block range extends beyond current head block"),
+    "topics": (SERVER_ERROR, "exceed max topics"),
 }
 WORDS: dict[str, ClientWords] = {
     "geth": ClientWords(
-        version="Geth/v1.16.7-stable/linux-amd64/go1.25.1", code=SERVER_ERROR, refusals=_GETH
+        version="Geth/v1.16.7-stable/linux-amd64/go1.25.1",
+        code=SERVER_ERROR,
+        refusals=_GETH,
+        is_careful=True,
     ),
     "idempotent": ClientWords(
         version="Geth/v1.16.7-stable/linux-amd64/go1.25.1",
         code=SERVER_ERROR,
         refusals=_GETH,
         takes_repeats=True,
+        is_careful=True,
     ),
     "parity": ClientWords(
         version="OpenEthereum//v3.3.5-stable/x86_64-linux-musl/rustc1.59.0",
@@ -114,6 +138,17 @@ WORDS: dict[str, ClientWords] = {
         },
         mistakes={
             "method": (NO_METHOD, "Method not found"),
+            "subscribe": (NO_METHOD, "Method not found"),
+            "unsubscribe": (NO_METHOD, "Method not found"),
+            "both": (
+                INVALID_PARAMS,
+                "cannot specify both blockHash and fromBlock/toBlock, choose one or the other",
+            ),
+            "future": (
+                INVALID_PARAMS,
+                "BlockOutOfRangeError: block height is {have} but requested was {want}",
+            ),
+            "topics": (INVALID_PARAMS, "exceeded maximum topics len"),
             "chain": (_REJECTED, "invalid chain id for signer"),
             "gas": (SERVER_ERROR, "intrinsic gas too low"),
             "undecodable": (INVALID_PARAMS, "Failed to decode transaction"),
@@ -131,7 +166,7 @@ def refused(words: ClientWords, refusal: Refusal, **values: int) -> RpcError:
     return RpcError(words.code, words.refusals[refusal].format(**values))
 
 
-def mistaken(words: ClientWords, what: str, **values: int | str) -> RpcError:
-    """The client's error for a mistake: `method`, `chain`, `gas`, `undecodable` or `block`."""
+def mistaken(words: ClientWords, what: str, **values: float | str) -> RpcError:
+    """The client's error for a mistake of the caller, by its kind: `method`, `chain`, `gas`, …"""
     code, text = words.mistakes.get(what, _MISTAKES[what])
     return RpcError(code, text.format(**values))
