@@ -18,7 +18,11 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "less than"),
 }
-_WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, or such as 1/10"}
+_WRITTEN = {
+    "currency": "three capital letters, such as EUR",
+    "time_scale": "1, or such as 1/10",
+    "header": "a name and a value without commas, such as x-test: lost",
+}
 _COMPRESSION = re.compile("(?!1$)[1-9][0-9]{0,6}")
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
