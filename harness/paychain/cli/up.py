@@ -39,8 +39,8 @@ Env = Annotated[
 Scripts = Annotated[
     Path | None,
     typer.Option(
-        help="experiment file with scripts: a payment with a script's amount or card "
-        "follows that script",
+        help="experiment file with scripts: a payment with a script's amount, card "
+        "or header follows that script",
     ),
 ]
 FirstPort = Annotated[
@@ -198,12 +198,12 @@ def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
     if not loaded.model.scripts:
         raise UserError("the file has no scripts", where=loaded.place(), hint="add scripts:")
     for number, script in enumerate(loaded.model.scripts):
-        if not script.is_by_purchase:
+        if not script.is_magic:
             raise UserError(
                 f"a payment that you send yourself cannot follow script {script.id}: without a "
                 "load there is nothing to count",
                 where=loaded.place("scripts", number, "payments"),
-                hint="choose its payments by amount or card",
+                hint="choose its payments by amount, card or header",
             )
     return loaded.model.scripts
 

@@ -51,6 +51,9 @@ def check_steps(script: Script, number: int, chain: Chain | None) -> Iterator[Pr
             continue
         yield from _check_repeated(step, script.steps[:place], at)
         if step.customer is not None:
+            if script.is_by_header:
+                what = "a header is known at the provider, where the customer has paid already"
+                yield Problem((*at, "customer"), what, "choose the payments by amount or card")
             seen[step.kind] += 1
             if seen[step.kind] > 1:
                 what = f"the customer has {step.kind} in an earlier step"
@@ -66,7 +69,7 @@ def _check_chosen(script: Script, at: KeyPath) -> Iterator[Problem]:
     if script.payments is None:
         yield Problem(at, "'payments' is missing", "add payments: {every: 20}")
     elif len(script.payments.given()) != 1:
-        hint = "give exactly one of every, share, amount, card"
+        hint = "give exactly one of every, share, amount, card, header"
         yield Problem((*at, "payments"), "a script is for one kind of payments", hint)
 
 

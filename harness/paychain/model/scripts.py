@@ -14,7 +14,7 @@ one order: who pays it again goes on where the first payment was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any
@@ -38,7 +38,7 @@ SCRIPTS_KEPT = 4_096  # decoded scripts that are remembered
 
 
 class Chosen(Declared):
-    """Which payments follow a script: exactly one of these. An amount or a card can be magic."""
+    """Which payments follow a script: exactly one of these. All but the first two can be magic."""
 
     every: Annotated[
         int | None, Field(ge=1, le=1_000_000, description="Every n-th payment of the load.")
@@ -53,6 +53,16 @@ class Chosen(Declared):
             pattern=r"^\d{6}[-…]\d{4}$",
             description="Payments with this card, by its first six and last four digits: "
             "400005-5556.",
+        ),
+    ] = None
+
+    header: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}: ?[^\s,][^,\r\n]{0,199}$",
+            description="Payments of which a request at a provider's API has this header, among "
+            "other values maybe: `x-test: lost`, or `baggage: test=lost`, which traced services "
+            "pass on.",
         ),
     ] = None
 
@@ -71,6 +81,14 @@ class Chosen(Declared):
         if self.amount is not None:
             return to_minor(str(Decimal(self.amount)), currency) == amount_minor
         return self.card is not None and self.card.replace("-", "…") == masked
+
+    def picks_headers(self, headers: Mapping[str, str]) -> bool:
+        """Whether it is for the payment of a request with these headers, by lower-case name."""
+        if self.header is None:
+            return False
+        name, _, value = self.header.partition(":")
+        given = headers.get(name.lower(), "").split(",")
+        return value.strip() in (each.strip() for each in given)
 
 
 class ScriptStep(Kinds, WebhookKinds):
@@ -197,9 +215,19 @@ class Script(Declared):
 
     @property
     def is_by_purchase(self) -> bool:
-        """An amount or a card picks it: then anybody's payment may follow it."""
+        """An amount or a card picks it: what its customer pays, and how, says so."""
         chosen = self.payments
         return chosen is not None and (chosen.amount is not None or chosen.card is not None)
+
+    @property
+    def is_by_header(self) -> bool:
+        """A header of a request at a provider picks it: then its customer has paid already."""
+        return self.payments is not None and self.payments.header is not None
+
+    @property
+    def is_magic(self) -> bool:
+        """Anybody's payment may follow it."""
+        return self.is_by_purchase or self.is_by_header
 
     def customer(self, what: str) -> Any:
         """What the customer does, by its name; None when the script does not say."""

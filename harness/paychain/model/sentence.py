@@ -25,6 +25,7 @@ _WRITTEN = {
     "code": "one to four digits or letters, such as 05",
     "codes": "one to four digits or letters, such as 05",
     "currency": "three capital letters, such as EUR",
+    "header": "a name and a value without commas, such as x-test: lost",
     "time_scale": "1, or such as 1/10",
 }
 _COMPRESSION = re.compile("(?!1$)[1-9][0-9]{0,6}")

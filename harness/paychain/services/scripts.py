@@ -3,13 +3,15 @@
     request ─ its payment's order ─ its script ─ each step counts the requests that it covers
                                                  └ the n-th one: an in-link fault for it alone
 
-A script is known for a payment by the payment's id, or by a magic amount or card that a link sees.
+A script is known for a payment by the payment's id, or by a magic amount, card or header that a
+link sees.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -136,7 +138,17 @@ class PaymentScripts:
         self._choosing = tuple(
             script for script in self._scripts.values() if script.payments is not None
         )
-        self._has_magic = any(script.is_by_purchase for script in self._choosing)
+        self._has_magic = any(script.is_magic for script in self._choosing)
+
+    def note_headers(self, payment: str, headers: Mapping[str, str]) -> None:
+        """Let the order of a payment follow the script that a request about it names, if any."""
+        order = self._order(payment)
+        if not self._has_magic or not payment or order in self._assigned:
+            return
+        for script in self._choosing:
+            if script.payments is not None and script.payments.picks_headers(headers):
+                self._assigned[order] = script.id
+                return
 
     def _forget(self, order: str) -> None:
         """Know the script of an order no more, unless others follow it, nor what was counted."""

@@ -6,7 +6,7 @@ What it makes of a request is in `request_work.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from paychain.faults.kind import StateFaultKind
 from paychain.model.chain import Chain
@@ -282,6 +282,11 @@ class MockLink:
         """Wait until the answer to a request of a payment may leave."""
         if not self._scripts.is_empty:
             await self._scripts.wait_for_webhook(self.name, payment)
+
+    def note_headers(self, payment: str, headers: Mapping[str, str]) -> None:
+        """A request at the vendor's API is about a payment: one of its headers may be magic."""
+        if not self._scripts.is_empty:
+            self._scripts.note_headers(payment, headers)
 
     def entry(self, reference: str) -> Entry | None:
         """The book of this link on an authorisation, None when it never heard of it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace as with_changes
 from typing import Protocol
 
@@ -72,6 +72,9 @@ class VendorLink(Protocol):
         on_work: OnWork | None = None,
     ) -> AnswerOrError | Delivery | None:
         """Work on a request; None when no answer ever leaves."""
+
+    def note_headers(self, payment: str, headers: Mapping[str, str]) -> None:
+        """Know with which headers a request about a payment came."""
 
     async def ready_to_answer(self, payment: str) -> None:
         """Wait until the answer to a request of a payment may leave."""
@@ -270,6 +273,7 @@ class _Call:
         )
         self.payment, self._attempt, self._by = found.payment, found.attempt, found.by
         self._seen.stated = found.stated
+        front.link_behind.note_headers(found.payment, self.http.headers)
         return found
 
     async def execute(

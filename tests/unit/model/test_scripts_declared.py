@@ -122,6 +122,8 @@ def test_a_mistake_in_a_step_is_refused_with_what_is_wrong(
         ("{card: '4242424242424242'}", "a file holds no whole card number"),
         ("{card: '4242 4242 4242 4242'}", "and last four digits: 424242-4242"),
         ("{card: '4242'}", "card: '4242' has the wrong form; write its first six"),
+        ("{header: lost}", "header: 'lost' has the wrong form; write a name and a value"),
+        ("{header: 'x-test: a, b'}", "has the wrong form"),
         ("{share: 0%}", "share: '0%' is out of range"),
     ],
 )
@@ -159,6 +161,12 @@ def test_a_whole_card_number_is_in_no_message(tmp_path: Path) -> None:
     step = "{link: processor-a, lost_answer: {}}"
     found = mistakes(tmp_path, step, "{card: '4242-4242-4242-4242'}")
     assert not any("4242-4242-4" in line or "42424242" in line for line in found), found
+
+
+def test_a_header_picks_what_links_do_and_not_what_customers_do(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, "{link: issuer, lost_answer: {}}", "{header: 'x-test: lost'}") == []
+    (found,) = mistakes(tmp_path, "{customer: {presses_twice: {}}}", "{header: 'x-test: lost'}")
+    assert found.startswith("a header is known at the provider, where the customer has paid")
 
 
 def test_an_own_service_cannot_be_made_to_do_anything(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from paychain.model.scripts import AssignedScripts, Script
 from paychain.payments.journal import Decision, HopRecord
 from paychain.protocol.dialects.checkout import Checkout, account
 from paychain.protocol.dialects.checkout.account import action_id, payment_id, reference_of
@@ -13,7 +14,7 @@ from paychain.protocol.dialects.checkout.tables import responses
 from paychain.services.attribution import reference_of as reference_anywhere
 from paychain.wire.http import HttpResponse, WireError, json_response
 from tests.support.json_links import JsonLinks, on_vendor
-from tests.support.vendor_links import payment
+from tests.support.vendor_links import PSP, payment
 
 KEY = "cko-idempotency-key"
 CARD = {"type": "card", "number": "4242 4242 4242 4242", "expiry_month": 12, "expiry_year": 2099}
@@ -182,6 +183,31 @@ def test_parameters_without_meaning_here_are_noted_once() -> None:
 )
 def test_what_an_answer_proves(response: HttpResponse, result: str) -> None:
     assert Checkout.classify(response).result.value == result
+
+
+def test_a_payment_follows_the_script_that_a_header_of_its_request_names() -> None:
+    """A service that is traced passes on the baggage of the test that pays it."""
+    declines = {"link": PSP, "operation": "authorise", "decline": {"code": "51"}}
+
+    async def scenario(links: JsonLinks) -> None:
+        scripts = [
+            Script.model_validate({"id": name, "payments": {"header": header}, "steps": [declines]})
+            for name, header in (("b", "baggage: test=declined"), ("x", "x-test: declined"))
+        ]
+        links.host.scripts.follow(AssignedScripts.of(scripts[:1]))
+        baggage = {"baggage": f"payment={payment(1)}, test=declined"}
+        named = await links.post("/payments", asked(reference=payment(1)), **baggage)
+        other = {"baggage": f"payment={payment(2)}, test=declined2"}
+        usual = await links.post("/payments", asked(reference=payment(2)), **other)
+        assert (named["approved"], usual["approved"]) == (False, True)
+        # Whose payment it is need not be known.
+        links.host.scripts.follow(AssignedScripts.of(scripts[1:]))
+        theirs = {"x-test": "declined"}
+        unknown = await links.post("/payments", asked(reference="theirs", amount=777), **theirs)
+        assert unknown["approved"] is False
+        assert links.host.scripts.hits == {"b/1": 1, "x/1": 1}
+
+    on_vendor(links_of(), scenario)
 
 
 def test_a_charge_back_is_a_dispute_by_webhook() -> None:
