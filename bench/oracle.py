@@ -20,6 +20,7 @@ import msgspec
 from tests.oracle.agreed import AGREED
 from tests.oracle.behaviour import BEHAVIOUR
 from tests.oracle.compare import Difference, all_seen, differences, findings
+from tests.oracle.further import FURTHER
 from tests.oracle.mutants import IN_BOOKS
 from tests.oracle.pairs import Outcome, numbered, playing_many, run_numbered, run_pair
 from tests.oracle.shrink import shows, shrunk
@@ -145,7 +146,7 @@ def _print(outcome: Outcome) -> None:
 def mutants() -> None:
     """The table of the mutants: which rule finds which."""
     found = 0
-    every = [*IN_BOOKS, *BEHAVIOUR, *AGREED]
+    every = [*IN_BOOKS, *BEHAVIOUR, *AGREED, *FURTHER]
     for mutant in every:
         seen = judged(mutant)
         found += seen.is_found

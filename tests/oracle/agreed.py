@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import NOT_FOUND
 from paychain.payments.journal import MovementKind
 from paychain.protocol.message import Answer, PaymentRequest
@@ -20,41 +19,23 @@ from tests.oracle.behaviour import busy_at_first
 from tests.oracle.mutants import HALF, MORE, TIMES_100, Mutant
 from tests.oracle.planting import (
     Decide,
-    Lines,
     Plant,
-    books,
+    another_card,
+    another_merchant,
     decides,
+    everywhere,
     forgotten,
     in_dollars,
     instead,
     lines_of,
     of_another_payment,
+    then,
     together,
     twice,
 )
 from tests.support.planted_services import stand_in_within_limits
 
 K = MovementKind
-
-
-def _everywhere(kind: MovementKind, change: Any) -> Plant:
-    """Every link writes one kind of line otherwise."""
-
-    def changed(_link: str, what: MovementKind, request: PaymentRequest) -> Lines:
-        return [(what, line) for line in (change(request) if what is kind else [request])]
-
-    return books(changed)
-
-
-def _then(link: str, kind: MovementKind, more: MovementKind, item: str = "") -> Plant:
-    """A link writes a second line after one of this kind; "" stands for every link."""
-
-    def added(where: str, what: MovementKind, request: PaymentRequest) -> Lines:
-        if what is not kind or link not in ("", where):
-            return [(what, request)]
-        return [(what, request), (more, msgspec.structs.replace(request, item=item))]
-
-    return books(added)
 
 
 def _in_two_of_60_percent(request: PaymentRequest) -> list[PaymentRequest]:
@@ -65,15 +46,6 @@ def _in_two_of_60_percent(request: PaymentRequest) -> list[PaymentRequest]:
 
 def _under_another_reference(request: PaymentRequest) -> list[PaymentRequest]:
     return [request, msgspec.structs.replace(request, reference=f"{request.reference}x")]
-
-
-def _another_card(request: PaymentRequest) -> list[PaymentRequest]:
-    card = next(card for card in TEST_CARDS if card != request.instrument)
-    return [msgspec.structs.replace(request, instrument=card)]
-
-
-def _another_merchant(request: PaymentRequest) -> list[PaymentRequest]:
-    return [msgspec.structs.replace(request, merchant="somebody else")]
 
 
 def _fails_afterwards(honest: Decide) -> Decide:
@@ -101,84 +73,84 @@ _ALL: tuple[tuple[str, str, str, Plant, str], ...] = (
         "nobody_captures",
         "acknowledge a capture that no book has",
         "authorisations_settled",
-        _everywhere(K.CAPTURED, forgotten),
+        everywhere(K.CAPTURED, forgotten),
         "captures",
     ),
     (
         "all_capture_half",
         "acknowledge a capture and book half of it",
         "authorisations_settled",
-        _everywhere(K.CAPTURED, HALF),
+        everywhere(K.CAPTURED, HALF),
         "captures",
     ),
     (
         "nobody_refunds",
         "acknowledge a refund that no book has",
         "authorisations_settled",
-        _everywhere(K.REFUNDED, forgotten),
+        everywhere(K.REFUNDED, forgotten),
         "shop",
     ),
     (
         "all_refund_half",
         "acknowledge a refund and book half of it",
         "authorisations_settled",
-        _everywhere(K.REFUNDED, HALF),
+        everywhere(K.REFUNDED, HALF),
         "shop",
     ),
     (
         "nobody_releases",
         "acknowledge a cancel that no book has",
         "authorisations_settled",
-        _everywhere(K.VOIDED, forgotten),
+        everywhere(K.VOIDED, forgotten),
         "cancels",
     ),
     (
         "all_release_half",
         "release half of what was cancelled",
         "released_what_is_held",
-        _everywhere(K.VOIDED, HALF),
+        everywhere(K.VOIDED, HALF),
         "cancels",
     ),
     (
         "all_hold_dollars",
         "hold in another currency",
         "amounts_equal",
-        _everywhere(K.AUTHORISED, in_dollars),
+        everywhere(K.AUTHORISED, in_dollars),
         "plain",
     ),
     (
         "all_hold_hundredfold",
         "take cents for euros",
         "amounts_equal",
-        _everywhere(K.AUTHORISED, TIMES_100),
+        everywhere(K.AUTHORISED, TIMES_100),
         "plain",
     ),
     (
         "all_hold_again",
         "hold once more under another reference",
         "no_double_charge",
-        _everywhere(K.AUTHORISED, _under_another_reference),
+        everywhere(K.AUTHORISED, _under_another_reference),
         "plain",
     ),
     (
         "all_capture_120_percent",
         "capture twice, each time a part of what is held",
         "captured_within_authorised",
-        _everywhere(K.CAPTURED, _in_two_of_60_percent),
+        everywhere(K.CAPTURED, _in_two_of_60_percent),
         "captures",
     ),
     (
         "all_capture_after_the_refund",
         "capture again what was given back",
         "captured_within_authorised",
-        _then("", K.REFUNDED, K.CAPTURED, "c2"),
+        then("", K.REFUNDED, K.CAPTURED, "c2"),
         "shop",
     ),
     (
         "all_refund_more",
         "give back one cent more than was taken",
         "refunded_within_captured",
-        _everywhere(K.REFUNDED, MORE),
+        everywhere(K.REFUNDED, MORE),
         "shop",
     ),
     (
@@ -192,21 +164,21 @@ _ALL: tuple[tuple[str, str, str, Plant, str], ...] = (
         "issuer_refunds_another_card",
         "gives the money to another cardholder",
         "parties_kept",
-        lines_of("issuer", K.REFUNDED, _another_card),
+        lines_of("issuer", K.REFUNDED, another_card),
         "shop",
     ),
     (
         "issuer_takes_from_another_card",
         "takes the money from another cardholder",
         "parties_kept",
-        lines_of("issuer", K.CAPTURED, _another_card),
+        lines_of("issuer", K.CAPTURED, another_card),
         "captures",
     ),
     (
         "processor_debits_another_merchant",
         "takes a refund from another merchant",
         "parties_kept",
-        lines_of("processor", K.REFUNDED, _another_merchant),
+        lines_of("processor", K.REFUNDED, another_merchant),
         "shop",
     ),
     (
@@ -220,21 +192,21 @@ _ALL: tuple[tuple[str, str, str, Plant, str], ...] = (
         "issuer_releases_what_was_captured",
         "releases what has been taken",
         "released_what_is_held",
-        _then("issuer", K.CAPTURED, K.VOIDED),
+        then("issuer", K.CAPTURED, K.VOIDED),
         "captures",
     ),
     (
         "processor_releases_what_was_captured",
         "releases what has been taken",
         "released_what_is_held",
-        _then("processor", K.CAPTURED, K.VOIDED),
+        then("processor", K.CAPTURED, K.VOIDED),
         "captures",
     ),
     (
         "issuer_hold_ends_at_once",
         "ends a hold at once, and takes its money later",
         "captured_within_authorised",
-        _then("issuer", K.AUTHORISED, K.EXPIRED),
+        then("issuer", K.AUTHORISED, K.EXPIRED),
         "captures",
     ),
     (
@@ -269,7 +241,7 @@ _ALL: tuple[tuple[str, str, str, Plant, str], ...] = (
         "advice_on_another_card",
         "books an advice on another card",
         "parties_kept",
-        together(stand_in_within_limits, lines_of("issuer", K.ADVISED, _another_card)),
+        together(stand_in_within_limits, lines_of("issuer", K.ADVISED, another_card)),
         "stand-in",
     ),
     (
@@ -316,7 +288,7 @@ AGREED: list[Mutant] = [
         role="all",
         wrong="give back what the merchant did not want to refund",
         rule="",
-        plant=_then("", K.CAPTURED, K.REFUNDED, "r1"),
+        plant=then("", K.CAPTURED, K.REFUNDED, "r1"),
         chain="captures",
         because="a merchant may refund by hand at any time, and only the merchant knows",
     ),
@@ -325,7 +297,7 @@ AGREED: list[Mutant] = [
         role="issuer",
         wrong="charges back what no cardholder disputed",
         rule="",
-        plant=_then("issuer", K.CAPTURED, K.CHARGED_BACK, "d1"),
+        plant=then("issuer", K.CAPTURED, K.CHARGED_BACK, "d1"),
         chain="captures",
         because="a cardholder may dispute at any time, and only the issuer knows",
     ),
@@ -334,7 +306,7 @@ AGREED: list[Mutant] = [
         role="issuer",
         wrong="ends a hold at once that nobody captures",
         rule="",
-        plant=_then("issuer", K.AUTHORISED, K.EXPIRED),
+        plant=then("issuer", K.AUTHORISED, K.EXPIRED),
         chain="plain",
         because="an issuer may end a hold at any time; only a capture that comes later shows it",
     ),

@@ -23,6 +23,7 @@ from tests.oracle.rules_for import (
     OF_ANY_AMOUNT,
     ONLY_BESIDE,
     RULES_FOR,
+    WITHOUT_MONEY,
 )
 from tests.oracle.verdict import Wrongs, order_of, wrongs
 
@@ -121,7 +122,7 @@ def compared(world: Wrongs, found: Found) -> list[Difference]:
     for wrong, payments in world.items():
         names, has_amount = RULES_FOR[wrong]
         for payment, amount in payments.items():
-            accepted = names if names != ANY_RULE else tuple(found)
+            accepted = names if names != ANY_RULE else tuple(found.keys() - WITHOUT_MONEY)
             named = [
                 name
                 for name in accepted

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import MovementKind
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
@@ -32,6 +33,7 @@ from paychain.services.state.webhooks import WebhookSender
 Mine = Callable[[str], bool]  # whether a payment is the bug's
 Plant = Callable[[Mine], None]
 Lines = Sequence[tuple[MovementKind, PaymentRequest]]
+Change = Callable[[PaymentRequest], list[PaymentRequest]]
 _PLANTED_IN: tuple[type[Any], ...] = (
     Context,
     PolicyCall,
@@ -102,6 +104,26 @@ def lines_of(
     return books(changed)
 
 
+def everywhere(kind: MovementKind, change: Change) -> Plant:
+    """Every link writes one kind of line otherwise."""
+
+    def changed(_link: str, what: MovementKind, request: PaymentRequest) -> Lines:
+        return [(what, line) for line in (change(request) if what is kind else [request])]
+
+    return books(changed)
+
+
+def then(link: str, kind: MovementKind, more: MovementKind, item: str = "") -> Plant:
+    """A link writes a second line after one of this kind; "" stands for every link."""
+
+    def added(where: str, what: MovementKind, request: PaymentRequest) -> Lines:
+        if what is not kind or link not in ("", where):
+            return [(what, request)]
+        return [(what, request), (more, msgspec.structs.replace(request, item=item))]
+
+    return books(added)
+
+
 def forgotten(_: PaymentRequest) -> list[PaymentRequest]:
     """The line is not written."""
     return []
@@ -129,6 +151,17 @@ def with_amount(
 def in_dollars(request: PaymentRequest) -> list[PaymentRequest]:
     """The line is in another currency."""
     return [msgspec.structs.replace(request, currency="USD")]
+
+
+def another_card(request: PaymentRequest) -> list[PaymentRequest]:
+    """The line is on another card."""
+    card = next(card for card in TEST_CARDS if card != request.instrument)
+    return [msgspec.structs.replace(request, instrument=card)]
+
+
+def another_merchant(request: PaymentRequest) -> list[PaymentRequest]:
+    """The line is another merchant's."""
+    return [msgspec.structs.replace(request, merchant="somebody else")]
 
 
 def of_another_payment(request: PaymentRequest) -> list[PaymentRequest]:

@@ -122,8 +122,6 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "repeats_without_effect",
             # The card holds a tenth of it: all that was held of it was taken.
             "amounts_equal",
-            # A bank has released what the gateway still wants to capture.
-            "books_agree",
         ),
         False,
     ),
@@ -175,12 +173,21 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
         "approved without a cent",
         "approved and undone",
     ),
-    ("collected in part", "books_agree"): ("books differ",),
     ("never released", "booked_once"): ("held again under one name",),
 }
 # Of these no amount is compared: what no bank holds has the amounts that links in front of it
 # believe in, which may be those of other payments.
 OF_ANY_AMOUNT = frozenset({("held again under one name", "no_approval_without_money")})
+# Of these no amount is wrong in a book: what they name says nothing of books that differ.
+WITHOUT_MONEY = frozenset(
+    {
+        "asks_within_limits",
+        "no_authorisation_after_failed_authentication",
+        "retry_limits_kept",
+        "stand_in_within_limits",
+        "unknowns_resolved",
+    }
+)
 # Rules about how links behave: what they name need not be wrong on any account in the end.
 ABOUT_CONDUCT = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle.compare import compared
-from tests.oracle.rules_for import OF_ANY_AMOUNT, ONLY_BESIDE, RULES_FOR
+from tests.oracle.rules_for import OF_ANY_AMOUNT, ONLY_BESIDE, RULES_FOR, WITHOUT_MONEY
 from tests.oracle.verdict import Wrongs
 
 PAYMENT = "p0000000"
@@ -23,6 +23,13 @@ def test_a_rule_about_something_else_answers_only_where_that_is_wrong_too(
         # More is wrong than that rule accounts for.
         is_more = _missed(_world(**{wrong: 101, beside: 100}), found, wrong)
         assert is_more != ((wrong, rule) in OF_ANY_AMOUNT)
+
+
+@pytest.mark.parametrize("rule", sorted(WITHOUT_MONEY))
+def test_a_rule_without_money_does_not_answer_for_books_that_differ(rule: str) -> None:
+    world = _world(**{"books differ": 100})
+    assert _missed(world, {rule: {PAYMENT: 0}}, "books differ")
+    assert not _missed(world, {rule: {PAYMENT: 0}, "books_agree": {PAYMENT: 100}}, "books differ")
 
 
 def _missed(world: Wrongs, found: dict[str, dict[str, int]], wrong: str) -> bool:
