@@ -8,7 +8,14 @@ import pytest
 from paychain.analysis.measures.measures import ToleranceResult, Verdict
 from paychain.analysis.reasons import breach, required
 from paychain.model.tolerance import Tolerances
-from paychain.payments.journal import EngineEvent, FaultSwitch, Movement, MovementKind, Stall
+from paychain.payments.journal import (
+    EngineEvent,
+    FaultSwitch,
+    Movement,
+    MovementKind,
+    PaymentRecord,
+    Stall,
+)
 from paychain.payments.rules import AT_ANY_TIME, RULES
 from tests.support.paths import DOCS
 from tests.support.recorded import Recorded, ns
@@ -431,6 +438,26 @@ def test_completed_is_the_share_of_approved_payments_whose_follow_ups_were_done(
     (judged,) = analysis.tolerances
     assert (judged.id, judged.passed, judged.observed_text) == ("completed.all", False, "99.0 %")
     assert "completed was 99.0 % (≥ 99.5 % required)" in analysis.reasons
+
+
+def test_an_approval_without_money_is_not_completed() -> None:
+    """An order of two payments counts once, whichever of them should have had the money."""
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        run.pay(number / 10, "approved")
+    unpaid = {"p00050", "p00060", "p00061"}
+    run.records = [
+        msgspec.structs.replace(record, order="o1")
+        if isinstance(record, PaymentRecord) and record.payment in ("p00060", "p00061")
+        else record
+        for record in run.records
+        if not isinstance(record, Movement) or record.payment not in unpaid
+    ]
+    run.decide("p00061", "follow_up_due", 8.0, "processor-a", "capture")
+    analysis = run.analysed(completed=">= 99.5%")
+    (rule,) = [rule for rule in analysis.money.rules if rule.rule == "no_approval_without_money"]
+    assert rule.findings == 2  # one of them an order
+    assert (analysis.money.uncompleted, analysis.money.completed) == (2, 0.99)
 
 
 def test_completed_is_not_judged_of_a_run_that_was_cut_short_or_approved_too_few() -> None:

@@ -71,7 +71,7 @@ def test_one_condition_or_several_are_read(tmp_path: Path) -> None:
         ("technical_success < 20% for 10", "3:12", "'10' has no unit; write 10s"),
         ("technical_success < 20% for 1500ms", "3:12", "'1500ms' is not a window"),
         ("technical_success < 20% for 20min", "3:12", "'20min' is not a window"),
-        ("technical_success < 20% for 31s", "3:1", "the load ends after 30 s"),
+        ("technical_success < 20% for 31s", "3:12", "the load ends after 30 s"),
         ("[unknown > 5% for 9s, unknown > 5% fr 9s]", "3:34", "is not a condition"),
         ("[unknown > 5% for 9s, unknown > 5% for 31s]", "3:34", "the load ends after 30 s"),
     ],

@@ -258,6 +258,20 @@ def test_the_first_of_two_means_when_the_second_is_declined(
     assert sorted(broken(run, tmp_path, NO_BOOKS)) == ([] if is_given_back else kept)
 
 
+@pytest.mark.parametrize("booked_minor", [1_000, 600, 400])
+def test_the_amount_of_an_order_is_before_or_after_its_refunds(
+    tmp_path: Path, booked_minor: int
+) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.moves("p1", MovementKind.CAPTURED, 1.2)
+    run.moves("p1", MovementKind.REFUNDED, 1.4, 400)
+    run.books("p1", paid=True, amount_minor=booked_minor)
+    is_right = booked_minor in (1_000, 600)
+    found = broken(run, tmp_path)
+    assert found == ({} if is_right else {"paid_orders_have_the_amount": ["p1"]})
+
+
 @pytest.mark.parametrize("booked_minor", [1_000, 2_000, 1_500])
 def test_a_first_try_that_was_given_back_is_charged_or_not(
     tmp_path: Path, booked_minor: int

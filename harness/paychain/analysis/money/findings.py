@@ -19,8 +19,9 @@ from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled
 EXAMPLES = 100  # findings of one rule that are listed
 MAX_UNKNOWN = 10  # calls of unknown outcome that are listed for one rule
 _REPORTS = frozenset({"notify", "dispute"})  # of what happened: no money depends on their answer
-# Rules that an approved payment breaks when what should have followed it never did.
-COMPLETION = frozenset({"authorisations_settled", "completed"})
+# Rules that an approved payment breaks when what should have followed it never did: nothing can be
+# collected where no money is.
+COMPLETION = frozenset({"authorisations_settled", "completed", "no_approval_without_money"})
 
 
 @dataclass
@@ -89,8 +90,8 @@ def money(
     tallies: dict[str, _RuleTally] = {name: _RuleTally() for name in RULES}
     sound: set[str] = set()
     orders = Orders(orders_of_several(store))
-    wrong = uncompleted = 0
-    uncompleted_orders: set[str] = set()  # of several payments
+    wrong = 0
+    uncompleted: set[str] = set()  # orders, and payments that belong to none
     for story, fingerprint in stories_to_judge(store, sound, orders, parties.own_closed):
         payment = reconcile(story, parties, order, reservations)
         is_decided = is_final and story.payment not in undecided
@@ -101,9 +102,7 @@ def money(
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             if _is_uncompleted(story, judged, broken):
-                uncompleted += 1 - (payment.order in uncompleted_orders)
-                if payment.is_part or judged.payments:
-                    uncompleted_orders.add(payment.order)
+                uncompleted.add(payment.order or payment.payment)
             if not payment.is_known:
                 store.keep(payment.payment)
             # A payment that was not judged by every rule says nothing about those with its records,
@@ -124,7 +123,7 @@ def money(
         ],
         books=_books(store, chain),
         wrong=wrong,
-        uncompleted=uncompleted if is_final else None,
+        uncompleted=len(uncompleted) if is_final else None,
         undecided=len(undecided),
         undecided_payments=sorted(undecided)[:EXAMPLES],
     )

@@ -71,14 +71,15 @@ def money_has_its_order(payment: Reconciled) -> Finding | None:
 def paid_orders_have_the_amount(payment: Reconciled) -> Finding | None:
     """The amount that the merchant's books have as charged is what is held or was taken.
 
-    What was given back altogether before another attempt took the money may be in it or not.
+    What was refunded since may be in it or not, and so may an attempt that was undone altogether.
     Source: docs/own-services.md.
     """
     book = payment.book
     if book is None or not book.is_paid or not book.amount_minor or payment.is_double_charged:
         return None
     all_minor = taken_minor(payment)
-    if not all_minor or book.amount_minor in (all_minor, settled_minor(payment)):
+    right = (all_minor, settled_minor(payment), payment.exposure_minor)
+    if not all_minor or book.amount_minor in right:
         return None
     booked, taken = payment.money(book.amount_minor), payment.money(all_minor)
     text = f"{book.link} recorded {booked} as charged, but {taken} was taken"
