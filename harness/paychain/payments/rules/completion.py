@@ -46,6 +46,15 @@ def completed(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, max(missing_minor, refunds_minor), text)
 
 
+def uncompleted_payments(payment: Reconciled) -> list[str]:
+    """The approved payments of a broken order of which something was refused, or the first of all.
+
+    What was refused may be of one that its customer never saw approved. A payment by itself is one.
+    """
+    approved = [part for part in payment.parts if part.shown_approved]
+    return [part.payment for part in approved if _refused(part)] or [approved[0].payment]
+
+
 def _refused(payment: Reconciled) -> list[FollowUp]:
     """The captures and refunds of one payment that were refused, and should not have been."""
     return [
