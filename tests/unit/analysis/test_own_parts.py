@@ -108,3 +108,20 @@ def test_what_is_missing_of_parts(variant: str, tmp_path: Path) -> None:
     run, expected = _VARIANTS[variant]
     found = money(run.store(tmp_path), CHAIN)
     assert {rule.rule: rule.amount for rule in found.rules if rule.findings} == expected
+
+
+@pytest.mark.parametrize(("second", "uncompleted"), [("refused", 2), ("made", 1)])
+def test_payments_of_one_order_are_counted_each_as_uncompleted(
+    second: str, uncompleted: int, tmp_path: Path
+) -> None:
+    """Two payments of an order: the capture of the first has no answer, and was not made."""
+    run = ObservedRun()
+    for name, at_s, end in (("p1", 1.0, LOST), ("p1r2", 3.0, second)):
+        run.pay(name, at_s, order="o1")
+        run.asked(name, at_s + 0.1, key=name)
+        run.asked(name, at_s + 0.3, operation="capture", key=f"{name}c", **_ANSWERS[end])
+        for place in ("processor-a", "issuer"):
+            run.booked(name, at_s + 0.1, "authorised", to=place)
+            if end == MADE:
+                run.booked(name, at_s + 0.3, "captured", to=place, item="c1")
+    assert money(run.store(tmp_path), CHAIN).uncompleted == uncompleted

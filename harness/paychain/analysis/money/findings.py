@@ -15,6 +15,7 @@ from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.model.chain import Chain
 from paychain.payments.journal import HopRecord, Movement, MovementKind, PaymentRecord
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled
+from paychain.payments.rules.completion import uncompleted_payments
 
 EXAMPLES = 100  # findings of one rule that are listed
 MAX_UNKNOWN = 10  # calls of unknown outcome that are listed for one rule
@@ -89,9 +90,10 @@ def money(
     reservations = funded(store, parties)
     tallies: dict[str, _RuleTally] = {name: _RuleTally() for name in RULES}
     sound: set[str] = set()
-    orders = Orders(orders_of_several(store))
-    wrong = 0
-    uncompleted: set[str] = set()  # orders, and payments that belong to none
+    several = orders_of_several(store)
+    orders = Orders(several)
+    wrong = uncompleted = 0
+    uncompleted_of_orders: set[str] = set()  # payments of orders with several
     for story, fingerprint in stories_to_judge(store, sound, orders, parties.own_closed):
         payment = reconcile(story, parties, order, reservations)
         is_decided = is_final and story.payment not in undecided
@@ -102,7 +104,10 @@ def money(
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             if _is_uncompleted(story, judged, broken):
-                uncompleted.add(payment.order or payment.payment)
+                if judged is payment and payment.order not in several:
+                    uncompleted += 1
+                else:  # of an order and of one of its payments, each may be found
+                    uncompleted_of_orders |= uncompleted_payments(judged, uncompleted_of_orders)
             if not payment.is_known:
                 store.keep(payment.payment)
             # A payment that was not judged by every rule says nothing about those with its records,
@@ -123,7 +128,7 @@ def money(
         ],
         books=_books(store, chain),
         wrong=wrong,
-        uncompleted=len(uncompleted) if is_final else None,
+        uncompleted=uncompleted + len(uncompleted_of_orders) if is_final else None,
         undecided=len(undecided),
         undecided_payments=sorted(undecided)[:EXAMPLES],
     )

@@ -6,7 +6,7 @@ the order has brought it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from paychain.payments.rules.acknowledged import is_replaced
 from paychain.payments.rules.amounts_due import TAKES, due_minor, total_minor
@@ -44,6 +44,19 @@ def completed(payment: Reconciled) -> Finding | None:
     refunds_minor = _unrefunded_minor(payment, refused)
     text = f"approved, but {', '.join(map(str, owed))}"
     return Finding.of(payment, max(missing_minor, refunds_minor), text)
+
+
+def uncompleted_payments(payment: Reconciled, found: Collection[str]) -> set[str]:
+    """The approved payments of a broken order of which something was refused, or the first of all.
+
+    What was refused may be of one that its customer never saw approved. A payment by itself is one.
+    `found`: payments that were uncompleted by themselves; what an order lacks may be what they do.
+    """
+    approved = [part for part in payment.parts if part.shown_approved]
+    refused = {part.payment for part in approved if _refused(part)}
+    if refused or any(part.payment in found for part in approved):
+        return refused
+    return {approved[0].payment}
 
 
 def _refused(payment: Reconciled) -> list[FollowUp]:
