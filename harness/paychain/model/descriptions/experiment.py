@@ -95,8 +95,8 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "drain": "From the end of the load until every payment is answered and nothing more "
         "is booked.",
         "amplification": "Requests for each call, retries included.",
-        "completed": "Share of approved payments whose follow-ups are all done: captures, "
-        "refunds, cancels, advices, webhooks.",
+        "completed": "Share of approved payments that have money behind them and whose follow-ups "
+        "are all done: captures, refunds, cancels, advices, webhooks.",
         "double_charges": "Orders that were charged more than once.",
         "orphaned_authorisations": "Payments that failed but whose money is still held.",
     },
