@@ -11,6 +11,7 @@ from typing import Any
 
 from paychain.analysis.store.store import RunStore
 from paychain.explore.schedules import SEARCHED
+from paychain.model.chain import Chain
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import (
@@ -23,6 +24,7 @@ from paychain.payments.journal import (
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
+from tests.oracle import further_measures as further
 from tests.oracle import measures
 from tests.oracle.chains import Declared, amount
 from tests.oracle.chance import Seeded, choose, some
@@ -33,6 +35,9 @@ from tests.support.chains import as_yaml
 # What a report may differ by from the exact number: quantiles come from a histogram, and times to a
 # steady success from cells of a hundredth of a second.
 QUANTILE_SHARE, QUANTILES, SPANS_S = 0.004, ("p50_ms", "p95_ms", "p99_ms"), 0.011
+# Faults that count the calls in flight while they are on, and those that count what they change.
+WHILE_ON = ("freeze", "halt", "fee_spike", "no_finality", "fork", "price_jump")
+UNCOUNTED = ("reorg",)
 ADDED = ("added_p50_ms", "added_p95_ms")  # a difference of two quantiles
 
 
@@ -81,8 +86,15 @@ def run_measured(
     files["experiment"] = as_yaml(experiment_for(number, declared, names, warm_up))
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(text, "utf-8")
-    loaded = load_chain(str(folder / "chain.yaml"))
-    wanted = load_experiment(str(folder / "experiment.yaml"), loaded.model)
+    return run_pair(str(folder / "chain.yaml"), str(folder / "experiment.yaml"), folder, number)
+
+
+def run_pair(
+    chain: str, experiment: str, folder: Path, number: int = 0
+) -> tuple[Recorded, dict[str, Any]]:
+    """Run any chain and experiment; its records and its result.json."""
+    loaded = load_chain(chain)
+    wanted = load_experiment(experiment, loaded.model)
     spec = RunSpec(chain=loaded, experiment=wanted, out=folder / "runs", seed=number, virtual=True)
     finished = run(spec, chain_of(spec))
     result = json.loads((finished.folder / "result.json").read_text("utf-8"))
@@ -101,9 +113,23 @@ def run_measured(
             faults=[fault.id for fault in wanted.model.faults],
             load_start_s=start_s,
             load_end_s=start_s + times.load_end_s,
+            warm_up_s=times.before_start_s - times.load_start_s,
             goal=limit.bound if limit is not None else None,
+            gives=_gives(loaded.model),
         )
     return recorded, result
+
+
+def _gives(chain: Chain) -> dict[str, str]:
+    """What calls to third parties give, by `link.operation`, where no operation says it."""
+    found = {}
+    for name in chain.links:
+        for operation, call in chain.calls_of(name).items():
+            if operation.startswith("serve"):
+                found[f"{name}.{operation}"] = call.to
+            if operation.startswith("screen") and chain.links[call.to].screens == "sanctions":
+                found[f"{name}.{operation}"] = "sanctions screening"
+    return found
 
 
 def measured_differences(run: Recorded, result: dict[str, Any]) -> list[str]:
@@ -134,10 +160,16 @@ def _beside(run: Recorded, result: dict[str, Any]) -> Iterator[tuple[str, Any, A
     for fault in result["faults"]:
         if fault["id"] in back:
             yield f"fault {fault['id']} recovery_s", back[fault["id"]], fault["recovery_s"]
-        if fault["place"] == "link" and fault["kind"] != "crash":
-            hits = measures.hits_in_links(run).get(fault["id"], 0)
-            yield f"fault {fault['id']} hits", hits, fault["hits"]
+        yield from _of_fault(run, fault)
     yield "recovery drain_s", measures.drain_s(run), result["recovery"]["drain_s"]
+    for name, count in further.reversals(run).items():
+        yield f"recovery {name}", count, result["recovery"][name]
+    yield from _parts("last", further.after_the_load(run), result["recovery"]["last_s"])
+    risks = {
+        f"{risk['call']}: {risk['text']}": (risk["payments"], risk["amount"], risk["share"])
+        for risk in result["risks"]
+    }
+    yield from _parts("risk", further.risks(run), risks)
     healed, after_s = result["recovery"]["healed_s"], result["recovery"]["recovery_s"]
     back_s = healed + after_s if healed is not None and after_s is not None else None
     phases = measures.phases(run, back_s)
@@ -158,9 +190,41 @@ def _beside(run: Recorded, result: dict[str, Any]) -> Iterator[tuple[str, Any, A
             yield f"fallback {name} {measure}", value, uses.get(name, {}).get(measure)
     yield "fallbacks", sorted(measures.fallbacks(run)), sorted(uses)
     yield from _parts("books", measures.books(run), result["money"]["books"])
+    yield from _over_time(run, result)
+    broke: dict[str, int] = {}
+    for hop in result["hops"]:
+        name = f"{hop['caller']}.{hop['operation']}.{hop['callee']}"
+        assert broke.setdefault(name, hop["broke"]) == hop["broke"]
+    known = {name: n for name, n in further.hop_breaks(run).items() if name in broke}
+    yield from _parts("broke", known, {name: n for name, n in broke.items() if n})
+
+
+def _of_fault(run: Recorded, fault: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """When a fault was on, and what it affected, where the records show that."""
+    name = f"fault {fault['id']}"
+    times = further.times_of_faults(run)[fault["id"]]
+    for measure, ours in times.items():
+        yield f"{name} {measure}", ours, fault[measure]
+    if fault["kind"] in WHILE_ON:
+        calls = further.calls_to(run, fault["links"], times["spans"])
+        yield f"{name} hits", calls or fault["hits"], fault["hits"]
+    elif fault["place"] == "link" and fault["kind"] not in ("crash", *UNCOUNTED):
+        yield f"{name} hits", measures.hits_in_links(run).get(fault["id"], 0), fault["hits"]
+
+
+def _over_time(run: Recorded, result: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Every second of the run, and the bins of its latencies."""
     by_second = {at_s: rest for at_s, *rest in result["seconds"]}
-    for second, counted in measures.seconds(run).items():
-        yield f"second {second}", list(counted), by_second[second][: len(counted)]
+    ours = further.whole_seconds(run)
+    yield "seconds", sorted(ours), sorted(by_second)
+    for second, counted in ours.items():
+        for (measure, value), theirs in zip(counted.items(), by_second[second], strict=True):
+            yield f"second {second} {measure}", value, theirs
+    bins = further.latencies(run)
+    yield "latencies", len(bins), len(result["latencies"])
+    for counted, (*theirs,) in zip(bins, result["latencies"], strict=False):
+        for (measure, value), shown in zip(counted.items(), theirs, strict=True):
+            yield f"latency {counted['from_s']} {measure}", value, shown
 
 
 def _parts(

@@ -45,7 +45,10 @@ class Recorded:
     faults: list[str]  # ids, in declared order
     load_start_s: float
     load_end_s: float
+    warm_up_s: float
     goal: Number  # technical success that is tolerated during the faults; None: none declared
+    # What calls to third parties give, by `link.operation`, where the operation does not say it.
+    gives: dict[str, str]
 
 
 @dataclass(kw_only=True)
@@ -232,9 +235,18 @@ def breaks(run: Recorded) -> dict[str, tuple[int, int]]:
 
 # -- hops -----------------------------------------------------------------------------------------
 def hops(run: Recorded) -> dict[str, dict[str, Any]]:
-    """The measures of every hop, by caller, operation, callee and route; no payment of warm-up."""
+    """The measures of every hop, by caller, operation, callee and route.
+
+    No payment of the warm-up counts, nor what belongs to no payment and was done in it: looking for
+    deposits, say.
+    """
     warm_up = {payment.payment for payment in run.payments if payment.warm_up}
-    counted = [hop for hop in run.hops if hop.payment not in warm_up]
+    begun_s = run.load_start_s + run.warm_up_s
+    counted = [
+        hop
+        for hop in run.hops
+        if hop.payment not in warm_up and (hop.payment or hop.started_ns / 1e9 >= begun_s)
+    ]
     found = {}
     for name in {(hop.caller, hop.operation, hop.callee, hop.route) for hop in counted}:
         caller, operation, _, _ = name
@@ -244,11 +256,11 @@ def hops(run: Recorded) -> dict[str, dict[str, Any]]:
         sent = [hop for hop in mine if hop.result is not HopResult.NOT_TRIED]
         call = [hop for hop in counted if (hop.caller, hop.operation) == (caller, operation)]
         call_sent = [hop for hop in call if hop.result is not HopResult.NOT_TRIED]
-        needed = {hop.payment for hop in call}
+        needed = {hop.payment for hop in call if hop.payment}
         took_ms = [(hop.ended_ns - hop.started_ns) / 1e6 for hop in sent]
         found[".".join(map(str, name))] = {
             "executions": len(mine),
-            "payments": len({hop.payment for hop in mine}),
+            "payments": len({hop.payment for hop in mine if hop.payment}),
             "failed": len([hop for hop in mine if hop.result not in WORKED]),
             "short_circuited": len(mine) - len(sent),
             "amplification": _rate(len(call_sent), len(needed), len(needed)),
@@ -314,7 +326,11 @@ def recovery(run: Recorded) -> dict[str, Number]:
     on = faults_of(run)
     found: dict[str, Number] = {"": None, **{fault.id: None for fault in on}}
     first_s = min([fault.on_s for fault in on], default=run.load_end_s)
-    before = [good for at_s, good in successes(run) if at_s < first_s]
+    before = [
+        not payment.technical
+        for payment in run.payments
+        if not payment.warm_up and payment.ended_ns / 1e9 <= first_s
+    ]
     if len(before) < ENOUGH:
         return found
     goal = sum(before) / len(before) - POINT
@@ -484,17 +500,3 @@ def hits_in_links(run: Recorded) -> dict[str, int]:
         if decision.kind is DecisionKind.FAULT_HIT:
             found[decision.detail] += 1
     return dict(found)
-
-
-def seconds(run: Recorded) -> dict[int, tuple[int, int, int]]:
-    """Offered, succeeded and approved of each second of the load, by the intended start."""
-    found: dict[int, tuple[int, int, int]] = {}
-    for payment in run.payments:
-        second = int(payment.intended_ns / 1e9 - run.load_start_s)
-        offered, good, approved = found.get(second, (0, 0, 0))
-        found[second] = (
-            offered + 1,
-            good + (not payment.technical),
-            approved + (payment.outcome is Outcome.APPROVED),
-        )
-    return found
