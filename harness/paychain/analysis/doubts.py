@@ -127,7 +127,7 @@ def _unanswered(run: MeasuredRun) -> Iterator[str]:
 
 
 def _silent(run: MeasuredRun) -> Iterator[str]:
-    """That no request of a service at the entry reached a link, where nobody was told anything."""
+    """That no request of a service at the entry reached a link, where nobody saw an outcome."""
     whole = next((phase for phase in run[phases] if phase.kind == "all"), None)
     if whole is None or not whole.offered or whole.approved + whole.declined:
         return
