@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from paychain.payments.exchanges import ReceivedRequest
 from paychain.protocol.dialects.braintree import Braintree
 from paychain.wire.http import HttpResponse
 from tests.support.json_links import JsonLinks, on_vendor
@@ -48,6 +49,8 @@ def braintree(dialect: str = "braintree", **further: str) -> JsonLinks:
 
 
 def test_a_hold_is_captured_in_part_and_read_back() -> None:
+    names: list[str] = []
+
     async def scenario(links: JsonLinks) -> None:
         held = (await ask(links, AUTHORIZE, input=wanted()))["data"]["authorizePaymentMethod"]
         made = held["transaction"]
@@ -56,6 +59,7 @@ def test_a_hold_is_captured_in_part_and_read_back() -> None:
         card = made["paymentMethodSnapshot"]
         assert (card["__typename"], card["brandCode"]) == ("CreditCardDetails", "VISA")
         assert made["id"] != made["legacyId"]
+        names.append(made["legacyId"])
         part = {"transactionId": made["id"], "transaction": {"amount": "6.00"}}
         taken = (await ask(links, CAPTURE, input=part))["data"]["captureTransaction"]["transaction"]
         assert (taken["status"], taken["amount"]["value"]) == ("SUBMITTED_FOR_SETTLEMENT", "6.00")
@@ -65,6 +69,8 @@ def test_a_hold_is_captured_in_part_and_read_back() -> None:
     links = on_vendor(braintree(), scenario)
     assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [600]
     assert {hop[0] for hop in links.hops() if hop[0]} == {payment(1)}
+    received = [each for each in links.journal if isinstance(each, ReceivedRequest)]
+    assert {each.named for each in received if each.named} == set(names)
 
 
 def test_a_decline_is_a_transaction_and_a_refusal_an_error() -> None:

@@ -39,6 +39,7 @@ from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -176,6 +177,10 @@ class Braintree:
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
         """Braintree answers a repeat with the current state and does not mark it."""
         return response
+
+    def name_of(self, reference: str) -> str:
+        """The id of a transaction, as the control panel shows it."""
+        return encode(reference)
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
         """Whether Braintree sends a webhook for this kind of event."""
