@@ -178,6 +178,31 @@ def test_the_server_answers_each_probe_properly(runner: Runner, probe: str) -> N
 
 
 @ON_EACH_LOOP
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        (b"http://api.example:8080/graphql?a=b", b"/graphql?a=b api.example:8080"),
+        (b"HTTPS://api.example", b"/ api.example"),
+        (b"http://api.example?a=b", b"/?a=b api.example"),
+        (b"/at?next=http://b.example/", b"/at?next=http://b.example/ a"),
+    ],
+)
+def test_a_target_that_names_its_server_is_a_path_of_it(
+    runner: Runner, asked: bytes, shown: bytes
+) -> None:
+    async def show(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, f"{request.target} {request.headers['host']}".encode())
+
+    async def scenario() -> bytes:
+        async with serving(show) as (_, port):
+            peer = await Peer.to(port, b"GET " + asked + b" HTTP/1.1\r\nhost: a\r\n\r\n")
+            peer.end()
+            return await peer.rest()
+
+    assert run(runner, scenario()).endswith(b"\r\n\r\n" + shown)
+
+
+@ON_EACH_LOOP
 def test_a_rejected_request_is_never_handled(runner: Runner) -> None:
     async def scenario() -> list[bytes]:
         async with working() as (work, _, port):

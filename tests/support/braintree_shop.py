@@ -19,7 +19,8 @@ class Shop:
         self.links = links
         self.order = payment(next(_numbers))
         environment = braintree.Environment(
-            "paychain", "127.0.0.1", str(links.port), links.url, False, None
+            *("paychain", "127.0.0.1", str(links.port), links.url, False, None),
+            *("127.0.0.1", str(links.port)),  # where its GraphQL API is
         )
         self.gateway = braintree.BraintreeGateway(
             braintree.Configuration(environment, "m", "paychain", links.secret(), **options)

@@ -27,7 +27,7 @@ BRAINTREE = Vendor(
     name="braintree",
     dialect="braintree",
     encode=msgspec.json.encode,
-    decode=lambda body: read(body, "application/xml", is_own=True),
+    decode=lambda body: read(body, "json" if body[:1] == b"{" else "application/xml", is_own=True),
     event=_event,
     headers={"authorization": "Basic cGF5Y2hhaW46eA==", "content-type": "application/json"},
 )
@@ -86,6 +86,31 @@ def of_card(token: str = "", kind: str = "any", **fields: Any) -> Recipe:
             path = f"{_BASE}/payment_methods/{kind}/{token}"
             return Asked(path=path, fields=fields, views=(own, path), key="")
         return Asked(path=f"{_BASE}/payment_methods", fields=fields, views=(own,), key="")
+
+    return Recipe(prepare=prepare)
+
+
+_SHOWS = "{ transaction { id status amount { value } } }"
+
+
+def graphql(what: str, shows: str = _SHOWS, sale: dict[str, Any] | None = None) -> Recipe:
+    """A mutation of GraphQL, of a sale that is made before, or one that makes it."""
+
+    async def prepare(seat: Seat) -> Asked:
+        given: dict[str, Any] = {
+            "paymentMethodId": "fake-valid-nonce",
+            "transaction": {"amount": "10.00", "orderId": payment(1)},
+        }
+        views: tuple[str, ...] = ()
+        if sale is not None:
+            made = await seat.made(f"{_BASE}/transactions", {"transaction": sale})
+            given = {"transactionId": made["transaction"]["id"]}
+            views = (f"{_BASE}/transactions/{made['transaction']['id']}",)
+            if what == "refundTransaction":
+                await seat.made(f"{views[0]}/settle", {}, method="PUT")
+        query = f"mutation ($input: Input!) {{ {what}(input: $input) {shows} }}"
+        asked = {"query": query, "variables": {"input": given}}
+        return Asked(path="/graphql", fields=asked, views=views, key="")
 
     return Recipe(prepare=prepare)
 
@@ -156,5 +181,12 @@ RECIPES = {
         of_card("card", "credit_card", credit_card={"cardholder_name": "Ada"})
     ],
     f"DELETE {_MERCHANT}/payment_methods/credit_card/{{token}}": [of_card("card", "credit_card")],
+    "POST graphql": [
+        graphql("chargePaymentMethod"),
+        graphql("authorizePaymentMethod"),
+        graphql("captureTransaction", sale=SALE),
+        graphql("refundTransaction", "{ refund { id status } }", SUBMITTED),
+        graphql("reverseTransaction", "{ reversal { __typename } }", SUBMITTED),
+    ],
     f"POST {_MERCHANT}/client_token": [at("client_token", {}, changes=False)],
 }

@@ -41,6 +41,7 @@ FURTHER = {
     "catalogue": "products and prices, found by the shop's own names for them",
     "order": "an order with its lines is changed, paid, shipped or searched, as the vendor has it",
     "lists": "a list of several pages is read, to its end where an SDK has a pager; filters",
+    "GraphQL": "the vendor's other API: charge, decline, capture, refund, reverse, read back",
     "changed refund": "a refund is changed, or cancelled while that is possible",
     "dispute": "a payment that was charged back is read, and answered with evidence",
     "errors": "each status of an error as the SDK's own class",
@@ -51,7 +52,15 @@ FURTHER = {
 # Which of those each vendor has: its tests fail where the scenario of one is missing.
 OFFERED = {
     "adyen": ("stored card", "hosted page", "front end", "errors", "headers"),
-    "braintree": ("customer", "stored card", "front end", "lists", "errors", "headers"),
+    "braintree": (
+        "customer",
+        "stored card",
+        "front end",
+        "lists",
+        "GraphQL",
+        "errors",
+        "headers",
+    ),
     "checkout": (
         "customer",
         "stored card",
@@ -72,7 +81,7 @@ OFFERED = {
         "own retries",
         "headers",
     ),
-    "stripe": tuple(name for name in FURTHER if name != "order"),
+    "stripe": tuple(name for name in FURTHER if name not in ("order", "GraphQL")),
 }
 
 

@@ -126,6 +126,25 @@ def _unanswered(run: MeasuredRun) -> Iterator[str]:
         )
 
 
+def _silent(run: MeasuredRun) -> Iterator[str]:
+    """That no request of a service at the entry reached a link, where nobody saw an outcome."""
+    whole = next((phase for phase in run[phases] if phase.kind == "all"), None)
+    if whole is None or not whole.offered or whole.approved + whole.declined:
+        return
+    for entry in run.chain.entries:
+        calls = [call for call in run[own_services].calls if call.service == entry]
+        if not calls or any(call.requests or call.refused or call.unreadable for call in calls):
+            continue
+        links = ", ".join(call.link for call in calls)
+        service = run.chain.links[entry].service
+        is_started = service is not None and service.url is None
+        where = f"; what it says is in spool/logs/{entry}.log" if is_started else ""
+        yield (
+            f"{entry} sent no request to {links}: it does not use the addresses that it is given "
+            f"({{url:{calls[0].link}}}), or its SDK insists on https (tls: true on the link){where}"
+        )
+
+
 def _missed(run: MeasuredRun) -> Iterator[str]:
     for fault in run[faults]:
         if fault.was_missed and fault.may_miss:
@@ -150,5 +169,6 @@ _QUESTIONS: tuple[Doubts, ...] = (
     hidden_faults,
     _unmet,
     _unanswered,
+    _silent,
 )
 _NOTES: tuple[Doubts, ...] = (slow_starts, _missed, _unmet_accepted)

@@ -27,6 +27,7 @@ import httptools
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import EndedBy, HttpExchange
 from paychain.toxics.evidence import NOTHING, evidence_of
+from paychain.wire.http import origin_form
 
 MAX_KEPT = 32_768  # bytes kept of a request while it comes: references are near its beginning
 MAX_OPEN = 64  # requests of a connection without an answer; no client sends that many ahead
@@ -315,7 +316,7 @@ class Observer:
             words = request[:MAX_LINE].split(b" ", 2)
             first, second = (words[0], words[1]) if len(words) > 2 else (b"", b"")
             self._line = b"%b %b " % (first, second)
-            self._words = (first.decode("latin-1"), second.decode("latin-1"))
+            self._words = (first.decode("latin-1"), origin_form(second.decode("latin-1"))[0])
         # What was answered, the link has seen, too, and knows better what it was about.
         is_known = ended_by == "answer" and not self._is_blind
         shown = NOTHING if is_known else evidence_of(request, self._ids)

@@ -123,6 +123,20 @@ def request_line(method: str, target: str) -> str:
     return f"{line}\r\n"
 
 
+def origin_form(target: str) -> tuple[str, str]:
+    """A target without the server that it names, and that server, "" for none.
+
+    `POST http://api.example/graphql` asks for the path /graphql: a server has to understand it
+    (RFC 9112 §3.2.2), and Braintree's Node SDK asks for its GraphQL API so.
+    """
+    scheme, has_server, rest = target.partition("://")
+    if not has_server or scheme.lower() not in ("http", "https"):
+        return target, ""
+    end = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
+    path = rest[end:]
+    return (path if path.startswith("/") else f"/{path}"), rest[:end]
+
+
 def request_head(
     method: str, target: str, host: str, length: int, headers: Mapping[str, str]
 ) -> bytes:

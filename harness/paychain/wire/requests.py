@@ -11,7 +11,7 @@ from typing import Any
 
 import httptools
 
-from paychain.wire.http import HttpRequest, ServerLimits, keep_header, raised_in
+from paychain.wire.http import HttpRequest, ServerLimits, keep_header, origin_form, raised_in
 
 OFFER = "upgrade"  # the header that offers another protocol
 
@@ -135,9 +135,12 @@ class RequestReader:
         self.is_inside = self.expects_continue = False
         if self._offered:
             self._headers[OFFER], self._offered = self._offered, ""
+        target, server = origin_form(self._target.decode("latin-1"))
+        if server:
+            self._headers["host"] = server  # instead of what the header says (RFC 9112 §3.2.2)
         request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
-            self._target.decode("latin-1"),
+            target,
             self._headers,
             b"".join(self._body),
         )

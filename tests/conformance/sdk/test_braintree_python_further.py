@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,42 @@ def lists(shop: Shop) -> str:
     with pytest.raises(ERRORS.NotFoundError):
         shop.transaction.search(fields.billing_company == "x")
     return "a search reads ids first, then each page of transactions"
+
+
+@SCENARIOS.add("GraphQL")
+def graphql(shop: Shop) -> str:
+    client = shop.gateway.graphql_client
+
+    def ask(what: str, shows: str, **given: Any) -> Any:
+        query = f"mutation ($input: Input!) {{ {what}(input: $input) {{ {shows} }} }}"
+        return client.query(query, {"input": given})
+
+    def pay(what: str, card: str = "fake-valid-nonce", amount: str = "10.00") -> Any:
+        order = {"amount": amount, "orderId": shop.order}
+        shows = "transaction { id legacyId status }"
+        return ask(what, shows, paymentMethodId=card, transaction=order)
+
+    held = pay("authorizePaymentMethod")["data"]["authorizePaymentMethod"]["transaction"]
+    part = {"transactionId": held["id"], "transaction": {"amount": "6.00"}}
+    taken = ask("captureTransaction", "transaction { status }", **part)["data"]
+    assert taken["captureTransaction"]["transaction"]["status"] == "SUBMITTED_FOR_SETTLEMENT"
+    assert shop.transaction.find(held["legacyId"]).status == "submitted_for_settlement"
+    shop.gateway.testing.settle_transaction(held["legacyId"])
+    some = {"transactionId": held["id"], "refund": {"amount": "2.00"}}
+    assert ask("refundTransaction", "refund { id }", **some)["data"]["refundTransaction"]["refund"]
+    paid = pay("chargePaymentMethod")["data"]["chargePaymentMethod"]["transaction"]
+    undone = ask("reverseTransaction", "reversal { __typename }", transactionId=paid["id"])["data"]
+    assert undone["reverseTransaction"]["reversal"]["__typename"] == "Transaction"
+    card = "fake-processor-declined-visa-nonce"
+    declined = pay("chargePaymentMethod", card)["data"]["chargePaymentMethod"]["transaction"]
+    assert declined["status"] == "PROCESSOR_DECLINED"
+    refused = client.get_validation_errors(pay("chargePaymentMethod", amount="-1"))["errors"]
+    with pytest.raises(ERRORS.NotFoundError):
+        client.query('{ node(id: "dHJhbnNhY3Rpb25fbm9ib2R5") { id } }')
+    read = client.query("query ($id: ID!) { node(id: $id) { id } }", {"id": held["id"]})
+    assert read["data"]["node"]["id"] == held["id"]
+    assert shop.booked("captured") == [600, 1000]
+    return f"a decline is a status; {refused[0]['code']} is an error beside data; NotFoundError"
 
 
 @SCENARIOS.add("errors")

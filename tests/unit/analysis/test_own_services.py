@@ -159,6 +159,21 @@ def test_a_service_that_was_still_starting_is_shown_among_the_services(
     assert policy(measured(run, tmp_path), "first answer").observed == "nobody was answered"
 
 
+def test_a_service_from_which_nothing_reached_a_provider_is_named(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number in range(3):
+        run.pay(f"p{number}", number, result="http_error")
+    said = doubts.questions(run_of(run, folder(tmp_path, "silent")))
+    assert [sentence for sentence in said if "sent no request" in sentence] == [
+        "shop sent no request to processor-a, processor-b: it does not use the addresses that it "
+        "is given ({url:processor-a}), or its SDK insists on https (tls: true on the link); what "
+        "it says is in spool/logs/shop.log"
+    ]
+    run.sent(1.0, payment="p1", status=500)
+    said = doubts.questions(run_of(run, folder(tmp_path, "asking")))
+    assert not any("sent no request" in sentence for sentence in said)
+
+
 def test_a_wait_that_only_the_end_of_the_run_ended_is_no_timeout(tmp_path: Path) -> None:
     run = ObservedRun()
     for number in range(3):

@@ -2,7 +2,7 @@
 
     load      |===================================|
     fault on          |-------|
-    answers               |=======================|     the first payment that a customer is told of
+    answers               |=======================|     the first payment whose outcome is seen
 
 A service that is ready may yet be slow: a JVM loads and compiles what its first payments use. What
 breaks until then breaks because of that, and a fault of that time may have met no request.

@@ -101,9 +101,9 @@ def intended_before(store: RunStore, until_s: float) -> int:
 
 
 def first_answer_ns(store: RunStore) -> int | None:
-    """When a customer was first told that a payment is approved or declined; None for never."""
+    """When a customer first saw that a payment is approved or declined; None for never."""
     ((at_ns,),) = store.select("SELECT MIN(ended_ns) FROM txn WHERE NOT technical", ())
-    return at_ns
+    return int(at_ns) if at_ns is not None else None
 
 
 def success_cells(store: RunStore) -> Iterator[Cell]:

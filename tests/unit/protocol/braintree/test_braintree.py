@@ -161,7 +161,7 @@ def test_strangers_other_merchants_and_other_paths_are_refused() -> None:
         body = write("transaction", SALE)
         stranger = await links.ask("POST", "/merchants/m/transactions", body, {})
         assert stranger.status == 401
-        for path in ("/merchants/other/transactions", "/merchants/m/subscriptions", "/graphql"):
+        for path in ("/merchants/other/transactions", "/merchants/m/subscriptions", "/graphs"):
             assert (await links.ask("POST", path, body, HEADERS)).status == 404
         assert (await links.post("", b"<transaction>")).status == 400
         assert (await links.find("nothing")).status == 404

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paychain.payments.codes import table
+from paychain.payments.exchanges import ReceivedRequest
 from paychain.payments.journal import Decision, DecisionKind
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.paypal.tables import (
@@ -122,6 +123,20 @@ def test_paypal_refuses_before_any_work(change: dict[str, Any], status: int, iss
     links = on_paypal(scenario)
     assert links.booked() == [("authorised", 1000), ("captured", 1000)]
     assert [hop.result for hop in links.hops()] == [HopResult.REJECTED, HopResult.APPROVED]
+
+
+@pytest.mark.parametrize(
+    ("intent", "kind"), [("CAPTURE", "captures"), ("AUTHORIZE", "authorizations")]
+)
+def test_a_payment_is_named_as_paypal_shows_it(intent: str, kind: str) -> None:
+    ids: list[str] = []
+
+    async def scenario(links: PayPalLinks) -> None:
+        ids.append((await links.order(intent=intent)).paid[kind][0]["id"])
+
+    links = on_paypal(scenario)
+    received = [each for each in links.journal if isinstance(each, ReceivedRequest)]
+    assert [each.named for each in received if each.payment] == ids
 
 
 def test_a_token_comes_first() -> None:

@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+import msgspec
+
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.braintree import (
     errors,
     followups,
+    graphql,
+    graphql_objects,
     nonces,
     sales,
     search,
@@ -25,13 +29,17 @@ from paychain.protocol.dialects.braintree.account import (
     PUBLIC_KEY,
     SIMULATE,
     Account,
+    inside,
+    text,
 )
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.errors import Invalid, NotFound, plain, validation_error
 from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
+from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -72,6 +80,12 @@ _ROUTES = Routes[Handler](
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 426, 429})
 _IN_FLIGHT = "915233"  # answers a repeat, and proves nothing about the first request
 _SERVER_ERROR = "915235"
+_OF_STATUS = {
+    "AUTHORIZING": HopResult.UNKNOWN,
+    "PROCESSOR_DECLINED": HopResult.DECLINED,
+    "GATEWAY_REJECTED": HopResult.DECLINED,
+    "FAILED": HopResult.TECHNICAL,
+}
 
 
 class Braintree:
@@ -101,8 +115,9 @@ class Braintree:
     )
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com/braintree/docs, webhooks; M
-    endpoints: ClassVar[tuple[str, ...]] = tuple(
-        name.replace(" ", f" {_BASE}") for name in _ROUTES.names
+    endpoints: ClassVar[tuple[str, ...]] = (
+        *(name.replace(" ", f" {_BASE}") for name in _ROUTES.names),
+        f"POST {graphql.PATH}",
     )
     hosts: ClassVar[tuple[str, ...]] = ("*.braintreegateway.com", "*.braintree-api.com")
 
@@ -139,6 +154,8 @@ class Braintree:
         """The work that a path asks for; None for a path that is not served."""
         account, method = self._account, call.http.method
         path = call.http.target.partition("?")[0].strip("/").split("/")
+        if (method, path) == ("POST", [graphql.PATH]):
+            return graphql.answer(call, account, self._merchant_id)
         if len(path) < 3 or path[0] != "merchants":
             return None
         if self._merchant_id and path[1] != self._merchant_id:
@@ -161,6 +178,10 @@ class Braintree:
         """Braintree answers a repeat with the current state and does not mark it."""
         return response
 
+    def name_of(self, reference: str) -> str:
+        """The id of a transaction, as the control panel shows it."""
+        return encode(reference)
+
     def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
         """Whether Braintree sends a webhook for this kind of event."""
         return webhooks.reports(kind, self._account)
@@ -176,6 +197,8 @@ class Braintree:
         if status >= 400 and status != errors.INVALID:
             result = HopResult.REJECTED if status in _NOT_EXECUTED else HopResult.HTTP_ERROR
             return Reply(result, str(status))
+        if "json" in response.headers.get("content-type", ""):
+            return _of_graphql(response.body)
         try:
             answered = read(response.body, errors.XML, is_own=True)
         except Unreadable:
@@ -192,6 +215,28 @@ class Braintree:
     def secret(seed: str) -> str:
         """A private key: 32 hex digits."""
         return hashlib.sha256(f"braintree {seed}".encode()).hexdigest()[:32]
+
+
+def _of_graphql(body: bytes) -> Reply:
+    """What an answer of GraphQL says, as far as its status was asked for."""
+    try:
+        answered = decoded(body)
+    except msgspec.MsgspecError:
+        return Reply(HopResult.MALFORMED)
+    if not isinstance(answered, dict):
+        return Reply(HopResult.MALFORMED)
+    if answered.get("errors"):
+        code = _first_code({"of": _legacy(answered["errors"])})
+        is_open = code in (_IN_FLIGHT, _SERVER_ERROR)
+        return Reply(HopResult.HTTP_ERROR if is_open else HopResult.REJECTED, code)
+    status = graphql_objects.status_in(answered.get("data"))
+    return Reply(_OF_STATUS.get(status, HopResult.APPROVED), "")
+
+
+def _legacy(found: Any) -> list[dict[str, str]]:
+    """The validation errors as the other API has them."""
+    extensions = [inside(each, "extensions") for each in found if isinstance(each, dict)]
+    return [{"code": text(each, "legacyCode")} for each in extensions]
 
 
 def _of_refusal(answered: dict[str, Any]) -> Reply:

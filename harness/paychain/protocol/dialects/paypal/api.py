@@ -148,6 +148,10 @@ class PayPal:
         """PayPal answers a repeat with the current state and does not mark it."""
         return response
 
+    def name_of(self, reference: str) -> str:
+        """The id of a payment, as the dashboard shows it."""
+        return self._account.registry.name_of(reference)
+
     def reports(self, kind: str, request: PaymentRequest) -> bool:
         """Whether PayPal sends a webhook for this kind of event."""
         return webhooks.reports(kind, request, self._account)

@@ -188,6 +188,15 @@ class Records:
         self._by_charge[charge.reference] = (order, charge)
         return charge
 
+    def name_of(self, reference: str) -> str:
+        """The id under which PayPal shows a payment: a capture, an authorisation, else an order."""
+        found = self._by_charge.get(reference)
+        if found is None:
+            return made_id(reference, ORDER)
+        order, charge = found
+        is_captured = order.intent == CAPTURE and charge.captures
+        return made_id(reference, charge.captures[0].item if is_captured else AUTHORIZATION)
+
     def withdraw(self, order: Order, charge: Charge) -> None:
         """Forget a charge that the link never worked on."""
         order.charges = [each for each in order.charges if each is not charge]

@@ -113,6 +113,40 @@ const scenarios = {
     assert.deepEqual(await search((term) => term.orderId().is("nobody's")), []);
     return "a search reads ids first, then each page of transactions";
   },
+  GraphQL: async () => {
+    const client = vault().graphQLClient;
+    const ask = (what, shows, input) =>
+      client.query(`mutation ($input: Input!) { ${what}(input: $input) { ${shows} } }`, { input });
+    const charge = async (what, paymentMethodId = "fake-valid-nonce", amount = "10.00") => {
+      const transaction = { amount, orderId: current.order };
+      const shows = "transaction { id legacyId status }";
+      return ask(what, shows, { paymentMethodId, transaction });
+    };
+    const held = (await charge("authorizePaymentMethod")).data.authorizePaymentMethod.transaction;
+    const part = { transactionId: held.id, transaction: { amount: "6.00" } };
+    const taken = await ask("captureTransaction", "transaction { status }", part);
+    const { status } = taken.data.captureTransaction.transaction;
+    assert.equal(status, "SUBMITTED_FOR_SETTLEMENT");
+    await vault().testing.settle(held.legacyId);
+    const some = { transactionId: held.id, refund: { amount: "2.00" } };
+    const back = await ask("refundTransaction", "refund { id }", some);
+    assert.ok(back.data.refundTransaction.refund.id);
+    const sale = (await charge("chargePaymentMethod")).data.chargePaymentMethod.transaction;
+    const asked = { transactionId: sale.id };
+    const undone = await ask("reverseTransaction", "reversal { __typename }", asked);
+    assert.equal(undone.data.reverseTransaction.reversal.__typename, "Transaction");
+    const card = "fake-processor-declined-visa-nonce";
+    const declined = (await charge("chargePaymentMethod", card)).data.chargePaymentMethod;
+    assert.equal(declined.transaction.status, "PROCESSOR_DECLINED");
+    const refused = await charge("chargePaymentMethod", undefined, "-1");
+    const [{ extensions }] = refused.errors;
+    const gone = await failing(() => client.query('{ node(id: "dHJhbnNhY3Rpb25feA==") { id } }'));
+    assert.equal(gone.type, "notFoundError");
+    const read = await client.query("query ($id: ID!) { node(id: $id) { id } }", { id: held.id });
+    assert.equal(read.data.node.id, held.id);
+    assert.deepEqual(await booked("captured"), [600, 1000]);
+    return `a decline is a status; ${extensions.legacyCode} is an error beside data; ${gone.type}`;
+  },
   errors: async () => {
     const seen = [];
     for (const [status, type] of [

@@ -10,6 +10,8 @@ process.env.GATEWAY_HOST = at.hostname;
 process.env.GATEWAY_PORT = at.port;
 const modules = createRequire(path.join(process.env.PAYCHAIN_MODULES, "index.js"));
 const braintree = modules("braintree");
+const { Development } = braintree.Environment;
+Object.assign(Development, { graphQLServer: at.hostname, graphQLPort: at.port });
 
 const control = async (path, body = {}) => {
   const answer = await fetch(`${process.env.PAYCHAIN_CONTROL}/${path}`, {

@@ -1,0 +1,324 @@
+"""`POST /graphql`: Braintree's GraphQL API, which has the transactions of its other API.
+
+A request becomes one of the other API's, and its answer is shown in this one's words. A decline is
+a transaction with its status; what is refused is an error beside `data`. One operation of a request
+is served: at most one mutation, or one object.
+Source: schema.graphql in github.com/braintree/graphql-api; errors as the SDK for Python reads them
+(braintree 4.48.0), their wording from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from paychain.protocol.dialects.braintree import followups, sales
+from paychain.protocol.dialects.braintree.account import Account, inside, text
+from paychain.protocol.dialects.braintree.documents import read
+from paychain.protocol.dialects.braintree.errors import XML, Invalid, NotFound
+from paychain.protocol.dialects.braintree.graphql_objects import (
+    REFUND,
+    TRANSACTION,
+    TYPES,
+    chosen,
+    legacy_id,
+    payment,
+)
+from paychain.protocol.dialects.braintree.tables import errors
+from paychain.protocol.graphql import Operation, Selection, Unreadable, operation_of
+from paychain.protocol.json_text import decoded
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Attributed, Evidence, VendorCall
+from paychain.protocol.vendor_ignored import within
+from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.wire.http import HttpRequest, HttpResponse, json_response
+
+PATH = "graphql"
+Given = dict[str, Any]
+_VALIDATION, _NOT_FOUND = "VALIDATION", "NOT_FOUND"
+_NO_OBJECT = "An object with this ID was not found."
+_USED = frozenset(
+    {
+        *("clientMutationId", "paymentMethodId", "transactionId", "amount"),
+        *within("transaction", "amount", "orderId", "channel", "customerId", "customFields"),
+        *within("transaction", "merchantAccountId", "vaultPaymentMethodAfterTransacting"),
+        *within("refund", "amount", "orderId"),
+    }
+)
+_KEEPS = {
+    "ALWAYS": "store_in_vault",
+    "ON_SUCCESSFUL_TRANSACTION": "store_in_vault_on_success",
+}
+
+
+@dataclass(slots=True)
+class _Refused(Exception):
+    """An error beside `data`. `code`: the validation error of the other API."""
+
+    message: str
+    kind: str = _VALIDATION
+    code: str = ""
+
+
+class _Translated:
+    """A call whose request is one of the other API's."""
+
+    def __init__(self, call: VendorCall, http: HttpRequest) -> None:
+        self._call, self.http = call, http
+
+    def attribute(self, evidence: Evidence) -> Attributed:
+        return self._call.attribute(evidence)
+
+    async def execute(
+        self,
+        operation: str,
+        request: PaymentRequest,
+        *,
+        is_keyed: bool = True,
+        change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
+        note: Callable[[Answer], object] | None = None,
+    ) -> Answer:
+        return await self._call.execute(
+            operation, request, is_keyed=is_keyed, change=change, undo=undo, note=note
+        )
+
+    def another(self) -> VendorCall:
+        return _Translated(self._call.another(), self.http)
+
+    async def together(self, works: Iterable[Awaitable[None]]) -> None:
+        await self._call.together(works)
+
+    def card_given(self) -> None:
+        self._call.card_given()
+
+    def ignored(self, parameter: str) -> None:
+        self._call.ignored(parameter)
+
+    def not_served(self, what: str = "") -> None:
+        self._call.not_served(what)
+
+
+async def answer(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
+    """Answer one request; only what is no GraphQL at all is an error of HTTP."""
+    try:
+        operation = _asked(call.http)
+        root = _root(call, operation)
+    except Unreadable as unreadable:
+        await execute_nothing(call)
+        return _errors(None, [_error(str(unreadable), _VALIDATION)])
+    work = _MUTATIONS.get(root.name) if operation.kind == "mutation" else _QUERIES.get(root.name)
+    if work is None:
+        call.not_served(f"{operation.kind} {root.name} of GraphQL")
+        await execute_nothing(call)
+        text_of = f"Field '{root.name}' in type '{operation.kind.capitalize()}' is not served"
+        return _errors(None, [_error(text_of, _VALIDATION)])
+    try:
+        value = await work(call, account, root, merchant_id)
+    except _Refused as refused:
+        error = _error(refused.message, refused.kind, refused.code, [root.key])
+        return _errors({root.key: None}, [error])
+    except _Unanswered as failed:
+        return failed.response
+
+    def note(path: str) -> None:
+        account.ignored.note(call, {f"{root.name}.{path}": True}, frozenset())
+
+    return _data({root.key: chosen(value, root.selections, note)})
+
+
+class _Unanswered(Exception):
+    """The link behind did not answer: an error of HTTP, as in the other API."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+def _asked(http: HttpRequest) -> Operation:
+    try:
+        body = decoded(http.body)
+    except msgspec.MsgspecError:
+        raise Unreadable("not JSON") from None
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        raise Unreadable("no query")
+    return operation_of(body["query"], inside(body, "variables"), text(body, "operationName"))
+
+
+def _root(call: VendorCall, operation: Operation) -> Selection:
+    """The only field of an operation. Raises Unreadable."""
+    fields = [each for each in operation.selections if each.name != "__typename"]
+    if len(fields) != 1 or fields[0].on is not None:
+        call.not_served("several fields of one operation of GraphQL")
+        raise Unreadable("This mock serves one field of an operation.")
+    return fields[0]
+
+
+def _as(call: VendorCall, merchant_id: str, method: str, path: str, given: Given) -> VendorCall:
+    http = call.http
+    return _Translated(
+        call,
+        HttpRequest(
+            method,
+            f"/merchants/{merchant_id or 'm'}/transactions{path}",
+            {**http.headers, "content-type": "application/json"},
+            msgspec.json.encode({"transaction": given}),
+            http.peer_port,
+            http.is_secure,
+        ),
+    )
+
+
+async def _shown(call: VendorCall, work: Awaitable[HttpResponse]) -> dict[str, Any]:
+    """The transaction of the other API's answer. Raises _Refused and _Unanswered."""
+    try:
+        response = await work
+    except NotFound:
+        await execute_nothing(call)
+        raise _Refused(_NO_OBJECT, _NOT_FOUND) from None
+    except Invalid as invalid:
+        await execute_nothing(call)
+        error = errors()[invalid.name]
+        raise _Refused(error.message, _VALIDATION, error.code) from None
+    if "xml" not in response.headers.get("content-type", ""):
+        raise _Unanswered(response)
+    document = read(response.body, XML, is_own=True)
+    refusal = document.get("api_error_response", document)
+    found = refusal.get("transaction")
+    if not isinstance(found, dict):
+        code, message = _first_error(refusal.get("errors"))
+        raise _Refused(message or str(refusal.get("message") or ""), _VALIDATION, code)
+    return found
+
+
+def _first_error(found: Any) -> tuple[str, str]:
+    """Code and message of the first validation error at any depth."""
+    if isinstance(found, dict) and isinstance(found.get("code"), str):
+        return found["code"], str(found.get("message") or "")
+    values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return next((each for each in map(_first_error, values) if each[0]), ("", ""))
+
+
+async def _pay(
+    call: VendorCall, account: Account, root: Selection, merchant_id: str, *, submits: bool
+) -> dict[str, Any]:
+    given = _input(call, account, root)
+    asked = inside(given, "transaction")
+    name = text(given, "paymentMethodId")
+    token = legacy_id(name, "paymentmethod_cc", "paymentmethod")
+    if not token and name in account.vault.cards:
+        token = name
+    options: Given = {"submit_for_settlement": submits}
+    keeps = _KEEPS.get(text(inside(asked, "vaultPaymentMethodAfterTransacting"), "when"))
+    if keeps:
+        options[keeps] = True
+    customer = text(asked, "customerId")
+    sale = {
+        "type": "sale",
+        "amount": text(asked, "amount"),
+        "order_id": text(asked, "orderId"),
+        "channel": text(asked, "channel"),
+        "merchant_account_id": text(asked, "merchantAccountId"),
+        "customer_id": legacy_id(customer, "customer") or customer,
+        "payment_method_token" if token else "payment_method_nonce": token or name,
+        "custom_fields": _custom(asked.get("customFields")),
+        "options": options,
+    }
+    sale = {name: value for name, value in sale.items() if value}
+    work = sales.create(_as(call, merchant_id, "POST", "", sale), account)
+    shown = await _shown(call, work)
+    return _payload(given, "TransactionPayload", transaction=payment(shown))
+
+
+async def _follow(
+    call: VendorCall,
+    account: Account,
+    root: Selection,
+    merchant_id: str,
+    *,
+    kind: str,
+) -> dict[str, Any]:
+    given = _input(call, account, root)
+    method, path, plan, types, field = _FOLLOWS[kind]
+    details = inside(given, "refund" if kind == "refund" else "transaction")
+    amount = text(details, "amount") or text(given, "amount")
+    asked = {"amount": amount, "order_id": text(details, "orderId")}
+    asked = {name: value for name, value in asked.items() if value}
+    given_id = text(given, "transactionId")
+    name = legacy_id(given_id, TRANSACTION) or given_id
+    translated = _as(call, merchant_id, method, f"/{name}/{path}", asked)
+    shown = await _shown(call, followups.follow(plan, translated, account, name))
+    return _payload(given, types, **{field: payment(shown)})
+
+
+async def _node(
+    call: VendorCall, account: Account, root: Selection, merchant_id: str
+) -> dict[str, Any]:
+    name = legacy_id(text(root.arguments, "id"), TRANSACTION, REFUND)
+    translated = _as(call, merchant_id, "GET", f"/{name}", {})
+    return payment(await _shown(call, followups.find(translated, account, name)))
+
+
+async def _ping(call: VendorCall, account: Account, root: Selection, merchant_id: str) -> str:
+    del account, root, merchant_id
+    await execute_nothing(call)
+    return "pong"
+
+
+_FOLLOWS: dict[str, tuple[str, str, followups.Plan, str, str]] = {
+    "capture": (
+        *("PUT", "submit_for_settlement", followups.submit),
+        *("TransactionPayload", "transaction"),
+    ),
+    "refund": ("POST", "refund", followups.refund, "RefundTransactionPayload", "refund"),
+    "reverse": ("POST", "reverse", followups.reverse, "ReverseTransactionPayload", "reversal"),
+}
+_Work = Callable[[VendorCall, Account, Selection, str], Awaitable[Any]]
+_MUTATIONS: dict[str, _Work] = {
+    "chargePaymentMethod": partial(_pay, submits=True),
+    "chargeCreditCard": partial(_pay, submits=True),
+    "authorizePaymentMethod": partial(_pay, submits=False),
+    "authorizeCreditCard": partial(_pay, submits=False),
+    "captureTransaction": partial(_follow, kind="capture"),
+    "refundTransaction": partial(_follow, kind="refund"),
+    "reverseTransaction": partial(_follow, kind="reverse"),
+}
+_QUERIES: dict[str, _Work] = {"node": _node, "ping": _ping}
+
+
+def _input(call: VendorCall, account: Account, root: Selection) -> Given:
+    given = inside(root.arguments, "input")
+    account.ignored.note(call, given, _USED, "input.")
+    return given
+
+
+def _custom(given: Any) -> Given:
+    if not isinstance(given, list):
+        return {}
+    return {text(each, "name"): text(each, "value") for each in given if isinstance(each, dict)}
+
+
+def _payload(given: Given, kind: str, **fields: Any) -> dict[str, Any]:
+    return {TYPES: (kind,), "clientMutationId": given.get("clientMutationId"), **fields}
+
+
+def _error(
+    message: str, kind: str, code: str = "", path: list[str] | None = None
+) -> dict[str, Any]:
+    extensions: dict[str, Any] = {"errorClass": kind, "errorType": "user_error"}
+    if code:
+        extensions |= {"legacyCode": code, "inputPath": ["input"]}
+    return {"message": message, "locations": [], "path": path, "extensions": extensions}
+
+
+def _data(data: Any) -> HttpResponse:
+    return json_response(200, {"data": data, "extensions": {"requestId": "paychain"}})
+
+
+def _errors(data: Any, found: list[dict[str, Any]]) -> HttpResponse:
+    extensions = {"requestId": "paychain"}
+    return json_response(200, {"data": data, "errors": found, "extensions": extensions})
