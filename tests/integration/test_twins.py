@@ -243,6 +243,12 @@ TWINS = {
         finding="query_too_often",
         sound="status-checks",
     ),
+    "toncoin-payout-any-message": Twin(
+        experiment="steady",
+        rules=UNPAID,
+        finding="receipt_not_checked",
+        sound="toncoin-payout",
+    ),
 }
 
 
