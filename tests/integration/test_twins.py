@@ -18,6 +18,8 @@ from paychain.model.loading import load_chain
 from paychain.model.review import review
 from paychain.report.result import Result
 from tests.integration.test_shipped_pairs import in_virtual_time
+from tests.support.cli import paychain
+from tests.support.runs import broken_rules, result_of
 from tests.support.virtual_runs import broken, run_virtually
 
 ORACLE_AWAY = """\
@@ -243,7 +245,26 @@ TWINS = {
         finding="query_too_often",
         sound="status-checks",
     ),
+    "toncoin-payout-any-message": Twin(
+        experiment="steady",
+        rules=UNPAID,
+        finding="receipt_not_checked",
+        sound="toncoin-payout",
+    ),
 }
+
+
+# What each of them breaks no other real run shows; those of the outage story are run by its bench.
+FOR_REAL = (
+    "crypto-onramp-absurd-price",
+    "crypto-onramp-captures-first",
+    "crypto-onramp-expired-quote",
+    "crypto-onramp-stale-price",
+    "exchange-deposit-one-confirmation",
+    "exchange-deposit-quorum-of-one",
+    "sepa-instant-returns-twice",
+    "toncoin-payout-any-message",
+)
 
 
 def wrong_on_purpose() -> list[str]:
@@ -291,3 +312,16 @@ def test_each_is_wrong_for_its_reason_and_no_other(tmp_path: Path, name: str) ->
         sound = found(twin.sound, twin.experiment, tmp_path / "sound")
         assert sound.verdict == "pass", sound.reasons
         assert broken(sound) == {}
+
+
+@pytest.mark.thorough
+@pytest.mark.long(120)
+@pytest.mark.parametrize("name", FOR_REAL)
+def test_each_breaks_the_same_rules_for_real(tmp_path: Path, name: str) -> None:
+    twin = TWINS[name]
+    experiment = twin.experiment
+    if experiment == ORACLE_AWAY:
+        (tmp_path / "mine.yaml").write_text(ORACLE_AWAY)
+        experiment = "mine.yaml"
+    paychain(tmp_path, "run", name, experiment, "--seed", "1")
+    assert broken_rules(result_of(tmp_path, "reports")) == set(twin.rules)

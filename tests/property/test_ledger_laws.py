@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Blockchain, Receipt, Refusal
+from paychain.payments.ledger import Blockchain, Refusal
 from paychain.payments.rails import Finality
-from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.transaction import LedgerEvent, Receipt, Transaction, TransactionChange
 from tests.support.laws import examples
 
 INTERVAL_NS = 1_000
@@ -87,10 +87,14 @@ def played(
     after_blocks: int = 3,
     until_blocks: float = 0,
     block_limit: int | None = None,
+    on_way: int = 0,
     looks: Sequence[int] = (),
     look: Look = lambda _ledger, _now_ns: None,
 ) -> Answers:
-    """What a ledger answers to a schedule. It is also asked at `looks`, and before each step."""
+    """What a ledger answers to a schedule. It is also asked at `looks`, and before each step.
+
+    `on_way`: how many blocks later transactions arrive at most, each of them its own number.
+    """
     ledger = Blockchain(
         interval_ns=INTERVAL_NS,
         final=Finality(after_blocks=after_blocks, until_s=until_blocks * INTERVAL_NS / 1e9),
@@ -98,6 +102,8 @@ def played(
         block_limit=block_limit,
         fee_floor=2,
         funds=FUNDS,
+        arrives=lambda transaction: transaction.amount_minor % (on_way + 1),
+        reverts=lambda transaction: on_way > 0 and transaction.fee % 5 == 0,
     )
     answers = Answers()
     now_ns = 0
@@ -143,12 +149,23 @@ def limits() -> st.SearchStrategy[int | None]:
 
 
 @examples(200)
-@given(steps=schedules(), block_limit=limits(), looks=st.lists(st.integers(0, 60_000), max_size=30))
+@given(
+    steps=schedules(),
+    block_limit=limits(),
+    on_way=st.sampled_from([0, 0, 3]),
+    looks=st.lists(st.integers(0, 60_000), max_size=30),
+)
 def test_the_same_schedule_has_the_same_answers_however_often_one_asks(
-    steps: list[Step], block_limit: int | None, looks: list[int]
+    steps: list[Step], block_limit: int | None, on_way: int, looks: list[int]
 ) -> None:
-    quiet = played(steps, block_limit=block_limit)
-    assert played(steps, block_limit=block_limit, looks=looks) == quiet
+    if on_way:  # such a ledger replaces no block
+        steps = [step for step in steps if step.what != "reorganise"]
+    quiet = played(steps, block_limit=block_limit, on_way=on_way)
+    assert played(steps, block_limit=block_limit, on_way=on_way, looks=looks) == quiet
+    assert sum(quiet.balances.values()) == sum(FUNDS.values())
+    # Whatever left its sender has arrived in the end, and nothing is mined twice.
+    standing(quiet.events)
+    assert all(receipt.mined_at or not receipt.is_final for receipt in quiet.receipts.values())
 
 
 def standing(events: Sequence[LedgerEvent]) -> dict[tuple[str, int], list[Transaction]]:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from paychain.declaration.quantity import Amount, Share, Span, brief
 from paychain.declaration.schema import Declared, OneOrSeveral, Short, several
 from paychain.model.codes import Code
+from paychain.model.lifecycle import ServiceTime
 from paychain.payments.codes import ISSUER_INOPERATIVE
 from paychain.payments.rails import Finality
 
@@ -24,6 +25,19 @@ class Blocks(Declared):
         int | None,
         Field(ge=1, le=1_000_000, description="Transfers per block; default: no limit."),
     ] = None
+
+
+class Messages(Declared):
+    """How transfers reach their receiver on a ledger that does not make them in one block (TON).
+
+    A transfer leaves its sender in one block, which uses its number, and arrives in a later one. A
+    message that bounces brings the amount back: its receipt says that it failed.
+    """
+
+    delay: Annotated[
+        ServiceTime, Field(description="How long a message takes, log-normal: median and p99.")
+    ]
+    bounces: Annotated[Share, Field(description="Share of the messages that come back.")] = 0.0
 
 
 class DeclaredFinality(Declared):
@@ -256,6 +270,10 @@ class LedgerSettings(Declared):
         Short(Literal["at_once"]),
         Field(description="When a transfer can no longer be undone."),
     ] = DeclaredFinality()
+    messages: Annotated[
+        Messages | None,
+        Field(description="How long transfers are on their way; default: they are not."),
+    ] = None
     asset: Annotated[
         str | None,
         Field(

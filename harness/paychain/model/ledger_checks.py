@@ -125,6 +125,13 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     at: KeyPath = ("links", name)
     if link.role == "ledger" and link.blocks is None:
         yield Problem(at, "the role ledger needs 'blocks'", "add blocks: {every: 2s}")
+    if link.messages is not None and not link.final.finality.comes_with_block:
+        what = f"a message that is on its way in {name} would be undone with the block that it left"
+        yield Problem((*at, "messages"), what, "write final: at_once or final: {after: 1}")
+    copies = [each for each in chain.links if chain.links[each].dialect.is_vendors]
+    if link.messages is not None and copies:
+        what = f"{copies[0]} shows transfers that are made in one block"
+        yield Problem((*at, "messages"), what, f"remove it, or the dialect of {copies[0]}")
     if link.lies and link.dialect.is_vendors:
         what = f"{name} answers from its copy of the ledger, which says nothing untrue"
         yield Problem((*at, "lies"), what, "remove it, or the dialect")

@@ -130,7 +130,7 @@ ROLES: dict[str, RoleFacts] = {
     ),
     "ledger": RoleFacts(
         serves=("transfer", "read", "scan"),
-        settings=("blocks", "final", "pool", "asset"),
+        settings=("blocks", "final", "messages", "pool", "asset"),
         settles="out",
     ),
 }

@@ -1,7 +1,7 @@
 """A blockchain as a function of the clock: blocks, a pool, fees, halts and reorganisations.
 
     submit ──▶ pool ── the next block, in the order of each sender's nonces ──▶ mined ──▶ final
-                 ▲                                                              │
+                 ▲                        └─ blocks later, where messages take time ─▶
                  ├──────── returned by a reorganisation ◀───────────────────────┤
                  └─ replaced, or no room ──▶ forgotten ◀── lost by a reorganisation
 
@@ -12,21 +12,24 @@ on how often it was asked. Times are nanoseconds. Source: docs/crypto.md.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from operator import itemgetter
 
 from paychain.payments import block_times
 from paychain.payments.rails.finality import Finality
-from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.transaction import LedgerEvent, Receipt, Transaction, TransactionChange
 
 REPLACES_FROM = 110  # percent of the fee of the transaction that is replaced; geth's default
 
 
 Returns = Callable[["Transaction"], bool]  # whether what is undone waits for a block again
 Reverts = Callable[["Transaction"], bool]  # whether a block has it as one that failed
+Arrives = Callable[["Transaction"], int]  # how many blocks later its receiver's block has it
 
 
 class Refusal(StrEnum):
@@ -38,20 +41,6 @@ class Refusal(StrEnum):
     UNDERPRICED = "transaction underpriced"
     POOL_FULL = "txpool is full"
     INSUFFICIENT_FUNDS = "insufficient funds"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What a ledger says of a transaction at one moment.
-
-    `mined_at`: the height of its block, None while it has none. `is_known`: it waits in the pool,
-    or is mined. `is_reverted`: its block says that it failed.
-    """
-
-    is_known: bool
-    mined_at: int | None = None
-    is_final: bool = False
-    is_reverted: bool = False
 
 
 _UNKNOWN = Receipt(is_known=False)
@@ -70,6 +59,7 @@ class Blockchain:
     `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
     any number. `fee_floor`: a lower fee is refused. `funds`: what senders own at first; a sender
     that is not named owns as much as it likes. `reverts`: asked when a block gets a transaction.
+    `arrives`: asked when one leaves its sender, whose nonce is used from then on.
     """
 
     interval_ns: int
@@ -79,10 +69,12 @@ class Blockchain:
     fee_floor: int = 1
     funds: Mapping[str, int] = field(default_factory=dict)
     reverts: Reverts = _never
+    arrives: Arrives = lambda _: 0
     _balances: Counter[str] = field(default_factory=Counter, init=False)
     _nonces: Counter[str] = field(default_factory=Counter, init=False)  # mined, by sender
     _pool: dict[tuple[str, int], Transaction] = field(default_factory=dict, init=False)
-    _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in the pool
+    _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in no block yet
+    _on_way: list[tuple[int, Transaction]] = field(default_factory=list, init=False)  # by height
     _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
     _reverted: set[str] = field(default_factory=set, init=False)  # ids of those that are mined
     _blocks: dict[int, list[Transaction]] = field(default_factory=dict, init=False)  # not final
@@ -236,9 +228,12 @@ class Blockchain:
     def next_change_ns(self, now_ns: int) -> int | None:
         """When the next transaction will be mined; None while none can be."""
         self._advance(now_ns)
-        if self._halts or not any(map(self._is_ready, self._pool.values())):
+        due = [height for height, _ in self._on_way[:1]]
+        if any(map(self._is_ready, self._pool.values())):
+            due = [self._head + 1]
+        if self._halts or not due:
             return None
-        return self._head_ns + self.interval_ns
+        return self._head_ns + (due[0] - self._head) * self.interval_ns
 
     def events(self, now_ns: int) -> list[LedgerEvent]:
         """All that has happened since the last call, in order."""
@@ -304,43 +299,54 @@ class Blockchain:
         if self._halts:
             return
         due = (now_ns - self._head_ns) // self.interval_ns
-        while due and self._pool and self._mine(self._head + 1):
-            self._head += 1
-            self._head_ns += self.interval_ns
-            due -= 1
-        self._head += due
-        self._head_ns += due * self.interval_ns
+        while due:
+            made = due
+            if (self._pool or self._on_way) and self._mine(self._head + 1):
+                made = 1
+            elif self._on_way:  # nothing else is mined before the next one arrives
+                made = min(due, self._on_way[0][0] - 1 - self._head)
+            self._head += made
+            self._head_ns += made * self.interval_ns
+            due -= made
 
     def _mine(self, height: int) -> bool:
-        """Put into a block what may be mined; false when nothing may, now or later."""
+        """Put into a block what may be mined, and what arrives; false when nothing does."""
         mined: list[Transaction] = []
-        at_ns = self._head_ns + self.interval_ns
-        before = -1
+        while self._on_way and self._on_way[0][0] <= height:
+            mined.append(self._executed(self._on_way.pop(0)[1], height))
+        taken, before = 0, -1
         # One that came before its predecessor is ready in the next pass.
-        while before < len(mined):
-            before = len(mined)
+        while before < taken:
+            before = taken
             for waiting in list(self._pool.values()):
-                if len(mined) == self.block_limit:
+                if taken == self.block_limit:
                     break
                 if not self._is_ready(waiting):
                     continue
+                taken += 1
                 self._leave(waiting)
-                executed = self._executed(waiting)
-                self._move(executed, 1)
-                self._mined[executed.id] = height, at_ns
-                self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, executed, height))
-                mined.append(executed)
+                self._nonces[waiting.sender] += 1
+                if blocks := self.arrives(waiting):
+                    self._waiting.add(waiting.id)
+                    insort(self._on_way, (height + blocks, waiting), key=itemgetter(0))
+                else:
+                    mined.append(self._executed(waiting, height))
         if mined:
             self._blocks[height] = mined
             self._prune()
-        return bool(mined)
+        return bool(mined or taken)
 
-    def _executed(self, transaction: Transaction) -> Transaction:
+    def _executed(self, transaction: Transaction, height: int) -> Transaction:
         """The transaction as its block has it: it has moved its amount, or was reverted."""
-        if not self.reverts(transaction):
-            return transaction
-        self._reverted.add(transaction.id)
-        return replace(transaction, is_reverted=True)
+        self._waiting.discard(transaction.id)
+        if self.reverts(transaction):
+            self._reverted.add(transaction.id)
+            transaction = replace(transaction, is_reverted=True)
+        at_ns = self._head_ns + self.interval_ns
+        self._move(transaction, 1)
+        self._mined[transaction.id] = height, at_ns
+        self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, transaction, height))
+        return transaction
 
     def _is_ready(self, transaction: Transaction) -> bool:
         """Whether it waits behind no other nonce, offers enough and can be paid."""
@@ -366,13 +372,13 @@ class Blockchain:
         self._waiting.discard(transaction.id)
 
     def _move(self, transaction: Transaction, sign: int) -> None:
-        """Move its amount, and use up its nonce; with -1 undo both."""
-        self._nonces[transaction.sender] += sign
+        """Move its amount; with -1 undo that."""
         self._balances[transaction.sender] -= sign * transaction.moved_minor
         self._balances[transaction.to] += sign * transaction.moved_minor
 
     def _undo(self, transaction: Transaction, height: int, *, is_kept: bool) -> None:
         self._move(transaction, -1)
+        self._nonces[transaction.sender] -= 1
         del self._mined[transaction.id]
         self._reverted.discard(transaction.id)
         self._note(TransactionChange.UNDONE, transaction, height)

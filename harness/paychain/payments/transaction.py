@@ -53,3 +53,17 @@ class LedgerEvent:
     change: TransactionChange
     transaction: Transaction
     height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a ledger says of a transaction at one moment.
+
+    `mined_at`: the height of its block, None while it has none. `is_known`: it waits in the pool,
+    or is mined. `is_reverted`: its block says that it failed.
+    """
+
+    is_known: bool
+    mined_at: int | None = None
+    is_final: bool = False
+    is_reverted: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import sqrt
 from random import Random
 
@@ -71,6 +72,27 @@ def test_asking_nodes_at_random_finds_enough_as_often_as_the_formula_says(seed: 
     )
     expected = enough(on, needed, asked)
     assert abs(hits / DRAWS - expected) <= 4.5 * sqrt(max(expected * (1 - expected), 1e-6) / DRAWS)
+
+
+@pytest.mark.parametrize(
+    ("down", "transfer", "read"),
+    [
+        ("", Fraction(671, 672), Fraction(79, 84)),
+        ("a", Fraction(29, 32), Fraction(1, 2)),
+        ("o", Fraction(83, 84), Fraction(65, 84)),
+        ("ab", Fraction(295, 672), Fraction(5, 84)),
+    ],
+)
+def test_three_of_nine_nodes_as_worked_out_by_hand(
+    down: str, transfer: Fraction, read: Fraction
+) -> None:
+    # Three zones of three; the nodes of "o" are on half of the time. Of the 84 ways to draw three,
+    # 20 have none of one zone, 45 one, 18 two and one all three. With all zones up a read finds two
+    # in all of the first 65, in 3/4 of the 18 and in 1/2 of the last: (65 + 13.5 + 0.5) / 84.
+    chances = {"a": 1.0, "b": 1.0, "o": 0.5} | dict.fromkeys(down, 0.0)
+    on = [chances[zone] for zone in "aaabbbooo"]
+    assert enough(on, 1, 3) == pytest.approx(float(transfer))
+    assert enough(on, 2, 3) == pytest.approx(float(read))
 
 
 def test_chances_of_numbers_add_up_and_all_asked_is_a_binomial() -> None:

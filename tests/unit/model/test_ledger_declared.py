@@ -239,6 +239,18 @@ def test_a_ledger_whose_finality_comes_with_the_block_has_no_open_blocks(
     assert [(problem.path, problem.what) for problem in problems] == expected
 
 
+@pytest.mark.parametrize(
+    ("final", "is_open"), [("at_once", False), ("{after: 1}", False), ("{after: 2}", True)]
+)
+def test_messages_are_on_their_way_only_where_no_block_is_replaced(
+    final: str, is_open: bool
+) -> None:
+    delay = "{delay: {median: 1s, p99: 2s}}"
+    found = problems("final: {after: 4}", f"final: {final}, messages: {delay}")
+    what = "a message that is on its way in base would be undone with the block that it left"
+    assert found == ([f"links.base.messages: {what}"] if is_open else [])
+
+
 def test_an_exchange_may_credit_deposits_by_their_amounts() -> None:
     graded = DEPOSITS.replace("credits: {after: 4}", "credits: [{up_to: 10, after: 4}, {after: 9}]")
     for text in (DEPOSITS, graded):

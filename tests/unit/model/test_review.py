@@ -508,6 +508,11 @@ EXPECTED = {
         "query_too_often app.authorise",
         *STATUS_CHECKS[1:],
     ],
+    "toncoin-payout": [each.replace(" base", " ton") for each in PAYOUT],
+    "toncoin-payout-any-message": [
+        "receipt_not_checked wallet",
+        *(each.replace(" base", " ton") for each in PAYOUT),
+    ],
     "toncoin-payment": [
         "one_node_believed shop.scan",
         "one_node_believed shop.read",

@@ -195,3 +195,30 @@ def test_finality_that_stalls_holds_what_is_final_after_a_time() -> None:
     assert not chain.receipt("a", 5_000).is_final
     chain.settle(5_000)
     assert chain.receipt("a", 5_000).is_final
+
+
+def test_a_message_uses_its_nonce_when_it_leaves_and_moves_its_amount_when_it_arrives() -> None:
+    chain = ledger(
+        final=Finality(after_blocks=1),
+        arrives=lambda one: 5 if one.nonce == 0 else 1,
+        reverts=lambda one: one.nonce == 1,
+    )
+    assert chain.submit(sent("slow", 0), 10) is None
+    assert chain.submit(sent("bounces", 1), 20) is None
+    assert chain.next_change_ns(50) == 100
+    on_way = chain.receipt("slow", 150)  # it left in the block at 100
+    assert (on_way.is_known, on_way.mined_at, on_way.is_final) == (True, None, False)
+    assert chain.submit(sent("slow", 0), 150) is Refusal.NONCE_TOO_LOW
+    assert chain.next_change_ns(150) == 200
+    bounced = chain.receipt("bounces", 200)
+    assert (bounced.mined_at, bounced.is_reverted) == (2, True)
+    assert chain.next_change_ns(250) == 600
+    chain.halt(310)
+    assert chain.next_change_ns(400) is None
+    chain.resume(1_000)  # three blocks are made, three are missing
+    assert chain.next_change_ns(1_000) == 1_300
+    assert chain.balance("payee", 1_299) == 0
+    arrived = chain.receipt("slow", 1_300)
+    assert (arrived.mined_at, arrived.is_final) == (6, False)
+    assert chain.receipt("slow", 1_400).is_final
+    assert (chain.balance("payee", 1_400), chain.balance("wallet", 1_400)) == (5, -5)

@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds.fee_spike import FeeSpike
@@ -15,6 +16,7 @@ from paychain.faults.kinds.reorg import Reorg
 from paychain.faults.kinds.reverts import Reverts
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
+from paychain.payments.chance import log_normal
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import Decision, DecisionKind, Leg, MovementKind
 from paychain.payments.ledger_log import LedgerLog
@@ -66,6 +68,7 @@ class Ledger(Role):
             pool_limit=self.link.pool,
             block_limit=blocks.transactions,
             reverts=self._reverts,
+            arrives=self._arrives,
         )
         self._forks = Forks(Branch(chain=self._ledger))
         nodes = [link for link in self.chain.links.values() if link.role == "node"]
@@ -122,8 +125,18 @@ class Ledger(Role):
 
     def _reverts(self, transaction: Transaction) -> bool:
         """Whether a block that gets a transaction now has it as one that failed."""
-        share = max(self._reverting, default=0.0)
+        messages = self.link.messages
+        share = max(*self._reverting, messages.bounces if messages is not None else 0.0, 0.0)
         return share > 0 and self.context.draw("reverts", transaction.id) < share
+
+    def _arrives(self, transaction: Transaction) -> int:
+        """How many blocks after its sender's block a transaction is in its receiver's."""
+        messages = self.link.messages
+        if messages is None:
+            return 0
+        chance = self.context.draw("message", transaction.id)
+        delay_s = log_normal(chance, messages.delay.median, messages.delay.p99)
+        return ceil(delay_s * 1e9 / self._ledger.interval_ns)
 
     def _returning(self, fault: Reorg) -> ledger.Returns:
         """Whether a transaction that is undone waits for a block again: drawn for each."""
