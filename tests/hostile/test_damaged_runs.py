@@ -6,11 +6,12 @@ A mutant may be harmless: then the command works. `invoked` raises whatever else
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,49 @@ def test_what_is_no_result_is_a_mistake(tmp_path: Path, content: bytes, message:
         done = invoked(tmp_path, *words)
         assert done.exit_code == ExitCode.USAGE
         assert message in done.stderr
+
+
+def as_pipe(database: Path) -> None:
+    database.unlink()
+    os.mkfifo(database)
+
+
+def with_pipe_as_log(database: Path) -> None:
+    os.mkfifo(database.with_name("run.db-wal"))
+
+
+def with_endless_view(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("ALTER TABLE hop RENAME TO kept")
+        opened.execute(
+            "CREATE VIEW hop AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+            "SELECT kept.* FROM kept, n"
+        )
+        opened.commit()
+
+
+def with_trigger(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("CREATE TRIGGER t AFTER INSERT ON hop BEGIN DELETE FROM movement; END")
+        opened.commit()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (as_pipe, "run.db is no file: a device, a pipe or a folder"),
+        (with_pipe_as_log, "run.db-wal is no file: a device, a pipe or a folder"),
+        (with_endless_view, "run.db was changed: it has a view, which no run has"),
+        (with_trigger, "run.db was changed: it has a trigger, which no run has"),
+    ],
+)
+def test_no_database_keeps_a_command_waiting(
+    recorded: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    run = copied(recorded, tmp_path)
+    damage(run / "run.db")
+    for words in (("judge", run), ("show", "payment", run, "p0000001")):
+        done = invoked(tmp_path, *map(str, words))
+        assert done.exit_code == ExitCode.USAGE
+        assert message in done.stderr or "no run.db" in done.stderr

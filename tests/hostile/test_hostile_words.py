@@ -45,6 +45,12 @@ def test_a_number_of_too_many_digits_in_a_settings_file_is_a_mistake(tmp_path: P
     assert (done.exit_code, "--seed: the number is too large" in done.stderr) == (2, True)
 
 
+def test_a_settings_file_that_is_nested_without_end_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "paychain.toml").write_text(f"seed = {'[' * 50_000}\n")
+    done = invoked(tmp_path, "list")
+    assert (done.exit_code, done.stderr.strip()) == (2, "paychain.toml is nested too deeply")
+
+
 def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "paychain.toml").write_text("\ufeffformat = 'json'\n", "utf-8")
     assert invoked(tmp_path, "list").json

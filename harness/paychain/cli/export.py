@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COLLECTORS = ("http://", "https://")  # how the URL of a collector begins
 SEND_S = 30.0  # one request to a collector
+MAX_SHOWN_BYTES = 200  # of its answer
 
 
 def export(
@@ -124,6 +125,7 @@ def _send(url: str, requests: Iterable[dict[str, Any]]) -> int:
     import requests as http
 
     from paychain.payments.errors import UserError
+    from paychain.processes.posting import no_answer, post
     from paychain.report.export.otlp import TRACES_PATH
 
     target = url.rstrip("/")
@@ -132,15 +134,18 @@ def _send(url: str, requests: Iterable[dict[str, Any]]) -> int:
     with http.Session() as session:
         for request in requests:
             try:
-                answer = session.post(target, json=request, timeout=SEND_S)
+                answer = post(
+                    session, target, json=request, within_s=SEND_S, max_bytes=MAX_SHOWN_BYTES
+                )
             except http.RequestException as error:
                 raise UserError(
-                    f"{target} does not answer ({type(error).__name__})",
+                    f"{target} {no_answer(error, SEND_S)}",
                     hint="name a collector that takes OTLP over HTTP",
                 ) from error
-            if not answer.ok:
+            if not answer.is_success:
+                said = answer.content.decode("utf-8", "replace")
                 raise UserError(
-                    f"{target} answered {answer.status_code}: {answer.text[:200]}",
+                    f"{target} answered {answer.status}: {said}",
                     hint="name a collector that takes OTLP over HTTP as JSON",
                 )
             spans += _spans(request)

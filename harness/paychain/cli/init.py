@@ -187,12 +187,15 @@ def _starter(source: str, values: dict[str, str]) -> str:
 
 
 def _write(path: Path, content: str | bytes) -> None:
-    if path.exists():
-        say(f"kept     {path}")
-        return
+    data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        try:
+            with path.open("xb") as file:  # a link that leads nowhere counts as a file, too
+                file.write(data)
+        except FileExistsError:
+            say(f"kept     {path}")
+            return
     except OSError as error:
         what = f"cannot write {path}: {error.strerror}"
         raise UserError(what, hint="name another folder") from None

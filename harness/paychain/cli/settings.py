@@ -271,6 +271,8 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         line, column = (match[1], match[2]) if match and match[1] else (text.count("\n") + 1, 1)
         what = _PARSER_PLACE.sub("", said)
         raise UserError(f"not TOML: {what}", where=f"{path}:{line}:{column}") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply") from None
     except ValueError:  # its only other one: Python does not read so many digits
         raise UserError(f"{path} has a number that is too large") from None
 

@@ -42,6 +42,14 @@ def test_what_it_writes_passes_the_check(command: str, dialect: str, tmp_path: P
     assert "own-service.yaml" in (tmp_path / ".github/workflows/paychain.yml").read_text()
 
 
+def test_no_file_is_written_where_a_link_of_the_repository_leads(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository/.gitignore").symlink_to(tmp_path / "elsewhere")
+    done = invoked(tmp_path, "init", "repository")
+    assert "kept     repository/.gitignore" in done.stdout
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     (tmp_path / "chains").mkdir()
     (tmp_path / FILES[0]).write_text("mine")

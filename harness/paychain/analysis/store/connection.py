@@ -17,6 +17,9 @@ LOCKED_WITHIN_MS = 60_000  # a lock of somebody else is waited for, where nothin
 URGENT_MS = 20  # while faults are to be switched in time
 READ_WITHIN_MS = 2_000  # for readers to end, before the file is copied instead
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps of a database that is in use
+# A view in place of a table may have no end, and a trigger does something of its own.
+_FOREIGN = "SELECT type FROM sqlite_master WHERE type NOT IN ('table', 'index')"
 
 
 class Database(sqlite3.Connection):
@@ -60,6 +63,10 @@ def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection
     """
     if not path.exists():
         raise UserError(f"no {path.name} in {path.parent}", hint="name a run directory")
+    # SQLite opens them all, and waits at a pipe for as long as nobody writes to it.
+    for file in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        if file.exists() and not file.is_file():
+            raise UserError(f"{file} is no file: a device, a pipe or a folder")
     # In a URI, `?`, `#` and `%` of a name would mean something else.
     uri = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rw'}"
     try:
@@ -67,6 +74,7 @@ def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection
             uri, uri=True, timeout=LOCKED_WITHIN_MS / 1e3, factory=Database
         )
         ((found,),) = connection.execute("PRAGMA user_version")
+        foreign = connection.execute(_FOREIGN).fetchone()
     except sqlite3.Error as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not found:  # the process of the run ended before it had written any
@@ -76,6 +84,9 @@ def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection
         connection.close()
         what = f"{path} has format {found}, this paychain reads format {version}"
         raise UserError(what, hint="open it with the version that ran it, or run it again")
+    if foreign is not None:
+        connection.close()
+        raise UserError(f"{path} was changed: it has a {foreign[0]}, which no run has")
     if not is_read_only:
         _prepare(connection)
     return connection

@@ -8,10 +8,11 @@ import requests
 
 from paychain.payments.errors import UserError
 from paychain.processes.files import write_atomically
+from paychain.processes.posting import no_answer, post
 from paychain.report.evidence.files import TIMESTAMP
 from paychain.report.evidence.history import ENVELOPES
 
-TIMEOUT_S = (5.0, 30.0)  # to connect, to answer
+WITHIN_S = 30.0  # for the whole answer
 MAX_TOKEN_BYTES = 100_000  # real tokens are a few kB
 
 
@@ -33,18 +34,22 @@ def stamp(run: Path, url: str) -> Path:
         raise UserError("timestamps need an extra package", hint=hint) from error
     query = TimestampRequestBuilder().data((run / ENVELOPES).read_bytes()).build()
     try:
-        response = requests.post(
-            url,
-            data=query.as_bytes(),
-            timeout=TIMEOUT_S,
-            headers={"content-type": "application/timestamp-query"},
-        )
-        response.raise_for_status()
+        with requests.Session() as session:
+            response = post(
+                session,
+                url,
+                data=query.as_bytes(),
+                headers={"content-type": "application/timestamp-query"},
+                within_s=WITHIN_S,
+                max_bytes=MAX_TOKEN_BYTES,
+            )
     except requests.RequestException as error:
-        raise UserError(f"no timestamp from {url}: {type(error).__name__}") from error
+        raise UserError(f"no timestamp: {url} {no_answer(error, WITHIN_S)}") from error
+    if not response.is_success:
+        raise UserError(f"no timestamp: {url} answered {response.status}")
     token = response.content
     try:
-        granted = decode_timestamp_response(token[:MAX_TOKEN_BYTES])
+        granted = decode_timestamp_response(token)
     except ValueError as error:
         raise UserError(f"the response of {url} is not a timestamp") from error
     if granted.status not in (0, 1):  # granted, granted with modifications (RFC 3161 §2.4.2)
