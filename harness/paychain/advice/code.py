@@ -23,7 +23,8 @@ _MINOR_UNITS = "ask for, record and show the order's amount, in minor units of i
 # By rule. What is not here is about the books and fallbacks of mocks, which no code of a user has.
 IN_CODE: dict[str, str] = {
     "no_double_charge": f"know an order by its number; {_CLEAR_UP}",
-    "no_orphaned_authorisation": _CLEAR_UP,
+    "no_orphaned_authorisation": f"{_CLEAR_UP}; capture all of what is held, each part under a key "
+    "of its own, or release the rest",
     "no_charge_after_a_decline": _CLEAR_UP,
     "unknowns_resolved": _CLEAR_UP,
     "no_phantom_movement": "ask for money only for a customer's order, in the order's name",

@@ -49,4 +49,5 @@ def _script(steps: Steps | Mapping[str, Any] | Script) -> Script:
         return steps
     if isinstance(steps, Mapping):
         return Script.model_validate(dict(steps))
-    return Script.model_validate({"steps": [dict(step) for step in steps]})
+    written = [dict(step) if isinstance(step, Mapping) else step for step in steps]
+    return Script.model_validate({"steps": written})

@@ -55,6 +55,21 @@ def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
     assert {step for (step,) in singles} == set(wanted)
 
 
+def test_a_failure_that_lasts_over_repeats_is_tried_early_and_is_followed_by_others() -> None:
+    """A service that repeats what is not answered goes on only after its last try."""
+    made = candidates()
+    lost = [step for step in CHOICES if (step.place, step.name) == (AUTHORISE, "lost_answer")]
+    first, second, _ = sorted(lost, key=lambda step: step.number)
+    void: Place = ("link", "stripe", "void")
+    made.learn((LOST,), {**USUAL, REFUND: 1})
+    made.learn((first,), {AUTHORISE: 2})
+    made.learn((first, second), {AUTHORISE: 2, void: 1})
+    # Every other one is a single step.
+    further = [steps for steps in made.next(16) if len(steps) == 3]
+    assert further
+    assert all(steps[:2] == (first, second) and steps[2].place == void for steps in further)
+
+
 def test_what_leads_to_a_decline_leads_to_a_customer_who_pays_again() -> None:
     made = candidates()
     decline = next(step for step in CHOICES if (step.place, step.name) == (AUTHORISE, "decline"))

@@ -265,6 +265,8 @@ def test_a_script_that_the_chain_cannot_have_is_a_mistake_of_the_test() -> None:
             chain.pay(script=[LOST_AND_FAILED[0], {"link": "nobody", "lost_answer": {}}])
         with pytest.raises(UserError, match=r"step 1: .*lost_answers"):
             chain.pay(script=[{"link": "processor-a", "lost_answers": {}}])
+        with pytest.raises(UserError, match=r"step 1: .*must be a mapping, not 'lost_answer'"):
+            chain.pay(script=["lost_answer"])  # type: ignore[list-item]  # a mistake
 
 
 # -- in an experiment ---------------------------------------------------------------------------

@@ -33,7 +33,7 @@ MAX_DRAWS = 1_000  # for a combination that was not tried before
 MIN_CONTROLS = 4  # payments without a script: what one does may be due to a busy machine
 CUSTOMERS_COST = 16  # what customers do comes after most failures of a request
 BASE_COST = 3  # how many simpler kinds of a step the next script that leads to the same counts as
-STEP_COST = 8  # the same for a script of one more step
+STEP_COST = 8  # the same for a script of one more failure
 _Subject = tuple[Place, int]  # what a step can be at: the n-th request or webhook of a place
 _Asked = frozenset[_Subject]
 
@@ -177,7 +177,7 @@ class Candidates:
     def _extensions(self) -> Iterator[Steps]:
         return self._in_order(
             (
-                BASE_COST * number + STEP_COST * (len(base) - 1) + self._cost[step],
+                BASE_COST * number + STEP_COST * (_failures(base) - 1) + self._further(base, step),
                 (*base, step),
             )
             for subject, bases in self._leading.items()
@@ -185,6 +185,10 @@ class Candidates:
             for number, base in enumerate(bases)
             for step in self._at[subject]
         )
+
+    def _further(self, base: Steps, step: StepChoice) -> int:
+        """What one more step costs: nothing where the last failure lasts over a repeat."""
+        return self._cost[step] if _failures((*base, step)) > _failures(base) else 0
 
     def _unseen(self) -> Steps:
         """A combination that was not tried; after many draws any."""
@@ -223,6 +227,11 @@ def _subjects(asked: Mapping[Place, int]) -> Iterator[_Subject]:
     for place, most in asked.items():
         for number in range(1, min(most, EVENTS[-1]) + 1):
             yield place, number
+
+
+def _failures(steps: Steps) -> int:
+    """How many failures a script is made of: one that lasts over the caller's repeats is one."""
+    return len({(step.place, step.name, step.ms) for step in steps})
 
 
 def _insert(bases: list[Steps], steps: Steps) -> None:

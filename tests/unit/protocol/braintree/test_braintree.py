@@ -252,6 +252,21 @@ def test_a_lost_answer_is_found_by_the_order_or_the_key() -> None:
     assert on_braintree(scenario).booked() == [("authorised", 1000)]
 
 
+def test_only_the_wrong_answer_names_another_transaction() -> None:
+    async def scenario(links: BraintreeLinks) -> None:
+        links.inject("wrong_answer", says="another_payment")
+        wrong = (await links.sale(api_request_key="k")).transaction["id"]
+        links.heal("wrong_answer")
+        again = (await links.sale(api_request_key="k")).transaction
+        assert (again["status"], again["id"] != wrong) == ("authorized", True)
+        term = write("search", {"order_id": {"is": payment(1)}})
+        path = "/merchants/m/transactions/advanced_search_ids"
+        found = read((await links.ask("POST", path, term, HEADERS)).body, XML)
+        assert found["search_results"]["ids"] == [again["id"]]
+
+    assert on_braintree(scenario).booked() == [("authorised", 1000)]
+
+
 def test_a_search_brings_pages_of_any_number_of_transactions() -> None:
     async def scenario(links: BraintreeLinks) -> None:
         for number in range(60):

@@ -353,6 +353,19 @@ def test_a_lost_answer_is_brought_by_the_same_key() -> None:
     assert on_paypal(scenario).booked() == [("authorised", 1000), ("captured", 1000)]
 
 
+def test_only_the_wrong_answer_names_another_payment() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        links.inject("wrong_answer", says="another_payment")
+        wrong = await links.order(key="k")
+        links.heal("wrong_answer")
+        again = await links.order(key="k")
+        assert again.body["id"] == wrong.body["id"]
+        assert again.paid["captures"][0]["status"] == "COMPLETED"
+        assert again.paid["captures"][0]["id"] != wrong.paid["captures"][0]["id"]
+
+    assert on_paypal(scenario).booked() == [("authorised", 1000), ("captured", 1000)]
+
+
 def test_what_is_stuck_is_pending() -> None:
     async def scenario(links: PayPalLinks) -> None:
         links.inject("stuck_pending")

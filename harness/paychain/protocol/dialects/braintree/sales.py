@@ -113,7 +113,13 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         keeping.keep(account, transaction)
 
     answer = await call.execute("authorise", request, undo=undo, note=note)
-    transaction = account.registry.executed(transaction, answer.reference)
+    # A wrong answer names what nobody has executed. Only that answer says so, and no repeat.
+    is_wrong = bool(answer.reference) and account.entry(answer.reference) is None
+    asked_for = transaction
+    if not (is_wrong and answer.replayed):
+        transaction = account.registry.executed(transaction, answer.reference)
+    if is_wrong and transaction is not asked_for:
+        account.registry.remove(transaction)
     if not answer.replayed:
         transaction.answer = answer
         if answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS:

@@ -208,7 +208,11 @@ async def _pay(
         undo=withdraw if is_new else None,
         note=partial(_note, account, order, charge),
     )
-    charge = registry.executed(order, charge, answer.reference)
+    # A wrong answer names what nobody has executed. Only that answer says so, and no repeat.
+    is_wrong = bool(answer.reference) and account.entry(answer.reference) is None
+    if not (is_wrong and answer.replayed):
+        charge = registry.executed(order, charge, answer.reference)
+    is_forged = is_wrong and charge is not presented
     if not answer.replayed:
         charge.answer = answer  # a fault may change the link's answer
     elif answer.outcome is not Outcome.UNKNOWN:
@@ -219,6 +223,8 @@ async def _pay(
     if status_of_charge(account, charge) == DENIED and not charge.is_card:
         return refusal("INSTRUMENT_DECLINED", payer_at=approval_page(account, order))
     shown = order_shown(account, order)
+    if is_forged:
+        registry.withdraw(order, charge)
     is_creation = call.http.target.partition("?")[0].rstrip("/").endswith("/orders")
     if is_creation:
         return _answer(call.http, shown, answer)
