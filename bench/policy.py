@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from paychain.model.policy import Call
@@ -98,7 +99,7 @@ async def measure() -> dict[str, tuple[float, float]]:
     for _ in range(ROUNDS):
         bare = await us_per_call(lambda: channel.send(REQUEST, "", timeout_s=2.5))
         for name, call in calls.items():
-            with_policy = await us_per_call(lambda call=call: call.execute(REQUEST, ""))
+            with_policy = await us_per_call(partial(call.execute, REQUEST, ""))
             costs[name].append(with_policy - bare)
     return {name: (statistics.median(some), min(some)) for name, some in costs.items()}
 
