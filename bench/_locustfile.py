@@ -10,8 +10,9 @@ from pathlib import Path
 
 from locust import FastHttpUser, events, task
 
-from paychain.load.locust.locustfile import PayingUser
+from paychain.load.locust.locustfile import PATIENCE_S, PayingUser
 from paychain.load.locust.recorder import Recorder
+from paychain.load.traffic.exchange import Try
 from paychain.model.operations import CUSTOMER, ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import HopRecord, PaymentRecord
@@ -50,7 +51,7 @@ class Paying(PayingUser):
         started = time.monotonic_ns()
         span = f"c{number:015x}"
         request = request_of(number)
-        reply = self.pay(request, span, 60.0)
+        reply = self.pay(Try(request, span, PATIENCE_S, self.entries[0]))
         if KIND != "recorded":
             return
         if not recorder:

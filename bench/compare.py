@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from paychain.analysis.compare import compare_series
 from tests.support.synthetic_runs import Conditions, draw
@@ -54,7 +55,7 @@ def cases() -> list[Case]:
         Case(name=f"equal, runs 5 % apart, {number} baselines", conditions=apart, baselines=number)
         for number in (1, 3, 5)
     ]
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "-0.5 points": {"lost": 0.005},
         "-1 point": {"lost": 0.01},
         "-2 points": {"lost": 0.02},

@@ -149,6 +149,8 @@ def serve(listener: socket.socket) -> None:
                     left = memoryview(ANSWERS[kind] if data.startswith(b"GET /") else data)
                 sent = peer.send(left)
             except BlockingIOError:
+                if left is None:  # nothing has come
+                    continue
                 sent = 0
             except OSError:
                 peers.pop(number).close()

@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from paychain.model.policy import Call
@@ -15,6 +16,7 @@ from paychain.payments.journal import Record
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
+from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.policies.policy import PolicyCall
 from paychain.services.policies.reversal import Reversals
@@ -46,8 +48,11 @@ DECLARED: dict[str, dict[str, Any]] = {
 REQUEST = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], "m1", reference="p1-1", key="p1-1")
 
 
-class NoOp:
+class NoOp(Channel):
     """A channel and a journal that do nothing."""
+
+    def __init__(self) -> None:
+        pass  # it has no hop
 
     async def send(
         self,
@@ -55,6 +60,7 @@ class NoOp:
         parent: str,
         *,
         timeout_s: float,
+        connect_timeout_s: float | None = None,
         route: int = 0,
         try_number: int = 1,
         propagate_deadline: bool = False,
@@ -72,13 +78,15 @@ async def us_per_call(call: Callable[[], Awaitable[Any]]) -> float:
     return (time.thread_time() - begun) / CALLS * 1e6
 
 
-def policy_call(declared: dict[str, Any], channel: Any) -> PolicyCall:
+def policy_call(declared: dict[str, Any], channel: NoOp) -> PolicyCall:
     context = Context(
         link="a", seed=1, now_ns=time.monotonic_ns, journal=channel, span_prefix="00010000"
     )
     background = Background()
     model = Call.model_validate(declared)
-    channels = {("authorise", target): channel for target in model.targets}
+    channels: dict[tuple[str, str], Channel] = {
+        ("authorise", target): channel for target in model.targets
+    }
     return PolicyCall(
         context,
         "authorise",
@@ -98,7 +106,7 @@ async def measure() -> dict[str, tuple[float, float]]:
     for _ in range(ROUNDS):
         bare = await us_per_call(lambda: channel.send(REQUEST, "", timeout_s=2.5))
         for name, call in calls.items():
-            with_policy = await us_per_call(lambda call=call: call.execute(REQUEST, ""))
+            with_policy = await us_per_call(partial(call.execute, REQUEST, ""))
             costs[name].append(with_policy - bare)
     return {name: (statistics.median(some), min(some)) for name, some in costs.items()}
 

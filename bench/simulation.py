@@ -107,7 +107,8 @@ def on_solipsism(chain: Chain) -> float:
 
     loop = async_solipsism.EventLoop()
     try:
-        return loop.run_until_complete(carry(chain))
+        took_s: float = loop.run_until_complete(carry(chain))
+        return took_s
     finally:
         loop.close()
 

@@ -68,5 +68,11 @@ async def pay(payment: Payment) -> dict[str, str]:
 
 if __name__ == "__main__":
     # With its usual 5 s it closes connections that a caller is about to use again.
-    quiet = {"log_level": "error", "access_log": False}
-    uvicorn.run(app, host="127.0.0.1", port=PORT, timeout_keep_alive=600, **quiet)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=PORT,
+        timeout_keep_alive=600,
+        log_level="error",
+        access_log=False,
+    )

@@ -121,6 +121,28 @@ def test_nobody_listening_is_refused() -> None:
     assert result(CustomerPool(f"http://127.0.0.1:{port}", max_connections=1)) is HopResult.REFUSED
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_number_is_connected_to_without_a_look_up(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gevent.get_hub().resolver, "getaddrinfo", _refuse)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        url = f"http://[{host}]" if ":" in host else f"http://{host}"
+        pool = CustomerPool(f"{url}:{listener.getsockname()[1]}", max_connections=1)
+        assert result(pool, 0.2) is HopResult.TIMEOUT  # connected, and not answered
+
+
+def test_a_name_is_looked_up() -> None:
+    with peer(APPROVAL) as it:
+        pool = CustomerPool(it.url.replace("127.0.0.1", "localhost"), max_connections=1)
+        assert result(pool) is HopResult.APPROVED
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise AssertionError("a number was looked up")
+
+
 def test_silence_is_a_time_out_and_its_late_answer_meets_no_later_payment() -> None:
     def late(connection: socket.socket) -> None:
         it.read(connection)

@@ -18,7 +18,7 @@ from paychain.model.renaming import Names
 from paychain.model.replay import MAX_BYTES
 from paychain.payments.errors import UserError
 from paychain.placement.groups import Group, GroupKey, groups_of
-from paychain.placement.own import ANY, OwnContainer, own_containers
+from paychain.placement.own import ANY, OwnContainer, own_containers, refuse_stopping
 from paychain.placement.rewriting import Rewriting
 from paychain.processes.tokens import TOKEN_VARIABLE
 
@@ -107,6 +107,7 @@ def deployment(
     if experiment is None:
         run = ["load", chain_file, "--host", ANY, "--port", str(BOARD_PORT)]
     else:
+        refuse_stopping(chain.model, experiment)
         experiment_file = f"chaos/{experiment.path.name}"
         files |= {experiment_file: experiment.text} | _recorded(experiment)
         run = ["run", chain_file, experiment_file]

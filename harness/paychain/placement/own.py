@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from paychain.environment.own.variables import Addresses, variables, webhook_secrets
+from paychain.faults.kind import ProcessFaultKind
 from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded
+from paychain.model.places import affected_links
 from paychain.model.service import OwnService, Ready
 from paychain.payments.errors import UserError
 from paychain.payments.web_addresses import split_address
@@ -148,6 +151,22 @@ def _refuse(chain: Loaded[Chain], link: str, service: OwnService) -> None:
             where=chain.place("links", link, "service", "proxy"),
             hint="give it the addresses with {url:LINK} in env:",
         )
+
+
+def refuse_stopping(chain: Chain, experiment: Loaded[Experiment]) -> None:
+    """Raise UserError for a fault that would stop an own service: the run did not start it."""
+    own = chain.own_services()
+    for number, fault in enumerate(experiment.model.faults):
+        if not isinstance(fault.parameters, ProcessFaultKind):
+            continue
+        for target in fault.every_target:
+            for link in affected_links(chain, target):
+                if link in own:
+                    raise UserError(
+                        f"{link} has a container of its own, and the run cannot {fault.kind} it",
+                        where=experiment.place("faults", number),
+                        hint="inject down into the link, or start it with paychain run",
+                    )
 
 
 def _notes(link: str, service: OwnService) -> Iterator[str]:

@@ -174,6 +174,21 @@ def test_what_cannot_be_placed_is_refused_in_a_sentence(
     assert (done.exit_code, message in done.stderr) == (2, True), done.stderr
 
 
+@pytest.mark.parametrize("command", ["compose", "k8s"])
+@pytest.mark.parametrize("kind", ["crash", "freeze"])
+@pytest.mark.parametrize("target", ["link: shop", "role: gateway"])
+def test_a_service_in_a_container_is_not_stopped_by_the_run(
+    tmp_path: Path, command: str, kind: str, target: str
+) -> None:
+    fault = f"{{at: 0s, for: 1s, target: {{{target}}}, {kind}: {{}}}}"
+    declare(tmp_path, shop=own_shop(service=SHOP), brief=experiment(fault))
+    refused = invoked(tmp_path, command, "shop.yaml", "brief.yaml", *IMAGES)
+    assert refused.exit_code == 2
+    assert f"shop has a container of its own, and the run cannot {kind} it" in refused.stderr
+    assert "brief.yaml:" in refused.stderr
+    assert not (tmp_path / command).exists()
+
+
 def test_the_board_has_no_workers(tmp_path: Path) -> None:
     refused = written(tmp_path, "compose", "--workers", "2", *IMAGES)
     assert "the board has no workers; name an experiment" in refused.stderr
