@@ -68,14 +68,14 @@ def _append(path: Path, text: str) -> list[str]:
         if present + len(data) > MAX_SUMMARY_BYTES:
             return []
         with open(path, "ab", opener=_open_at_once, buffering=0) as file:
-            if left := _write(file, data):
-                why = f"its reader is too slow: {len(data) - left:,} of {len(data):,} bytes written"
-                return [f"cannot write {one_line(str(path))}: {why}"]
+            left = _write(file, data)
+        why = f"its reader is too slow: {len(data) - left:,} of {len(data):,} bytes written"
+        is_written = not left
     except OSError as error:
         # The run is over and has its verdict: a summary that is missing must not change that.
-        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
-        return [f"cannot write {one_line(str(path))}: {why}"]
-    return []
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else str(error.strerror)
+        is_written = False
+    return [] if is_written else [f"cannot write {one_line(str(path))}: {why}"]
 
 
 def _open_at_once(path: str, flags: int) -> int:
