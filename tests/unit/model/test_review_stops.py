@@ -135,3 +135,44 @@ def test_a_hold_may_end_while_a_fault_keeps_its_capture_away(
     for expires, can_end in (("90s", True), ("5m", False)):
         kinds = found(tmp_path, fault, target=target, captures=captures, expires=expires)
         assert ("hold_expires_early" in kinds) == (is_found and can_end), (expires, kinds)
+
+
+OWN = """\
+chain: own
+deadline: 20s
+entry: shop
+links:
+  shop:
+    role: gateway
+    service: {command: shop}
+    pays:
+      request: {path: /orders, json: {order: "{order}"}}
+      approved: {status: 200}
+      declined: {status: 402}
+    calls:
+      authorise:
+        to: stripe
+        claims: {timeout: 3s, on_unknown: reverse, reversal: {give_up_after: 60s}}
+  stripe: {role: processor, dialect: stripe, calls: {authorise: {to: issuer}}}
+  issuer: {role: issuer}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "target", "is_found"),
+    [
+        ("down: {}", "{link: stripe}", True),
+        ("down: {}", "{call: shop.authorise}", True),  # all that it asks goes there
+        ("http_error: {}", "{call: shop.authorise}", False),
+        ("latency: {delay: 5ms}", "{link: stripe}", False),
+    ],
+)
+def test_an_own_service_has_one_way_to_a_provider(
+    tmp_path: Path, fault: str, target: str, is_found: bool
+) -> None:
+    (tmp_path / "shop.yaml").write_text(OWN)
+    (tmp_path / "long.yaml").write_text(filled(EXPERIMENT, target=target, fault=fault))
+    loaded = load_chain(str(tmp_path / "shop.yaml"))
+    experiment = load_experiment(str(tmp_path / "long.yaml"), loaded.model)
+    kinds = {finding.kind for finding in review(loaded, experiment)}
+    assert ("reversal_given_up_early" in kinds) == is_found

@@ -41,7 +41,7 @@ def stopped_s(chain: Chain, experiment: Experiment, chosen: Chosen, timeout_s: f
     times = (
         standstill_s(fault, timeout_s)
         for fault in experiment.faults
-        if _covers_any(place_of(chain, fault), hops)
+        if _covers_any(chain, place_of(chain, fault), hops)
     )
     return max(times, default=0.0)
 
@@ -67,12 +67,19 @@ def down_s(chain: Chain, experiment: Experiment, link: str) -> float:
     )
 
 
-def _covers_any(place: Place, hops: list[Hop]) -> bool:
+def _covers_any(chain: Chain, place: Place, hops: list[Hop]) -> bool:
+    disturbed = [hop for hop in chain.hops() if hop.name in place.hops]
     return any(
-        hop.name in place.hops
+        any(hop == other or _is_one_way(chain, hop, other) for other in disturbed)
         or any(spot.covers(hop.callee, hop.caller, hop.operation) for spot in place.spots)
         for hop in hops
     )
+
+
+def _is_one_way(chain: Chain, hop: Hop, other: Hop) -> bool:
+    """Whether two hops are one connection: an own service knows one address of a provider."""
+    is_provider = chain.links[hop.callee].dialect.is_vendors
+    return is_provider and (hop.caller, hop.callee) == (other.caller, other.callee)
 
 
 def _stops(kind: FaultKind, timeout_s: float) -> bool:
