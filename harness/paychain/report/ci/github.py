@@ -69,8 +69,8 @@ def _append(path: Path, text: str) -> list[str]:
             return []
         with open(path, "ab", opener=_open_at_once, buffering=0) as file:
             if left := _write(file, data):
-                why = f"its reader is too slow: {len(data) - left:,} of {len(data):,} bytes written"
-                return [f"cannot write {one_line(str(path))}: {why}"]
+                written = f"{len(data) - left:,} of {len(data):,} bytes written"
+                return [f"cannot write {one_line(str(path))}: its reader is too slow: {written}"]
     except OSError as error:
         # The run is over and has its verdict: a summary that is missing must not change that.
         why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
