@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from paychain.processes.collector import collect_rarely
 
 _ENDING = {signal.SIGINT, signal.SIGTERM, *({signal.SIGHUP} if hasattr(signal, "SIGHUP") else ())}
+AGAIN_S = 0.01  # until an interruption that was swallowed comes again
 
 
 def main() -> None:
@@ -34,6 +37,8 @@ def main() -> None:
     # Until the command has handlers of its own, all of them are what Ctrl-C is.
     for number in ending:
         signal.signal(number, signal.default_int_handler)
+    if ending:
+        sys.unraisablehook = _repeating(ending[0])
     try:
         command()
     except SystemExit as end:
@@ -44,6 +49,21 @@ def main() -> None:
         # handled, and then ends `python -m` as if SIGINT had killed it, whatever the exit code. The
         # next `exec` makes it forget.
         exec("")  # noqa: S102  (runs nothing)
+
+
+def _repeating(number: signal.Signals) -> Callable[[sys.UnraisableHookArgs], None]:
+    """Interrupt again where Python would print the interruption and go on, as amid a `__del__`."""
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
+            return
+        again = threading.Timer(AGAIN_S, _thread.interrupt_main, (number,))
+        again.daemon = True
+        with suppress(RuntimeError):  # no thread begins any more: the process ends anyway
+            again.start()
+
+    return hook
 
 
 def _keep_exit_code(code: object, ending: Sequence[signal.Signals]) -> None:

@@ -119,6 +119,40 @@ def test_an_interrupted_module_ends_with_the_exit_code_wherever_it_was(tmp_path:
     )
 
 
+# A signal amid what Python does by the way, where it prints an exception and goes on.
+SWALLOWED = """
+import signal, sys, time
+from paychain.cli import entry
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Gone:
+    def __del__(self):
+        signal.raise_signal(signal.NUMBER)
+
+class Importing:
+    def find_spec(self, name, *_):
+        if name == "MODULE":
+            Gone()
+            time.sleep(0.5)
+
+sys.meta_path.insert(0, Importing())
+sys.argv = ["paychain", "list"]
+entry.main()
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_no_signal_is_swallowed(number: str) -> None:
+    done = ended(SWALLOWED, number, "paychain.model.files")
+    assert (done.returncode, done.stderr) == (
+        ExitCode.INTERRUPTED,
+        "interrupted: nothing was kept\n",
+    )
+
+
 # A signal once the command has ended, before Python takes the process apart or amid that.
 ENDING = """
 import atexit, signal, sys
