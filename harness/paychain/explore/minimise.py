@@ -89,11 +89,13 @@ def _simplify_at(
             break  # what follows is not simpler
         if choice.target != fault.choice.target:
             continue
-        # A simpler kind may have to last longer to do the same damage: where the kind alone does
-        # not break the rule, the strongest fault of that kind is tried, and shortened afterwards.
+        # A simpler kind may have to last longer to do the same damage, or shorter: while it is on,
+        # it may also meet the repeat without which nothing is wrong. Where the kind alone does not
+        # break the rule, shorter faults of it are tried, then the strongest, shortened afterwards.
         same = replace(fault, choice=choice)
+        shorter = [same.with_duration(ms) for ms in DURATIONS_MS[::-1] if ms < same.duration_ms]
         strongest = ScheduledFault(choice, 0, DURATIONS_MS[-1], MAX_MAGNITUDE_MS)
-        for other in (same, strongest):
+        for other in (same, *shorter, strongest):
             simpler = with_fault(schedule, place, other)
             if still_breaks(simpler):
                 return _shorten_at(place, replace_candidate(schedule, simpler), still_breaks)

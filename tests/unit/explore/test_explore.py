@@ -137,6 +137,21 @@ def test_faults_that_are_not_needed_go() -> None:
     assert remove_unneeded_faults((other,), lambda _: True) == ()
 
 
+def test_a_simpler_kind_that_breaks_less_when_it_lasts_longer_is_tried_for_a_shorter_time() -> None:
+    """An answer that is lost does its damage only where the repeat of the request is not."""
+    slow = FaultChoice("latency", ("link", "a"), has_magnitude=True)
+    lost = FaultChoice("lost_answer", ("link", "a"), has_magnitude=False)
+
+    def breaks(schedule: Schedule) -> bool:
+        (fault,) = schedule
+        lasts_long = fault.duration_ms >= 1_100
+        return lasts_long if fault.choice == slow else not lasts_long and fault.start_ms == 100
+
+    (found,) = simplify_kinds((ScheduledFault(slow, 100, 3_000, 1_000),), [lost, slow], breaks)
+    assert found.choice == lost
+    assert found.duration_ms == 50
+
+
 def test_a_fault_becomes_the_simplest_kind_for_its_target_that_still_breaks() -> None:
     choices = fault_choices(model(), ["down", "lost_answer", "slow_answer"])
     down, lost, slow = (choice for choice in choices if choice.target == LOST.target)
