@@ -48,6 +48,7 @@ NAMES = {  # what a command line holds: which process it is
     "/link-": "isolated link",
     "paychain.services": "mock services",
     "locust": "load process",
+    "own/groups.py": "keeper of groups",  # of the processes of own services
     "own_shop.py": OWN,
     "paychain.cli run": CONDUCTOR,
 }

@@ -186,3 +186,14 @@ def test_the_shipped_standard_faults_have_names_of_their_own() -> None:
     assert {"down", "lost-answer", "latency", "http-500"} <= set(names)
     assert len(set(names)) == len(names)
     assert all(fault.path.stem == fault.model.experiment for fault in standard_faults())
+
+
+def test_its_page_says_how_many_links_and_faults_it_has() -> None:
+    whole = matrix()
+    assert "<h1>shop: 2 links × 2 faults</h1>" in render(whole)
+    small = msgspec.structs.replace(
+        whole, links=["edge"], faults={"down": "gone"}, cells=whole.cells[:1]
+    )
+    page = render(small)
+    assert "<h1>shop: 1 link × 1 fault</h1>" in page
+    assert "1 cell · seed 1" in page

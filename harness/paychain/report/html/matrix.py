@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from paychain.analysis.measures.measures import Phase, Verdict
+from paychain.declaration.quantity import count
 from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.payments.money import written
@@ -242,6 +243,8 @@ def render(matrix: Matrix) -> str:
     cells = {(cell.link, cell.fault): cell for cell in matrix.cells}
     page = environment.from_string(asset("matrix.html.j2")).render(
         m=matrix,
+        size=f"{count(len(matrix.links), 'link')} × {count(len(matrix.faults), 'fault')}",
+        cells=count(len(matrix.cells), "cell"),
         style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
         marks=MARKS,
