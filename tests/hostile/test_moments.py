@@ -8,9 +8,10 @@ from bench.moments import Moment, try_moment
 from tests.support.processes import needs_proc
 
 SEED = 1
-# The conductor is killed amid the load, and asked to end while what is left settles; the mocks
-# behind an own service are killed. CI sees a killed conductor in test_hostile_places.py, killed
-# mocks and a conductor that is asked to end in test_interruptions.py.
+# The fault engine is killed amid the load, the conductor is asked to end while what is left
+# settles, and the load process of an own service's run is killed. CI sees a killed conductor in
+# test_hostile_places.py, killed mocks and a conductor that is asked to end in
+# test_interruptions.py.
 NUMBERS = (13, 191, 360)
 
 
