@@ -21,8 +21,10 @@ from paychain.protocol.dialects.checkout.account import (
 )
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.payments import BANKS_PAGE, note, response
-from paychain.protocol.vendor import Evidence, VendorCall
-from paychain.protocol.vendor_pages import key_of_press, sent_to
+from paychain.protocol.message import ErrorKind
+from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_pages import key_of_press, processing_page, sent_to
 from paychain.wire.http import HttpResponse
 
 
@@ -45,6 +47,9 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
         raise Invalid("not_found")
     call.attribute(Evidence(headers=call.http.headers, object_id=name))
     entry = account.backend.entry(payment.reference)
+    if entry is not None and entry.state == "in_flight":
+        await execute_nothing(call, payment.request)
+        return processing_page(b"{}")
     wanted = parse_qs(split_address(call.http.target).query).get("outcome", [""])[0]
     # An authorisation that was started is not started again, even if its answer was lost.
     if entry is not None or payment.stage == "failed" or wanted == "failed":
@@ -66,9 +71,14 @@ async def _go_on(call: VendorCall, account: Account, payment: Payment) -> HttpRe
         if account.backend.entry(payment.reference) is None:
             payment.request = request
 
-    answer = await call.execute(
-        "authorise", payment.request, undo=undo, note=partial(note, account, payment)
-    )
+    try:
+        answer = await call.execute(
+            "authorise", payment.request, undo=undo, note=partial(note, account, payment)
+        )
+    except CallFailed as failed:
+        if failed.error.kind is not ErrorKind.KEY_IN_FLIGHT:
+            raise
+        return processing_page(b"{}")  # the customer has come back twice at once
     payment.code = response(answer, payment)
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
@@ -82,7 +92,8 @@ async def _fail(call: VendorCall, account: Account, payment: Payment) -> HttpRes
             account.backend.notify("declined", payment.request)
 
     entry = account.backend.entry(payment.reference)
-    await call.execute("query", replace(payment.request, is_sale=False), change=fail)
+    # Without the page's key: whoever comes back later is shown what the book says by then.
+    await execute_nothing(call, payment.request, change=fail)
     return _back(payment, is_approved=entry is not None and entry.request is not None)
 
 
