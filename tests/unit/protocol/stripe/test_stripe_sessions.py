@@ -269,3 +269,49 @@ def test_a_session_that_ends_takes_its_setup_along_and_lines_have_no_place_in_on
     links = on_stripe(scenario)
     kinds = [event["type"] for event in links.events]
     assert kinds.count("checkout.session.expired") == kinds.count("setup_intent.canceled") == 1
+
+
+def test_only_its_session_confirms_and_cancels_the_setup_that_belongs_to_it() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", setup_fields())
+        own = f"setup_intents/{made['setup_intent']}"
+        confirmed = await links.post(f"{own}/confirm", {"payment_method": "pm_card_visa"})
+        cancelled = await links.post(f"{own}/cancel")
+        for refused in (confirmed, cancelled):
+            assert (refused.status, refused.error["code"]) == (400, "setup_intent_unexpected_state")
+        assert (await links.get(own))["status"] == "requires_payment_method"
+        assert (await links.post(f"checkout/sessions/{made['id']}/expire"))["status"] == "expired"
+
+    kinds = [event["type"] for event in on_stripe(scenario).events]
+    assert kinds.count("setup_intent.canceled") == 1
+    assert COMPLETED not in kinds
+
+
+def test_a_card_that_cannot_be_kept_leaves_the_one_that_is_at_the_bank() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        owner, other = [(await links.post("customers"))["id"] for _ in range(2)]
+        foreign = await links.post("payment_methods/pm_card_visa/attach", {"customer": other})
+        made = await links.post("checkout/sessions", setup_fields(customer=owner))
+        bank = await visit(links, made["url"], "?card=pm_card_authenticationRequiredOnSetup")
+        own = f"setup_intents/{made['setup_intent']}"
+        before = await links.get(own)
+        refused = await visit(links, made["url"], f"?card={foreign['id']}")
+        assert refused.status == 400
+        assert (await links.get(own)).body == before.body
+        assert (await visit(links, bank.headers["location"])).status == 303
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "complete"
+
+    on_stripe(scenario)
+
+
+def test_a_setup_needs_a_currency_unless_its_methods_are_named() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        named = {"currency": "", "payment_method_types[0]": "card"}
+        assert (await links.post("checkout/sessions", setup_fields(**named)))["currency"] is None
+        upper = await links.post("checkout/sessions", setup_fields(currency="EUR"))
+        assert upper["currency"] == "eur"
+        for currency in ("", "euros"):
+            refused = await links.post("checkout/sessions", setup_fields(currency=currency))
+            assert (refused.status, refused.error["param"]) == (400, "currency")
+
+    on_stripe(scenario)
