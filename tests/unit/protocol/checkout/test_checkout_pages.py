@@ -289,3 +289,21 @@ def test_the_banks_page_shows_what_the_book_says_not_what_it_showed_before() -> 
 
     links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
     assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failure_of_the_banks_page_leaves_a_payment_that_its_id_names(status: int) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        links.inject("http_error", status=status)
+        for _ in range(2):
+            assert (await links.ask("GET", bank)).status == status
+        links.heal("http_error")
+        back = await links.ask("GET", bank)
+        assert back.headers["location"].startswith(URLS["success_url"])
+        paid = await links.get(f"/payments/{bank.rpartition('/')[2]}")
+        assert paid["status"] == "Captured"
+        assert (await links.post(f"/payments/{paid['id']}/refunds", {})).status == 202
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured", "refunded"]

@@ -20,7 +20,7 @@ from paychain.protocol.dialects.checkout.account import (
     session_id,
 )
 from paychain.protocol.dialects.checkout.errors import Invalid
-from paychain.protocol.dialects.checkout.payments import BANKS_PAGE, note, response
+from paychain.protocol.dialects.checkout.payments import note, response
 from paychain.protocol.message import ErrorKind
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
 from paychain.protocol.vendor_nothing import execute_nothing
@@ -28,13 +28,15 @@ from paychain.protocol.vendor_pages import key_of_press, processing_page, sent_t
 from paychain.wire.http import HttpResponse
 
 
-def key_of(target: str) -> str:
+def key_of(account: Account, target: str) -> str:
     """The key under which the bank's page authorises: one authentication pays once.
 
-    "" for any other address.
+    After a failure before any work it is another one: as a repeat, the next look would be refused,
+    or be worked on under a name that the payment's id does not give.
     """
     path = target.partition("?")[0]
-    return key_of_press(path, 0) if path.startswith(BANKS_PAGE) else ""
+    payment = account.payment(reference_of(path.rpartition("/")[2]))
+    return key_of_press(path, payment.failed) if payment is not None else ""
 
 
 async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -67,6 +69,7 @@ async def _go_on(call: VendorCall, account: Account, payment: Payment) -> HttpRe
     payment.request = replace(request, authenticated=True, three_ds="challenge")
 
     def undo() -> None:
+        payment.failed += 1
         # Another request may have had it authorised meanwhile.
         if account.backend.entry(payment.reference) is None:
             payment.request = request
