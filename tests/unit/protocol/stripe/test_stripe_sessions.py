@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from paychain.protocol.dialects.stripe.reading import classify
 from paychain.wire.http import HttpResponse
 from tests.support.stripe_links import StripeLinks, on_stripe
@@ -269,6 +271,23 @@ def test_a_session_that_ends_takes_its_setup_along_and_lines_have_no_place_in_on
     links = on_stripe(scenario)
     kinds = [event["type"] for event in links.events]
     assert kinds.count("checkout.session.expired") == kinds.count("setup_intent.canceled") == 1
+
+
+@pytest.mark.parametrize("mode", ["payment", "setup"])
+def test_a_page_that_failed_before_any_work_can_be_used_again(mode: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        asked = fields() if mode == "payment" else setup_fields()
+        made = await links.post("checkout/sessions", asked)
+        links.inject("http_error", status=500)
+        for _ in range(2):
+            assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 500
+        links.heal("http_error")
+        assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 303
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "complete"
+
+    links = on_stripe(scenario)
+    held = [kind for kind, _, _ in links.booked()]
+    assert held == (["authorised", "captured"] if mode == "payment" else [])
 
 
 def test_only_its_session_confirms_and_cancels_the_setup_that_belongs_to_it() -> None:

@@ -78,7 +78,13 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
     intent.is_method_new = True
     intent.waits = intent.is_authenticated = False
     plan = (first_confirmed if is_first else confirmed)(account, asked, intent)
-    plan.undo = before()
+    write_back = before()
+
+    def undo() -> None:
+        write_back()
+        session.fail()
+
+    plan.undo = undo
     return plan, visited
 
 
@@ -88,8 +94,8 @@ def key_of(account: Account, target: str) -> str:
     session = account.sessions.get(found[0]) if found is not None else None
     if session is None:
         return ""
-    setup = session.setup
-    return key_of_press(target, len(session.intent.charges if setup is None else setup.log))
+    tried = session.intent.charges if session.setup is None else session.setup.log
+    return key_of_press(target, len(tried) + session.failed)
 
 
 def _address(session: CheckoutSession, url: str) -> str:

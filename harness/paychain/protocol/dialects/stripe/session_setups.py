@@ -64,6 +64,7 @@ def confirm(
     asked.concerns(session.id)
     method = account.method_asked(card, account.new_id("pm"))
     change = Change(account, setup)
+    change.undos.append(session.fail)
     setup.return_url, setup.method, setup.waits = return_url, method, False
     change.kept = method
     try:
