@@ -307,3 +307,17 @@ def test_a_failure_of_the_banks_page_leaves_a_payment_that_its_id_names(status: 
 
     links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
     assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured", "refunded"]
+
+
+def test_what_is_stuck_at_the_bank_has_not_failed() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        links.inject("stuck_pending")
+        assert [(await links.ask("GET", bank)).status for _ in range(2)] == [200, 200]
+        links.heal("stuck_pending")
+        await asyncio.sleep(1)
+        back = await links.ask("GET", bank)
+        assert back.headers["location"].startswith(URLS["success_url"])
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

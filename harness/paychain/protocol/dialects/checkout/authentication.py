@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from msgspec.structs import replace
 
+from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
 from paychain.payments.web_addresses import split_address
 from paychain.protocol.dialects.checkout import attempts
@@ -83,6 +84,8 @@ async def _go_on(call: VendorCall, account: Account, payment: Payment) -> HttpRe
             raise
         return processing_page(b"{}")  # the customer has come back twice at once
     payment.code = response(answer, payment)
+    if answer.outcome is Outcome.UNKNOWN and answer.code == IN_PROGRESS:
+        return processing_page(b"{}")
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
 
