@@ -94,8 +94,9 @@ def key_of(account: Account, target: str) -> str:
     session = account.sessions.get(found[0]) if found is not None else None
     if session is None:
         return ""
-    tried = session.intent.charges if session.setup is None else session.setup.log
-    return key_of_press(target, len(tried) + session.failed)
+    setup = session.setup
+    tried = len(session.intent.charges if setup is None else setup.log)
+    return key_of_press(target, tried + session.failed)
 
 
 def _address(session: CheckoutSession, url: str) -> str:
