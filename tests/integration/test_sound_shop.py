@@ -381,6 +381,38 @@ def test_a_cancel_that_is_refused_is_sent_again_although_no_webhook_says_that_mo
     assert (store.unresolved(), store.cancel_overdue()) == ([], [])
 
 
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_money_that_a_late_webhook_names_as_held_is_cancelled_by_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_swept: bool
+) -> None:
+    """No cancel is left for the payment's own reference, and none was spent on what is held."""
+    kept = _imported("sound.store", monkeypatch)
+    now_s = 1_000.0
+    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
+    store = kept.Store(str(tmp_path / "shop.db"))
+    store.begin("o-1", 9230, "EUR", "card")
+    store.attempt("o-1", "adyen", "unknown", "o-1")
+    for number in range(kept.MAX_REFUSALS):
+        store.resolved("o-1", "adyen", "cancelling")
+        store.cancel_refused("o-1", "adyen")
+        if is_swept or number < kept.MAX_REFUSALS - 1:
+            now_s += kept.REPORTED_WITHIN_S + 1
+            store.cancel_overdue()
+    assert store.unresolved() == []
+    store.held("o-1", "adyen", "PSP1")
+    assert store.unresolved() == [("o-1", "adyen", "PSP1")]
+    sent = 0
+    while store.unresolved() and sent < 2 * kept.MAX_REFUSALS:
+        sent += 1
+        store.resolved("o-1", "adyen", "cancelling")
+        store.cancel_refused("o-1", "adyen")
+        store.held("o-1", "adyen", "PSP1")
+    now_s += kept.REPORTED_WITHIN_S + 1
+    assert (sent, store.cancel_overdue()) == (kept.MAX_REFUSALS, [("o-1", "adyen", "PSP1")])
+    store.held("o-1", "adyen", "PSP1")
+    assert store.unresolved() == []
+
+
 def test_a_cancel_that_a_webhook_reports_as_done_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,8 +109,13 @@ class Store:
 
     def held(self, order: str, provider: str, reference: str) -> None:
         """A webhook says that money is held: by this reference it can be captured or cancelled."""
-        text = "update attempts set held_as = ? where id = ? and provider = ?"
+        whose = "where id = ? and provider = ?"
+        # Every cancel before was about what may never have been: now it has a name.
+        late = "update attempts set refusals = 0, is_refused = is_refused or state = ?, "
+        late += "state = case state when ? then 'cancelling' else state end "
+        text = f"update attempts set held_as = ? {whose}"
         with self.transaction():
+            self._do(f"{late} {whose} and held_as = ''", STUCK, STUCK, order, provider)
             self._do(text, reference, order, provider)
             self._name_as_held(order, provider)
             self._cancel_again(order, provider)

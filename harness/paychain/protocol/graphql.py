@@ -9,13 +9,15 @@ Source: https://spec.graphql.org/October2021, §2.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 50
 MAX_SELECTIONS = 10_000
+MAX_DIGITS = 400  # of a number: more than any double has
 _TOKEN = re.compile(
     r'[\s,\ufeff]+|\#[^\n\r]*|(?P<block>"""(?:\\"""|[^"]|"(?!""))*""")|(?P<text>"(?:\\.|[^"\\\n])*")'
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<word>[_A-Za-z]\w*)"
@@ -85,6 +87,9 @@ class _Filling:
 
     def fill(self, selections: list[Selection], within: tuple[str, ...]) -> None:
         """Fill in some selections. `within`: the fragments that they are in. Raises Unreadable."""
+        # Fragments nest, too: each one is flat, and together they may be as deep as any stack.
+        if len(within) > MAX_DEPTH:
+            raise Unreadable("nested too deeply")
         self._filled += len(selections)
         if self._filled > MAX_SELECTIONS:
             raise Unreadable("asks for too much")
@@ -168,16 +173,22 @@ class _Parser:
         return found
 
     def _selections(self) -> list[Selection]:
+        found: list[Selection] = []
+        with self._nested():
+            self._expect("{")
+            while not self._is("}"):
+                found.append(self._selection())
+            self._next()
+        return found
+
+    @contextmanager
+    def _nested(self) -> Iterator[None]:
+        """What is read inside is in brackets of its own. Raises Unreadable for too many of them."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise Unreadable("nested too deeply")
-        self._expect("{")
-        found: list[Selection] = []
-        while not self._is("}"):
-            found.append(self._selection())
-        self._next()
+        yield
         self._depth -= 1
-        return found
 
     def _selection(self) -> Selection:
         if self._is("..."):
@@ -213,25 +224,30 @@ class _Parser:
     def _value(self) -> Any:
         kind, what = self._peek()
         if what == "{":
-            return self._fields("{", "}")
+            with self._nested():
+                return self._fields("{", "}")
         self._next()
         if what == "[":
-            found = []
-            while not self._is("]"):
-                found.append(self._value())
-            self._next()
-            return found
+            with self._nested():
+                return self._items()
         if what == "$":
             return _Variable(self._word())
         if kind == "number":
-            return int(what) if what.lstrip("-").isdigit() else float(what)
+            return _number(what)
         if kind == "text":
-            return _ESCAPED.sub(_unescaped, what[1:-1])
+            return _text(what[1:-1])
         if kind == "block":
             return what[3:-3].replace('\\"""', '"""').strip()
         if kind == "word":
             return _WORDS.get(what, what)  # else a value of an enumeration
         raise Unreadable(f"Syntax error: unexpected {what}")
+
+    def _items(self) -> list[Any]:
+        found = []
+        while not self._is("]"):
+            found.append(self._value())
+        self._next()
+        return found
 
     def _word(self) -> str:
         kind, token = self._next()
@@ -255,6 +271,21 @@ class _Parser:
         found = self._peek()
         self._at += 1
         return found
+
+
+def _number(written: str) -> int | float:
+    if len(written) > MAX_DIGITS:
+        raise Unreadable("a number with too many digits")
+    return int(written) if written.lstrip("-").isdigit() else float(written)
+
+
+def _text(written: str) -> str:
+    """A text without its escapes: two of them may be the halves of one character."""
+    text = _ESCAPED.sub(_unescaped, written)
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise Unreadable("Syntax error: half a character in a string") from None
 
 
 def _unescaped(found: re.Match[str]) -> str:

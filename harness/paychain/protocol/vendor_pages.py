@@ -52,6 +52,11 @@ def customers_page(status: int, text: str, data: bytes) -> HttpResponse:
     return HttpResponse(status, body, {"content-type": "text/html; charset=utf-8"})
 
 
+def processing_page(data: bytes) -> HttpResponse:
+    """What a customer sees whose payment may yet be approved."""
+    return customers_page(200, "Your payment is being processed.", data)
+
+
 def data_in(body: bytes) -> bytes:
     """The answer of the API in a page; the body itself of what is none."""
     found = _DATA.search(body)

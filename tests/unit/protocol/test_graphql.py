@@ -34,6 +34,11 @@ def test_a_request_is_read_with_its_variables_and_their_defaults() -> None:
     assert [each.name for each in field.selections] == ["id", "status"]
 
 
+def test_two_escapes_may_be_one_character() -> None:
+    field = asked('{ a(b: "\\ud83d\\ude00 \\u00e9", c: "😀") }')
+    assert field.arguments == {"b": "😀 é", "c": "😀"}
+
+
 def test_fragments_stand_where_they_are_spread() -> None:
     text = """
     query One { node(id: "x") { ...Shown ... on Refund { legacyId } ... { id } } }
@@ -72,6 +77,14 @@ def test_of_several_operations_one_has_to_be_named() -> None:
         "{ ...F0 }"
         + "".join(f"fragment F{n} on T {{ ...F{n + 1} ...F{n + 1} }}" for n in range(20))
         + "fragment F20 on T { a }",
+        "{ ...F0 }"
+        + "".join(f"fragment F{n} on T {{ ...F{n + 1} }}" for n in range(1500))
+        + "fragment F1500 on T { a }",
+        "{ a(b: " + "[" * 2000 + "]" * 2000 + ") }",
+        "{ a(b: " + "{c: " * 2000 + "1" + "}" * 2000 + ") }",
+        "query ($b: [B] = " + "[" * 2000 + "]" * 2000 + ") { a(b: $b) }",
+        "{ a(b: " + "9" * 5000 + ") }",
+        '{ a(b: "\\ud83d") }',
     ],
 )
 def test_what_cannot_be_served_is_refused(text: str) -> None:

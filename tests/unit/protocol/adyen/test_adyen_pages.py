@@ -101,6 +101,20 @@ def test_of_two_attempts_that_return_from_the_bank_at_once_one_is_charged() -> N
     assert links.booked() == [("authorised", 1000)]
 
 
+@pytest.mark.parametrize("status", [500, 503])
+def test_who_returns_from_the_bank_to_a_page_that_fails_can_return_again(status: int) -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        session = await made(links, additionalData={"executeThreeD": "true"})
+        bank = (await links.visit(session["url"])).headers["location"]
+        links.inject("http_error", status=status)
+        assert [(await links.visit(bank)).status for _ in range(2)] == [status, status]
+        links.host.faults.heal("http_error")
+        back = await links.visit(bank)
+        assert await status_of(links, session, back.headers["location"]) == "completed"
+
+    assert on_adyen(scenario).booked() == [("authorised", 1000)]
+
+
 def test_a_payment_whose_page_never_came_is_known_to_the_session() -> None:
     async def scenario(links: AdyenLinks) -> None:
         session = await made(links)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -117,6 +118,23 @@ def test_a_charge_is_voided_before_it_settles_and_refunded_afterwards() -> None:
     assert [minor for kind, _, minor in links.booked() if kind == "refunded"] == [1000, 300, 700]
 
 
+@pytest.mark.parametrize(
+    ("declines", "ends_as"), [("0%", "SUBMITTED_FOR_SETTLEMENT"), ("100%", "PROCESSOR_DECLINED")]
+)
+def test_what_is_pending_is_no_decline_and_has_no_event_yet(declines: str, ends_as: str) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        links.inject("stuck_pending")
+        paid = await ask(links, CHARGE, input=wanted())
+        made = paid["data"]["chargePaymentMethod"]["transaction"]
+        assert (made["status"], made["statusHistory"]) == ("AUTHORIZING", [])
+        links.heal("stuck_pending")
+        await asyncio.sleep(1)
+        seen = (await ask(links, NODE, id=made["id"]))["data"]["node"]
+        assert seen["status"] == seen["statusHistory"][0]["status"] == ends_as
+
+    on_vendor(braintree(issuer=f"declines: {{share: {declines}, code: '05'}}"), scenario)
+
+
 def test_what_is_not_served_is_refused_and_an_unknown_field_is_null() -> None:
     async def scenario(links: JsonLinks) -> None:
         for query in ("{ viewer { id } }", "mutation { vaultPaymentMethod { x } }", "{ a b }", "{"):
@@ -137,6 +155,11 @@ def test_what_is_not_served_is_refused_and_an_unknown_field_is_null() -> None:
         (b'{"data":{"c":{"transaction":{"status":"PROCESSOR_DECLINED"}}}}', "declined"),
         (b'{"data":{"c":{"transaction":{"status":"AUTHORIZING"}}}}', "unknown"),
         (b'{"data":null,"errors":[{"extensions":{"legacyCode":"91564"}}]}', "rejected"),
+        (b'{"data":{"node":{"status":"SETTLED"}}}', "approved"),
+        (b'{"data":{"chargePaymentMethod":null}}', "malformed"),
+        (b'{"data":null}', "malformed"),
+        (b"{}", "malformed"),
+        (b'{"errors":5}', "malformed"),
         (b'{"data":', "malformed"),
         (b"[]", "malformed"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.json_links import JsonLinks, on_vendor
+from tests.support.stripe_links import Shown
 from tests.support.vendor_links import payment
 
 URLS = {f"{name}_url": f"https://shop.example/{name}" for name in ("success", "failure")}
@@ -247,6 +248,76 @@ def test_an_attempt_that_waited_pays_once_the_other_is_declined() -> None:
         paid = await links.ask("GET", second)
         assert declined.headers["location"].startswith(URLS["failure_url"])
         assert paid.headers["location"].startswith(URLS["success_url"])
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+async def at_the_bank(links: JsonLinks) -> str:
+    """A payment that waits for its customer: the path of the bank's page."""
+    asked = {**WANTED, **URLS, "source": CARD, "3ds": {"enabled": True}}
+    made = await links.post("/payments", asked)
+    return path_of(made["_links"]["redirect"]["href"])
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.05])
+def test_who_comes_back_from_the_bank_twice_waits_for_what_is_authorised(later_s: float) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        links.inject("slow_answer", link="issuer", delay="100ms")
+
+        async def again() -> Shown:
+            await asyncio.sleep(later_s)
+            return await links.ask("GET", bank)
+
+        first, second = await asyncio.gather(links.ask("GET", bank), again())
+        assert (first.status, second.status) == (303, 200)
+        late = await links.ask("GET", bank)
+        assert late.headers["location"] == first.headers["location"]
+        assert late.headers["location"].startswith(URLS["success_url"])
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_the_banks_page_shows_what_the_book_says_not_what_it_showed_before() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        await asyncio.gather(*[links.ask("GET", bank + way) for way in ("", "?outcome=failed")])
+        late = await links.ask("GET", bank)
+        assert late.headers["location"].startswith(URLS["success_url"])
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failure_of_the_banks_page_leaves_a_payment_that_its_id_names(status: int) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        links.inject("http_error", status=status)
+        for _ in range(2):
+            assert (await links.ask("GET", bank)).status == status
+        links.heal("http_error")
+        back = await links.ask("GET", bank)
+        assert back.headers["location"].startswith(URLS["success_url"])
+        paid = await links.get(f"/payments/{bank.rpartition('/')[2]}")
+        assert paid["status"] == "Captured"
+        assert (await links.post(f"/payments/{paid['id']}/refunds", {})).status == 202
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured", "refunded"]
+
+
+def test_what_is_stuck_at_the_bank_has_not_failed() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        links.inject("stuck_pending")
+        assert [(await links.ask("GET", bank)).status for _ in range(2)] == [200, 200]
+        links.heal("stuck_pending")
+        await asyncio.sleep(1)
+        back = await links.ask("GET", bank)
+        assert back.headers["location"].startswith(URLS["success_url"])
 
     links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
     assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]

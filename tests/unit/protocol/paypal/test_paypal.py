@@ -380,6 +380,19 @@ def test_what_is_stuck_is_pending() -> None:
     assert next(hop.result for hop in links.hops()) is HopResult.UNKNOWN
 
 
+def test_what_is_stuck_and_then_declined_is_pending_no_more() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        links.inject("stuck_pending")
+        pending = await links.order(key="k")
+        assert pending.paid["captures"][0]["status"] == "PENDING"
+        links.heal("stuck_pending")
+        await links.settle()
+        at = f"/v2/payments/captures/{pending.paid['captures'][0]['id']}"
+        assert (await links.get(at)).body["status"] == "DECLINED"
+
+    assert on_paypal(scenario, issuer="declines: {share: 100%, code: '51'}").booked() == []
+
+
 def test_the_network_behind_does_not_answer() -> None:
     async def scenario(links: PayPalLinks) -> None:
         links.inject("lost_answer", link="issuer")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from paychain.protocol.dialects.stripe.reading import classify
 from paychain.wire.http import HttpResponse
 from tests.support.stripe_links import StripeLinks, on_stripe
@@ -269,3 +271,66 @@ def test_a_session_that_ends_takes_its_setup_along_and_lines_have_no_place_in_on
     links = on_stripe(scenario)
     kinds = [event["type"] for event in links.events]
     assert kinds.count("checkout.session.expired") == kinds.count("setup_intent.canceled") == 1
+
+
+@pytest.mark.parametrize("mode", ["payment", "setup"])
+def test_a_page_that_failed_before_any_work_can_be_used_again(mode: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        asked = fields() if mode == "payment" else setup_fields()
+        made = await links.post("checkout/sessions", asked)
+        links.inject("http_error", status=500)
+        for _ in range(2):
+            assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 500
+        links.heal("http_error")
+        assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 303
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "complete"
+
+    links = on_stripe(scenario)
+    held = [kind for kind, _, _ in links.booked()]
+    assert held == (["authorised", "captured"] if mode == "payment" else [])
+
+
+def test_only_its_session_confirms_and_cancels_the_setup_that_belongs_to_it() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", setup_fields())
+        own = f"setup_intents/{made['setup_intent']}"
+        confirmed = await links.post(f"{own}/confirm", {"payment_method": "pm_card_visa"})
+        cancelled = await links.post(f"{own}/cancel")
+        for refused in (confirmed, cancelled):
+            assert (refused.status, refused.error["code"]) == (400, "setup_intent_unexpected_state")
+        assert (await links.get(own))["status"] == "requires_payment_method"
+        assert (await links.post(f"checkout/sessions/{made['id']}/expire"))["status"] == "expired"
+
+    kinds = [event["type"] for event in on_stripe(scenario).events]
+    assert kinds.count("setup_intent.canceled") == 1
+    assert COMPLETED not in kinds
+
+
+def test_a_card_that_cannot_be_kept_leaves_the_one_that_is_at_the_bank() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        owner, other = [(await links.post("customers"))["id"] for _ in range(2)]
+        foreign = await links.post("payment_methods/pm_card_visa/attach", {"customer": other})
+        made = await links.post("checkout/sessions", setup_fields(customer=owner))
+        bank = await visit(links, made["url"], "?card=pm_card_authenticationRequiredOnSetup")
+        own = f"setup_intents/{made['setup_intent']}"
+        before = await links.get(own)
+        refused = await visit(links, made["url"], f"?card={foreign['id']}")
+        assert refused.status == 400
+        assert (await links.get(own)).body == before.body
+        assert (await visit(links, bank.headers["location"])).status == 303
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "complete"
+
+    on_stripe(scenario)
+
+
+def test_a_setup_needs_a_currency_unless_its_methods_are_named() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        named = {"currency": "", "payment_method_types[0]": "card"}
+        assert (await links.post("checkout/sessions", setup_fields(**named)))["currency"] is None
+        upper = await links.post("checkout/sessions", setup_fields(currency="EUR"))
+        assert upper["currency"] == "eur"
+        for currency in ("", "euros"):
+            refused = await links.post("checkout/sessions", setup_fields(currency=currency))
+            assert (refused.status, refused.error["param"]) == (400, "currency")
+
+    on_stripe(scenario)

@@ -18,7 +18,8 @@ from paychain.protocol.dialects.adyen.checkout import about_nothing
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.records import Page
 from paychain.protocol.json_text import decoded
-from paychain.protocol.vendor import VendorCall
+from paychain.protocol.message import ErrorKind
+from paychain.protocol.vendor import CallFailed, VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.protocol.vendor_pages import (
@@ -54,6 +55,11 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     page.in_progress += 1
     try:
         answer = await _pay(call, account, page, given)
+    except CallFailed as failed:
+        # The next press is no repeat of one on which the link has not worked.
+        is_over = failed.error.kind is not ErrorKind.KEY_IN_FLIGHT
+        page.failed += is_over and not failed.error.is_after_work
+        raise
     finally:
         page.in_progress -= 1
     shown = decoded(answer.body)
@@ -97,7 +103,7 @@ async def authenticate(call: VendorCall, account: Account) -> HttpResponse:
 def key_of(account: Account, target: str) -> str:
     """The key under which the page pays: one press of its button is charged once."""
     page = _at(account, target)
-    return key_of_press(target, len(page.references)) if page is not None else ""
+    return key_of_press(target, len(page.references) + page.failed) if page is not None else ""
 
 
 def _at(account: Account, target: str) -> Page | None:

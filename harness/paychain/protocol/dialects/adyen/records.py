@@ -78,7 +78,8 @@ class Page:
     """A page where a shopper pays, for a session or a payment link.
 
     `body`: the merchant's request. `references`: our references of the payments that were tried on
-    it. `in_progress`: the number of requests that are working on one.
+    it. `in_progress`: the number of requests that are working on one. `failed`: of those on which
+    the link has not worked.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Page:
     is_expired: bool = False
     references: list[str] = field(default_factory=list)
     in_progress: int = 0
+    failed: int = 0
 
 
 @dataclass(slots=True)

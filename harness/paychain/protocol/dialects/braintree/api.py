@@ -225,15 +225,18 @@ def _of_graphql(body: bytes) -> Reply:
         return Reply(HopResult.MALFORMED)
     if not isinstance(answered, dict):
         return Reply(HopResult.MALFORMED)
-    if answered.get("errors"):
-        code = _first_code({"of": _legacy(answered["errors"])})
+    if isinstance(errors_of := answered.get("errors"), list) and errors_of:
+        code = _first_code({"of": _legacy(errors_of)})
         is_open = code in (_IN_FLIGHT, _SERVER_ERROR)
         return Reply(HopResult.HTTP_ERROR if is_open else HopResult.REJECTED, code)
-    status = graphql_objects.status_in(answered.get("data"))
-    return Reply(_OF_STATUS.get(status, HopResult.APPROVED), "")
+    data = answered.get("data")
+    # Neither an error nor what was asked for: that proves nothing.
+    if not isinstance(data, dict) or all(each is None for each in data.values()):
+        return Reply(HopResult.MALFORMED)
+    return Reply(_OF_STATUS.get(graphql_objects.status_in(data), HopResult.APPROVED), "")
 
 
-def _legacy(found: Any) -> list[dict[str, str]]:
+def _legacy(found: list[Any]) -> list[dict[str, str]]:
     """The validation errors as the other API has them."""
     extensions = [inside(each, "extensions") for each in found if isinstance(each, dict)]
     return [{"code": text(each, "legacyCode")} for each in extensions]

@@ -19,10 +19,9 @@ _BRANDS = {
     "American Express": "AMERICAN_EXPRESS",
     "Discover": "DISCOVER",
 }
-# What ends a payment's way; the event of each status.
+# The event of each status, and whether the status is the last one. AUTHORIZING has none.
 _EVENTS = {
     "AUTHORIZED": ("AuthorizedEvent", False),
-    "AUTHORIZING": ("PaymentStatusEvent", False),
     "SUBMITTED_FOR_SETTLEMENT": ("SubmittedForSettlementEvent", False),
     "SETTLEMENT_PENDING": ("SettlementPendingEvent", False),
     "SETTLED": ("SettledEvent", True),
@@ -67,7 +66,7 @@ def payment(shown: dict[str, Any]) -> dict[str, Any]:
         "merchantAccountId": shown["merchant_account_id"],
         "orderId": shown["order_id"],
         "status": status,
-        "statusHistory": [_event(shown, status, amount)],
+        "statusHistory": [_event(shown, status, amount)] if status in _EVENTS else [],
         "paymentMethodSnapshot": _card(shown["credit_card"]),
     }
     if is_refund:
@@ -135,7 +134,7 @@ def _money(value: str, currency: str) -> dict[str, Any]:
 
 def _event(shown: dict[str, Any], status: str, amount: dict[str, Any]) -> dict[str, Any]:
     """Only the present status: the mock keeps no history."""
-    name, is_last = _EVENTS.get(status, ("PaymentStatusEvent", False))
+    name, is_last = _EVENTS[status]
     response = {
         TYPES: ("TransactionAuthorizationProcessorResponse",),
         "legacyCode": shown["processor_response_code"] or None,

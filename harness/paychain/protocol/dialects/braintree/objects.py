@@ -99,16 +99,9 @@ def _settlement_status(
 def _status(account: Account, transaction: SaleTransaction, entry: BookEntry | None) -> str:
     if transaction.rejection:
         return REJECTED
-    answer = transaction.answer
     state = entry.state if entry is not None else ""
-    if state in ("", "in_flight"):
-        return _unheld(transaction) if answer is not None and not state else AUTHORIZING
-    if state == "not_authorised":
-        return (
-            AUTHORIZING
-            if answer is None or answer.outcome is Outcome.UNKNOWN
-            else (_unheld(transaction))
-        )
+    if state in ("", "in_flight", "not_authorised"):
+        return _unheld(transaction) if _is_decided(transaction, state) else AUTHORIZING
     parts = transaction.settled(entry)
     if not parts:
         return {"voided": VOIDED, "expired": EXPIRED}.get(state, AUTHORIZED)
@@ -117,6 +110,16 @@ def _status(account: Account, transaction: SaleTransaction, entry: BookEntry | N
     is_whole = entry is not None and entry.rest_minor <= 0
     statuses = {_settlement_status(account, transaction, part, entry) for part in parts}
     return SETTLED if is_whole and statuses == {SETTLED} else PENDING
+
+
+def _is_decided(transaction: SaleTransaction, state: str) -> bool:
+    """Whether what is not held will not be. `state`: of its entry in the book, "" without one."""
+    answer = transaction.answer
+    if answer is None or state == "in_flight":
+        return False
+    # It was answered before the link had begun it; since then the book has closed it.
+    is_closed = transaction.was_stuck and state == "not_authorised"
+    return answer.outcome is not Outcome.UNKNOWN or is_closed
 
 
 def _unheld(transaction: SaleTransaction) -> str:

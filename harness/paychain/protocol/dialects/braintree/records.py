@@ -61,6 +61,7 @@ class SaleTransaction:
 
     `rejection`: why the gateway rejects it, "" if it goes to the processor. `steer`: the processor
     response that a test value triggers. `shown`: fields of the request that answers repeat.
+    `was_stuck`: it was answered before the link had begun it.
     """
 
     request: PaymentRequest
@@ -72,6 +73,7 @@ class SaleTransaction:
     shown: dict[str, Any] = field(default_factory=dict)
     keeps: Keeping | None = None
     answer: Answer | None = None
+    was_stuck: bool = False
     settlements: list[SettlementOrRefund] = field(default_factory=list)
     refunds: list[SettlementOrRefund] = field(default_factory=list)
 

@@ -122,6 +122,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         account.registry.remove(transaction)
     if not answer.replayed:
         transaction.answer = answer
+        transaction.was_stuck = account.entry(transaction.reference) is None
         if answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS:
             # The processor did not answer in time: the SDKs raise GatewayTimeoutError.
             return plain(504)

@@ -48,7 +48,8 @@ class Payment:
     """A payment as requested. `request` authorises it.
 
     `stage`: of its authentication, `pending` until the customer returns. `code`: Checkout.com's
-    response code, "" while it is unknown. `page`: the one that it is an attempt on.
+    response code, "" while it is unknown. `page`: the one that it is an attempt on. `failed`: how
+    many looks at the bank's page the link failed to work on.
     """
 
     request: PaymentRequest
@@ -64,6 +65,7 @@ class Payment:
     stored: str = ""  # the id under which its card is kept for that customer
     actions: list[Action] = field(default_factory=list)
     page: Page | None = None
+    failed: int = 0
 
     @property
     def reference(self) -> str:

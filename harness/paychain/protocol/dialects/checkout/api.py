@@ -20,6 +20,7 @@ from paychain.protocol.dialects.checkout import (
 )
 from paychain.protocol.dialects.checkout.account import HOSTS, IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
+from paychain.protocol.dialects.checkout.payments import BANKS_PAGE
 from paychain.protocol.dialects.checkout.tables import responses
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import Error, Event, PaymentRequest
@@ -111,7 +112,9 @@ class Checkout:
         """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(f"/{hosted.PAGE}/"):
             return hosted.key_of(self._account, http.target)
-        return authentication.key_of(http.target) or self._account.key(http)
+        if http.target.startswith(BANKS_PAGE):
+            return authentication.key_of(self._account, http.target)
+        return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
         """An error of the link or an injected one, in Checkout.com's format."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from msgspec.structs import replace
 
+from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
 from paychain.payments.web_addresses import split_address
 from paychain.protocol.dialects.checkout import attempts
@@ -20,19 +21,23 @@ from paychain.protocol.dialects.checkout.account import (
     session_id,
 )
 from paychain.protocol.dialects.checkout.errors import Invalid
-from paychain.protocol.dialects.checkout.payments import BANKS_PAGE, note, response
-from paychain.protocol.vendor import Evidence, VendorCall
-from paychain.protocol.vendor_pages import key_of_press, sent_to
+from paychain.protocol.dialects.checkout.payments import note, response
+from paychain.protocol.message import ErrorKind
+from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor_pages import key_of_press, processing_page, sent_to
 from paychain.wire.http import HttpResponse
 
 
-def key_of(target: str) -> str:
+def key_of(account: Account, target: str) -> str:
     """The key under which the bank's page authorises: one authentication pays once.
 
-    "" for any other address.
+    After a failure before any work it is another one: as a repeat, the next look would be refused,
+    or be worked on under a name that the payment's id does not give.
     """
     path = target.partition("?")[0]
-    return key_of_press(path, 0) if path.startswith(BANKS_PAGE) else ""
+    payment = account.payment(reference_of(path.rpartition("/")[2]))
+    return key_of_press(path, payment.failed) if payment is not None else ""
 
 
 async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -45,6 +50,9 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
         raise Invalid("not_found")
     call.attribute(Evidence(headers=call.http.headers, object_id=name))
     entry = account.backend.entry(payment.reference)
+    if entry is not None and entry.state == "in_flight":
+        await execute_nothing(call, payment.request)
+        return processing_page(b"{}")
     wanted = parse_qs(split_address(call.http.target).query).get("outcome", [""])[0]
     # An authorisation that was started is not started again, even if its answer was lost.
     if entry is not None or payment.stage == "failed" or wanted == "failed":
@@ -62,14 +70,22 @@ async def _go_on(call: VendorCall, account: Account, payment: Payment) -> HttpRe
     payment.request = replace(request, authenticated=True, three_ds="challenge")
 
     def undo() -> None:
+        payment.failed += 1
         # Another request may have had it authorised meanwhile.
         if account.backend.entry(payment.reference) is None:
             payment.request = request
 
-    answer = await call.execute(
-        "authorise", payment.request, undo=undo, note=partial(note, account, payment)
-    )
+    try:
+        answer = await call.execute(
+            "authorise", payment.request, undo=undo, note=partial(note, account, payment)
+        )
+    except CallFailed as failed:
+        if failed.error.kind is not ErrorKind.KEY_IN_FLIGHT:
+            raise
+        return processing_page(b"{}")  # the customer has come back twice at once
     payment.code = response(answer, payment)
+    if answer.outcome is Outcome.UNKNOWN and answer.code == IN_PROGRESS:
+        return processing_page(b"{}")
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
 
@@ -82,7 +98,8 @@ async def _fail(call: VendorCall, account: Account, payment: Payment) -> HttpRes
             account.backend.notify("declined", payment.request)
 
     entry = account.backend.entry(payment.reference)
-    await call.execute("query", replace(payment.request, is_sale=False), change=fail)
+    # Without the page's key: whoever comes back later is shown what the book says by then.
+    await execute_nothing(call, payment.request, change=fail)
     return _back(payment, is_approved=entry is not None and entry.request is not None)
 
 

@@ -24,7 +24,13 @@ from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
 from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
-from paychain.protocol.vendor_pages import customers_page, key_of_press, query_of, sent_to
+from paychain.protocol.vendor_pages import (
+    customers_page,
+    key_of_press,
+    processing_page,
+    query_of,
+    sent_to,
+)
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "hosted"
@@ -207,7 +213,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
         raise Invalid("not_found")
     if attempts.is_begun(account, page):
         await _attribute(call, account, page.body)
-        return _processing(b"{}")
+        return processing_page(b"{}")
     body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
     if given.get("card"):
         call.card_given()
@@ -218,7 +224,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if redirect := shown.get("_links", {}).get("redirect"):
         return sent_to(redirect["href"])
     if shown.get("status") == "Pending":
-        return _processing(answer.body)
+        return processing_page(answer.body)
     way = "success_url" if shown.get("approved") else "failure_url"
     return _back(page, way, page.references[-1])
 
@@ -235,10 +241,6 @@ def _back(page: Page, way: str, reference: str) -> HttpResponse:
         text = "Thank you for your order." if way == "success_url" else "Your card was declined."
         return customers_page(200 if way == "success_url" else 402, text, b"{}")
     return sent_to(str(url), {"cko-payment-id": payment_id(reference)})
-
-
-def _processing(data: bytes) -> HttpResponse:
-    return customers_page(200, "Your payment is being processed.", data)
 
 
 def _left(page: Page) -> HttpResponse:

@@ -56,10 +56,11 @@ def status_of_charge(account: Account, charge: Charge) -> str:
 
 def _is_declined(charge: Charge, state: str) -> bool:
     answer = charge.answer
-    if answer is not None:
+    if answer is not None and answer.outcome is not Outcome.UNKNOWN:
         return answer.outcome is Outcome.DECLINED
-    # Its answer was lost before it got here, but the book has closed it.
-    return state == "not_authorised"
+    # Its answer was lost before it got here, or given before the link had begun it, but the book
+    # has closed it since.
+    return state == "not_authorised" and (answer is None or charge.was_stuck)
 
 
 def status_of_capture(account: Account, charge: Charge, part: CaptureOrRefund) -> str:

@@ -215,6 +215,7 @@ async def _pay(
     is_forged = is_wrong and charge is not presented
     if not answer.replayed:
         charge.answer = answer  # a fault may change the link's answer
+        charge.was_stuck = account.entry(charge.reference) is None
     elif answer.outcome is not Outcome.UNKNOWN:
         charge.answer = charge.answer or answer
     is_open = answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS

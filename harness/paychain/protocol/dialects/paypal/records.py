@@ -57,13 +57,18 @@ class CaptureOrRefund:
 
 @dataclass(slots=True, kw_only=True)
 class Charge:
-    """One charge of the payer's card or wallet. `response`: the decline that a test requests."""
+    """One charge of the payer's card or wallet.
+
+    `response`: the decline that a test requests. `was_stuck`: it was answered before the link had
+    begun it.
+    """
 
     request: PaymentRequest
     created_s: int
     is_card: bool
     response: str = ""
     answer: Answer | None = None
+    was_stuck: bool = False
     captures: list[CaptureOrRefund] = field(default_factory=list)
     refunds: list[CaptureOrRefund] = field(default_factory=list)
 

@@ -24,6 +24,7 @@ from paychain.protocol.vendor_pages import (
     base_of,
     customers_page,
     key_of_press,
+    processing_page,
     query_of,
     sent_to,
 )
@@ -94,7 +95,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         return _back(link, paid)
     if order_views.begun(account, link.order):
         await _attribute(call, account, link)
-        return customers_page(200, "Your payment is being processed.", b"{}")
+        return processing_page(b"{}")
     card = query_of(call.http).get("card")
     if card:
         call.card_given()
@@ -113,7 +114,7 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
     if answer.status >= 400:
         return customers_page(answer.status, "Your card was declined.", answer.body)
     if decoded(answer.body)["payment"]["status"] == "PENDING":
-        return customers_page(200, "Your payment is being processed.", answer.body)
+        return processing_page(answer.body)
     return _back(link, link.order.references[-1])
 
 

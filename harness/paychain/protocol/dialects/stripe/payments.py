@@ -315,11 +315,17 @@ def _check_owner(method: Method | None, customer: str | None) -> None:
         )
 
 
-def currency_of(name: str, amount_minor: int) -> str:
-    """The currency in lower case. Raises Invalid, also if the amount is too small."""
+def known_currency(name: str) -> str:
+    """The currency in lower case. Raises Invalid."""
     currency = name.lower()
     if currency.upper() not in currencies():
         raise invalid(f"Invalid currency: {name}.", param="currency")
+    return currency
+
+
+def currency_of(name: str, amount_minor: int) -> str:
+    """The currency in lower case. Raises Invalid, also if the amount is too small."""
+    currency = known_currency(name)
     least_minor = MIN_MINOR.get(currency, 1)
     if amount_minor < least_minor:
         raise invalid(

@@ -170,6 +170,7 @@ class CheckoutSession:
     """A Checkout Session: a page where one customer pays an intent.
 
     `intent` is known to nobody before the customer has paid. `items`: its lines as they are shown.
+    `failed`: how many presses of the page's button the link failed to work on.
     """
 
     intent: Intent
@@ -181,7 +182,12 @@ class CheckoutSession:
     expired_s: int = 0  # when it ended without a payment; 0: it has not
     setup: Setup | None = None  # of a session in which a card is kept, and nothing is paid
     completed_s: int = 0  # when its card was kept
+    failed: int = 0
     fields: dict[str, Any] = field(default_factory=dict)
+
+    def fail(self) -> None:
+        """The link has failed before it worked on a press: the next one is no repeat of it."""
+        self.failed += 1
 
     @property
     def id(self) -> str:

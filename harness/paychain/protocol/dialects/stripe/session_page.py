@@ -20,7 +20,7 @@ from paychain.protocol.dialects.stripe.records import SESSION, CheckoutSession
 from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE, status_of
 from paychain.protocol.dialects.stripe.sessions import looked_at, session_of
 from paychain.protocol.dialects.stripe.setup_objects import PAGE as SETUP_PAGE
-from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
+from paychain.protocol.vendor_pages import customers_page, key_of_press, processing_page, sent_to
 from paychain.wire.http import HttpResponse
 
 USUAL_CARD = "pm_card_visa"
@@ -48,7 +48,7 @@ class Visited:
             return sent_to(self.account.objects.page(intent))
         if status_of(self.account, session) == "complete":
             return sent_to(_address(session, session.success_url))
-        return customers_page(200, "Your payment is being processed.", shown.body)
+        return processing_page(shown.body)
 
 
 def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
@@ -78,7 +78,13 @@ def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
     intent.is_method_new = True
     intent.waits = intent.is_authenticated = False
     plan = (first_confirmed if is_first else confirmed)(account, asked, intent)
-    plan.undo = before()
+    write_back = before()
+
+    def undo() -> None:
+        write_back()
+        session.fail()
+
+    plan.undo = undo
     return plan, visited
 
 
@@ -89,7 +95,8 @@ def key_of(account: Account, target: str) -> str:
     if session is None:
         return ""
     setup = session.setup
-    return key_of_press(target, len(session.intent.charges if setup is None else setup.log))
+    tried = len(session.intent.charges if setup is None else setup.log)
+    return key_of_press(target, tried + session.failed)
 
 
 def _address(session: CheckoutSession, url: str) -> str:

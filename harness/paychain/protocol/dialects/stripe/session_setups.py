@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
+from paychain.protocol.dialects.stripe.errors import Invalid
 from paychain.protocol.dialects.stripe.intents import request_of
-from paychain.protocol.dialects.stripe.parameters import text
+from paychain.protocol.dialects.stripe.parameters import required, text
+from paychain.protocol.dialects.stripe.payments import known_currency
 from paychain.protocol.dialects.stripe.records import CheckoutSession, Setup
 from paychain.protocol.dialects.stripe.setup_changes import Change, save_card
 
 CANCELED = "setup_intent.canceled"
+_NAMING_METHODS = ("payment_method_types", "allowed_payment_method_types")
 
 
 def begin(account: Account, session: CheckoutSession, data: dict[str, Any]) -> Change:
@@ -38,6 +41,17 @@ def begin(account: Account, session: CheckoutSession, data: dict[str, Any]) -> C
     return change
 
 
+def currency_in(given: dict[str, Any]) -> str:
+    """The currency for which cards are offered, "" if the request names the methods itself.
+
+    Raises Invalid. Source: docs.stripe.com/api/checkout/sessions/create, currency.
+    """
+    if not any(given.get(each) for each in _NAMING_METHODS):
+        required(given, "currency")
+    currency = text(given, "currency")
+    return known_currency(currency) if currency else ""
+
+
 def confirm(
     account: Account, asked: RoutedRequest, session: CheckoutSession, card: str, return_url: str
 ) -> Plan:
@@ -50,9 +64,14 @@ def confirm(
     asked.concerns(session.id)
     method = account.method_asked(card, account.new_id("pm"))
     change = Change(account, setup)
+    change.undos.append(session.fail)
     setup.return_url, setup.method, setup.waits = return_url, method, False
     change.kept = method
-    save_card(change)
+    try:
+        save_card(change)
+    except Invalid:
+        change.take_back()
+        raise
     return change.plan()
 
 

@@ -57,8 +57,9 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     lines = [] if is_setup else lines_of(account, given)
     items = [line.item for line in lines]
     amount_minor = sum(item["amount_total"] for item in items)
-    currency = text(given, "currency")
-    if not is_setup:
+    if is_setup:
+        currency = session_setups.currency_in(given)
+    else:
         currency = currency_of(items[0]["currency"], amount_minor)
     intent = Intent(
         reference="-",

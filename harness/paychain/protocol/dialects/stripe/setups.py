@@ -98,6 +98,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
 def confirm(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents/{intent}/confirm`."""
     setup = _found(account, asked)
+    _only_without_session(setup, "confirm")
     if setup.status not in _WAITING:
         raise unexpected(
             f"This SetupIntent's status is {setup.status}: it has already been confirmed or "
@@ -118,6 +119,7 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents/{intent}/cancel`."""
     setup = _found(account, asked)
     reason = choice(asked.given, "cancellation_reason", REASONS)
+    _only_without_session(setup, "cancel")
     if setup.status not in _WAITING:
         raise unexpected(
             f"You cannot cancel this SetupIntent because it has a status of {setup.status}. Only "
@@ -186,6 +188,17 @@ def _found(account: Account, asked: RoutedRequest) -> Setup:
     if setup is None:
         raise missing("setupintent", name, "intent")
     return setup
+
+
+def _only_without_session(setup: Setup, what: str) -> None:
+    """Only the page confirms the intent of a Checkout Session, and only its end cancels it.
+
+    Raises Invalid, whose wording is deduced. Source: docs.stripe.com/api/checkout/sessions/object,
+    setup_intent.
+    """
+    if setup.session:
+        instead = " Expire the Checkout Session instead." if what == "cancel" else ""
+        raise unexpected(f"You can't {what} the SetupIntent for a Checkout Session.{instead}")
 
 
 def _write(change: Change, given: dict[str, Any]) -> None:
