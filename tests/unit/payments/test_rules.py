@@ -396,7 +396,7 @@ def test_a_payment_is_completed_whose_refused_capture_another_sale_of_its_order_
     found = RULES["completed"](order)
     assert found is not None
     assert (found.amount_minor, found.text) == (300, f"approved, but {refund}")
-    assert uncompleted_payments(order, ()) == {"p2"}
+    assert uncompleted_payments(order, set()) == {"p2"}
 
 
 def test_a_sound_payment_breaks_no_rule(sound: list[Movement]) -> None:

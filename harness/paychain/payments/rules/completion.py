@@ -6,7 +6,7 @@ the order has brought it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from paychain.payments.rules.acknowledged import is_replaced
 from paychain.payments.rules.amounts_due import TAKES, due_minor, total_minor
@@ -38,18 +38,22 @@ def completed(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, max(missing_minor, _unrefunded_minor(payment, owed)), text)
 
 
-def uncompleted_payments(payment: Reconciled, found: Collection[str]) -> set[str]:
+def uncompleted_payments(
+    payment: Reconciled, found: Set[str], warm_up: Set[str] = frozenset()
+) -> set[str]:
     """The approved payments of a broken order of which something is owed, or the first of all.
 
     What is owed may be of one that its customer never saw approved. A payment by itself is one.
     `found`: payments that were uncompleted by themselves; what an order lacks may be what they do.
+    `warm_up`: payments that do not count.
     """
-    approved = [part for part in payment.parts if part.shown_approved]
+    approved = [part.payment for part in payment.parts if part.shown_approved]
     owed, _ = _owed(payment)
-    uncompleted = {part.payment for part in approved if owed[part.payment]}
-    if uncompleted or any(part.payment in found for part in approved):
-        return uncompleted
-    return {approved[0].payment}
+    uncompleted = {name for name in approved if owed[name]}
+    if not uncompleted and found.isdisjoint(approved):
+        first = next((name for name in approved if name not in warm_up), None)
+        return {first} if first is not None else set()
+    return uncompleted - warm_up
 
 
 def _owed(payment: Reconciled) -> tuple[dict[str, list[FollowUp]], int]:
