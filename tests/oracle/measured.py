@@ -207,7 +207,8 @@ def _of_fault(run: Recorded, fault: dict[str, Any]) -> Iterator[tuple[str, Any, 
         yield f"{name} {measure}", ours, fault[measure]
     if fault["kind"] in WHILE_ON:
         calls = further.calls_to(run, fault["links"], times["spans"])
-        yield f"{name} hits", calls or fault["hits"], fault["hits"]
+        # What a link did by itself meanwhile counts once, where nobody called it.
+        yield f"{name} hits", calls or min(fault["hits"], 1), fault["hits"]
     elif fault["place"] == "link" and fault["kind"] not in ("crash", *UNCOUNTED):
         yield f"{name} hits", measures.hits_in_links(run).get(fault["id"], 0), fault["hits"]
 

@@ -118,7 +118,7 @@ def _range(cells: Sequence[SecondShare]) -> float:
 def _shares(cells: Sequence[SecondShare], count: int) -> list[float]:
     """The share of each of so many equal parts of the seconds, but of those without payments."""
     length = max(1, len(cells) // count)
-    parts = [cells[start : start + length] for start in range(0, len(cells), length)]
+    parts = [cells[start : start + length] for start in range(0, count * length, length)]
     return [
         sum(cell.bad for cell in part) / sum(cell.total for cell in part)
         for part in parts

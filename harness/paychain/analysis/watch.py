@@ -194,8 +194,8 @@ class _DoubleCharges:
         found = authorisations(movements)
         holds = [movement.amount_minor for movement in movements if movement.kind.sign > 0]
         # Until the customer's record comes, the first hold says what was asked for; where a payment
-        # is taken in parts, only all of them together do.
-        is_in_parts = bool(self._parties.tenders)
+        # is taken in parts, as by tenders or by any own service, only all of them together do.
+        is_in_parts = bool(self._parties.tenders or self._parties.without_book)
         expected_minor = sum(holds) if is_in_parts else next(iter(holds), 0)
         is_approved = record is not None and record.outcome is Outcome.APPROVED
         return Reconciled(

@@ -21,7 +21,14 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.phases import Tally
-from paychain.analysis.significance import fisher, median_test, student
+from paychain.analysis.significance import (
+    EIGHTHS,
+    SecondShare,
+    fisher,
+    median_test,
+    samples,
+    student,
+)
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.cli.main import app
@@ -410,6 +417,12 @@ def test_the_median_test_agrees_with_a_count_by_hand() -> None:
     assert median_test([[0.1, 0.2] * 4], [0.1, 0.2] * 4) == pytest.approx(1)
     # A single bad eighth is no evidence, however bad it is.
     assert median_test([[0.1, 0.2] * 4], [*([0.1, 0.2] * 3), 0.2, 1.0]) > 0.4
+
+
+@pytest.mark.parametrize("seconds", [30, 47, 60, 63, 64, 240])
+def test_a_run_has_eight_eighths_however_long_it_is(seconds: int) -> None:
+    run = [SecondShare(1, 10)] * seconds
+    assert [len(sample.eighths) for sample in samples([run, run])] == [EIGHTHS, EIGHTHS]
 
 
 def test_runs_that_differ_as_a_whole_raise_no_alarm_with_several_baselines() -> None:

@@ -460,6 +460,30 @@ def test_an_approval_without_money_is_not_completed() -> None:
     assert (analysis.money.uncompleted, analysis.money.completed) == (2, 0.99)
 
 
+@pytest.mark.parametrize(("lacks_money", "uncompleted"), [(True, 1), (False, 0)])
+def test_a_payment_of_the_warm_up_is_none_that_is_not_completed(
+    lacks_money: bool, uncompleted: int
+) -> None:
+    """p00061 pays the order of p00060 once more, of which a refund was refused in the warm-up."""
+    without_money = ["p00060", "p00061"] if lacks_money else ["p00060"]
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        run.pay(number / 10, "approved")
+    run.records = [
+        msgspec.structs.replace(record, order="o1", warm_up=record.payment == "p00060")
+        if isinstance(record, PaymentRecord) and record.payment in ("p00060", "p00061")
+        else record
+        for record in run.records
+        if not (isinstance(record, Movement) and record.payment in without_money)
+    ]
+    if not lacks_money:
+        run.decide("p00060", "follow_up_refused", 8.0, "processor-a", "refund")
+    analysis = run.analysed(completed=">= 99%")
+    broken = {rule.rule for rule in analysis.money.rules if rule.findings}
+    assert broken == {"no_approval_without_money" if lacks_money else "completed"}
+    assert analysis.money.uncompleted == uncompleted
+
+
 def test_completed_is_not_judged_of_a_run_that_was_cut_short_or_approved_too_few() -> None:
     run = Recorded(ends_s=20)
     for number in range(10):

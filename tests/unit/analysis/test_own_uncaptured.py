@@ -208,3 +208,24 @@ def test_a_repeat_that_reached_no_link_is_of_what_its_key_was_used_for(tmp_path:
     run.sent(1.6, ended_by="refused", payment="p1", key="c1", target="/capture")
     text = "never completed: capture of p1-1 to processor-a, abandoned"
     assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}
+
+
+def test_a_first_try_that_reached_no_link_is_of_what_its_key_is_used_for_next(
+    tmp_path: Path,
+) -> None:
+    """Two cards at one processor, both captured: the first try for one came after the other."""
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    for attempt, minor in ((1, 400), (2, 600)):
+        run.asked("p1", 1.0 + attempt / 10, key=f"k{attempt}", attempt=attempt)
+        for link in ("processor-a", "issuer"):
+            run.booked(
+                "p1", 1.0 + attempt / 10, "authorised", to=link, attempt=attempt, amount=minor
+            )
+    run.asked("p1", 1.3, operation="capture", key="c2", attempt=2)
+    run.sent(1.5, ended_by="refused", payment="p1", key="c1", target="/capture")
+    run.asked("p1", 1.7, operation="capture", key="c1", attempt=1)
+    for attempt, minor, at_s in ((2, 600, 1.35), (1, 400, 1.75)):
+        for link in ("processor-a", "issuer"):
+            run.booked("p1", at_s, "captured", to=link, attempt=attempt, amount=minor, item="c1")
+    assert broken(run, tmp_path) == {}

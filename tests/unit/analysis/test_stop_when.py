@@ -8,10 +8,13 @@ import pytest
 
 from paychain.analysis.measures.measures import Stopped, Verdict
 from paychain.analysis.watch import Watch
+from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import FileMistakes, load_experiment
 from paychain.payments.journal import Movement, MovementKind, PaymentRecord
 from paychain.payments.outcome import Outcome
+from tests.support.chains import checked
+from tests.support.own_chains import own_shop
 from tests.support.recorded import CHAIN, Recorded
 
 EXPERIMENT = """\
@@ -42,8 +45,8 @@ def mistakes(folder: Path, when: str, rate: int = 40) -> list[str]:
     return [line.partition("watched.yaml:")[2] for line in caught.value.lines]
 
 
-def watch(folder: Path, when: str) -> Watch:
-    return Watch(loaded(folder, when).stop_when, CHAIN, 0.0)
+def watch(folder: Path, when: str, chain: Chain = CHAIN) -> Watch:
+    return Watch(loaded(folder, when).stop_when, chain, 0.0)
 
 
 def test_one_condition_or_several_are_read(tmp_path: Path) -> None:
@@ -164,13 +167,15 @@ def test_every_measure_is_the_one_of_the_tolerances(tmp_path: Path, when: str, t
     assert met.condition == when
 
 
-def hold(payment: str, reference: str, at_s: float, kind: str = "authorised") -> Movement:
+def hold(
+    payment: str, reference: str, at_s: float, kind: str = "authorised", minor: int = 1_000
+) -> Movement:
     return Movement(
         link="issuer",
         payment=payment,
         attempt=1,
         kind=MovementKind(kind),
-        amount_minor=1_000,
+        amount_minor=minor,
         currency="EUR",
         reference=reference,
         at_ns=int(at_s * 1e9),
@@ -234,6 +239,20 @@ def test_an_order_that_is_paid_in_parts_is_no_double_charge(tmp_path: Path) -> N
     assert seen.judge(20.0) is None
     seen.add([hold("p1", "d", 21)])
     assert seen.judge(30.0) is not None
+
+
+def test_an_own_service_may_hold_parts_until_its_customer_has_an_answer(tmp_path: Path) -> None:
+    """7.00 and 3.00 are parts of 10.00; 7.00 and 10.00 are more, once the customer is heard of."""
+    own = checked(own_shop())
+    seen = watch(tmp_path, "double_charges > 0 for 1s", own)
+    seen.add([hold("p1", "a", 1, minor=700), hold("p1", "b", 2, minor=300)])
+    assert seen.judge(9.0) is None
+    seen.add([paid("p1", "p1", 9.0)])
+    assert seen.judge(20.0) is None
+    seen.add([hold("p2", "c", 20, minor=700), hold("p2", "d", 21, minor=1_000)])
+    assert seen.judge(30.0) is None
+    seen.add([paid("p2", "p2", 30.0)])
+    assert seen.judge(40.0) is not None
 
 
 def test_what_a_processor_holds_and_the_issuer_does_not_is_no_double_charge(

@@ -44,18 +44,27 @@ class Shop(ObservedRun):
                 )
             )
 
-    def moves(self, payment: str, kind: MovementKind, at_s: float, minor: int = 1_000) -> None:
-        """The processor and the issuer move money of the first attempt."""
-        for link in (A, "issuer"):
+    def moves(
+        self,
+        payment: str,
+        kind: MovementKind,
+        at_s: float,
+        minor: int = 1_000,
+        *,
+        at: str = A,
+        attempt: int = 1,
+    ) -> None:
+        """The processor and the issuer move money of an attempt."""
+        for link in (at, "issuer"):
             self.records.append(
                 Movement(
                     link=link,
                     payment=payment,
-                    attempt=1,
+                    attempt=attempt,
                     kind=kind,
                     amount_minor=minor,
                     currency="EUR",
-                    reference=f"{payment}-1",
+                    reference=f"{payment}-{attempt}",
                     at_ns=ns(at_s),
                     decided_by=link,
                     item="c1" if kind is MovementKind.CAPTURED else "r1",
@@ -241,6 +250,38 @@ def test_an_order_in_parts_has_its_amount_when_they_add_up(
         run.asked("p1", 1.3, attempt=2, to=B)
         run.holds("p1", 1.3, B, attempt=2, minor=second)
     assert broken(run, tmp_path, NO_BOOKS) == ends
+
+
+_CAPTURED, _VOIDED, _EXPIRED = MovementKind.CAPTURED, MovementKind.VOIDED, MovementKind.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("second", "moves", "also"),
+    [
+        # Less of the first part is captured, and its rest is released.
+        (300, [(1, _CAPTURED, 600), (1, _VOIDED, 100), (2, _CAPTURED, 300)], []),
+        (200, [(1, _CAPTURED, 600), (1, _VOIDED, 100), (2, _CAPTURED, 200)], ["amounts_equal"]),
+        (300, [(1, _CAPTURED, 700), (2, _EXPIRED, 300)], []),
+        (300, [(1, _EXPIRED, 700), (2, _EXPIRED, 300)], []),
+        (200, [(1, _EXPIRED, 700), (2, _EXPIRED, 200)], ["amounts_equal"]),
+        # Nothing is left for the customer who saw an approval: that is for another rule.
+        (300, [(1, _VOIDED, 700), (2, _VOIDED, 300)], ["no_approval_without_money"]),
+        # A tip beyond the hold.
+        (300, [(1, _CAPTURED, 770), (2, _CAPTURED, 300)], ["captured_within_authorised"]),
+    ],
+)
+def test_parts_add_up_by_what_was_authorised_whatever_became_of_it(
+    tmp_path: Path, second: int, moves: list[tuple[int, MovementKind, int]], also: list[str]
+) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, shown_minor=1_000)
+    for attempt, to, minor in ((1, A, 700), (2, B, second)):
+        run.asked("p1", 1.0 + attempt / 10, attempt=attempt, to=to)
+        run.holds("p1", 1.0 + attempt / 10, to, attempt=attempt, minor=minor)
+    for number, (attempt, kind, minor) in enumerate(moves):
+        at = A if attempt == 1 else B
+        run.moves("p1", kind, 1.5 + number / 10, minor, at=at, attempt=attempt)
+    assert sorted(broken(run, tmp_path, NO_BOOKS)) == also
 
 
 @pytest.mark.parametrize("is_given_back", [True, False])

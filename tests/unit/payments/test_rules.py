@@ -18,6 +18,7 @@ from paychain.payments.rules import (
     authorisations,
     of_order,
 )
+from paychain.payments.rules.completion import uncompleted_payments
 from paychain.payments.rules.follow_ups import End, FollowUp
 from paychain.payments.rules.traces import renamed
 
@@ -330,8 +331,13 @@ def test_a_fallback_beyond_its_limit_is_found(sound: list[Movement]) -> None:
     assert broken(sound, beyond_limits=[beyond]) == ["fallbacks_within_limits"]
 
 
-def order_of(*payments: list[Movement], shown: tuple[bool, ...]) -> list[str]:
-    """The rules that an order of 10.00 EUR breaks, paid with these payments."""
+def whole_order(
+    *payments: list[Movement],
+    shown: tuple[bool, ...],
+    follow_ups: tuple[list[FollowUp], ...] = (),
+) -> Reconciled:
+    """An order of 10.00 EUR, paid with these payments, each with what followed it."""
+    followed = [*follow_ups, *[[]] * len(payments)]
     parts = [
         Reconciled(
             payment=f"p{number}",
@@ -342,10 +348,16 @@ def order_of(*payments: list[Movement], shown: tuple[bool, ...]) -> list[str]:
             authorisations=authorisations(moves),
             settling=frozenset({"issuer"}),
             order="o1",
+            follow_ups=followed[number - 1],
         )
         for number, (moves, approved) in enumerate(zip(payments, shown, strict=True), start=1)
     ]
-    whole = of_order(parts)
+    return of_order(parts)
+
+
+def order_of(*payments: list[Movement], shown: tuple[bool, ...]) -> list[str]:
+    """The rules that an order of 10.00 EUR breaks, paid with these payments."""
+    whole = whole_order(*payments, shown=shown)
     return [name for name, rule in RULES.items() if rule.per == "order" and rule(whole)]
 
 
@@ -364,6 +376,27 @@ def test_an_order_whose_first_payment_was_undone_is_paid_once(
     undone = [movement(link, "voided", reference="p2-1") for link in PATH]
     assert order_of([*first, *undone], sound, shown=(False, True)) == []
     assert order_of(sound, [], shown=(False, False)) == ["no_orphaned_authorisation"]
+
+
+def test_a_payment_is_completed_whose_refused_capture_another_sale_of_its_order_has_brought(
+    sound: list[Movement], movement: Make
+) -> None:
+    """Its order is not: of the other payment a refund was refused."""
+    released = [movement(link, "voided") for link in PATH]
+    again = [
+        movement(link, kind, reference="p2-1", item=item)
+        for kind, item in (("authorised", ""), ("captured", "c1"))
+        for link in PATH
+    ]
+    refused = [follow_up("refused", amount_minor=1_000)]
+    refund = follow_up("refused", "refund", name="p2-1 r1", amount_minor=300)
+    order = whole_order(
+        [*sound, *released], again, shown=(True, True), follow_ups=(refused, [refund])
+    )
+    found = RULES["completed"](order)
+    assert found is not None
+    assert (found.amount_minor, found.text) == (300, f"approved, but {refund}")
+    assert uncompleted_payments(order, set()) == {"p2"}
 
 
 def test_a_sound_payment_breaks_no_rule(sound: list[Movement]) -> None:

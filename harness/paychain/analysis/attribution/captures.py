@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
@@ -24,15 +24,18 @@ Authorised = tuple[str, int]
 
 
 def by_authorisation(
-    requests: Iterable[ObservedRequest], is_meant: Callable[[ObservedRequest], bool]
+    requests: Sequence[ObservedRequest], is_meant: Callable[[ObservedRequest], bool]
 ) -> list[tuple[Authorised, list[ObservedRequest]]]:
     """Those of a payment's requests that are meant, by the authorisation that they are about.
 
-    Only a link says which one that is. What reached none repeats what did under its key, or else is
-    about the newest that its link had been asked for.
+    Only a link says which one that is. What reached none is of what its key is used for, before or
+    after, or else about the newest that its link had been asked for.
     """
-    newest: dict[str, int] = {}
     of_key: dict[tuple[str, str], int] = {}
+    for request in requests:
+        if request.key and request.received is not None and is_meant(request):
+            of_key.setdefault((request.callee, request.key), request.received.attempt)
+    newest: dict[str, int] = {}
     found: dict[Authorised, list[ObservedRequest]] = {}
     for request in requests:
         callee = request.callee
@@ -42,6 +45,7 @@ def by_authorisation(
             attempt = of_key.get((callee, request.key), newest.get(callee, 1))
         newest[callee] = max(attempt, newest.get(callee, 1))
         if is_meant(request):
+            # A key is of one authorisation, also where no link has ever seen it.
             if request.key:
                 of_key.setdefault((callee, request.key), attempt)
             found.setdefault((callee, attempt), []).append(request)

@@ -107,7 +107,9 @@ def money(
                 if judged is payment and payment.order not in several:
                     uncompleted += 1
                 else:  # of an order and of one of its payments, each may be found
-                    uncompleted_of_orders |= uncompleted_payments(judged, uncompleted_of_orders)
+                    uncompleted_of_orders |= uncompleted_payments(
+                        judged, uncompleted_of_orders, _of_warm_up(store, judged)
+                    )
             if not payment.is_known:
                 store.keep(payment.payment)
             # A payment that was not judged by every rule says nothing about those with its records,
@@ -138,6 +140,12 @@ def _is_uncompleted(story: RecordedPayment, judged: Reconciled, broken: Iterable
     """Whether a measured payment was approved, and what should have followed never did."""
     is_measured = story.customer is not None and not story.customer.warm_up
     return is_measured and judged.shown_approved and not COMPLETION.isdisjoint(broken)
+
+
+def _of_warm_up(store: RunStore, judged: Reconciled) -> set[str]:
+    """The payments of an order that were made in the warm-up: a later one may be measured."""
+    customers = {name: store.story(name).customer for name in judged.payments}
+    return {name for name, record in customers.items() if record is not None and record.warm_up}
 
 
 def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> MoneyRule:

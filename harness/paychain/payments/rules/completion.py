@@ -6,7 +6,7 @@ the order has brought it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from paychain.payments.rules.acknowledged import is_replaced
 from paychain.payments.rules.amounts_due import TAKES, due_minor, total_minor
@@ -30,33 +30,43 @@ def completed(payment: Reconciled) -> Finding | None:
     """
     if not payment.shown_approved:
         return None
+    owed, missing_minor = _owed(payment)
+    follow_ups = [follow_up for each in owed.values() for follow_up in each]
+    if not follow_ups:
+        return None
+    text = f"approved, but {', '.join(map(str, follow_ups))}"
+    return Finding.of(payment, max(missing_minor, _unrefunded_minor(payment, owed)), text)
+
+
+def uncompleted_payments(
+    payment: Reconciled, found: Set[str], warm_up: Set[str] = frozenset()
+) -> set[str]:
+    """The approved payments of a broken order of which something is owed, or the first of all.
+
+    What is owed may be of one that its customer never saw approved. A payment by itself is one.
+    `found`: payments that were uncompleted by themselves; what an order lacks may be what they do.
+    `warm_up`: payments that do not count.
+    """
+    approved = [part.payment for part in payment.parts if part.shown_approved]
+    owed, _ = _owed(payment)
+    uncompleted = {name for name in approved if owed[name]}
+    if not uncompleted and found.isdisjoint(approved):
+        first = next((name for name in approved if name not in warm_up), None)
+        return {first} if first is not None else set()
+    return uncompleted - warm_up
+
+
+def _owed(payment: Reconciled) -> tuple[dict[str, list[FollowUp]], int]:
+    """What is owed of each payment of an order, and what refused captures leave missing of it.
+
+    A refused capture is owed only where the order's sales have not brought all of it.
+    """
     refused = {part.payment: _refused(part) for part in payment.parts}
     captures = {name: _only(each, "capture") for name, each in refused.items()}
     missing_minor = _uncollected_minor(payment, captures)
-    owed = [
-        follow_up
-        for each in refused.values()
-        for follow_up in each
-        if missing_minor or follow_up.operation != "capture"
-    ]
-    if not owed:
-        return None
-    refunds_minor = _unrefunded_minor(payment, refused)
-    text = f"approved, but {', '.join(map(str, owed))}"
-    return Finding.of(payment, max(missing_minor, refunds_minor), text)
-
-
-def uncompleted_payments(payment: Reconciled, found: Collection[str]) -> set[str]:
-    """The approved payments of a broken order of which something was refused, or the first of all.
-
-    What was refused may be of one that its customer never saw approved. A payment by itself is one.
-    `found`: payments that were uncompleted by themselves; what an order lacks may be what they do.
-    """
-    approved = [part for part in payment.parts if part.shown_approved]
-    refused = {part.payment for part in approved if _refused(part)}
-    if refused or any(part.payment in found for part in approved):
-        return refused
-    return {approved[0].payment}
+    if not missing_minor:
+        return {name: _only(each, "refund") for name, each in refused.items()}, 0
+    return refused, missing_minor
 
 
 def _refused(payment: Reconciled) -> list[FollowUp]:
@@ -100,15 +110,15 @@ def _uncollected_minor(payment: Reconciled, refused: Mapping[str, Sequence[Follo
     return max(0, min(refused_minor, wanted_minor - brought_minor))
 
 
-def _unrefunded_minor(payment: Reconciled, refused: Mapping[str, Sequence[FollowUp]]) -> int:
+def _unrefunded_minor(payment: Reconciled, owed: Mapping[str, Sequence[FollowUp]]) -> int:
     """What refused refunds owe the customer of an order: of each payment, what was taken by it."""
-    owed = [
+    amounts = [
         (total_minor(part, refunds), _net_minor(part))
         for part in payment.parts
-        if (refunds := _only(refused[part.payment], "refund"))
+        if (refunds := _only(owed[part.payment], "refund"))
     ]
-    most_minor = max((refused_minor for refused_minor, _ in owed), default=0)
-    return max(most_minor, sum(min(refused_minor, net_minor) for refused_minor, net_minor in owed))
+    most_minor = max((refused_minor for refused_minor, _ in amounts), default=0)
+    return max(most_minor, sum(min(refused_minor, net) for refused_minor, net in amounts))
 
 
 def _sale_minor(payment: Reconciled, known_minor: int) -> int:

@@ -16,7 +16,8 @@ def adds_up(payment: Reconciled) -> bool:
 
     A part is right only for a customer who saw no approval: whether anything may be left of it is
     for other rules. What was refunded may belong to the whole: the goods of one part may have come
-    back.
+    back. So may what was authorised and never captured: the merchant may capture less of a part,
+    let its hold expire, or cancel all of them.
     """
     if not payment.is_own:
         return False
@@ -29,7 +30,7 @@ def adds_up(payment: Reconciled) -> bool:
     left_minor = payment.exposure_minor
     if not payment.shown_approved:
         return left_minor <= payment.amount_minor
-    return payment.amount_minor in (left_minor, taken_minor(payment))
+    return payment.amount_minor in (left_minor, taken_minor(payment), _authorised_minor(payment))
 
 
 def taken_minor(payment: Reconciled) -> int:
@@ -46,6 +47,12 @@ def settled_minor(payment: Reconciled) -> int:
     return sum(
         _taken_minor(position) for position in payment.moneys() if position.exposure_minor > 0
     )
+
+
+def _authorised_minor(payment: Reconciled) -> int:
+    """What was authorised wherever there is money, or was; all of it, once all is released."""
+    everything_minor = sum(position.authorised_minor for position in payment.moneys())
+    return payment.behind_minor or everything_minor
 
 
 def _taken_minor(position: Position) -> int:

@@ -297,11 +297,13 @@ class Reconciled:
             return self.agreed_minor
         if not self.tenders and (self.payments or not self._is_sold_otherwise):
             return 0
-        behind_minor = sum(
-            position.authorised_minor for position in self.moneys() if position.was_there
-        )
         # Who was shown more than the order has agreed to the order.
-        return max(0, min(self.amount_minor, self.shown_minor) - behind_minor)
+        return max(0, min(self.amount_minor, self.shown_minor) - self.behind_minor)
+
+    @property
+    def behind_minor(self) -> int:
+        """What was authorised wherever there is money, or was."""
+        return sum(position.authorised_minor for position in self.moneys() if position.was_there)
 
     @property
     def _is_sold_otherwise(self) -> bool:
