@@ -124,6 +124,12 @@ def test_what_is_edited_below_has_no_mistake(tmp_path: Path, whole: str) -> None
         ),
         (OWN, "402", "200", "10:17: an answer that is declined looks like one that is approved; "),
         (
+            OWN,
+            "approved: {status: 200}\n      declined: {status: 402}",
+            "approved: {where: {a: x, b: y}}\n      declined: {where: {b: y, a: x}}",
+            "10:17: an answer that is declined looks like one that is approved; ",
+        ),
+        (
             LEDGER,
             "5000",
             "0",

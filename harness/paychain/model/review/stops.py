@@ -15,12 +15,15 @@ from paychain.faults.kind import (
     OutageKind,
     RequestFaultKind,
     SharedFaultKind,
-    StateFaultKind,
 )
 from paychain.faults.kinds.blackhole import Blackhole
 from paychain.faults.kinds.cut_after import CutAfter
+from paychain.faults.kinds.drops import Drops
+from paychain.faults.kinds.fee_spike import FeeSpike
+from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.late_answer import LateAnswer
 from paychain.faults.kinds.latency import Latency
+from paychain.faults.kinds.no_finality import NoFinality
 from paychain.faults.kinds.refuse import Refuse
 from paychain.faults.kinds.slow_answer import SlowAnswer
 from paychain.model.chain import Chain
@@ -98,6 +101,9 @@ def _stops(kind: FaultKind, timeout_s: float) -> bool:
             return kind.delay - kind.jitter >= timeout_s
         case CutAfter():
             return kind.after < _ANSWERS_TO_NOBODY
-        case OutageKind() | FreezeKind() | StateFaultKind():
+        case Drops():
+            return kind.share == 1
+        # With other faults of ledgers and nodes, transfers come to nothing or seem final: none waits.
+        case OutageKind() | FreezeKind() | Halt() | NoFinality() | FeeSpike():
             return True
     return kind.fails_calls
