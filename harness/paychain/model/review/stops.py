@@ -103,7 +103,7 @@ def _stops(kind: FaultKind, timeout_s: float) -> bool:
             return kind.after < _ANSWERS_TO_NOBODY
         case Drops():
             return kind.share == 1
-        # With other faults of ledgers and nodes, transfers come to nothing or seem final: none waits.
+        # With other faults of ledgers and nodes, transfers come to nothing or seem final.
         case OutageKind() | FreezeKind() | Halt() | NoFinality() | FeeSpike():
             return True
     return kind.fails_calls
