@@ -107,7 +107,9 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
         case "list_type":
             return f"'{key}' must be a list", f"write {key}: […] or lines that begin with -", False
         case "dict_type" | "model_type" | "model_attributes_type":
-            return f"'{key}' must be a mapping, not {shown}", _its_keys(detail, model), False
+            is_item = bool(path) and isinstance(path[-1], int)
+            what = f"an item of '{key}'" if is_item else f"'{key}'"
+            return f"{what} must be a mapping, not {shown}", _its_keys(detail, model), False
         case "too_short" | "too_long":
             is_short = detail["type"] == "too_short"
             wanted = context["min_length" if is_short else "max_length"]

@@ -308,6 +308,13 @@ def test_what_would_do_nothing_is_a_mistake(
         (
             EXPERIMENT,
             "target: {link: psp}",
+            "targets: [psp]",
+            "3:39: an item of 'targets' must be a mapping, not 'psp'; "
+            "its keys are: link, role, call, hop, provider",
+        ),
+        (
+            EXPERIMENT,
+            "target: {link: psp}",
             "role: processor",
             "3:29: 'role' is not allowed here; write target: {role: …}",
         ),
