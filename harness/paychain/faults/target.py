@@ -28,7 +28,7 @@ class Target(Declared):
 
 
 def may_be_for_every_link(text: str) -> bool:
-    """Whether an experiment's YAML looks like a standard fault: quicker than to load it."""
+    """Whether an experiment's YAML looks like a standard fault; quicker than loading it."""
     return _EVERY_LINK.search(text) is not None
 
 
