@@ -15,7 +15,7 @@ from paychain.model.files import available
 from paychain.processes.jobs import Job, Report
 from paychain.report.html.matrix import Matrix, not_run, read_matrix, write_matrix
 from paychain.runs.matrix import IN_ANOTHER_PART
-from tests.support.chains import shop
+from tests.support.chains import experiment, shop
 from tests.support.cli import invoked
 from tests.support.runs import declare
 
@@ -53,6 +53,18 @@ def declared(folder: Path, *, on_unknown: str = "give_up") -> None:
         # How long a recovery takes is seen ten seconds after it at the earliest.
         text = re.sub(r"\n *recovery: .*", "", re.sub(r"load: .*", load, text))
         declare(folder, **{name: text})
+
+
+@pytest.mark.parametrize("target", ["{link: '*'}", '{"link":  "*"}'])
+def test_a_standard_fault_is_injected_however_its_target_is_written(
+    tmp_path: Path, target: str
+) -> None:
+    fault = f"{{at: 0s, for: 1s, target: {target}, down: {{}}}}"
+    declare(tmp_path, shop=shop(), ours=experiment(fault, arrivals="10/s"))
+    words = ("matrix", "shop.yaml", "--fault", "ours.yaml", "--link", "gateway", "--resume", "made")
+    done = invoked(tmp_path, *words)
+    [cell] = read_matrix(tmp_path / "made").cells
+    assert cell.run, f"{cell.state}: {done.stderr}"
 
 
 @pytest.mark.slow

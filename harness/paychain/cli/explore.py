@@ -67,7 +67,7 @@ def explore(
     """Search for the smallest outage that breaks a money rule; exit 1 when one is found.
 
     Schedules of faults run in virtual time; what breaks a rule is reduced to its smallest form.
-    Faults are injected into links, calls and providers; all links of a role never fail together.
+    Faults are injected into links, calls and providers, never into all links of a role at once.
 
     Example: paychain explore card-gives-up --budget 20s --rule no_double_charge
 

@@ -136,11 +136,11 @@ def init(
         wheel = f"{_FOLDER}/{wheel_name()}" if found is None else None
         values["@INSTALL@"] = f"./{wheel}" if found is None else shlex.quote(found)
     for target, source in files.items():
-        _write(folder / target, _starter(source, values))
+        _write(folder, target, _starter(source, values))
     for kind in ("chain", "experiment"):
-        _write(folder / _FOLDER / f"{kind}.schema.json", _schema(kind))
+        _write(folder, f"{_FOLDER}/{kind}.schema.json", _schema(kind))
     if wheel is not None:
-        _write(folder / wheel, wheel_of_this_copy())
+        _write(folder, wheel, wheel_of_this_copy())
     steps = [f"cd {folder}"] if folder != Path() else []
     steps += [
         step.format(chain=starter.chain, experiment=starter.experiment)
@@ -186,8 +186,12 @@ def _starter(source: str, values: dict[str, str]) -> str:
     return text
 
 
-def _write(path: Path, content: str | bytes) -> None:
+def _write(folder: Path, target: str, content: str | bytes) -> None:
+    path = folder / target
     data = content.encode() if isinstance(content, str) else content
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        what = f"cannot write {path}: a link leads out of {folder.resolve()}"
+        raise UserError(what, hint="name the folder where it leads, or remove the link")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

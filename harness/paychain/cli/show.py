@@ -25,7 +25,7 @@ class _ChainUnlessNamed(CommandGroup):
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """Commands, and the chains that one of them may be left out before."""
+        """Commands, and chains: `show CHAIN` is short for `show chain CHAIN`."""
         found = super().shell_complete(ctx, incomplete)
         chain = self.commands["chain"]
         of_chain = next(each for each in chain.params if each.param_type_name == "argument")

@@ -50,14 +50,11 @@ class Declared(BaseModel):
     def _no_truth_for_numbers(cls, value: Any) -> Any:
         """Python and pydantic count with `true`, as 1; in a file it is no number."""
         if not isinstance(value, dict) or not any(
-            isinstance(each, bool) for each in value.values()
+            isinstance(each, bool | list) for each in value.values()
         ):
             return value
         numbers = _numbers(cls)
-        return {
-            key: str(each).lower() if isinstance(each, bool) and key in numbers else each
-            for key, each in value.items()
-        }
+        return {key: _in_words(each) if key in numbers else each for key, each in value.items()}
 
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
@@ -76,6 +73,13 @@ class Declared(BaseModel):
             for derived in copied.__dict__.keys() - type(copied).model_fields.keys():
                 del copied.__dict__[derived]
         return copied
+
+
+def _in_words(value: Any) -> Any:
+    """True and false as words, also in a list; anything else as it is."""
+    if isinstance(value, list):
+        return [_in_words(each) for each in value]
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 @cache

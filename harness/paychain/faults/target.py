@@ -10,7 +10,7 @@ from pydantic import Field
 from paychain.declaration.schema import Declared
 
 EVERY_LINK = "*"  # target of a standard fault: the matrix puts each link's name in
-_EVERY_LINK = re.compile(r"""\blink["']?:\s*(["'])\*\1""")
+_EVERY_LINK = re.compile(r"""(\blink["']?:\s*)(["'])\*\2""")
 
 
 class Target(Declared):
@@ -28,5 +28,10 @@ class Target(Declared):
 
 
 def may_be_for_every_link(text: str) -> bool:
-    """Whether an experiment's YAML looks like a standard fault: quicker than to load it."""
+    """Whether an experiment's YAML looks like a standard fault; quicker than loading it."""
     return _EVERY_LINK.search(text) is not None
+
+
+def for_one_link(text: str, link: str) -> str:
+    """The YAML of a standard fault with a link's name in place of every link."""
+    return _EVERY_LINK.sub(rf'\1"{link}"', text)

@@ -10,6 +10,7 @@ from typing import Any
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.faults.kinds import KINDS
+from paychain.faults.target import Target
 
 MODELS_KEPT = 8  # a chain, an experiment, an assurance
 PLACES_KEPT = 1_024  # a file has some hundred places for keys; names of links differ
@@ -64,6 +65,8 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
         what = f"unknown fault '{key}'"
     if is_fault and key in _NO_FAULTS:
         return what, "write the fault itself as the key, such as down: {}"
+    if is_fault and "target" in allowed and key in Target.model_fields:
+        return f"'{key}' is not allowed here", f"write target: {{{key}: …}}"
     other = _OTHER_WORDS.get(key)
     beside = _beside(key, other, inside, model)
     if beside and other not in allowed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from paychain.declaration.problem import Problem
@@ -54,7 +55,8 @@ def _alike(pays: Pays, at: KeyPath) -> Iterator[Problem]:
     for kind in ("approved", "declined", "pending"):
         patterns = getattr(pays, kind)
         for number, pattern in enumerate(patterns):
-            looks = pattern.model_dump_json(include=set(Pattern.model_fields))
+            described = pattern.model_dump(mode="json", include=set(Pattern.model_fields))
+            looks = json.dumps(described, sort_keys=True)
             if seen.setdefault(looks, kind) != kind:
                 place = _in_list((*at, kind), number, len(patterns))
                 what = f"an answer that is {kind} looks like one that is {seen[looks]}"

@@ -104,12 +104,12 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             return f"'{key}' is empty", f'write {key}: "…"', False
         case "string_type":
             return f"'{key}' must be text", f'write {key}: "…"', False
-        case "string_too_short":
-            return f"'{key}' is empty", f'write {key}: "…"', False
         case "list_type":
             return f"'{key}' must be a list", f"write {key}: […] or lines that begin with -", False
         case "dict_type" | "model_type" | "model_attributes_type":
-            return f"'{key}' must be a mapping, not {shown}", _its_keys(detail, model), False
+            is_item = bool(path) and isinstance(path[-1], int)
+            what = f"an item of '{key}'" if is_item else f"'{key}'"
+            return f"{what} must be a mapping, not {shown}", _its_keys(detail, model), False
         case "too_short" | "too_long":
             is_short = detail["type"] == "too_short"
             wanted = context["min_length" if is_short else "max_length"]
@@ -138,14 +138,19 @@ def _with_unit(bound: float, given: Any) -> str:
     unit = _UNIT.search(str(given))
     match unit[0] if unit else "":
         case "":
-            return f"{bound:g}"
+            return _plain(bound)
         case "%":
-            return f"{bound * 100:g}%"
+            return f"{_plain(bound * 100)}%"
         case rate if rate.endswith(("/s", "/min", "/h")):
-            return f"{bound:g}{'B' if 'B' in rate else ''}/s"
+            return f"{_plain(bound)}{'B' if 'B' in rate else ''}/s"
         case size if size.endswith("B"):
-            return f"{bound:g}B"
-    return f"{bound:g}s"
+            return f"{_plain(bound)}B"
+    return f"{_plain(bound)}s"
+
+
+def _plain(number: float) -> str:
+    """A number as a file may have it: 1000000, where :g writes 1e+06."""
+    return f"{number:.15g}"
 
 
 def _card(given: str, shown: str) -> tuple[str, str]:

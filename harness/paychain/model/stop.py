@@ -27,6 +27,7 @@ Watched = Literal[
 MEASURES: tuple[str, ...] = get_args(Watched)
 # What gets larger when things get better; of the others, the smaller value is the better one.
 _BETTER_LARGE = ("technical_success", "approval_rate")
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 MIN_S, MAX_S = 1.0, 600.0  # windows are whole seconds, and every second of one is kept
 MAX_CONDITIONS = 20
 EXAMPLE = "technical_success < 20% for 10s"
@@ -69,10 +70,9 @@ def _condition(value: Any) -> StopCondition:
     if measure not in MEASURES:
         hint = meant(measure, MEASURES)
         raise ValueError(f"'{measure}' cannot be watched during a run; {hint}")
-    stops_at = "<" if measure in _BETTER_LARGE else ">"
-    if comparison[0] != stops_at:
+    if comparison[0] != ("<" if measure in _BETTER_LARGE else ">"):
         what = f"'{text}' would stop a run that goes well"
-        raise ValueError(f'{what}; write "{measure} {stops_at} {bound} for {lasts}"')
+        raise ValueError(f'{what}; write "{measure} {_OPPOSITE[comparison]} {bound} for {lasts}"')
     seconds = duration_seconds(lasts)
     if not MIN_S <= seconds <= MAX_S or seconds != int(seconds):
         raise ValueError(

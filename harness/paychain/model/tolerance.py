@@ -51,6 +51,8 @@ def _limit(parse: Any, example: str, *, may_wait: bool = False) -> Any:
     """Reads a limit on the side of the example: a success is a minimum, a time a maximum."""
 
     def read(value: Any) -> Limit:
+        if isinstance(value, dict) and not any(each is not None for each in value.values()):
+            raise ValueError(f'no limit is given; write one such as "{example}"')
         match = _LIMIT.fullmatch(str(value).strip())
         if match is None:
             raise ValueError(
@@ -86,8 +88,9 @@ def _schema(example: str) -> WithJsonSchema:
     )
 
 
-def _number(text: str) -> float:
+def _number(value: Any) -> float:
     """`1.3`, a number of requests for each payment. Raises ValueError with `what; hint`."""
+    text = str(value)
     if _REQUESTS.fullmatch(text):
         return float(text)
     share = text.removesuffix("%").strip()
@@ -140,7 +143,7 @@ LATENCIES = ("latency_p50", "latency_p95", "latency_p99")
 class _ByPhase(Declared):
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
-        if not self.model_fields_set:
+        if not any(limit is not None for _, limit in self):
             raise ValueError("no phase has a limit; write such as during: …, or remove the key")
         return self
 

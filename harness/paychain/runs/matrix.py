@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from paychain.declaration.text import read_text
-from paychain.faults.target import EVERY_LINK, may_be_for_every_link
+from paychain.faults.target import EVERY_LINK, for_one_link, may_be_for_every_link
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.files import available
@@ -67,7 +67,7 @@ def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
                 raise UserError(f"no standard fault named '{name}'", hint=meant(name, known))
             found.append(load_experiment(name))
         for fault in found:
-            if not is_standard_fault(fault.model):
+            if not is_standard_fault(fault.model) or not may_be_for_every_link(fault.text):
                 raise UserError(
                     f"{fault.path} is not a standard fault",
                     hint=f'target: {{link: "{EVERY_LINK}"}}',
@@ -169,7 +169,7 @@ def _cells(
     for link in spec.links:
         for fault in spec.faults:
             path = spec.folder / CELLS / f"{link}.{fault.model.experiment}.yaml"
-            text = fault.text.replace(f'"{EVERY_LINK}"', link)
+            text = for_one_link(fault.text, link)
             run = earlier.run_of(link, fault.model, text)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")

@@ -50,6 +50,16 @@ def test_no_file_is_written_where_a_link_of_the_repository_leads(tmp_path: Path)
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_no_folder_is_written_to_where_a_link_of_the_repository_leads(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "repository/chaos").symlink_to(tmp_path / "elsewhere")
+    done = invoked(tmp_path, "init", "repository")
+    assert done.exit_code == 2
+    assert "cannot write repository/chaos/processor-outage.yaml: a link leads out of" in done.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     (tmp_path / "chains").mkdir()
     (tmp_path / FILES[0]).write_text("mine")

@@ -142,6 +142,28 @@ def test_a_repeat_that_is_rare_is_not_what_the_twin_does() -> None:
     assert sentence.endswith("3 of 5 requests that ended with timeout; its twin always does")
 
 
+def test_a_result_with_fewer_tries_than_another_is_tried_again_by_the_twin() -> None:
+    """A 503 is tried three times, what times out twice: each payment does the same."""
+    policy = ObservedPolicy()
+    refused = [unavailable(asked("stripe", n, 0.1, key="a", fails=False)) for n in range(3)]
+    lost = [asked("stripe", 3.0 * n, 2.0, key="a", fails=True) for n in range(2)]
+    for _ in range(4):
+        watch({"shop": policy}, refused)
+        watch({"shop": policy}, [*lost, asked("adyen", 7.0, 0.1, fails=False)])
+    learned = Learned({"shop": policy})
+    call = yaml.safe_load(twin_text(LOADED, learned))["links"]["shop"]["calls"]["authorise"]
+    assert (call["retry"]["attempts"], set(call["retry"]["on"])) == (3, {"http_error", "timeout"})
+    assert learned.unlike_twin() == [
+        "shop tried at most 2 times where requests ended with timeout; its twin tries 3 times"
+    ]
+
+
+def unavailable(request: ObservedRequest) -> ObservedRequest:
+    """The same request, answered with HTTP 503."""
+    assert request.exchange is not None
+    return request._replace(exchange=msgspec.structs.replace(request.exchange, status=503))
+
+
 def test_pauses_that_vary_are_said_to() -> None:
     policy = ObservedPolicy()
     for pause_s in (0.1, 0.5, 1.1):

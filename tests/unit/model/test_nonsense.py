@@ -124,6 +124,12 @@ def test_what_is_edited_below_has_no_mistake(tmp_path: Path, whole: str) -> None
         ),
         (OWN, "402", "200", "10:17: an answer that is declined looks like one that is approved; "),
         (
+            OWN,
+            "approved: {status: 200}\n      declined: {status: 402}",
+            "approved: {where: {a: x, b: y}}\n      declined: {where: {b: y, a: x}}",
+            "10:17: an answer that is declined looks like one that is approved; ",
+        ),
+        (
             LEDGER,
             "5000",
             "0",
@@ -169,14 +175,33 @@ def test_what_is_edited_below_has_no_mistake(tmp_path: Path, whole: str) -> None
             EXPERIMENT,
             "tolerances: {",
             "tolerances: {technical_success: {}, ",
-            "4:33: '{}' is not a limit; write one such as \">= 99.9%\"",
+            '4:33: no limit is given; write one such as ">= 99.9%"',
+        ),
+        (
+            EXPERIMENT,
+            "tolerances: {",
+            "tolerances: {latency_p99: {during: }, ",
+            '4:27: no limit is given; write one such as "<= 10s"',
+        ),
+        (
+            EXPERIMENT,
+            "down: {}",
+            "gray: {requests: [true]}",
+            "3:68: 'true' is not a whole number; write one such as 3",
         ),
         (
             EXPERIMENT,
             "tolerances:",
             "stop_when: technical_success > 20% for 10s\ntolerances:",
             "4:12: 'technical_success > 20% for 10s' would stop a run that goes well; "
-            'write "technical_success < 20% for 10s"',
+            'write "technical_success <= 20% for 10s"',
+        ),
+        (
+            EXPERIMENT,
+            "tolerances:",
+            "stop_when: double_charges < 1 for 10s\ntolerances:",
+            "4:12: 'double_charges < 1 for 10s' would stop a run that goes well; "
+            'write "double_charges >= 1 for 10s"',
         ),
         (
             EXPERIMENT,
@@ -267,6 +292,38 @@ def test_what_would_do_nothing_is_a_mistake(
             "true",
             "4:24: 'true' is not a limit; write one such as \"<= 10s\"",
         ),
+        *(
+            (
+                EXPERIMENT,
+                "tolerances: {",
+                f"tolerances: {{amplification: {written}, ",
+                f"4:29: '{written}' is not a limit; write {hint}",
+            )
+            for written, hint in (
+                ("true", 'one such as "<= 1.3"'),
+                ("2", '"<= 2"'),
+                ("1.3", '"<= 1.3"'),
+            )
+        ),
+        (
+            EXPERIMENT,
+            "target: {link: psp}",
+            "targets: [psp]",
+            "3:39: an item of 'targets' must be a mapping, not 'psp'; "
+            "its keys are: link, role, call, hop, provider",
+        ),
+        (
+            EXPERIMENT,
+            "target: {link: psp}",
+            "role: processor",
+            "3:29: 'role' is not allowed here; write target: {role: …}",
+        ),
+        (
+            EXPERIMENT,
+            "tolerances:",
+            "scripts: [{payments: {every: 2000000}, steps: [{link: psp, gray: {}}]}]\ntolerances:",
+            "4:30: every: '2000000' is out of range; write at most 1000000",
+        ),
         (
             EXPERIMENT,
             "arrivals: 40/s",
@@ -354,5 +411,5 @@ def test_the_hint_for_a_wrong_form_has_the_right_one() -> None:
     for key, form in found:
         detail = {"type": "string_pattern_mismatch", "loc": (key,), "input": "A b!", "ctx": {}}
         _, hint, _ = sentence(detail, Chain, (key,))
-        example = re.split(r"such as |: ", hint)[-1]
+        example = hint.partition("such as ")[2] or hint.partition(": ")[2]
         assert re.search(form, example), f"{key}: {hint}"

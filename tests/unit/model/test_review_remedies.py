@@ -1545,18 +1545,26 @@ def test_a_delivery_stands_still_when_no_way_to_the_ledger_is_left(tmp_path: Pat
             ("  base: {role: ledger", f"{other}  base: {{role: ledger"),
         ],
     )
-    for chain, target, is_found in (
-        (short, "{link: node}", True),
-        (two, "{link: node}", False),
-        (two, "{hop: node -> base}", False),
-        (two, "{role: node}", True),
-        (two, "{link: wallet}", True),
-        (two, "{link: issuer}", True),  # the captures cannot get there
+    for chain, target, kind, is_found in (
+        (short, "{link: node}", "down: {}", True),
+        (two, "{link: node}", "down: {}", False),
+        (two, "{hop: node -> base}", "down: {}", False),
+        (two, "{role: node}", "down: {}", True),
+        (two, "{link: wallet}", "down: {}", True),
+        (two, "{link: issuer}", "down: {}", True),  # the captures cannot get there
+        (two, "{link: base}", "halt: {}", True),
+        (two, "{link: base}", "no_finality: {}", True),
+        (two, "{link: base}", "fee_spike: {times: 4}", True),
+        (two, "{link: base}", "reorg: {depth: 2}", False),  # over in a moment
+        (two, "{link: base}", "reverts: {}", False),  # what comes to nothing is not captured
+        (short, "{link: node}", "drops: {}", True),
+        (short, "{link: node}", "drops: {share: 50%}", False),
+        (short, "{link: node}", "lies: {}", False),  # all seems final
     ):
-        fault = f"faults: [{{at: 0s, for: 90s, target: {target}, down: {{}}}}]\ntolerances:"
+        fault = f"faults: [{{at: 0s, for: 90s, target: {target}, {kind}}}]\ntolerances:"
         folder = written(tmp_path, [(SOUND, chain)], [("tolerances:", fault)])
         kinds = {finding.kind for finding in reviewed(folder)}
-        assert ("hold_expires_early" in kinds) == is_found, (target, is_found)
+        assert ("hold_expires_early" in kinds) == is_found, (target, kind)
 
 
 def test_an_order_that_is_paid_twice_is_refused_by_a_duplicate_window(tmp_path: Path) -> None:

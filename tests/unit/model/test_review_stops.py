@@ -106,6 +106,16 @@ def test_what_is_repeated_for_a_minute_is_given_up_only_in_a_fault_that_stops_it
         assert found(tmp_path, fault, authorise=authorise) == set(), fault
 
 
+def test_what_is_declined_is_not_sent_again_but_a_reversal_is(tmp_path: Path) -> None:
+    """A stored request ends with a business decline, and is repeated after a technical one."""
+    for code, kinds in (
+        ("05", {"reversal_given_up_early"}),
+        ("91", {"reversal_given_up_early", "queue_given_up_early"}),
+    ):
+        fault = f'decline: {{code: "{code}"}}'
+        assert found(tmp_path, fault, authorise=STORES) == kinds, code
+
+
 def test_a_fault_on_other_requests_stops_none(tmp_path: Path) -> None:
     only = "{call: gateway.authorise}"
     assert found(tmp_path, "down: {}", target=only) == set()

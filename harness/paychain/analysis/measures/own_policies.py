@@ -57,6 +57,8 @@ class ObservedPolicy:
     most_tries: int = 0
     pauses_s: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     after: Counter[str] = field(default_factory=Counter)  # results that were tried again
+    # The last request at its link, from 1, whose result of this kind was tried again.
+    repeated_until: dict[str, int] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)  # results of requests that failed
     # The same with which request at its link it was, from 1.
     failed_at: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -68,12 +70,21 @@ class ObservedPolicy:
     follows: Counter[str] = field(default_factory=Counter)
 
     def could_be_repeated(self, result: str) -> int:
-        """How many requests with this result were not the last try that the service makes."""
+        """How many requests with this result were not the last try that the service makes then."""
+        until = self.repeated_until.get(result, 0)
         return sum(
             number
             for (failed, place), number in self.failed_at.items()
-            if failed == result and place < self.most_tries
+            if failed == result and place <= until
         )
+
+    def gives_up_sooner(self, result: str) -> bool:
+        """Whether fewer tries follow this result than others: one more was possible, and none made.
+
+        Some services try again for longer while they are refused than when they get no answer.
+        """
+        tries = self.repeated_until.get(result, 0) + 1
+        return tries < self.most_tries and self.failed_at[result, tries] > 0
 
 
 def watch(
@@ -131,7 +142,10 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
         before = last.get(link)
         pause_s = (request.started_ns - before.ended_ns) / 1e9 if before is not None else -1.0
         if before is not None and pause_s >= 0:  # else both were at work: nobody waited for one
-            policy.after[result_of(before)[0].value] += 1
+            repeated = result_of(before)[0].value
+            policy.after[repeated] += 1
+            until = policy.repeated_until.get(repeated, 0)
+            policy.repeated_until[repeated] = max(until, tries[link] - 1)
             _keep(policy.pauses_s[tries[link] - 1], pause_s)
         last[link] = request
         if result.leaves_unknown:

@@ -204,6 +204,12 @@ def _unlike(seen: ObservedPolicy) -> Iterator[str]:
                 f"repeated {repeated:,} of {of:,} requests that ended with {result}; its twin "
                 f"{does} does"
             )
+        if result in _tried_again(seen) and seen.gives_up_sooner(result):
+            tries = seen.repeated_until[result] + 1
+            yield (
+                f"tried at most {tries} times where requests ended with {result}; its twin tries "
+                f"{seen.most_tries} times"
+            )
     if any(map(varies, seen.pauses_s.values())):
         yield "varies its pauses before repeats; its twin always waits for the median"
     for link, number in seen.meanwhile.most_common():

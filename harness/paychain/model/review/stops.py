@@ -15,18 +15,23 @@ from paychain.faults.kind import (
     OutageKind,
     RequestFaultKind,
     SharedFaultKind,
-    StateFaultKind,
 )
 from paychain.faults.kinds.blackhole import Blackhole
 from paychain.faults.kinds.cut_after import CutAfter
+from paychain.faults.kinds.decline import Decline
+from paychain.faults.kinds.drops import Drops
+from paychain.faults.kinds.fee_spike import FeeSpike
+from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.late_answer import LateAnswer
 from paychain.faults.kinds.latency import Latency
+from paychain.faults.kinds.no_finality import NoFinality
 from paychain.faults.kinds.refuse import Refuse
 from paychain.faults.kinds.slow_answer import SlowAnswer
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.hop import Hop
 from paychain.model.places import Place, place_of
+from paychain.payments.codes import is_technical, lookup
 
 _ANSWERS_TO_NOBODY = 100  # bytes: no answer is as short
 Chosen = Callable[[Hop], bool]
@@ -38,18 +43,25 @@ def stopped_s(chain: Chain, experiment: Experiment, chosen: Chosen, timeout_s: f
     `timeout_s`: how long a caller waits for one.
     """
     hops = [hop for hop in chain.hops() if chosen(hop)]
+    # Only reversals are repeated until they are approved.
+    are_reversals = all(hop.operation == "void" for hop in hops)
     times = (
-        standstill_s(fault, timeout_s)
+        standstill_s(fault, timeout_s, declines_end=not are_reversals)
         for fault in experiment.faults
         if _covers_any(chain, place_of(chain, fault), hops)
     )
     return max(times, default=0.0)
 
 
-def standstill_s(fault: Fault, timeout_s: float) -> float:
-    """Seconds of the longest window of a fault that lets nothing through; 0 if none does."""
+def standstill_s(fault: Fault, timeout_s: float, *, declines_end: bool = True) -> float:
+    """Seconds of the longest window of a fault that lets nothing through; 0 if none does.
+
+    `declines_end`: what is declined is not sent again.
+    """
     windows = (
-        end - start for start, end, like in fault.windows() if _stops(like.parameters, timeout_s)
+        end - start
+        for start, end, like in fault.windows()
+        if _stops(like.parameters, timeout_s, declines_end=declines_end)
     )
     return max(windows, default=0.0)
 
@@ -82,7 +94,7 @@ def _is_one_way(chain: Chain, hop: Hop, other: Hop) -> bool:
     return is_provider and (hop.caller, hop.callee) == (other.caller, other.callee)
 
 
-def _stops(kind: FaultKind, timeout_s: float) -> bool:
+def _stops(kind: FaultKind, timeout_s: float, *, declines_end: bool) -> bool:
     """Whether every request meets it, and none that does is answered within its time-out."""
     if isinstance(kind, SharedFaultKind) and kind.share < 1:
         return False
@@ -98,6 +110,11 @@ def _stops(kind: FaultKind, timeout_s: float) -> bool:
             return kind.delay - kind.jitter >= timeout_s
         case CutAfter():
             return kind.after < _ANSWERS_TO_NOBODY
-        case OutageKind() | FreezeKind() | StateFaultKind():
+        case Decline():
+            return not declines_end or lookup(kind.code) is None or is_technical(kind.code)
+        case Drops():
+            return kind.share == 1
+        # With other faults of ledgers and nodes, transfers come to nothing or seem final.
+        case OutageKind() | FreezeKind() | Halt() | NoFinality() | FeeSpike():
             return True
     return kind.fails_calls
