@@ -30,23 +30,30 @@ from tests.support.chains import as_yaml
 def play_real(first: int, pairs: int) -> int:
     """Run pairs from a number on and print how each verdict differs from its world."""
     kinds: Counter[str] = Counter()
-    at_rest = 0
+    compared = 0
     for number in range(first, first + pairs):
         with tempfile.TemporaryDirectory(prefix="oracle-") as name:
             finished, seen = _real(number, Path(name))
-            is_at_rest = not any("in progress" in reason for reason in finished.result.reasons)
-            at_rest += is_at_rest
+            left_out = _left_out(finished)
+            compared += not left_out
             paid = f"{finished.result.load.recorded} payments"
-            rest = "" if is_at_rest else ", not at rest"
-            print(
-                f"pair {number}: {finished.result.verdict}, {paid}{rest}, {len(seen)} differences",
-                flush=True,
-            )
-            for each in seen if is_at_rest else []:
+            end = left_out or f"{len(seen)} differences"
+            print(f"pair {number}: {finished.result.verdict}, {paid}, {end}", flush=True)
+            for each in seen if not left_out else []:
                 kinds[each.what] += 1
                 print(f"    {each}", flush=True)
-    print(f"{pairs} real pairs, {at_rest} came to rest and were compared: {dict(kinds) or 'equal'}")
-    return int(bool(kinds))
+    print(f"{pairs} real pairs, {compared} judged at rest and compared: {dict(kinds) or 'equal'}")
+    return int(bool(kinds) or not compared)
+
+
+def _left_out(finished: Finished) -> str:
+    """Why a run's verdict is not compared with its world; "" when it is."""
+    result = finished.result
+    if any("in progress" in reason for reason in result.reasons):
+        return "not at rest"
+    if result.money.unjudged:
+        return f"not judged: {result.money.unjudged}"
+    return "" if result.load.recorded else f"no payments: {'; '.join(result.reasons)}"
 
 
 def _real(number: int, folder: Path) -> tuple[Finished, list[Difference]]:

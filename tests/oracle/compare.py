@@ -47,7 +47,7 @@ def findings(outcome: Outcome) -> Found:
     """What the money rules say of a played pair, judged as a search judges: in memory."""
     parties, kept = Parties.of(outcome.chain), SimulatedRecords(outcome.played.records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
-    orders = Orders(orders_of(kept.rows(PaymentRecord)))
+    orders = Orders(orders_of(kept.rows(PaymentRecord), kept.strangers()))
     found: Found = {}
     for story in kept.stories():
         for _, broken in orders.judge(reconcile(story, parties, order)):

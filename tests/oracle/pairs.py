@@ -25,7 +25,7 @@ from paychain.simulation.simulate import Cycles, frozen_memory
 from tests.oracle.chains import Declared, amount, draw_chain
 from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
 from tests.oracle.rarer import add_to_load, fewest_numbers, finer
-from tests.oracle.scripted import draw_script
+from tests.oracle.scripted import draw_script, with_second_payment
 from tests.oracle.varied import MAPPED, VARIED, vary
 from tests.oracle.world import World, watched
 from tests.support.chains import as_yaml
@@ -38,6 +38,7 @@ PROXIED = 4  # of so many pairs one has a proxy on every hop
 TWICE = 15  # of a hundred experiments: whose orders are paid twice
 TWICE_WHERE_REFUSED = 50  # and of those on a chain that refuses the second payment
 TURNED = 30  # of those: where the refusal's code is turned
+AFTER_DECLINES = 10  # of a hundred experiments: whose customers pay again after a decline
 SCRIPTED = 25  # of a hundred experiments: those with a failure script
 SCHEDULES = 4  # of one chain: to draw and load another takes as long as a short run
 # Fault kinds that a search leaves out, with magnitudes.
@@ -240,7 +241,7 @@ def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
         if not check_experiment(Experiment.model_validate(with_it), chain):
             declared = with_it
             break
-    return _varied(chance, chain, declared)
+    return _paying_again(chance, chain, _varied(chance, chain, declared))
 
 
 def _varied(chance: Chance, chain: Chain, declared: Declared) -> Declared:
@@ -256,6 +257,15 @@ def _varied(chance: Chance, chain: Chain, declared: Declared) -> Declared:
     except ValueError:
         return declared
     return varied
+
+
+def _paying_again(chance: Chance, chain: Chain, declared: Declared) -> Declared:
+    """The experiment with customers who pay again after a decline, where that is valid."""
+    if not happens(chance, AFTER_DECLINES):
+        return declared
+    with_it = {**declared, "scripts": with_second_payment(chance, declared.get("scripts", []))}
+    is_valid = not check_experiment(Experiment.model_validate(with_it), chain)
+    return with_it if is_valid else declared
 
 
 def _draw_fault(chance: Chance, chain: Chain, number: int) -> dict[str, Any]:

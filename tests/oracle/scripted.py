@@ -49,6 +49,15 @@ def draw_script(chance: Chance, chain: Chain) -> Declared:
     return {"payments": payments, "steps": steps}
 
 
+def with_second_payment(chance: Chance, scripts: list[Declared]) -> list[Declared]:
+    """The same scripts, and customers who pay again once they are shown a decline."""
+    again = {"after": choose(chance, ("200ms", "1s")), "card": choose(chance, ("another", "same"))}
+    step = {"customer": {"pays_again": again}}
+    if scripts:
+        return [{**script, "steps": [*script["steps"], step]} for script in scripts]
+    return [{"payments": choose(chance, ({"every": 1}, {"every": 2})), "steps": [step]}]
+
+
 def _step(chance: Chance, chain: Chain) -> Declared:
     if happens(chance, 25):
         return {"customer": _customer(chance)}

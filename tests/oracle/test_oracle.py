@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 
 from tests.oracle.compare import differences
+from tests.oracle.lost import differences_without, one_of_several
 from tests.oracle.pairs import Pair, pairs, playing_many, run_numbered, run_pair
 from tests.support.laws import examples
 
@@ -51,3 +52,32 @@ def _check(numbers: range) -> None:
             cycles.collect()
     assert found == []
     assert compared >= 0.9 * len(numbers)  # the others had not come to rest
+
+
+def test_rules_and_world_agree_on_orders_of_which_a_customers_record_is_lost() -> None:
+    assert _check_lost(range(40)) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.long(3)
+def test_rules_and_world_agree_on_many_orders_of_which_a_customers_record_is_lost() -> None:
+    assert _check_lost(range(40, 440)) > 100
+
+
+def _check_lost(numbers: range) -> int:
+    """Judge pairs of which records are lost; how many such runs there were."""
+    compared = 0
+    found: list[str] = []
+    with playing_many() as cycles:
+        for number in numbers:
+            outcome = run_numbered(number)
+            for nth in (0, -1):
+                lost = one_of_several(outcome.world, nth)
+                if not lost or outcome.played.problems:
+                    continue
+                compared += 1
+                seen = differences_without(outcome, lost)
+                found += [f"pair {number} without {nth}: {each}" for each in seen]
+            cycles.collect()
+    assert found == []
+    return compared

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tests.oracle.accounts import Account, Sale, accounts, belongs_to, is_gone, sales
 from tests.oracle.rules_for import RULES_FOR
-from tests.oracle.world import GIVE_BACK, HOLD, TAKE, Deal, World
+from tests.oracle.world import GIVE_BACK, HOLD, TAKE, Customer, Deal, World
 
 Wrongs = dict[str, dict[str, int]]  # by what is wrong, then by order: the amount, minor units
 MASK = "…"
@@ -35,8 +35,13 @@ def wrongs(world: World) -> Wrongs:
     for order, deals in orders.items():
         saw_approved = any(deal.customer and deal.customer.saw_approved for deal in deals)
         missing = _missing(world, deals) if saw_approved else 0
+        payer = next((deal.customer for deal in deals if deal.customer), None)
         for deal in deals:
-            wrong = _wrong_with_payment(world, deal, missing, saw_approved=saw_approved)
+            # Of an order that somebody pays, a payment without a page is one whose record was lost.
+            if deal.customer is None and payer is not None:
+                wrong = _undone_duties(world, deal, missing, payer) if saw_approved else iter(())
+            else:
+                wrong = _wrong_with_payment(world, deal, missing, saw_approved=saw_approved)
             for name, amount in wrong:
                 before = found[name].get(order, 0)
                 # An order is collected once, of however many sales the money did not come.
@@ -61,8 +66,9 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     wanted = max(customer.amount_minor for customer in customers)
     saw_approved = any(customer.saw_approved for customer in customers)
     saw_minor = min(wanted, sum(customer.saw_minor for customer in customers))
+    is_every_page_known = len(customers) == len(deals)
     # Who was shown an approval of a part agreed to no more than that.
-    agreed = saw_minor if saw_approved else wanted
+    agreed = saw_minor if saw_approved and is_every_page_known else wanted
     sold = [sale for deal in deals for sale in sales(world, deal)]
     is_given_back = bool(sold) and not any(sale.book.exposure > 0 for sale in sold)
     # What the bank has charged back since is wrong no more; that it was charged is.
@@ -76,9 +82,10 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     )
     if exposure - tips > agreed and is_again:
         yield "charged twice", max(0, exposure - disputed - agreed)
-    elif exposure > 0 and not saw_approved and not is_told:
+    # What is held may have been approved on a page that is lost, but for what was given back.
+    elif exposure > 0 and not saw_approved and not is_told and is_every_page_known:
         yield "orphaned", exposure - disputed
-    elif (is_given_back or not saw_approved) and forgotten:
+    elif (is_given_back or (not saw_approved and is_every_page_known)) and forgotten:
         yield (
             "orphaned",
             sum(card.exposure - min(card.charged_back, card.exposure) for card in forgotten),
@@ -100,7 +107,7 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     elif is_gone_now:
         yield "approved and undone", saw_minor
     # Two payments of an order may have been shown one and the same approval.
-    elif len(customers) == 1:
+    elif len(deals) == 1:
         behind = given_back + sum(card.was_held for card in cards if not is_gone([card]))
         if behind < saw_minor:
             yield "approved in part without a cent", saw_minor - behind
@@ -210,7 +217,7 @@ def _wrong_with_payment(
     if (apart := _apart(world, deal)) > 0:
         yield "books differ", apart
     if saw_approved:
-        yield from _undone_duties(world, deal, missing)
+        yield from _undone_duties(world, deal, missing, customer)
 
 
 def _beyond_holds(world: World, deal: Deal) -> list[int]:
@@ -275,10 +282,10 @@ def _missing(world: World, deals: list[Deal]) -> int:
     return max(wanted.values(), default=0) - sum(brought.values())
 
 
-def _undone_duties(world: World, deal: Deal, missing: int) -> Iterator[tuple[str, int]]:
+def _undone_duties(
+    world: World, deal: Deal, missing: int, customer: Customer
+) -> Iterator[tuple[str, int]]:
     """What merchants had to do for an approved payment, and what is not on the card in the end."""
-    customer = deal.customer
-    assert customer is not None  # who was shown an approval
     for sale in sales(world, deal):
         left = sum(card.taken - card.given - card.charged_back for card in sale.cards)
         if (sale.gateway, sale.reference) in deal.taken_back and left > 0:

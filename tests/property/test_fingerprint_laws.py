@@ -196,9 +196,9 @@ def test_payments_with_one_fingerprint_differ_in_nothing_that_it_should_say(
         in_parts = _in_parts(store)
     assert list(in_parts.payments()) == list(known.payments()) or not has_room
     assert sorted(in_parts.counts()) == sorted(known.counts()) or not has_room
-    assert in_parts.strangers() == known.strangers()
+    assert in_parts.strangers == known.strangers
     stories = {story.payment: story for story in store.stories()}
-    assert known.strangers() == sorted(strangers)
+    assert known.strangers == sorted(strangers)
     found = list(known.payments())
     assert [name for name, _ in found] == sorted(stories.keys() - strangers)
     assert dict(known.counts()) == Counter(fingerprint for _, fingerprint in found)

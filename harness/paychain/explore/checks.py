@@ -28,6 +28,7 @@ from paychain.payments.rules.own_traces import asks_beside
 SUCCESS = "technical_success"  # the declared tolerance, beside the money rules
 WORKS_AGAIN = "works_again"  # so long after the last fault is healed
 CONCLUSIVE = "run_ends"  # every request and reversal comes to an end
+_OF_PAYMENTS = (HopRecord, Movement, Decision)  # what links record, in the order of a story
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,17 @@ class SimulatedRecords:
         found = (movement for movement in self.rows(Movement) if movement.kind is kind)
         return iter(sorted(found, key=lambda movement: movement.at_ns))
 
+    def strangers(self) -> set[str]:
+        """Payments that only links know of: there is no record of their customer."""
+        known = {record.payment for kind in _OF_PAYMENTS for record in self.rows(kind)}
+        return known - {payment.payment for payment in self.rows(PaymentRecord)} - {""}
+
     def stories(self) -> Iterator[RecordedPayment]:
         """Every payment with its records, in the order of their ids."""
         stories: dict[str, RecordedPayment] = {}
         for payment in self.rows(PaymentRecord):
             stories[payment.payment] = RecordedPayment(payment.payment, payment, [], [], [])
-        for place, kind in ((2, HopRecord), (3, Movement), (4, Decision)):
+        for place, kind in enumerate(_OF_PAYMENTS, start=2):
             for record in self.rows(kind):
                 story = stories.get(record.payment)
                 if story is None and record.payment:
@@ -100,13 +106,12 @@ def broken(
     kept = SimulatedRecords(records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
     reservations = funded(kept, parties)
-    several = orders_of(kept.rows(PaymentRecord))
-    orders = Orders(several)
+    orders = Orders(orders_of(kept.rows(PaymentRecord), kept.strangers()))
     found: dict[str, list[Finding]] = {}
     for story in kept.stories():
         # Payments of one order are judged together, whatever each of them went like. And what a
         # payment went like does not say which of two calls at a time came first.
-        is_alone = story.customer is not None and story.customer.order not in several
+        is_alone = story.customer is not None and story.payment not in orders.payments
         says_all = is_alone and not asks_beside(story.hops, parties.own_closed)
         likeness = sound.likeness(story) if sound is not None and says_all else None
         if sound is not None and likeness in sound:

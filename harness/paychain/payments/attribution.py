@@ -34,6 +34,12 @@ _TRACE_DIGITS = 32
 UNIQUE_AMOUNTS = 5_000
 # A payment may begin so much before it is expected: clocks differ, the machine may be busy.
 EARLY_NS = 5_000_000_000
+_WHICH_OF_ITS_ORDER = re.compile(r"(?:b(?:r\d{1,3})?|r\d{1,3})$")
+
+
+def first_payment(payment: str) -> str:
+    """The name of the first payment of the order that a payment is for: its own, if it is that."""
+    return _WHICH_OF_ITS_ORDER.sub("", payment)
 
 
 class PaymentIds:

@@ -80,7 +80,7 @@ def test_what_parts_add_up_to_is_what_one_pass_finds(tmp_path: Path) -> None:
     again = store.fingerprints(read)
     assert list(again.payments()) == list(whole.payments())
     assert list(again.counts()) == list(whole.counts())
-    assert again.strangers() == whole.strangers() == ["stranger"]
+    assert again.strangers == whole.strangers == ["stranger"]
     store.close()
 
 

@@ -90,8 +90,7 @@ def money(
     reservations = funded(store, parties)
     tallies: dict[str, _RuleTally] = {name: _RuleTally() for name in RULES}
     sound: set[str] = set()
-    several = orders_of_several(store)
-    orders = Orders(several)
+    orders = Orders(orders_of_several(store, store.fingerprints().strangers))
     wrong = uncompleted = 0
     uncompleted_of_orders: set[str] = set()  # payments of orders with several
     for story, fingerprint in stories_to_judge(store, sound, orders, parties.own_closed):
@@ -103,8 +102,8 @@ def money(
                 tallies[name].add(finding, unknown)
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
-            if _is_uncompleted(story, judged, broken):
-                if judged is payment and payment.order not in several:
+            if _is_uncompleted(judged, broken) and _is_measured(store, judged, story):
+                if judged is payment and payment.payment not in orders.payments:
                     uncompleted += 1
                 else:  # of an order and of one of its payments, each may be found
                     uncompleted_of_orders |= uncompleted_payments(
@@ -136,10 +135,18 @@ def money(
     )
 
 
-def _is_uncompleted(story: RecordedPayment, judged: Reconciled, broken: Iterable[str]) -> bool:
-    """Whether a measured payment was approved, and what should have followed never did."""
-    is_measured = story.customer is not None and not story.customer.warm_up
-    return is_measured and judged.shown_approved and not COMPLETION.isdisjoint(broken)
+def _is_uncompleted(judged: Reconciled, broken: Iterable[str]) -> bool:
+    """Whether a payment was approved, and what should have followed never did."""
+    return judged.shown_approved and not COMPLETION.isdisjoint(broken)
+
+
+def _is_measured(store: RunStore, judged: Reconciled, story: RecordedPayment) -> bool:
+    """Whether a payment or order was not of the warm-up. `story`: the newest of its payments."""
+    customer = story.customer
+    if customer is None:  # its record is missing: those of its order began in the same moment
+        customers = (store.story(payment).customer for payment in judged.payments)
+        customer = next((found for found in customers if found is not None), None)
+    return customer is not None and not customer.warm_up
 
 
 def _of_warm_up(store: RunStore, judged: Reconciled) -> set[str]:

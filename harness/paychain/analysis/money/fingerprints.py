@@ -33,13 +33,13 @@ def stories_to_judge(
     fingerprint is "" where it does not say everything: then the payment is judged by itself.
     """
     known = store.fingerprints()
-    by_itself = orders.payments(store) | asking_beside(store, own_closed)
+    by_itself = orders.payments | asking_beside(store, own_closed)
     for payment, fingerprint in known.payments(sound, by_itself):
         says_all = fingerprint.says_all and payment not in by_itself
         yield store.story(payment), fingerprint.text if says_all else ""
     # Rules are about what a customer paid or about what nobody did, never about both: the order of
-    # a rule's findings is that of the payments.
-    for payment in known.strangers():
+    # a rule's findings is that of the payments, but for orders of which a record is missing.
+    for payment in known.strangers:
         yield store.story(payment), ""
 
 

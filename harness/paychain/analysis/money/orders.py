@@ -7,10 +7,11 @@ payment ──▶ rules per payment ──▶ broken
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 
 from paychain.analysis.store.store import RunStore
+from paychain.payments.attribution import first_payment
 from paychain.payments.journal import PaymentRecord
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, of_order
 from paychain.payments.rules.rule import Per
@@ -39,59 +40,90 @@ def wrong_minor(broken: Mapping[str, Finding]) -> int:
     return max((finding.amount_minor for finding in broken.values()), default=0)
 
 
-def orders_of_several(store: RunStore) -> dict[str, int]:
-    """The orders that several payments were made for, with their number."""
-    return dict(
-        store.select(
-            "SELECT [order], COUNT(*) FROM txn WHERE [order] != '' GROUP BY 1 HAVING COUNT(*) > 1",
-            (),
-        )
-    )
+def orders_of_several(store: RunStore, strangers: Collection[str]) -> dict[str, str]:
+    """The order of each payment whose order has others, too.
+
+    `strangers`: payments that only links know of. The record of their customer never came, where a
+    load process was killed: what is held by such a payment is held for its order all the same.
+    """
+    of_orders = "FROM txn WHERE [order] != ''"
+    grouped = f"SELECT [order] {of_orders} GROUP BY 1 HAVING COUNT(DISTINCT payment) > 1"
+    several = {order for (order,) in store.select(grouped, ())}
+    if strangers:
+        recorded = store.select(f"SELECT DISTINCT [order] {of_orders}", ())
+        several |= {order for (order,) in recorded} & _orders_named(strangers).keys()
+    if not several:
+        return {}
+    rows = store.select(f"SELECT payment, [order] {of_orders}", ())
+    return _payments_of(several, rows, strangers)
 
 
-def orders_of(payments: Iterable[PaymentRecord]) -> dict[str, int]:
+def orders_of(payments: Iterable[PaymentRecord], strangers: Collection[str]) -> dict[str, str]:
     """The same of records in memory."""
-    counts = Counter(payment.order for payment in payments if payment.order)
-    return {order: number for order, number in counts.items() if number > 1}
+    recorded = {payment.payment: payment.order for payment in payments if payment.order}
+    several = {order for order, number in Counter(recorded.values()).items() if number > 1}
+    several |= set(recorded.values()) & _orders_named(strangers).keys()
+    return _payments_of(several, recorded.items(), strangers) if several else {}
+
+
+def _orders_named(strangers: Iterable[str]) -> dict[str, list[str]]:
+    """The orders that the names of payments without a record name, with these payments."""
+    named: dict[str, list[str]] = {}
+    for payment in strangers:
+        named.setdefault(first_payment(payment), []).append(payment)
+    return named
+
+
+def _payments_of(
+    several: Collection[str], recorded: Iterable[tuple[str, str]], strangers: Iterable[str]
+) -> dict[str, str]:
+    """The payments of some orders, each with its order."""
+    found = {payment: order for payment, order in recorded if order in several}
+    for order, payments in _orders_named(strangers).items():
+        if order in several:
+            found |= dict.fromkeys(payments, order)
+    return found
 
 
 class Orders:
     """Judges payments, and orders of several payments once their last payment is here.
 
-    `several`: orders with more than one payment, and their number.
+    `order_of`: the order of each payment whose order has others, too. All of them are judged.
     """
 
-    def __init__(self, several: Mapping[str, int]) -> None:
-        self._several = several
+    def __init__(self, order_of: Mapping[str, str]) -> None:
+        self._order_of = order_of
+        self._missing = Counter(order_of.values())  # payments that are not here yet, by order
         self._waiting: dict[str, list[Reconciled]] = {}
         self._open: set[str] = set()  # orders with a payment that is not final
 
-    def payments(self, store: RunStore) -> frozenset[str]:
+    @property
+    def payments(self) -> Set[str]:
         """The payments of all such orders."""
-        if not self._several:
-            return frozenset()
-        rows = store.select("SELECT payment, [order] FROM txn WHERE [order] != ''", ())
-        return frozenset(payment for payment, order in rows if order in self._several)
+        return self._order_of.keys()
 
     def judge(
         self, payment: Reconciled, *, is_final: bool = True
     ) -> Iterator[tuple[Reconciled, Broken]]:
         """The payment with the rules it breaks; then its order, when this was its last payment.
 
-        An order is final when all its payments are.
+        An order is final when all its payments are. Of a payment without a record only what it
+        holds for its order is judged: a customer made it.
         """
-        number = self._several.get(payment.order, 1)
-        if number == 1:
+        order = self._order_of.get(payment.payment)
+        if order is None:
             yield payment, broken_rules(payment, is_final=is_final)
             return
         payment = replace(payment, is_part=True)
-        yield payment, broken_rules(payment, is_final=is_final, per="payment")
-        waiting = self._waiting.setdefault(payment.order, [])
-        waiting.append(payment)
+        if payment.is_known:
+            yield payment, broken_rules(payment, is_final=is_final, per="payment")
         if not is_final:
-            self._open.add(payment.order)
-        if len(waiting) == number:
-            del self._waiting[payment.order]
-            whole = of_order(waiting)
-            is_whole_final = payment.order not in self._open
+            self._open.add(order)
+        self._waiting.setdefault(order, []).append(payment)
+        self._missing[order] -= 1
+        if not self._missing[order]:
+            # Payments without a record come last.
+            payments = sorted(self._waiting.pop(order), key=lambda each: each.payment)
+            whole = of_order(payments)
+            is_whole_final = order not in self._open
             yield whole, broken_rules(whole, is_final=is_whole_final, per="order")

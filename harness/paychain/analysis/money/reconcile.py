@@ -176,7 +176,7 @@ def reconcile(
         movements = [move for move in movements if move.kind not in BESIDE_ACCOUNTS]
     found = authorisations(movements, renamed(story.decisions, movements))
     if customer is None:
-        return _of_nobody(story.payment, parties, found)
+        return _of_nobody(story, parties, found)
     calls = [hop for hop in story.hops if hop.operation == "authorise"]
     _add_answers(found, calls, story.hops, parties)
     return Reconciled(
@@ -231,15 +231,18 @@ def _gave_card(story: RecordedPayment, parties: Parties) -> bool:
     )
 
 
-def _of_nobody(payment: str, parties: Parties, found: list[Authorisation]) -> Reconciled:
-    """What links did for a payment that no customer made."""
+def _of_nobody(story: RecordedPayment, parties: Parties, found: list[Authorisation]) -> Reconciled:
+    """What links did for a payment that no customer made, or whose customer left no record."""
     return Reconciled(
-        payment=payment,
+        payment=story.payment,
         amount_minor=0,
         currency=parties.currency,
         shown_approved=False,
         authorisations=found,
         settling=parties.settling,
+        merchants=parties.merchants,
+        follow_ups=follow_ups(story.decisions),
+        book=merchants_book(story.decisions) if parties.without_book else None,
         is_known=False,
     )
 

@@ -20,6 +20,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -232,6 +233,7 @@ class Fingerprints:
             if fingerprint[0] not in known_texts or payment in always:
                 yield payment, fingerprint
 
+    @cached_property
     def strangers(self) -> list[str]:
         """Payments that only links know of: there is no record of their customer."""
         found: set[str] = set()

@@ -284,7 +284,7 @@ def payments_by_hop(
         elif hops and not warm_up.intersection(customer):
             found[frozenset(hop_shapes[hop] for hop in hops)] += payments
     # Few payments are of no customer, or beyond the limits on shapes: their hops are read.
-    rest = known.strangers()
+    rest = [*known.strangers]
     if unsaid:
         rest += [payment for payment, fingerprint in known.payments() if fingerprint in unsaid]
     for payment in rest:

@@ -112,8 +112,10 @@ class Judge:
         standing_in = stand_in_order(
             store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), self._parties
         )
-        orders = Orders(orders_of_several(store))
-        for story in store.stories():
+        stories = list(store.stories())
+        strangers = [story.payment for story in stories if story.customer is None]
+        orders = Orders(orders_of_several(store, strangers))
+        for story in stories:
             name = kept.order(story.payment)
             verdict = found.get(name)
             if verdict is None:

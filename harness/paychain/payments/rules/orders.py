@@ -12,10 +12,10 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
     """All payments of one order as one: the customer wanted to pay for it once.
 
     The rules about whose money is held judge it. Its name is that of the last payment that holds
-    money: the one that was too much.
+    money: the one that was too much. The record of the customer may be missing of some of them, but
+    not of all.
     """
-    assert payments
-    first = payments[0]
+    first = next(payment for payment in payments if payment.is_known)
     last = next((payment for payment in reversed(payments) if payment.charges), payments[-1])
     amount_minor = max(payment.order_minor or payment.amount_minor for payment in payments)
     # Parts of an order may be approved one by one; no more than all of it was agreed to.
@@ -32,11 +32,12 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         unshown=frozenset(
             entry.reference
             for payment in payments
-            if not payment.shown_approved
+            if payment.is_known and not payment.shown_approved
             for entry in payment.authorisations
         ),
         order=first.order,
         several=payments,
+        is_unrecorded=not all(payment.is_known for payment in payments),
         shown_minor=shown_minor,
         knows_original=any(payment.knows_original for payment in payments),
         follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],

@@ -55,6 +55,7 @@ class Reconciled:
     order_minor: int = 0  # of the whole order; 0: this payment's amount
     several: Sequence[Reconciled] = ()  # of an order with several payments, in order of their ids
     is_part: bool = False  # its order has other payments, too
+    is_unrecorded: bool = False  # what the customer was shown of a payment of it is not known
     unshown: frozenset[str] = frozenset()  # references of an order's payments not seen approved
     shown_minor: int = 0
     shown_declined: bool = False  # by an own service: a final "no", not merely no approval
@@ -154,7 +155,15 @@ class Reconciled:
 
     @property
     def agreed_minor(self) -> int:
-        """What the customer agreed to: less than was asked once a partial approval was shown."""
+        """What the customer agreed to: less than was asked once a partial approval was shown.
+
+        The rest of an order may have been approved where a record is missing.
+        """
+        return self.amount_minor if self.is_unrecorded else self._known_minor
+
+    @property
+    def _known_minor(self) -> int:
+        """What the customer is known to be shown as approved, or asked to pay."""
         shown_minor = self.shown_minor
         return shown_minor if 0 < shown_minor < self.amount_minor else self.amount_minor
 
@@ -196,7 +205,9 @@ class Reconciled:
             is_known |= evidence is not None and "approved" in evidence.reported
         if is_known and not self.is_unsold_again:
             return self._unshown_and_unsold
-        is_sold_known = is_known or self.knows_original
+        if self.is_unrecorded and not self.is_unsold_again:
+            return []  # what the customer was shown is not known
+        is_sold_known = is_known or self.knows_original or self.is_unrecorded
         return [
             position
             for entry, position in self.charges
@@ -294,7 +305,7 @@ class Reconciled:
         if not self.shown_approved or self.is_cancelled:
             return 0
         if self.lacks_money:
-            return self.agreed_minor
+            return self._known_minor
         if not self.tenders and (self.payments or not self._is_sold_otherwise):
             return 0
         # Who was shown more than the order has agreed to the order.
