@@ -194,7 +194,7 @@ def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
 
     if path is None:
         return []
-    loaded = load_experiment(str(path), chain)
+    loaded = load_experiment(str(path), chain, has_load=False)
     if not loaded.model.scripts:
         raise UserError("the file has no scripts", where=loaded.place(), hint="add scripts:")
     for number, script in enumerate(loaded.model.scripts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from paychain.declaration.problem import Problem, unknown
+from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.account_checks import check_accounts
 from paychain.model.amounts import check_amounts, check_currency
@@ -65,6 +66,9 @@ def _customer(chain: Chain) -> list[Problem]:
     if retry.after >= chain.deadline:
         what = f"customers leave after {chain.deadline:g} s, before they retry"
         return [Problem(at, what, "shorten it, or lengthen deadline")]
+    if leaves is not None and leaves.share == 1 and retry.after >= leaves.after:
+        what = f"every customer leaves after {seconds_text(leaves.after, digits=4)}, before they retry"
+        return [Problem(at, what, "shorten it, or let fewer customers leave")]
     if retry.key == "new" and chain.deadline > retry.after * MAX_PAYMENTS:
         what = f"a customer could make more than {MAX_PAYMENTS} payments of one order"
         return [Problem(at, what, "lengthen after")]

@@ -6,6 +6,7 @@ the next payment, is the closed model.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,10 @@ class Amounts(Declared):
     median: Amount
     least: Amount
     most: Amount
+
+
+# Where an experiment names none.
+USUAL_AMOUNTS = Amounts.model_construct(median=Decimal(40), least=Decimal(1), most=Decimal(900))
 
 
 class RateRamp(Declared):

@@ -26,7 +26,7 @@ from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment, check_links
 from paychain.model.experiment import Experiment
 from paychain.model.files import FOLDERS, find, give_here
-from paychain.model.judgeable import check_judgeable
+from paychain.model.judgeable import check_judgeable, check_magic
 from paychain.model.ledger_checks import finality_s
 from paychain.model.load_checks import read_recorded
 from paychain.model.partial import path_in, without_mistakes
@@ -109,14 +109,15 @@ def load_experiment(
     shares_names: bool = False,
     needs_tolerances: bool = False,
     replay: Path | None = None,
+    has_load: bool = True,
 ) -> Loaded[Experiment]:
     """An experiment by name or path, checked against a chain when one is given.
 
     `names`: what the chain calls the providers and links that the experiment names; `shares_names`:
     some of them may be for other experiments; `needs_tolerances`: an experiment that does not say
     by what it is judged is a mistake; `replay`: where the recorded payments lie, if not where it
-    says. Raises FileMistakes for its mistakes, UserError without a file or for a name it does not
-    use.
+    says; `has_load`: its load pays, and not somebody's own tests. Raises FileMistakes for its
+    mistakes, UserError without a file or for a name it does not use.
     """
     path = find(spec, "experiment")
 
@@ -132,6 +133,7 @@ def load_experiment(
             lasts_s = experiment.load_lasts
             found = list(read_recorded(experiment.load, path.parent, replay, lasts_s, currency))
             found = found or list(check_judgeable(experiment))
+            found += list(check_magic(experiment)) if has_load else []
         return [*_no_tolerances(experiment), *found] if needs_tolerances else found
 
     loaded = _load(path, Experiment, check)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from paychain.model.chain import Chain
 from paychain.model.disputes import DISPUTE
 from paychain.model.hop import Hop
+from paychain.protocol.dialects.vendors import APIS
+from paychain.protocol.vendor import is_secret_of_api
 
 _ALL = ("authorise", "capture", "void", "refund", "query")
 
@@ -34,6 +36,20 @@ def providers_side(chain: Chain) -> set[str]:
         if name not in found and name not in own and name not in chain.entries and of_name <= found
     }:
         found |= behind
+    return found
+
+
+def secrets_shared_with(chain: Chain, service: str) -> list[str]:
+    """The links whose secret an own service has: those that send it webhooks, and those that it
+    calls and whose API is called with the secret, too.
+    """
+    called = chain.callees_of(service)
+    found = []
+    for name, link in chain.links.items():
+        is_sender = link.webhooks is not None and link.webhooks.to == service
+        is_vendors = name in called and link.dialect.is_vendors
+        if is_sender or (is_vendors and is_secret_of_api(APIS[link.dialect.name])):
+            found.append(name)
     return found
 
 

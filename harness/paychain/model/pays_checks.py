@@ -96,21 +96,18 @@ def check_returns(chain: Chain) -> Iterator[Problem]:
     leaves = chain.customer.leaves
     if leaves is None or leaves.returns_after is None:
         return
-    at: KeyPath = ("customer", "leaves", "returns_after")
-    for entry in chain.entries:
-        link = paid_link(chain, entry)
-        pays = chain.links[link].pays if link is not None else None
-        if pays is None:
-            what = f"customers of {entry} have nowhere to look: it has no pays:"
-            yield Problem(at, what, "remove it: they leave and do not return")
-    yield from check_looks(chain, at)
+    yield from check_returning(chain, ("customer", "leaves", "returns_after"))
 
 
-def check_looks(chain: Chain, at: KeyPath) -> Iterator[Problem]:
-    """Customers who come back to an own service look somewhere. `at`: where it says that they do.
+def check_returning(chain: Chain, at: KeyPath) -> Iterator[Problem]:
+    """Customers who come back look somewhere. `at`: where it says that they do.
 
     Whether a class of the user's can look, its file says.
     """
+    for entry in chain.entries:
+        if paid_link(chain, entry) is None:
+            what = f"customers of {entry} have nowhere to look: it has no pays:"
+            yield Problem(at, what, "remove it: they leave and do not return")
     for link in dict.fromkeys(paid_link(chain, entry) for entry in chain.entries):
         pays = chain.links[link].pays if link is not None else None
         if pays is not None and pays.by is None and not (pays.later_look or pays.returns):

@@ -3,7 +3,7 @@
     {host} {port}                       where the service itself listens
     {folder}                            an empty folder of its own, removed after the run
     {url:LINK} {host:LINK} {port:LINK}  the near end of its hop to a link; also CALL/LINK
-    {secret:LINK}                       what a link signs the webhooks with that it sends here
+    {secret:LINK}                       what a link signs its webhooks with, or its private key
 
 `{{port}}` is the text `{port}`. Whatever else has braces, such as JSON or `${HOME}`, stays as it
 is.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from paychain.declaration.problem import Problem, unknown
+from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
@@ -13,7 +14,7 @@ from paychain.model.chain import Chain
 from paychain.model.codes import check_decline_code
 from paychain.model.customer_steps import CustomerStep
 from paychain.model.paid_at import paid_link
-from paychain.model.pays_checks import check_looks
+from paychain.model.pays_checks import check_returning
 from paychain.model.roles import ROLES
 from paychain.model.scripts import Script, ScriptStep, step_place
 from paychain.model.webhook_steps import WEBHOOK_KINDS
@@ -63,6 +64,22 @@ def check_steps(script: Script, number: int, chain: Chain | None) -> Iterator[Pr
             yield from _check_webhook(step, chain, at)
         else:
             yield from _check_link(step, chain, at)
+    yield from _check_retry_after_leaving(script, number)
+
+
+def _check_retry_after_leaving(script: Script, number: int) -> Iterator[Problem]:
+    """Who has left does not pay again."""
+    retry, leaves = script.customer("retry"), script.customer("leaves")
+    if retry is None or leaves is None or retry.after < leaves.after:
+        return
+    place = next(
+        place
+        for place, step in enumerate(script.steps)
+        if step.customer is not None and step.customer.retry is not None
+    )
+    what = f"the customer has left before, after {seconds_text(leaves.after, digits=4)}"
+    at: KeyPath = (*step_place(number, place), "customer", "retry", "after")
+    yield Problem(at, what, "shorten it, or let the customer leave later")
 
 
 def _check_chosen(script: Script, at: KeyPath) -> Iterator[Problem]:
@@ -223,7 +240,7 @@ def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Itera
     does = getattr(step.customer, step.kind)
     leaves = step.customer.leaves
     if leaves is not None and leaves.returns_after is not None:
-        yield from check_looks(chain, (*at, "customer", "leaves", "returns_after"))
+        yield from check_returning(chain, (*at, "customer", "leaves", "returns_after"))
     if step.kind in ("lingers", "tampers"):
         yield from _check_later_requests(step, chain, (*at, "customer", step.kind))
     # Who sees a decline, or has the service's answer, may take any time.

@@ -12,6 +12,7 @@ from paychain.model.chain import Chain, Link
 from paychain.model.disputes import DISPUTE
 from paychain.model.fallbacks import key_of
 from paychain.model.fallbacks.step import Failover
+from paychain.model.own_services import secrets_shared_with
 from paychain.model.placeholders import (
     KINDS,
     OF_LINKS,
@@ -228,14 +229,10 @@ def _placeholder(
         yield Problem(at, f"'{placeholder}': {kind} is of no link", f"write {{{kind}}}")
         return
     if kind == SECRET:
-        senders = [
-            sender
-            for sender, other in chain.links.items()
-            if other.webhooks is not None and other.webhooks.to == name
-        ]
-        if link not in senders:
+        sharing = secrets_shared_with(chain, name)
+        if link not in sharing:
             what = f"'{link}' sends no webhooks to {name}, so there is no secret for it"
-            yield Problem(at, what, f"webhooks come from: {', '.join(senders) or 'no link'}")
+            yield Problem(at, what, f"there is one for: {', '.join(sharing) or 'no link'}")
         return
     calls, called = chain.calls_of(name), chain.callees_of(name)
     if link not in chain.links:

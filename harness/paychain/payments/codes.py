@@ -16,6 +16,7 @@ from paychain.payments.packaged import packaged_yaml
 APPROVED = "00"
 PARTIAL_APPROVAL = "10"
 IN_PROGRESS = "09"
+RECEIVED = "received"  # no response code: a provider took it, and reports later what became of it
 INVALID_TRANSACTION = "12"
 INVALID_AMOUNT = "13"
 INSUFFICIENT_FUNDS = "51"

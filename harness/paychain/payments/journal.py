@@ -138,6 +138,7 @@ class DecisionKind(StrEnum):
     FOLLOW_UP_ACKNOWLEDGED = "follow_up_acknowledged"
     FOLLOW_UP_REFUSED = "follow_up_refused"
     FOLLOW_UP_ABANDONED = "follow_up_abandoned"
+    REFUSED_LATER = "refused_later"  # after a provider had answered that it received it
     FOLLOW_UP_CANCELLED = "follow_up_cancelled"  # not due any more: its payment was reversed, say
     WEBHOOK_ACCEPTED = "webhook_accepted"
     WEBHOOK_DUPLICATE = "webhook_duplicate"  # without effect

@@ -272,6 +272,11 @@ def is_verified_by_api(api: type[VendorApi]) -> bool:
     return bool(getattr(api, "is_verified_by_api", False))
 
 
+def is_secret_of_api(api: type[VendorApi]) -> bool:
+    """Whether clients need the webhooks' secret for the API as well: it is their private key."""
+    return bool(getattr(api, "is_secret_of_api", False))
+
+
 def secret_problem(api: type[VendorApi], secret: str) -> str:
     """Why a webhook signed with this secret cannot be verified, "" if it can."""
     check: Callable[[str], str] | None = getattr(api, "secret_problem", None)

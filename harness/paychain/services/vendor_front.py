@@ -19,6 +19,7 @@ from paychain.model.disputes import DISPUTE
 from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.bounded import BoundedDict
+from paychain.payments.codes import RECEIVED
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialect import BookEntry
@@ -263,6 +264,7 @@ class _Call:
         self._key = front.api.key(http)
         self._by: AttributedBy = "nothing"
         self._is_executed = self._is_card_given = False
+        self._is_refused = False  # a capture, void or refund: the link has declined it
         self._others: list[_Call] = []
 
     def attribute(self, evidence: Evidence) -> Attributed:
@@ -315,6 +317,7 @@ class _Call:
             if given.replayed_as and self._front.shows_latest_state:
                 return Answer(Outcome.UNKNOWN, reference=request.reference, replayed=True)
             raise CallFailed(given)
+        self._is_refused = operation != "authorise" and given.outcome is Outcome.DECLINED
         if operation == "authorise" and given.reference:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
@@ -391,6 +394,8 @@ class _Call:
             )
         for call in (self, *self._others):
             call.record_hop(reply)
+            if call._is_refused and reply.code == RECEIVED:
+                seen.note(DecisionKind.REFUSED_LATER, "", call._operation, call.payment)
 
     def record_hop(self, reply: Reply) -> None:
         """One operation of the request as a hop."""

@@ -18,6 +18,7 @@ from paychain.model.scripts import Script
 from paychain.model.sentence import sentence
 from paychain.payments.errors import UserError
 
+_LIST = "give a list, such as [{'link': 'processor-a', 'lost_answer': {}}]"
 Steps = Sequence[Mapping[str, Any]]
 
 
@@ -44,10 +45,19 @@ def read_script(steps: Steps | Mapping[str, Any] | Script, chain: Chain, number:
     return script.as_number(number)
 
 
+def _is_step(written: Mapping[str, Any]) -> bool:
+    """Whether it is a step of a script, and not a whole one."""
+    return not written.keys() & Script.model_fields and bool(
+        written.keys() & {"link", "webhook", "customer"}
+    )
+
+
 def _script(steps: Steps | Mapping[str, Any] | Script) -> Script:
     if isinstance(steps, Script):
         return steps
     if isinstance(steps, Mapping):
+        if _is_step(steps):
+            raise UserError("script: a step where a list of steps is expected", hint=_LIST)
         return Script.model_validate(dict(steps))
     written = [dict(step) if isinstance(step, Mapping) else step for step in steps]
     return Script.model_validate({"steps": written})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_every_sender_of_webhooks_has_a_secret_of_its_own_unless_one_is_declared
     assert len(set(own.values())) == 2
     declared = checked(own_shop(links=links, shop={"receives": {"secret": "ours"}}))
     assert set(webhook_secrets(declared, "shop", 1).values()) == {"ours"}
+
+
+def test_a_private_key_is_known_without_webhooks() -> None:
+    links = {
+        "processor-a": {
+            "role": "processor",
+            "dialect": "braintree",
+            "calls": {"authorise": {"to": "issuer", "timeout": "1s"}},
+        }
+    }
+    chain = checked(own_shop(links=links, env={"PRIVATE_KEY": "{secret:processor-a}"}))
+    own = webhook_secrets(chain, "shop", 1)
+    assert set(own) == {"processor-a"}
+    assert re.fullmatch("[0-9a-f]{32}", own["processor-a"])
 
 
 def test_a_service_starts_after_those_that_it_calls() -> None:

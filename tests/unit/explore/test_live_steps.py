@@ -151,6 +151,14 @@ def test_customers_leave_for_good_or_are_back_when_a_webhook_is_due() -> None:
     ]
 
 
+def test_no_script_lets_a_customer_pay_again_who_has_left() -> None:
+    retry = next(step for step in step_choices(OWN) if step.place == ("customer", "retry"))
+    leave = next(step for step in step_choices(OWN) if step.place == ("customer", "leaves"))
+    assert fits((retry,))
+    assert fits((leave,))
+    assert not fits((leave, retry))
+
+
 def test_customers_come_back_only_where_there_is_something_to_look_at() -> None:
     text = Path("examples/shop-python/chain-naive.yaml").read_text()
     lines = [

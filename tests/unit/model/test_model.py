@@ -196,6 +196,11 @@ AMOUNTS = "load: {arrivals: 1/s, before: 1s, after: 1s, amounts: {%s}}"
         ),
         (
             "entry: edge",
+            "customer: {retry: {after: 2s}, leaves: {share: 100%, after: 2s}}\nentry: edge",
+            "every customer leaves after 2 s, before they retry; shorten it, or let fewer",
+        ),
+        (
+            "entry: edge",
             "customer: {retry: {after: 0s}}\nentry: edge",
             "without a pause; write one such",
         ),

@@ -117,7 +117,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         (
             {"command": "a", "before": [["reset", "{secret:processor-a}"]]},
             "'processor-a' sends no webhooks to shop, so there is no secret for it; "
-            "webhooks come from: no link",
+            "there is one for: no link",
         ),
         ({"command": "a", "env": {"A": "{folder:issuer}"}}, "'{folder:issuer}': folder is of no l"),
         ({"command": "a", "env": {"A B": "c"}}, "'A B' is not the name of a variable; "),

@@ -125,6 +125,8 @@ def test_a_mistake_in_a_step_is_refused_with_what_is_wrong(
         ("{header: lost}", "header: 'lost' has the wrong form; write a name and a value"),
         ("{header: 'x-test: a, b'}", "has the wrong form"),
         ("{share: 0%}", "share: '0%' is out of range"),
+        ("{card: 999999-9999}", "no customer of this load has it; use 222300-3222, "),
+        ("{amount: 1000.00}", "this load has amounts of 1 to 900; use one of them; or add may_mi"),
     ],
 )
 def test_a_mistake_in_the_choice_of_payments_is_refused(
@@ -214,3 +216,41 @@ def test_which_payments_follow_a_script() -> None:
     card = Chosen.model_validate({"card": "424242-4242"})
     assert card.picks_purchase(1, "424242…4242", "EUR")
     assert not card.picks_purchase(1, "400005…5556", "EUR")
+
+
+RETURNS = "{customer: {leaves: {after: 1s, returns_after: 1s}}}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "mistake"),
+    [
+        (
+            ["{customer: {leaves: {after: 1s}}}", "{customer: {retry: {after: 1s}}}"],
+            "the customer has left before, after 1 s; shorten it, or let the customer leave later",
+        ),
+        ([RETURNS], "customers of edge have nowhere to look: it has no pays:; remove it"),
+    ],
+)
+def test_what_a_customer_who_has_left_cannot_do_is_refused(
+    steps: list[str], mistake: str, tmp_path: Path
+) -> None:
+    found = mistakes(tmp_path, "\n      - ".join(steps))
+    assert any(line.startswith(mistake) for line in found), found
+
+
+def test_a_customer_may_pay_again_before_leaving(tmp_path: Path) -> None:
+    retry, leave = "{customer: {retry: {after: 1s}}}", "{customer: {leaves: {after: 1500ms}}}"
+    assert not mistakes(tmp_path, f"{leave}\n      - {retry}")
+
+
+@pytest.mark.parametrize("payments", ["{card: 999999-9999}", "{amount: 1000.00}"])
+def test_a_script_for_tests_of_ones_own_may_be_for_any_payment(
+    payments: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "magic.yaml"
+    step = "{link: processor-a, lost_answer: {}}"
+    path.write_text(EXPERIMENT.format(step=step, payments=payments))
+    chain = load_chain("card-lifecycle").model
+    assert load_experiment(str(path), chain, has_load=False).model.scripts
+    path.write_text(path.read_text().replace("    steps:", "    may_miss: true\n    steps:"))
+    assert load_experiment(str(path), chain).model.scripts

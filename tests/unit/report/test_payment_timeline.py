@@ -116,6 +116,37 @@ def timelines(store: RunStore, of: Result) -> list[PaymentTimeline]:
     return with_timelines(of, store).timelines
 
 
+def test_what_a_provider_received_and_refused_later_is_not_called_approved(
+    store: RunStore,
+) -> None:
+    seen = paid("p0000007")
+    asked = next(each for each in seen if isinstance(each, HopRecord))
+    void = msgspec.structs.replace(
+        asked,
+        caller="shop",
+        callee="psp",
+        operation="void",
+        code="received",
+        result=HopResult.APPROVED,
+    )
+    refused = Decision(
+        link="psp",
+        kind=DecisionKind.REFUSED_LATER,
+        at_ns=3601 * MS,
+        payment="p0000007",
+        attempt=0,
+        operation="void",
+        target="psp",
+        detail="",
+    )
+    store.ingest([*seen, void, refused])
+    (timeline,) = timelines(store, result(breaks=[]))
+    texts = [event.text for event in timeline.events]
+    assert "shop → psp void: received" in texts
+    assert "refused the void that it had received" in texts
+    assert not any("void: approved" in text for text in texts)
+
+
 def test_a_double_charge_is_shown_in_order_from_the_intended_start(store: RunStore) -> None:
     store.ingest(paid("p0000007"))
     (timeline,) = timelines(store, result(breaks=[]))

@@ -54,3 +54,8 @@ def test_a_share_may_be_a_number(chain: ChainUnderTest) -> None:
     with chain.fault("processor", "http_error", status=503, share=1.0):
         failed = chain.pay(2)
     assert failed.technical_success == 0
+
+
+def test_one_step_in_place_of_a_list_is_named_as_such(chain: ChainUnderTest) -> None:
+    with pytest.raises(UserError, match="a step where a list of steps is expected; give a list"):
+        chain.pay(script={"link": "processor", "lost_answer": {}})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from paychain.model.chain import Chain
+from paychain.model.own_services import secrets_shared_with
 from paychain.model.placeholders import FOLDER, SECRET, ServicePlaceholder, fill
 from paychain.services.state.webhooks import webhook_secret
 
@@ -19,7 +20,7 @@ class Addresses:
     own: Address
     folder: str  # of its own, empty when it starts
     near: Mapping[str, Address]  # by link
-    secrets: Mapping[str, str] = field(default_factory=dict)  # of webhooks, by the link that sends
+    secrets: Mapping[str, str] = field(default_factory=dict)  # by the link that shares it
     secure: Set[str] = frozenset()  # links whose near end speaks TLS
     trust: Mapping[str, str] = field(default_factory=dict)  # variables of TLS and of a proxy
 
@@ -56,12 +57,9 @@ def near_ends(chain: Chain, link: str, of_hops: Mapping[str, Address]) -> dict[s
 
 
 def webhook_secrets(chain: Chain, link: str, seed: int) -> dict[str, str]:
-    """What the links that send webhooks to a service sign them with, by sender."""
-    return {
-        sender: webhook_secret(chain, sender, seed)
-        for sender, declared in chain.links.items()
-        if declared.webhooks is not None and declared.webhooks.to == link
-    }
+    """The secrets that a service shares with other links: most sign their webhooks with them."""
+    shared = secrets_shared_with(chain, link)
+    return {name: webhook_secret(chain, name, seed) for name in shared}
 
 
 def variables(chain: Chain, link: str, addresses: Addresses) -> dict[str, str]:

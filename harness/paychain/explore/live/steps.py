@@ -63,6 +63,8 @@ _RANK_OF_CUSTOMERS = 40
 
 Place = tuple[str, ...]  # ("link", name, operation), ("webhook", name) or ("customer", what)
 DECLINED: Place = ("customer", "pays_again")  # asked for by each payment that is shown as declined
+_RETRIES: Place = ("customer", "retry")
+_LEAVES: Place = ("customer", "leaves")
 Size = tuple[int, int, int, int]  # steps; ranks, numbers and milliseconds, each summed
 
 
@@ -287,7 +289,13 @@ def in_order(steps: Steps) -> Steps:
 def fits(steps: Steps) -> bool:
     """Whether the steps can stand in one script: no two of them are about the same thing."""
     subjects = [step.place if step.is_customers else (step.place, step.number) for step in steps]
-    return len(set(subjects)) == len(subjects)
+    return len(set(subjects)) == len(subjects) and _fit_customer(steps)
+
+
+def _fit_customer(steps: Steps) -> bool:
+    """Whether one customer can do all of it: who has left does not pay again."""
+    does = tuple(step for step in steps if step.place in (_RETRIES, _LEAVES))
+    return len(does) < 2 or not list(check_steps(script_of(does), 0, None))
 
 
 def simpler(steps: Steps, choices: Sequence[StepChoice]) -> list[Steps]:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, MerchantPlan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.load import Amounts, MerchantShare
+from paychain.model.load import USUAL_AMOUNTS, Amounts, MerchantShare
 from paychain.model.paid_at import template_at
 from paychain.model.scripts import encode_script
 from paychain.payments.money import to_minor
-
-_MEDIAN, _MIN, _MAX = "40", "1", "900"  # amounts where an experiment names none
 
 
 def load_plan(
@@ -84,10 +82,11 @@ def _merchant(name: str, merchant: MerchantShare, currency: str) -> MerchantPlan
 
 
 def _amounts(amounts: Amounts | None, currency: str) -> AmountPlan:
+    amounts = amounts or USUAL_AMOUNTS
     return AmountPlan(
-        median=to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
-        least=to_minor(str(amounts.least) if amounts else _MIN, currency),
-        most=to_minor(str(amounts.most) if amounts else _MAX, currency),
+        median=to_minor(str(amounts.median), currency),
+        least=to_minor(str(amounts.least), currency),
+        most=to_minor(str(amounts.most), currency),
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
 from paychain.analysis.store.store import RecordedPayment as Recorded
 from paychain.analysis.store.store import RunStore
+from paychain.payments.codes import RECEIVED
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
 from paychain.payments.money import written
 from paychain.payments.outcome import HopResult
@@ -195,9 +196,10 @@ def _since(start_ns: int, at_ns: int) -> float:
 def _call_event(hop: HopRecord, start_ns: int) -> TimelineEvent:
     attempt = f", attempt {hop.try_number}" if hop.try_number > 1 else ""
     route = f", route {hop.route + 1}" if hop.route else ""
-    # An approval has a code as well, but it says nothing more.
-    code = hop.code if hop.result is not HopResult.APPROVED else ""
-    result = failure_name(hop.result.value, code)
+    result = failure_name(hop.result.value, hop.code)
+    # An approval has a code as well, which says nothing more unless it is none yet.
+    if hop.result is HopResult.APPROVED:
+        result = RECEIVED if hop.code == RECEIVED else hop.result.value
     return TimelineEvent(
         at_ms=_since(start_ns, hop.started_ns),
         kind="call",
@@ -241,6 +243,8 @@ def _decision_text(decision: Decision) -> str:
     if decision.kind in _FOLLOW_UPS:
         operation = "webhook" if decision.operation == "notify" else decision.operation
         text = f"{operation} {_FOLLOW_UPS[decision.kind]}"
+    if decision.kind is DecisionKind.REFUSED_LATER:
+        return f"refused the {decision.operation} that it had received"
     if decision.kind is DecisionKind.FAILOVER:
         text += f" to {decision.target}"
     elif decision.target:

@@ -254,6 +254,27 @@ def test_a_modification_whose_answer_is_lost_is_reported_once() -> None:
     ]
 
 
+def test_what_is_received_and_then_refused_is_recorded_as_both() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        await links.modify(psp, "cancels", key="cancel")
+        await links.modify(psp, "captures", 1000, key="too late")
+
+    links = on_adyen(scenario)
+    hops = [hop for hop in links.journal if isinstance(hop, HopRecord) and hop.callee == "psp"]
+    received = ("approved", "received")
+    assert [(hop.operation, hop.result.value, hop.code) for hop in hops[1:]] == [
+        ("void", *received),
+        ("capture", *received),
+    ]
+    refused = [
+        (decision.link, decision.operation, decision.payment)
+        for decision in links.journal
+        if isinstance(decision, Decision) and decision.kind is DecisionKind.REFUSED_LATER
+    ]
+    assert refused == [("psp", "capture", payment_id(1))]
+
+
 def test_what_nobody_captures_expires() -> None:
     async def scenario(links: AdyenLinks) -> None:
         await authorised(links)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from paychain.payments.codes import RECEIVED
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.adyen import (
     authentication,
@@ -208,6 +209,8 @@ def _is_result(body: Any) -> bool:
 
 
 def _of_result(body: dict[str, Any]) -> Reply:
+    if body.get("status") == RECEIVED:
+        return Reply(HopResult.APPROVED, RECEIVED)
     named = str(body.get("resultCode", ""))
     code = str(body.get("refusalReasonCode", ""))
     if named in ("Refused", "Error"):

@@ -98,6 +98,7 @@ class Braintree:
     """
 
     idempotency: ClassVar[str] = "braintree"
+    is_secret_of_api: ClassVar[bool] = True
     shows_latest_state: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = (
         "merchant_id",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from paychain.payments.codes import RECEIVED
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.checkout import (
     actions,
@@ -66,6 +67,7 @@ _ROUTES = Routes[Handler](
 _PAGES = Routes[Handler](
     {"GET 3ds/{id}": authentication.authenticated, f"GET {hosted.PAGE}/{{id}}": hosted.visit}
 )
+_RECEIVED = 202  # of what follows a payment: its outcome is reported by webhook
 # Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
 
@@ -165,6 +167,8 @@ class Checkout:
             return Reply(HopResult.APPROVED)
         if not isinstance(body, dict):
             return Reply(HopResult.MALFORMED)
+        if response.status == _RECEIVED and "approved" not in body and "status" not in body:
+            return Reply(HopResult.APPROVED, RECEIVED)
         return _of_payment(body)
 
     @staticmethod
