@@ -5,6 +5,8 @@ moments.jsonl; what is there already is not tried again. Each run is compared wi
 run of its scenario: it must come to the same verdict with the same money rules broken, or be
 inconclusive; no process and no temporary file stays, nothing prints a traceback, and a run whose
 command lived to its end has a result. A run whose command was killed is judged by `paychain judge`.
+
+`--process "isolated link"` disturbs only processes of that name, in the scenario that has them.
 """
 
 from __future__ import annotations
@@ -42,13 +44,13 @@ RUN_S, JUDGE_S = 240.0, 240.0  # what takes longer hangs, on a busy machine, too
 # left settles and is judged. On a busy machine only the second keeps to its time.
 STAGES_S = {"start": 5.0, "load": 6.0, "drain": 4.0}
 GONE_WITHIN_S = 8.0  # an orphan sees within this that its parent is gone
-CONDUCTOR, OWN = "conductor", "own service"
+CONDUCTOR, OWN, ISOLATED, KEEPER = "conductor", "own service", "isolated link", "keeper of groups"
 NAMES = {  # what a command line holds: which process it is
     "paychain.toxics": "fault engine",
-    "/link-": "isolated link",
+    "/link-": ISOLATED,
     "paychain.services": "mock services",
     "locust": "load process",
-    "own/groups.py": "keeper of groups",  # of the processes of own services
+    "own/groups.py": KEEPER,  # of the processes of own services
     "own_shop.py": OWN,
     "paychain.cli run": CONDUCTOR,
 }
@@ -134,13 +136,16 @@ SCENARIOS = {
         ("sent_once",),
     ),
 }
+# The processes that few scenarios have: so rare among all that a moment has to name them.
+RARE = {ISOLATED: "crashes", KEEPER: "own service", OWN: "own service"}
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Who is disturbed when and how; drawn from the seed and the number."""
 
     number: int
     scenario: str
+    process: str = ""  # the only name of a process that may be met; "" for all
     whom: float  # 0 to 1, over the processes of the run at that moment
     stage: str
     at_s: float  # since the stage began
@@ -148,13 +153,15 @@ class Moment(msgspec.Struct, frozen=True):
     lasts_s: float = 0.0  # how long it is frozen
 
     @classmethod
-    def drawn(cls, seed: int, number: int) -> Moment:
-        """The same for the same numbers."""
+    def drawn(cls, seed: int, number: int, among: Sequence[str] = ()) -> Moment:
+        """The same for the same numbers. `among`: the names of the processes that may be met."""
         chance = random.Random(f"{seed}-{number}")
         sent = chance.choice(("SIGKILL", "SIGTERM", "SIGSTOP", "SIGSTOP"))
+        process = chance.choice(among) if among else ""
         return cls(
             number=number,
-            scenario=chance.choice(sorted(SCENARIOS)),
+            scenario=RARE[process] if among else chance.choice(sorted(SCENARIOS)),
+            process=process,
             whom=chance.random(),
             stage=(stage := chance.choice(("start", "load", "load", "load", "drain"))),
             at_s=round(chance.random() * STAGES_S[stage], 3),
@@ -255,11 +262,17 @@ def _has_come(folder: Path, stage: str) -> bool:
 
 def _disturb(run: subprocess.Popen[bytes], moment: Moment, folder: Path) -> _Hit:
     hit = _Hit()
-    while run.poll() is None and not _has_come(folder, moment.stage):
-        time.sleep(0.02)
+    while run.poll() is None and not (
+        _has_come(folder, moment.stage)
+        and (not moment.process or moment.process in _family(run.pid).values())
+    ):
+        time.sleep(0.05 if moment.process else 0.02)
     with suppress(subprocess.TimeoutExpired):
         run.wait(moment.at_s)
-    living = sorted(_family(run.pid).items(), key=lambda item: (item[1], item[0]))
+    living = sorted(
+        ((pid, name) for pid, name in _family(run.pid).items() if moment.process in ("", name)),
+        key=lambda item: (item[1], item[0]),
+    )
     if run.poll() is not None or not living:
         return hit
     pid, hit.process = living[int(moment.whom * len(living))]
@@ -395,19 +408,23 @@ def main(words: Sequence[str] = ()) -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="runs beside each other")
+    parser.add_argument(
+        "--process", action="append", choices=RARE, default=[], help="disturb no other; repeatable"
+    )
     parser.add_argument("--only", type=int, help="try this number again, and write nothing")
     parser.add_argument("--file", type=Path, default=DONE)
     options = parser.parse_args(list(words))
     if options.only is not None:
-        moment = Moment.drawn(options.seed, options.only)
+        moment = Moment.drawn(options.seed, options.only, options.process)
         _show(try_moment(moment))
         return
     lines = options.file.read_bytes().splitlines() if options.file.exists() else []
     if not lines:
-        print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in SCENARIOS), flush=True)
+        names = {RARE[process]: None for process in options.process} or SCENARIOS
+        print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in names), flush=True)
     done = [msgspec.json.decode(line, type=Trial) for line in lines]
     numbers = set(range(options.count)) - {each.moment.number for each in done}
-    moments = [Moment.drawn(options.seed, number) for number in sorted(numbers)]
+    moments = [Moment.drawn(options.seed, number, options.process) for number in sorted(numbers)]
     with ThreadPoolExecutor(options.jobs) as pool, options.file.open("ab") as file:
         for trial in pool.map(try_moment, moments):
             file.write(msgspec.json.encode(trial) + b"\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import requests
 from paychain.engine.choice import PROGRAM
 from paychain.payments.errors import UserError
 from paychain.processes.files import sha256
+from paychain.processes.posting import exchanged
 
 GITHUB = "https://github.com/Shopify/toxiproxy/releases/download"
 MAX_BYTES = 100_000_000  # six times the size of a server
@@ -134,25 +134,28 @@ def _install(url: str, digest: str, target: Path) -> None:
 
 def _download(url: str, path: Path) -> str:
     """The digest of what was written to `path`."""
-    until = time.monotonic() + WITHIN_S
-    digest, size = hashlib.sha256(), 0
     try:
-        with (
-            requests.get(url, stream=True, timeout=(CONNECT_S, SILENT_S)) as response,
-            path.open("wb") as file,
-        ):
-            response.raise_for_status()
-            for piece in response.iter_content(_PIECE):
-                size += len(piece)
-                if size > MAX_BYTES or time.monotonic() > until:
-                    raise UserError(f"{url} is too large or too slow; nothing was installed")
-                digest.update(piece)
-                file.write(piece)
+        return exchanged(lambda: _written(url, path), WITHIN_S)
     except requests.RequestException as error:
         raise UserError(
             f"cannot fetch {url} ({_reason(error)}); nothing was installed",
             hint="give another server that has it: --mirror URL",
         ) from error
+
+
+def _written(url: str, path: Path) -> str:
+    digest, size = hashlib.sha256(), 0
+    with (
+        requests.get(url, stream=True, timeout=(CONNECT_S, SILENT_S)) as response,
+        path.open("wb") as file,
+    ):
+        response.raise_for_status()
+        for piece in response.iter_content(_PIECE):
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise UserError(f"{url} is too large; nothing was installed")
+            digest.update(piece)
+            file.write(piece)
     return digest.hexdigest()
 
 

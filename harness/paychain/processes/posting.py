@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import requests
+
+T = TypeVar("T")
 
 
 class Posted(NamedTuple):
@@ -29,29 +32,43 @@ def post(
     The time limits of `requests` begin anew with each byte that comes. No redirect is followed.
     Raises requests.RequestException, also when the time is over.
     """
-    ended: SimpleQueue[Posted | Exception] = SimpleQueue()
 
-    def exchange() -> None:
+    def exchange() -> Posted:
+        with session.post(
+            url, timeout=within_s, stream=True, allow_redirects=False, **options
+        ) as response:
+            return Posted(response.status_code, response.raw.read(max_bytes, decode_content=True))
+
+    try:
+        return exchanged(exchange, within_s)
+    except requests.RequestException:
+        raise
+    except Exception as error:  # of the library below
+        raise requests.ConnectionError(str(error)) from error
+
+
+def exchanged(exchange: Callable[[], T], within_s: float) -> T:
+    """What an exchange returns or raises; requests.Timeout when its time is over.
+
+    The names of its server are looked up within that time as well.
+    """
+    ended: SimpleQueue[tuple[T, None] | tuple[None, Exception]] = SimpleQueue()
+
+    def run() -> None:
         try:
-            with session.post(
-                url, timeout=within_s, stream=True, allow_redirects=False, **options
-            ) as response:
-                content = response.raw.read(max_bytes, decode_content=True)
-                ended.put(Posted(response.status_code, content))
+            ended.put((exchange(), None))
         except Exception as error:
-            ended.put(error)
+            ended.put((None, error))
 
     # Nothing can end a request from outside: one that hangs ends with this process.
-    threading.Thread(target=exchange, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     try:
-        outcome = ended.get(timeout=within_s)
+        returned, error = ended.get(timeout=within_s)
     except Empty:
         raise requests.Timeout(f"no whole answer within {within_s:g} s") from None
-    if isinstance(outcome, requests.RequestException):
-        raise outcome
-    if isinstance(outcome, Exception):  # of the library below
-        raise requests.ConnectionError(str(outcome)) from outcome
-    return outcome
+    if error is not None:
+        raise error
+    return cast("T", returned)
 
 
 def no_answer(error: requests.RequestException, within_s: float) -> str:

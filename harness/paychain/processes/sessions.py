@@ -5,6 +5,7 @@ from __future__ import annotations
 import requests
 from requests.auth import AuthBase
 
+from paychain.processes.deadlines import WholeAnswers
 from paychain.processes.tokens import bearer
 
 # How long a process of a session by hand may take to answer: no timeline waits for it, and a slow
@@ -25,8 +26,13 @@ class BearerAuth(AuthBase):
 
 
 def direct_session(auth: AuthBase | None = None) -> requests.Session:
-    """A session that never goes through a proxy of the environment: that could not reach us."""
+    """A session that never goes through a proxy of the environment: that could not reach us.
+
+    The time limit that each of its requests must have is for the whole answer.
+    """
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, WholeAnswers())
     session.auth = auth
     return session

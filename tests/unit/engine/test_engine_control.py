@@ -16,7 +16,7 @@ from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
 from paychain.faults.toxic_spec import ToxicSpec
 from tests.support.fake_toxiproxy import FakeServer, knows, proxy, serving
-from tests.support.waiting import let_pass
+from tests.support.slow_servers import DRIPS, dripping
 
 SOON_S = 0.2
 WEDGED_PAGE = b"<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>"
@@ -93,26 +93,14 @@ def test_a_hanging_server_costs_one_limit_and_no_more(server: FakeServer, call: 
     assert len(server.asked) == 1  # the later calls failed without being sent
 
 
-def test_an_answer_that_drips_is_cut_off() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def drip() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-                try:
-                    while True:
-                        connection.sendall(b"x")
-                        let_pass(0.1)  # each byte in time, the whole never
-                except OSError:
-                    return
-
-        threading.Thread(target=drip, daemon=True).start()
-        started = time.monotonic()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(EngineError, match="too long or too slow"):
-            EngineControl(url, within_s=SOON_S).names()
-        assert time.monotonic() - started < 10  # 1,000 bytes would have taken 100 s
+@pytest.mark.parametrize("kind", DRIPS)
+def test_an_answer_without_end_costs_one_limit(kind: str) -> None:
+    started = time.monotonic()
+    with dripping(kind) as url, closing(EngineControl(url, within_s=SOON_S)) as control:
+        with pytest.raises(EngineError, match="no answer"):
+            control.names()
+        assert control.lost is not None
+    assert time.monotonic() - started < 10
 
 
 def test_a_refusal_does_not_cost_the_engine(server: FakeServer) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from paychain.cli.main import app
 from paychain.engine.install import RELEASES, Release, fetch, release, this_platform
 from paychain.payments.errors import UserError
+from tests.support.slow_servers import DRIPS, dripping
 
 SERVER = b"#!/bin/sh\necho toxiproxy-server version 9.9.9\n" + bytes(200_000)
 RELEASE = Release("9.9.9", {"linux-amd64": hashlib.sha256(SERVER).hexdigest()})
@@ -118,6 +120,17 @@ def test_a_download_without_a_length_that_ends_early_installs_nothing(tmp_path: 
 
     with answering(half) as url:
         refused("its SHA-256 is", url, tmp_path / "bin")
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_a_mirror_that_answers_without_end_is_not_waited_for(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paychain.engine.install.WITHIN_S", 0.3)
+    began_s = time.monotonic()
+    with dripping(kind) as url:
+        refused("no answer", url, tmp_path / "bin")
+    assert time.monotonic() - began_s < 10
 
 
 def test_nothing_is_installed_when_nobody_is_there_to_answer(tmp_path: Path) -> None:

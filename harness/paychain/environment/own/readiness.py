@@ -15,6 +15,7 @@ from pathlib import Path
 
 from paychain.environment.own.variables import Address, Addresses
 from paychain.model.service import Ready
+from paychain.processes.deadlines import TimedConnection
 
 POLL_S = 0.1  # between two looks at a service that starts
 TRY_S = 1.0  # one request of a service that is just starting
@@ -82,7 +83,7 @@ def _by_port(address: Address, within_s: float) -> str:
 
 
 def _by_http(address: Address, path: str, within_s: float) -> str:
-    connection = http.client.HTTPConnection(*address, timeout=within_s)
+    connection = TimedConnection(*address, timeout=within_s)
     try:
         connection.request("GET", path)
         status = connection.getresponse().status
