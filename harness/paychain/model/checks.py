@@ -67,7 +67,9 @@ def _customer(chain: Chain) -> list[Problem]:
         what = f"customers leave after {chain.deadline:g} s, before they retry"
         return [Problem(at, what, "shorten it, or lengthen deadline")]
     if leaves is not None and leaves.share == 1 and retry.after >= leaves.after:
-        what = f"every customer leaves after {seconds_text(leaves.after, digits=4)}, before they retry"
+        what = (
+            f"every customer leaves after {seconds_text(leaves.after, digits=4)}, before they retry"
+        )
         return [Problem(at, what, "shorten it, or let fewer customers leave")]
     if retry.key == "new" and chain.deadline > retry.after * MAX_PAYMENTS:
         what = f"a customer could make more than {MAX_PAYMENTS} payments of one order"
