@@ -67,7 +67,8 @@ def of_order(what: str, wanted: dict[str, Any], **fields: Any) -> Recipe:
 def of_payment(what: str, intent: str = "AUTHORIZE", *, changes: bool = True) -> Recipe:
     async def prepare(seat: Seat) -> Asked:
         kind = "captures" if intent == "CAPTURE" else "authorizations"
-        status, made = await seat.send("POST", ORDERS, order(intent, payment_source=CARD), "first")
+        key = f"before-{len(seat.journal)}"  # another one where it is prepared again
+        status, made = await seat.send("POST", ORDERS, order(intent, payment_source=CARD), key)
         assert status == 201
         own = f"{PAYMENTS}/{kind}/{made['purchase_units'][0]['payments'][kind][0]['id']}"
         views = (own, f"{ORDERS}/{made['id']}")

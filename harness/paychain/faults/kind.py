@@ -20,7 +20,7 @@ from paychain.declaration.text import KeyPath
 from paychain.faults.affected import AffectedPayments
 from paychain.faults.toxic_spec import ToxicSpec
 from paychain.payments.rails import Finality
-from paychain.protocol.message import Answer, AnswerOrError, Delivery, PaymentRequest
+from paychain.protocol.message import AnswerOrError, Delivery, PaymentRequest
 
 MAX_NUMBERED = 1_000  # requests of one payment at one link: more than any policy sends
 RequestNumber = Annotated[int, Field(ge=1, le=MAX_NUMBERED)]
@@ -190,11 +190,14 @@ class RequestFaultKind(SharedFaultKind, LinkFaultKind):
              → delay_after_s → delivery, unless the answer is lost
 
     `holds_requests`: the request waits until the fault is over and is answered pending.
-    `loses_answer`: no answer leaves although the work is done.
+    `loses_answer`: no answer leaves although the work is done. `repeats_last`: where the link has
+    answered a request for the same operation before, that answer leaves once more, from in front of
+    its application, which does not see the request.
     """
 
     holds_requests: ClassVar[bool] = False
     loses_answer: ClassVar[bool] = False
+    repeats_last: ClassVar[bool] = False
 
     only: AffectedPayments | None = None
     first: Annotated[
@@ -240,11 +243,8 @@ class RequestFaultKind(SharedFaultKind, LinkFaultKind):
         """How much later the link begins its work, in seconds."""
         return 0.0
 
-    def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
-        """What the link answers instead of working, None if it works.
-
-        `last` is its last answer to a request for the same operation.
-        """
+    def instead_of_work(self, link: str) -> AnswerOrError | None:
+        """What the link answers instead of working, None if it works."""
         return None
 
     def change_answer(self, given: AnswerOrError, request: PaymentRequest) -> AnswerOrError:

@@ -233,10 +233,14 @@ AnswerOrError = Answer | Error
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """How an answer leaves a link when it leaves otherwise than once and in good order."""
+    """How an answer leaves a link when it leaves otherwise than once and in good order.
+
+    `is_stale`: it is that to an earlier request; this one was not seen.
+    """
 
     given: AnswerOrError
     copies: int = 1
+    is_stale: bool = False
 
 
 def as_approved(request: PaymentRequest, answer: Answer) -> PaymentRequest:

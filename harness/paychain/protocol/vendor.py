@@ -304,6 +304,11 @@ def shows_latest_state(api: type[VendorApi]) -> bool:
     return bool(getattr(api, "shows_latest_state", False))
 
 
+def names_requests(api: type[VendorApi]) -> bool:
+    """Whether each answer names its request: it is none to another one, which has another name."""
+    return bool(getattr(api, "names_requests", False))
+
+
 def webhook_timeout_s(api: type[VendorApi]) -> float | None:
     """How long a vendor waits for the answer to a webhook, in seconds; None if unknown."""
     timeout_s: float | None = getattr(api, "webhook_timeout_s", None)

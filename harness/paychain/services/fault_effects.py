@@ -66,10 +66,18 @@ class FaultEffects:
         """How much later the link answers after its work."""
         return sum(kind.delay_after_s(self.chance) for kind in self._kinds)
 
-    def instead_of_work(self, last: Answer | None) -> AnswerOrError | None:
-        """What the link answers without working; `last` is what it answered before."""
+    @property
+    def repeats_last(self) -> bool:
+        """The last answer leaves once more, unless a fault before gives another one."""
         for kind in self._kinds:
-            instead = kind.instead_of_work(self.link, last)
+            if kind.repeats_last or kind.instead_of_work(self.link) is not None:
+                return kind.repeats_last
+        return False
+
+    def instead_of_work(self) -> AnswerOrError | None:
+        """What the link answers without working."""
+        for kind in self._kinds:
+            instead = kind.instead_of_work(self.link)
             if instead is not None:
                 return instead
         return None
@@ -83,9 +91,9 @@ class FaultEffects:
                 break
         return given
 
-    def delivery(self, given: AnswerOrError) -> Delivery:
-        """How the answer leaves: garbled, or in several copies."""
-        delivery = Delivery(given)
+    def delivery(self, given: AnswerOrError, *, is_stale: bool = False) -> Delivery:
+        """How the answer leaves: garbled, or in several copies. `is_stale`: once more."""
+        delivery = Delivery(given, is_stale=is_stale)
         for kind in self._kinds:
             delivery = kind.delivery(delivery)
         return delivery

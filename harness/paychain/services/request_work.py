@@ -41,7 +41,12 @@ Given = AnswerOrError | Delivery | None  # None: no answer ever leaves
 
 
 class OnWork(Protocol):
-    """Hears of the work on a request, whatever a fault makes of its answer after."""
+    """Hears of the work on a request, whatever a fault makes of its answer after.
+
+    `has_last`: the answer to an earlier request of the kind can be given once more.
+    """
+
+    has_last: bool
 
     def __call__(self, made: Answer, /) -> None:
         """The work is done, and this is its own answer."""
@@ -169,9 +174,18 @@ class RequestWork:
                 self._work_again(after_s, operation, request, parent, effects), is_of_request=True
             )
         await asyncio.sleep(effects.late_s())
-        given = await self._work(operation, request, parent, effects, on_work)
+        last = self._last_answer(operation, effects, on_work)
+        given = last or await self._work(operation, request, parent, effects, on_work)
         await asyncio.sleep(effects.slow_s())
-        return None if effects.is_lost else effects.delivery(given)
+        return None if effects.is_lost else effects.delivery(given, is_stale=last is not None)
+
+    def _last_answer(
+        self, operation: str, effects: FaultEffects, on_work: OnWork | None
+    ) -> Answer | None:
+        """What is answered once more in place of the work; None: it is worked on."""
+        if not effects.repeats_last or (on_work is not None and not on_work.has_last):
+            return None
+        return self._last.get(operation)
 
     def _service_s(self, operation: str, request: PaymentRequest) -> float:
         """How long the link takes for a request."""
@@ -192,7 +206,7 @@ class RequestWork:
         """The role's work, once per key where the link supports idempotency keys."""
 
         async def affected_work(once: PaymentRequest) -> AnswerOrError:
-            instead = effects.instead_of_work(self._last.get(operation))
+            instead = effects.instead_of_work()
             if instead is None:
                 made = await self._make(operation, parent, on_work, once)
                 instead = effects.change_answer(made, once)

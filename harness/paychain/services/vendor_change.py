@@ -74,7 +74,11 @@ class ApiChange:
         make: Callable[[], object] | None,
         note: Callable[[Answer], object] | None,
         overlap: Overlap,
+        *,
+        has_last: bool = True,
     ) -> None:
+        """`has_last`: there is an answer to an earlier request of the kind."""
+        self.has_last = has_last
         # A decline of what follows a payment says that nothing is done.
         self._is_followup = operation in ("capture", "void", "refund")
         self._make = make or _nothing

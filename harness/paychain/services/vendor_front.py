@@ -43,6 +43,7 @@ from paychain.protocol.vendor import (
     NamesAuthorisations,
     VendorApi,
     events_of,
+    names_requests,
     shows_latest_state,
 )
 from paychain.services.attribution import Attribution
@@ -58,6 +59,7 @@ from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
 
 MAX_STORED = 100_000  # responses that are given again for a repeated key
+MAX_LAST = 1_000  # operations and paths: more than any API has
 _ERRORS = (HopResult.HTTP_ERROR, HopResult.REJECTED)
 _REPORTS = f"/{DISPUTE}"  # in our own dialect: no vendor has such a path
 
@@ -102,6 +104,14 @@ class _StoredAnswer(Exception):
         self.response = response
 
 
+class _LastAnswer(Exception):
+    """The answer to an earlier request of the kind leaves once more: this one was not seen."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
 class VendorFront:
     """The vendor's API of one link on a socket. `caller`: the own service that calls it."""
 
@@ -127,10 +137,12 @@ class VendorFront:
         self.attribution = attribution
         self.api: VendorApi
         self.stored: BoundedDict[tuple[str, str], HttpResponse]
+        self.last: BoundedDict[tuple[str, str], HttpResponse]
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self._has_tls, self._own_port = declared.tls, 0
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
+        self.names_requests = names_requests(APIS[self._spoken.name])
         self._timers = Timers(context)
         self.begin()
         self._working: dict[int, _Call] = {}
@@ -142,6 +154,7 @@ class VendorFront:
         self._timers.cancel()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = BoundedDict(MAX_STORED)
+        self.last = BoundedDict(MAX_LAST)
         self.overlaps = Overlaps()
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
@@ -221,6 +234,8 @@ class VendorFront:
             return self.api.mark_replayed(response) if failed.error.replayed_as else response
         except _StoredAnswer as stored:
             return self.api.mark_replayed(_copy(stored.response))
+        except _LastAnswer as last:
+            return _copy(last.response)
         except Exception as error:
             # A defect of ours must not look like an outage of the vendor in the run's results.
             what = f"paychain: {type(error).__name__}: {error}"
@@ -306,9 +321,15 @@ class _Call:
         request = replace(request, key=self._key, digest=digest)
         key = self._key if self._front.knows_keys else ""
         with self._front.overlaps.joined(operation, key, undo) as overlap:
-            changes = ApiChange(operation, change, note, overlap)
+            last = self._front.last.get(self._kind)
+            # An answer that names its request cannot be given to another one.
+            has_last = last is not None or self._front.names_requests
+            changes = ApiChange(operation, change, note, overlap, has_last=has_last)
             given = await self._front.link_behind.receive(operation, request, envelope, changes)
             if isinstance(given, Delivery):
+                if given.is_stale and last is not None and not isinstance(given.given, Error):
+                    self.copies = given.copies
+                    raise _LastAnswer(last)
                 self.copies, given = given.copies, given.given
             changes.end(given)
         if given is None:
@@ -362,8 +383,15 @@ class _Call:
         what = what or self._seen.asked
         self._seen.note(DecisionKind.NOT_SERVED, what, self._operation, self.payment)
 
+    @property
+    def _kind(self) -> tuple[str, str]:
+        """Its operation, and the path that it has in common with others of its kind."""
+        return self._operation, self._seen.asked
+
     def store(self, response: HttpResponse) -> None:
-        """Keep a response for repeats of its key."""
+        """Keep a response for repeats of its key, and as the last of its kind."""
+        if self._is_executed and not self._front.names_requests:
+            self._front.last[self._kind] = _copy(response)
         if not self._key or not self._is_executed or self._front.shows_latest_state:
             return
         stored = self._front.stored

@@ -80,7 +80,7 @@ def test_the_embedded_engine_has_all_toxics_of_toxiproxy_and_two_of_its_own() ->
 def test_an_http_error_comes_instead_of_the_work_or_after_it(after_work: bool) -> None:
     fault = HttpError(status=503, after_work=after_work)
     injected = Error(ErrorKind.INJECTED, "injected", 503, is_after_work=after_work)
-    assert fault.instead_of_work("issuer", None) == (None if after_work else injected)
+    assert fault.instead_of_work("issuer") == (None if after_work else injected)
     assert fault.change_answer(APPROVED, REQUEST) == (injected if after_work else APPROVED)
     assert fault.fails_in_front is not after_work
 
@@ -116,11 +116,12 @@ def test_a_link_fault_does_nothing_that_its_kind_does_not_say() -> None:
             continue
         parameters = kind.model_validate(kind.facts.search.parameters(50))
         effects = (
-            parameters.instead_of_work("issuer", APPROVED) is not None,
+            parameters.instead_of_work("issuer") is not None,
             parameters.change_answer(APPROVED, REQUEST) != APPROVED,
             parameters.delay_before_s(0.5) > 0,
             parameters.delay_after_s(0.5) > 0,
             parameters.loses_answer,
+            parameters.repeats_last,
             parameters.holds_requests,
             parameters.arrivals != (),
         )
@@ -137,7 +138,7 @@ def test_a_kind_that_leaves_a_call_no_answer_says_so(name: str) -> None:
         if isinstance(parameters, HopFaultKind):
             is_fatal = parameters.refuses_all
         elif isinstance(parameters, RequestFaultKind):
-            instead = parameters.instead_of_work("issuer", None)
+            instead = parameters.instead_of_work("issuer")
             is_fatal = parameters.loses_answer or isinstance(instead, Error)
         else:
             continue

@@ -28,6 +28,7 @@ from tests.support.endpoint_laws import (
     check_overlap,
     check_wrong_answer,
 )
+from tests.support.stale_answers import check_stale
 
 TABLES: dict[str, tuple[Vendor, dict[str, list[Recipe]]]] = {
     "adyen": (endpoint_recipes_adyen.ADYEN, endpoint_recipes_adyen.RECIPES),
@@ -56,6 +57,11 @@ SALES = {
     "square": "POST v2/payments",
     "stripe": "POST /v1/payment_intents",
 }
+# How the paths end that capture, release and refund.
+FOLLOW_UPS = (
+    *("capture", "captures", "complete", "submit_for_settlement"),
+    *("cancel", "cancels", "void", "voids", "reverse", "reversals", "refund", "refunds"),
+)
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -127,3 +133,23 @@ def test_a_repeat_after_a_wrong_answer_shows_what_its_key_has_done(
     vendor, recipes = TABLES[name]
     for recipe in recipes[endpoint]:
         check_wrong_answer(vendor, recipe, endpoint.partition(" ")[0])
+
+
+@pytest.mark.parametrize(("name", "endpoint"), SALES.items())
+def test_a_stale_answer_to_a_sale_stores_nothing_and_its_repeat_is_worked_on(
+    name: str, endpoint: str
+) -> None:
+    vendor, recipes = TABLES[name]
+    for recipe in recipes[endpoint]:
+        check_stale(vendor, recipe, endpoint.partition(" ")[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("vendor", "recipe", "endpoint"),
+    [case for case in CASES if str(case.values[2]).rpartition("/")[2] in FOLLOW_UPS],
+)
+def test_a_stale_answer_to_what_follows_stores_nothing_and_its_repeat_is_worked_on(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check_stale(vendor, recipe, endpoint.partition(" ")[0])

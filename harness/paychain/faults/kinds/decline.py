@@ -22,7 +22,7 @@ class Decline(RequestFaultKind):
 
     code: str = "91"
 
-    def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
+    def instead_of_work(self, link: str) -> AnswerOrError | None:
         """The decline, as the link's own."""
         return Answer(Outcome.DECLINED, self.code, link)
 

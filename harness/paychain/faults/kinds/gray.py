@@ -8,7 +8,7 @@ from pydantic import Field
 
 from paychain.faults.effects import injected
 from paychain.faults.kind import Facts, RequestFaultKind
-from paychain.protocol.message import Answer, AnswerOrError
+from paychain.protocol.message import AnswerOrError
 
 
 class Gray(RequestFaultKind):
@@ -24,6 +24,6 @@ class Gray(RequestFaultKind):
 
     status: Annotated[int, Field(ge=500, le=599)] = 500
 
-    def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
+    def instead_of_work(self, link: str) -> AnswerOrError | None:
         """The error; the health check never passes here."""
         return injected(self.status)

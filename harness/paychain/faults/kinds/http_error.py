@@ -9,7 +9,7 @@ from pydantic import Field
 
 from paychain.faults.effects import RetryAfter, injected
 from paychain.faults.kind import Facts, RequestFaultKind, Search
-from paychain.protocol.message import Answer, AnswerOrError, PaymentRequest
+from paychain.protocol.message import AnswerOrError, PaymentRequest
 
 IN_FRONT = frozenset({429, 502, 503, 504})  # statuses of a load balancer in front of a link
 
@@ -37,7 +37,7 @@ class HttpError(RequestFaultKind):
         """
         return self.status in IN_FRONT and not self.after_work
 
-    def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
+    def instead_of_work(self, link: str) -> AnswerOrError | None:
         """The error, unless it comes after the work."""
         return None if self.after_work else injected(self.status, self.retry_after)
 

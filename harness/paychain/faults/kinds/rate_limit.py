@@ -9,7 +9,7 @@ from pydantic import Field
 from paychain.declaration.quantity import Rate
 from paychain.faults.effects import RetryAfter, injected
 from paychain.faults.kind import Facts, RequestFaultKind
-from paychain.protocol.message import Answer, AnswerOrError
+from paychain.protocol.message import AnswerOrError
 
 TOO_MANY_REQUESTS = 429  # RFC 6585 §4
 
@@ -44,6 +44,6 @@ class RateLimit(RequestFaultKind):
         """The link's application never sees the request, and no idempotency key is used up."""
         return True
 
-    def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
+    def instead_of_work(self, link: str) -> AnswerOrError | None:
         """The refusal: what the link's limit admits never comes here."""
         return injected(TOO_MANY_REQUESTS, self.retry_after)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from paychain.faults.kind import Facts, RequestFaultKind
-from paychain.protocol.message import Answer, AnswerOrError
 
 
 class StaleAnswer(RequestFaultKind):
-    """The link does not work: it repeats its last answer to the same operation."""
+    """The link repeats its last answer to the same operation, and does not see the request.
+
+    Nothing is done, and no idempotency key is used up: the request's repeat is worked on, and a
+    query says what there is. A link that has not answered such a request before works.
+    """
 
     facts = Facts(
         meaning="repeats its last answer",
@@ -15,7 +18,4 @@ class StaleAnswer(RequestFaultKind):
         search=None,
     )
     needs_payments = True
-
-    def instead_of_work(self, link: str, last: Answer | None) -> AnswerOrError | None:
-        """The last answer; a link that never answered works."""
-        return last
+    repeats_last = True

@@ -53,6 +53,7 @@ class JsonRpc:
 
     idempotency: ClassVar[str] = "none"
     shows_latest_state: ClassVar[bool] = True
+    names_requests: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("client", "provider", "chain_id", "history")
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "client": tuple(WORDS),

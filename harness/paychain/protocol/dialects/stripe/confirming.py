@@ -176,13 +176,11 @@ def _authorised(
         again = booked.request if booked is not None and booked.request is not None else None
         if again is not None:
             return account.objects.intent(account.intents.booked(again, intent))
-    stale = account.intents.of(answer.reference) if answer.reference else None
-    shown = stale if stale is not None and stale is not intent else intent
     if answer.outcome is Outcome.UNKNOWN:
-        return account.objects.intent(shown, PROCESSING)
+        return account.objects.intent(intent, PROCESSING)
     if answer.outcome is Outcome.APPROVED:
         approved = REQUIRES_CAPTURE if intent.is_manual else SUCCEEDED
-        return account.objects.intent(shown, approved if shown is intent else "")
+        return account.objects.intent(intent, approved)
     if intent.error is None:
         return account.objects.intent(intent)
     raise Invalid(402, dict(intent.error), intent.reference)
