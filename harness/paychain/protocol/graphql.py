@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from paychain.payments.whole_number import whole_number
+
 MAX_BYTES = 100_000
 MAX_DEPTH = 50
 MAX_SELECTIONS = 10_000
@@ -276,7 +278,10 @@ class _Parser:
 def _number(written: str) -> int | float:
     if len(written) > MAX_DIGITS:
         raise Unreadable("a number with too many digits")
-    return int(written) if written.lstrip("-").isdigit() else float(written)
+    whole = whole_number(written.removeprefix("-"))
+    if whole is None:
+        return float(written)
+    return -whole if written.startswith("-") else whole
 
 
 def _text(written: str) -> str:
