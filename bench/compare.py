@@ -22,10 +22,14 @@ PAIRS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One kind of comparison. `baselines`: how many runs the candidate is compared with."""
+    """One kind of comparison. `baselines`: how many runs the candidate is compared with.
+
+    `seconds`: how long the candidate runs, if not as long as they.
+    """
 
     name: str
     conditions: Conditions
+    seconds: int = 0
     lost: float = 0.0
     slower: float = 1.0
     tail: float = 0.0
@@ -50,11 +54,29 @@ def cases() -> list[Case]:
         for seconds in (16, 60, 240)
         for name, swing in swings.items()
     ]
+    wide = replace(swings["AR .95, 20 % swing"], latency_swing=0.5)
+    slow = replace(swings["AR .95, 20 % swing"], correlation=0.98)
+    found += [
+        Case(name="equal, AR .95, 50 % swing, 60 s", conditions=wide),
+        Case(name="equal, AR .98, 20 % swing, 60 s", conditions=slow),
+        Case(
+            name="equal, AR .95, 20 % swing, 30 s",
+            conditions=replace(swings["AR .95, 20 % swing"], seconds=30),
+        ),
+        Case(name="equal, 240 s beside 60 s", conditions=replace(plain, seconds=240), seconds=60),
+    ]
     apart = replace(plain, apart=0.05)
     found += [
         Case(name=f"equal, runs 5 % apart, {number} baselines", conditions=apart, baselines=number)
         for number in (1, 3, 5)
     ]
+    found.append(
+        Case(
+            name="equal, AR .9, runs 5 % apart, 3 baselines",
+            conditions=replace(swings["AR .9, 10 % swing"], apart=0.05),
+            baselines=3,
+        )
+    )
     changes: dict[str, dict[str, Any]] = {
         "-0.5 points": {"lost": 0.005},
         "-1 point": {"lost": 0.01},
@@ -73,13 +95,24 @@ def cases() -> list[Case]:
     ]
     found += [
         Case(
-            name=f"{name}, 240 s, 5 baselines",
+            name=f"{name}, 240 s, {number} baselines",
             conditions=replace(plain, seconds=240),
-            baselines=5,
+            baselines=number,
             **changes[name],
         )
-        for name in ("-1 point", "-2 points", "+10 % latency", "p99 doubled")
+        for number, name in (
+            *((5, name) for name in ("-1 point", "-2 points", "+10 % latency", "p99 doubled")),
+            (3, "-0.5 points"),
+        )
     ]
+    found.append(
+        Case(
+            name="-2 points, 240 s beside 60 s",
+            conditions=replace(plain, seconds=240),
+            seconds=60,
+            lost=0.02,
+        )
+    )
     found += [
         Case(
             name=f"100 % to 0 %, {seconds} s", conditions=replace(plain, seconds=seconds), lost=1.0
@@ -93,7 +126,8 @@ def judge(case: Case, number: int) -> set[str]:
     """The measures that one comparison of a case reports as worse."""
     chance = Random(f"{case.name} {number}")
     baselines = [draw(case.conditions, chance) for _ in range(case.baselines)]
-    candidate = draw(case.conditions, chance, lost=case.lost, slower=case.slower, tail=case.tail)
+    conditions = replace(case.conditions, seconds=case.seconds or case.conditions.seconds)
+    candidate = draw(conditions, chance, lost=case.lost, slower=case.slower, tail=case.tail)
     return {
         measure.measure
         for measure in compare_series(baselines, candidate)
