@@ -54,7 +54,7 @@ IN_CODE: dict[str, str] = {
     "no_forged_webhook_acted_on": "verify the signature over the bytes of a webhook before "
     "anything else, and refuse it when that fails",
     "one_key_for_one_payment": "make the idempotency key of what is unique to a payment, such as "
-    "its id, and never of card or amount alone",
+    "its id, and for a capture or refund of that one's own number; never of card or amount alone",
 }
 
 

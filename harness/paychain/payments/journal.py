@@ -149,6 +149,7 @@ class DecisionKind(StrEnum):
     BOOKED_PAID = "booked_paid"  # an own service's books have the order as paid; detail: its amount
     BOOKED_UNPAID = "booked_unpaid"  # they do not, or have no such order
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose
+    KEY_SHARED = "key_shared"  # two different requests of one payment came to a link under one key
     REPEATED_WITHOUT_KEY = "repeated_without_key"  # an own service sent it again, without a key
     CAPTURED_AGAIN = "captured_again"  # an own service captured twice; detail: by how many keys
     REFUNDED_AGAIN = "refunded_again"  # it refunded once more; detail: under which kind of key

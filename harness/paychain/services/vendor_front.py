@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace as with_changes
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -61,6 +62,8 @@ from paychain.wire.server import HttpServer
 MAX_STORED = 100_000  # responses that are given again for a repeated key
 MAX_LAST = 1_000  # operations and paths: more than any API has
 _ERRORS = (HopResult.HTTP_ERROR, HopResult.REJECTED)
+# In JSON, XML and forms alike.
+_AMOUNT = re.compile(rb"(?:amount|value)\W{1,6}(\d[\d.]*)")
 _REPORTS = f"/{DISPUTE}"  # in our own dialect: no vendor has such a path
 
 
@@ -94,6 +97,18 @@ class VendorLink(Protocol):
 
 class _Unanswered(Exception):
     """No answer ever leaves the link."""
+
+
+class _Keyed(NamedTuple):
+    """What a request with a key is about: a repeat may be written anew, but asks for the same."""
+
+    payment: str
+    target: str
+    amounts: tuple[bytes, ...]  # as they are written
+
+    def is_beside(self, first: _Keyed) -> bool:
+        """Whether it is another request of the payment than the first under its key."""
+        return self.payment == first.payment and self != first
 
 
 class _StoredAnswer(Exception):
@@ -138,6 +153,7 @@ class VendorFront:
         self.api: VendorApi
         self.stored: BoundedDict[tuple[str, str], HttpResponse]
         self.last: BoundedDict[tuple[str, str], HttpResponse]
+        self.first: BoundedDict[tuple[str, str], _Keyed]  # by operation and key
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self._has_tls, self._own_port = declared.tls, 0
@@ -155,6 +171,7 @@ class VendorFront:
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = BoundedDict(MAX_STORED)
         self.last = BoundedDict(MAX_LAST)
+        self.first = BoundedDict(MAX_STORED)
         self.overlaps = Overlaps()
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
@@ -314,6 +331,7 @@ class _Call:
                 self._attribute_repeat(request.payment)
         digest = hashlib.sha256(self.http.target.encode() + b"\0" + self.http.body).hexdigest()
         self._seen.wants(operation, request)
+        self._note_key(operation, request)
         # Even a payment that a customer makes on a page is the service's, and is in its books.
         envelope = Envelope(self._front.caller, self._span)
         if operation == "authorise":  # known before: its answer may be lost
@@ -344,6 +362,21 @@ class _Call:
         if given.replayed and (operation, self._key) in self._front.stored:
             raise _StoredAnswer(self._front.stored[operation, self._key])
         return given
+
+    def _note_key(self, operation: str, request: PaymentRequest) -> None:
+        """Record that it has the key of another request of its payment."""
+        if not self._key or operation == "query":
+            return
+        amounts = tuple(_AMOUNT.findall(self.http.body))
+        own = _Keyed(request.payment, self.http.target, amounts)
+        if own.is_beside(self._front.first.setdefault((operation, self._key), own)):
+            self._front.context.decided(
+                DecisionKind.KEY_SHARED,
+                operation,
+                self._caller,
+                payment=self.payment,
+                attempt=self._attempt,
+            )
 
     def _attribute_repeat(self, payment: str) -> None:
         """The vendor knows a repeat by its key, and asks no more whose it is.
@@ -403,6 +436,9 @@ class _Call:
         reply = Reply(HopResult.TIMEOUT)
         if response is not None:
             reply = self._front.api.classify(response)
+        if self._operation == "query" and reply.result is HopResult.TECHNICAL:
+            # Whatever a payment was declined for: the question has its final answer.
+            reply = replace(reply, result=HopResult.DECLINED)
         seen = self._seen
         seen.operation, seen.payment, seen.attempt = self._operation, self.payment, self._attempt
         seen.by, seen.key = self._by, self._key

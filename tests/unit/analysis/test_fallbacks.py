@@ -235,6 +235,8 @@ OTHERS = {
     "booked_paid",
     "booked_unpaid",
     "key_reused",
+    "key_shared",
+    "refused_later",
     "repeated_without_key",
     "captured_again",
     "refunded_again",

@@ -92,6 +92,23 @@ def test_a_repeat_of_a_key_is_a_try_of_the_same_attempt(tmp_path: Path) -> None:
     assert list(unresolved(hops, decisions(store, "p1"))) == []  # the repeat was answered
 
 
+def test_a_refund_that_began_before_another_one_failed_does_not_repeat_it(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 9.0)
+    run.sent(1.1, 3.0, ended_by="client", payment="p1", target="/refunds", key="r1")
+    run.asked("p1", 2.0, key="r2", operation="refund", target="/refunds")
+    assert decisions(run.store(tmp_path), "p1") == []
+
+
+def test_a_refund_that_begins_once_another_one_has_failed_repeats_it(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 9.0)
+    run.sent(1.1, 0.9, ended_by="client", payment="p1", target="/refunds", key="r1")
+    run.asked("p1", 2.0, key="r2", operation="refund", target="/refunds")
+    (retry,) = decisions(run.store(tmp_path), "p1")
+    assert (retry.kind, retry.detail) == (DecisionKind.RETRY, "timeout")
+
+
 def test_hops_belong_to_the_try_of_the_customer_that_led_to_them(tmp_path: Path) -> None:
     run = ObservedRun()
     run.pay("p1", 1.0, 1.0, "timeout")

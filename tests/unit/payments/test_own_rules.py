@@ -451,6 +451,26 @@ def test_one_key_for_two_payments_needs_no_books(tmp_path: Path) -> None:
     assert found == {"one_key_for_one_payment": ["p2"]}
 
 
+def test_one_key_for_two_refunds_of_a_payment_is_named(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.records.append(
+        Decision(
+            link=A,
+            kind=DecisionKind.KEY_SHARED,
+            at_ns=ns(1.5),
+            payment="p1",
+            attempt=1,
+            operation="refund",
+            target="shop",
+            detail="",
+        )
+    )
+    rules = money(run.store(tmp_path, NO_BOOKS), NO_BOOKS).rules
+    found = [each.text for rule in rules for each in rule.payments]
+    assert found == [f"shop sent refund to {A} under the key of another refund"]
+
+
 def test_the_same_key_at_two_links_is_two_keys(tmp_path: Path) -> None:
     run = Shop()
     run.paid("p1", 1.0)

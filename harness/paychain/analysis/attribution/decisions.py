@@ -4,7 +4,7 @@ A mock writes its decisions down. Of an own service they are concluded from the 
 so that measures and money rules read the same records of both:
 
 - another request that moves money to the link that it asked last, for the same operation, is a
-  retry;
+  retry, unless it began before that one had failed and has another key;
 - an authorisation over a route other than the first, after another link or instead of it, is a
   failover;
 - a void or refund of an attempt is its reversal, acknowledged once it was answered and took effect;
@@ -29,6 +29,7 @@ from paychain.payments.journal import Decision, DecisionKind, Movement
 from paychain.payments.outcome import HopResult
 
 BATCH = 1_000  # decisions added to the store at once
+NOTICED_NS = 50_000_000  # a client that gives up closes its connection about then, maybe later
 # What the callee answers to a reversal when nothing of the attempt stands there any more.
 _FINAL = frozenset({HopResult.APPROVED, HopResult.DECLINED, HopResult.REJECTED})
 
@@ -43,6 +44,7 @@ class OwnHop(NamedTuple):
     operation: str
     callee: str
     route: int
+    try_number: int
     started_ns: int
     ended_ns: int
     result: HopResult
@@ -105,7 +107,11 @@ def of_payment(
         last[call] = hop
         if before is not None and before.callee == hop.callee:
             # A query is sent again and again anyway.
-            if not before.result.worked and hop.operation in MONEY | REVERSED:
+            if (
+                not before.result.worked
+                and hop.operation in MONEY | REVERSED
+                and _is_after(hop, before)
+            ):
                 kind = DecisionKind.RETRY
                 yield _decision(kind, hop.caller, hop.callee, hop, hop.started_ns, before.result)
         # What follows an authorisation goes where that went.
@@ -116,6 +122,15 @@ def of_payment(
     booked = movements() if reversals else ()
     for sent in reversals.values():
         yield from _reversal(sent, booked)
+
+
+def _is_after(hop: OwnHop, before: OwnHop) -> bool:
+    """Whether a request was sent because of what became of the one before.
+
+    Under its key it is a repeat. Without one, what began before the other had failed is a request
+    of its own, such as a second refund.
+    """
+    return hop.try_number > 1 or hop.started_ns >= before.ended_ns - NOTICED_NS
 
 
 def _reversal(sent: Sequence[OwnHop], booked: Sequence[Movement]) -> Iterator[Decision]:

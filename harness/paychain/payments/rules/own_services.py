@@ -143,9 +143,10 @@ def no_charge_after_a_decline(payment: Reconciled) -> Finding | None:
 
 @money_rule("One key for one payment", judged="at_any_time", beyond=None, needs="own service")
 def one_key_for_one_payment(payment: Reconciled) -> Finding | None:
-    """An idempotency key belongs to one payment.
+    """An idempotency key belongs to one payment, and there to one request and its repeats.
 
-    A provider answers another payment under it with the first one's answer, or refuses it.
+    A provider answers another one under it with the first one's answer, or refuses it: of two
+    captures or refunds of different amounts only the first is done.
     Source: docs/domain.md §2.3 and docs/own-services.md.
     """
     if not payment.reused_keys:

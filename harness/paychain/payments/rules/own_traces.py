@@ -29,12 +29,17 @@ def merchants_book(decisions: Sequence[Decision]) -> MerchantsBook | None:
 
 
 def reused_keys(decisions: Sequence[Decision]) -> Iterator[str]:
-    """Keys of other payments that were sent for this one, in words."""
+    """Keys of other payments, and of other requests, that were sent for this one, in words."""
     for decision in decisions:
         if decision.kind is DecisionKind.KEY_REUSED:
             yield (
                 f"{decision.link} sent {decision.operation} to {decision.target} under the key of "
                 f"{decision.detail}"
+            )
+        elif decision.kind is DecisionKind.KEY_SHARED:
+            yield (
+                f"{decision.target} sent {decision.operation} to {decision.link} under the key of "
+                f"another {decision.operation}"
             )
 
 

@@ -78,6 +78,7 @@ _DECISIONS = {
     DecisionKind.BOOKED_PAID: "has the order as paid in its books",
     DecisionKind.BOOKED_UNPAID: "does not have the order as paid in its books",
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
+    DecisionKind.KEY_SHARED: "was sent another request under a key that it knows, by",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.REFUNDED_AGAIN: "refunded the same money once more at",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paychain.model.scripts import AssignedScripts, Script
-from paychain.payments.journal import Decision, HopRecord
+from paychain.payments.journal import Decision, DecisionKind, HopRecord
 from paychain.protocol.dialects.checkout import Checkout, account
 from paychain.protocol.dialects.checkout.account import action_id, payment_id, reference_of
 from paychain.protocol.dialects.checkout.tables import responses
@@ -305,3 +305,36 @@ def test_no_two_hosted_pages_have_one_id_though_the_first_ones_are_forgotten(
         assert len(set(ids)) == 3
 
     on_vendor(links_of(), scenario)
+
+
+def test_two_refunds_under_one_key_are_named_and_a_repeat_is_not() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        made = await links.post("/payments", asked(reference=payment(1)))
+        path = f"/payments/{made['id']}"
+        await links.post(f"{path}/captures", {"amount": 1000}, key="capture")
+        for amount in (100, 100, 300):
+            await links.post(f"{path}/refunds", {"amount": amount}, key="refund")
+        await links.post(f"{path}/refunds", {"amount": 200}, key="another refund")
+
+    links = links_of()
+    on_vendor(links, scenario)
+    shared = [
+        (decision.link, decision.target, decision.operation, decision.payment)
+        for decision in links.journal
+        if isinstance(decision, Decision) and decision.kind is DecisionKind.KEY_SHARED
+    ]
+    assert shared == [(PSP, "shop", "refund", payment(1))]
+
+
+def test_a_query_of_what_was_declined_for_a_technical_reason_has_its_answer() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        made = await links.post("/payments", asked(reference=payment(1)))
+        await links.get(f"/payments/{made['id']}")
+
+    declines = "declines: {share: 100%, code: '91'}"
+    links = on_vendor(links_of(issuer=declines), scenario)
+    hops = [hop for hop in links.journal if isinstance(hop, HopRecord) and hop.callee == PSP]
+    assert [(hop.operation, hop.result.value) for hop in hops] == [
+        ("authorise", "technical"),
+        ("query", "declined"),
+    ]

@@ -397,6 +397,41 @@ def test_a_part_of_the_data_of_a_method_that_stripe_does_not_know_is_refused() -
     on_stripe(scenario)
 
 
+def test_a_token_of_a_kept_card_pays_one_intent_and_its_card_others() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        customer = (await links.post("customers", {}))["id"]
+        card = await links.post("payment_methods/pm_card_visa/attach", {"customer": customer})
+        kept = {"payment_method": card["id"]}
+        token = (await links.post("test_helpers/confirmation_tokens", kept))["id"]
+        asked = {"amount": 1000, "currency": "eur", "confirm": "true", "customer": customer}
+        of_token = {**asked, "confirmation_token": token}
+        paid = await links.post("payment_intents", of_token | {"metadata[order]": payment(1)})
+        assert paid["status"] == "succeeded"
+        assert (await links.get(f"confirmation_tokens/{token}"))["payment_intent"] == paid["id"]
+        again = await links.post("payment_intents", of_token | {"metadata[order]": payment(2)})
+        assert (again.status, "already been used" in again.error["message"]) == (400, True)
+        other = await links.post("payment_intents", asked | kept | {"metadata[order]": payment(3)})
+        assert other["status"] == "succeeded"
+
+    booked = on_stripe(scenario).booked()
+    assert [kind for kind, _, _ in booked].count("captured") == 2
+
+
+def test_a_token_whose_card_is_declined_is_not_used() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        token = (await links.post("test_helpers/confirmation_tokens", {}))["id"]
+        asked = {"amount": 1000, "currency": "eur", "confirm": "true", "confirmation_token": token}
+        links.inject("decline", code="51")
+        declined = await links.post("payment_intents", asked | {"metadata[order]": payment(1)})
+        links.heal("decline")
+        assert declined.status == 402
+        assert (await links.get(f"confirmation_tokens/{token}"))["payment_intent"] is None
+        paid = await links.post("payment_intents", asked | {"metadata[order]": payment(2)})
+        assert paid["status"] == "succeeded"
+
+    on_stripe(scenario)
+
+
 def test_an_intent_is_confirmed_with_what_a_front_end_has_collected() -> None:
     async def scenario(links: StripeLinks) -> None:
         asked = {"amount": 1000, "currency": "eur", "confirm": "true"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS
-from paychain.protocol.dialects.stripe.cards import Method, named
+from paychain.protocol.dialects.stripe.cards import ConfirmationToken, Method, named
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque, read
@@ -28,6 +28,7 @@ USED = (
     "a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach "
     "it to a Customer first."
 )
+SPENT = "The provided ConfirmationToken has already been used with another intent."  # deduced
 ATTACHED = "The payment method you provided has already been attached to a customer."
 
 
@@ -138,7 +139,7 @@ class Account:
     prices: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     # Products and prices that came with the line of one session: those above outlast any number.
     sold_once: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
-    confirmation_tokens: BoundedDict[str, Shown] = field(
+    confirmation_tokens: BoundedDict[str, ConfirmationToken] = field(
         default_factory=lambda: BoundedDict(MAX_OBJECTS)
     )
     setups: BoundedDict[str, Setup] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
@@ -203,8 +204,10 @@ class Account:
         self.check_usable(known, intent)
         return known
 
-    def check_usable(self, method: Method, intent: Intent | None = None) -> None:
-        """Raises Invalid for a method that may not be used again, except by the intent it paid."""
+    def check_usable(
+        self, method: Method | ConfirmationToken, intent: Intent | None = None
+    ) -> None:
+        """Raises Invalid for what may not be used again, except by the intent it paid."""
         if not method.used_by or (intent is not None and method.used_by == intent.reference):
             return
         # A link that knows no keys executes a repeat as it did the first request.
@@ -212,7 +215,7 @@ class Account:
             user = self.intents.of(method.used_by)
             if user is not None and user.key == intent.key:
                 return
-        raise invalid(USED)
+        raise invalid(USED if isinstance(method, Method) else SPENT)
 
     def check_can_be_kept(
         self, method: Method, customer: str = "", intent: Intent | None = None

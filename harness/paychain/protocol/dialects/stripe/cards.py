@@ -76,6 +76,15 @@ class Method(msgspec.Struct, kw_only=True, gc=False):
         return self.must_authenticate and not (self.remembers and self.is_set_up and off_session)
 
 
+class ConfirmationToken(msgspec.Struct, kw_only=True, gc=False):
+    """What a front end has collected. It pays one intent, `used_by`, however often its card may."""
+
+    given: dict[str, Any]
+    method: Method
+    created_s: int
+    used_by: str = ""
+
+
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
     version: str
     cards: list[TestCard]

@@ -2,7 +2,7 @@
 
 The front end's own are not simulated. In place of one stands any name of a test card, or a token
 of ours, as for `payment_method`, or what `/v1/test_helpers/confirmation_tokens` has made. What that
-has made brings one payment method, and pays as often as that may: once, unless it is a customer's.
+has made pays one intent, also where its payment method is a customer's and may pay others.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
-from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.cards import ConfirmationToken, Method, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.parameters import mapping, text
@@ -35,8 +35,8 @@ def filled(account: Account, given: dict[str, Any]) -> dict[str, Any]:
         raise missing(TOKEN, name, TOKEN)
     if token is None:
         return {"payment_method": name, **given}
-    brought = {each: value for each, value in token["given"].items() if each not in _METHOD}
-    return {**brought, "payment_method": token["method"].id, **given}
+    brought = {each: value for each, value in token.given.items() if each not in _METHOD}
+    return {**brought, "payment_method": token.method.id, **given}
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
@@ -44,7 +44,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     given = {name: asked.given[name] for name in _BROUGHT if asked.given.get(name)}
     name, now_s = account.new_id("ctoken"), account.backend.now_s()
     method = _method(account, given)
-    token = {"given": given, "method": method, "created_s": now_s}
+    token = ConfirmationToken(given=given, method=method, created_s=now_s)
 
     def keep() -> None:
         account.confirmation_tokens[name] = token
@@ -77,10 +77,10 @@ def _method(account: Account, given: dict[str, Any]) -> Method:
     return of_parameters(data, account.new_id("pm"), account.backend.now_s())
 
 
-def _shown(account: Account, name: str, token: dict[str, Any]) -> Shown:
-    given, created_s = token["given"], token["created_s"]
-    payer = account.intents.of(token["method"].used_by)
-    method = account.objects.method(token["method"])
+def _shown(account: Account, name: str, token: ConfirmationToken) -> Shown:
+    given, created_s = token.given, token.created_s
+    payer = account.intents.of(token.used_by)
+    method = account.objects.method(token.method)
     return {
         "id": name,
         "object": TOKEN,

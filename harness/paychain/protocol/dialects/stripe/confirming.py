@@ -10,10 +10,11 @@ from paychain.payments.codes import AUTHENTICATION_REQUIRED, asks_for_authentica
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.cards import Method
+from paychain.protocol.dialects.stripe.confirmation_tokens import TOKEN
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid
 from paychain.protocol.dialects.stripe.intents import request_of
-from paychain.protocol.dialects.stripe.parameters import boolean
+from paychain.protocol.dialects.stripe.parameters import boolean, text
 from paychain.protocol.dialects.stripe.records import (
     PROCESSES,
     PROCESSING,
@@ -40,6 +41,10 @@ def confirmed(
     assert method is not None  # checked before
     account.check_usable(method, intent)
     given = asked.given
+    if given.get("payment_method"):
+        intent.token = account.confirmation_tokens.get(text(given, TOKEN))
+    if intent.token is not None:
+        account.check_usable(intent.token, intent)
     intent.is_authenticated = intent.is_authenticated or is_customer_back
     off_session = given.get("off_session", "false")
     intent.is_off_session = intent.is_off_session or off_session not in ("false", "0", "")
@@ -54,7 +59,9 @@ def confirmed(
     request = _charged(account, asked, intent, method)
     if must_wait:
         request = replace(request, declined_as=AUTHENTICATION_REQUIRED)
-    charge = Charge(request=request, method=method, created_s=account.backend.now_s())
+    charge = Charge(
+        request=request, method=method, token=intent.token, created_s=account.backend.now_s()
+    )
     if request.is_sale:
         charge.captures.append(
             CaptureOrRefund(
@@ -66,6 +73,8 @@ def confirmed(
     # At once: another intent may be confirmed with the card while this one is charged.
     if not method.customer:
         method.used_by = method.used_by or intent.reference
+    if charge.token is not None:
+        charge.token.used_by = intent.reference
 
     def free() -> None:
         intent.is_busy = False
@@ -98,10 +107,12 @@ def settle_card(account: Account, intent: Intent, charge: Charge) -> None:
     if entry is not None:
         is_declined = entry.state == "not_authorised"
     charge.is_settled = is_paid or is_declined
+    is_unused = is_declined or (answer is None and entry is None)
+    if charge.token is not None:
+        charge.token.used_by = "" if is_unused else intent.reference
     if is_paid and _is_kept(account, intent, method):
         return
     if not method.customer and method.used_by in ("", intent.reference):
-        is_unused = is_declined or (answer is None and entry is None)
         method.used_by = "" if is_unused else intent.reference
 
 

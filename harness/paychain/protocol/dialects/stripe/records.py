@@ -14,7 +14,7 @@ from typing import Any, Literal
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
-from paychain.protocol.dialects.stripe.cards import Method, of_card
+from paychain.protocol.dialects.stripe.cards import ConfirmationToken, Method, of_card
 from paychain.protocol.dialects.stripe.ids import made, read
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Backend
@@ -68,6 +68,7 @@ class Charge:
     request: PaymentRequest
     method: Method
     created_s: int
+    token: ConfirmationToken | None = None  # that brought the method
     answer: Answer | None = None
     was_unknown: bool = False  # it was `processing` for a while
     is_settled: bool = False  # what becomes of its card is decided
@@ -115,6 +116,7 @@ class Intent:
     is_off_session: bool = False
     return_url: str = ""
     method: Method | None = None
+    token: ConfirmationToken | None = None  # that brought the method
     is_method_new: bool = False
     charges: list[Charge] = field(default_factory=list)
     waits: bool = False  # for the customer to authenticate
