@@ -85,6 +85,8 @@ def of_own_services(chain: Chain, found: Weakness) -> Weakness | None:
         return None if found.kind == "customer_retry_without_key" else found
     if name_of(found.subject) in own and found.kind == "customer_retry_without_key":
         return None
+    if found.in_code is not None and _is_of(own, found):
+        found = replace(found, remedy=found.in_code)
     path, remedied = _declared(chain, found.path), _declared(chain, found.remedy.path)
     if path is None or remedied is None or _is_of_a_mock(own, found):
         return None

@@ -42,7 +42,11 @@ class ReviewFinding(msgspec.Struct, kw_only=True, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Weakness:
-    """A finding whose places are still key paths. `file`: which file `path` is in."""
+    """A finding whose places are still key paths. `file`: which file `path` is in.
+
+    `in_code`: the better remedy where the link is an own service, whose code can be changed and
+    whose providers cannot.
+    """
 
     kind: Kind
     path: KeyPath
@@ -52,6 +56,7 @@ class Weakness:
     remedy: Edit
     file: Where = "chain"
     unavoidable: bool = False
+    in_code: Edit | None = None
 
 
 def of_setting(

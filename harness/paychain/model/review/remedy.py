@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 import msgspec
@@ -79,10 +80,17 @@ def as_flow(value: Any) -> str:
 
 def duration_text(seconds: float) -> str:
     """A duration that is at least so long, as a file writes it: `1100ms`, `12s`."""
+    return duration_between(seconds, inf)
+
+
+def duration_between(seconds: float, limit_s: float) -> str:
+    """A duration that is at least so long, and not above a limit that is no shorter."""
     # Rounded up: to 10 ms below a second, to 100 ms below 10 s, to whole seconds above.
     milliseconds = round(seconds * 1000, 3)
-    step = 10 if seconds < 1 else 100 if seconds < 10 else 1000
-    whole = int(-(-milliseconds // step) * step)
+    for step in (10 if seconds < 1 else 100 if seconds < 10 else 1000, 10, 1):
+        whole = int(-(-milliseconds // step) * step)
+        if whole <= limit_s * 1000:
+            break
     return _written(whole)
 
 

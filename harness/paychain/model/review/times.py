@@ -5,9 +5,9 @@ Source: docs/domain.md §1.7 (budget rule) and §0.8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from paychain.declaration.quantity import seconds_text
+from paychain.declaration.quantity import duration_seconds, seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.split import Split
@@ -24,13 +24,16 @@ from paychain.model.review.paths import (
     longest_work_s,
     typical_work_s,
 )
-from paychain.model.review.remedy import Edit, duration_text
+from paychain.model.review.remedy import Edit, duration_between, duration_text
+from paychain.model.review.sooner import answers_within, patience
 
+ROUNDING_S = 1e-6
 MAX_REQUESTS = 3  # of one payment at one link: the usual retries of a single link
 
 
 def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
     """Calls that time out before their callee does, or before a wallet's transfer is final."""
+    patience_s = patience(chain)
     for link in chain.links:
         for operation, call in calls_in_payment(chain, link).items():
             works_s = {
@@ -45,35 +48,82 @@ def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
             works_s = {name: max(took_s, finals_s.get(name, 0)) for name, took_s in works_s.items()}
             target = max(works_s, key=lambda name: works_s[name])
             end = "answers" if works_s[target] == finals_s.get(target) else "gives up"
-            if call.timeout >= works_s[target]:
+            if not _exceeds(works_s[target], call.timeout):
                 continue
             where, needs = f"{link}.{operation}", _s(works_s[target])
-            longer = (
-                ""
-                if _is_too_long(chain, link, operation, works_s[target])
-                else f"set it above {needs}, "
-            )
+            longer = _longer(chain, link, operation, works_s[target], patience_s[link])
+            fits = longer is not None and _is_in_time(chain, link, operation, longer, patience_s)
             yield Weakness(
                 kind="timeout_inversion",
                 path=_key(chain, link, operation, "timeout"),
                 subject=where,
                 what=f"{where} waits {_s(call.timeout)}, but {target} may take {needs} before it "
                 f"{end}",
-                hint=f"{longer}shorten the timeouts of {target}, or set propagate_deadline: true",
-                remedy=_enough_time(chain, link, operation, target, works_s[target]),
+                hint=("" if longer is None else f"set it above {needs}, ")
+                + f"shorten the timeouts of {target}, or set propagate_deadline: true",
+                remedy=(longer if fits else None)
+                or _sooner(chain, link, operation, target, patience_s[target])
+                or accept("timeout_inversion", where),
+                in_code=longer,
             )
 
 
-def _enough_time(chain: Chain, link: str, operation: str, target: str, needs_s: float) -> Edit:
-    """A timeout that is long enough; `forwards_to` waits as long as the customer does.
+def _longer(
+    chain: Chain, link: str, operation: str, needs_s: float, patience_s: float
+) -> Edit | None:
+    """A timeout that is long enough, where those before the link and its rail wait for so long.
 
-    Where the rail permits no timeout that long, the target has to answer earlier.
+    `forwards_to` has none: it waits as long as the customer does.
     """
-    if _is_too_long(chain, link, operation, needs_s):
-        return answer_in_time(chain, target) or accept("timeout_inversion", f"{link}.{operation}")
-    if operation in chain.links[link].calls:
-        return Edit(_key(chain, link, operation, "timeout"), duration_text(needs_s))
-    return Edit(("deadline",), duration_text(needs_s))
+    if (
+        operation not in chain.links[link].calls
+        or _exceeds(needs_s, patience_s)
+        or _is_too_long(chain, link, operation, needs_s)
+    ):
+        return None
+    path = _key(chain, link, operation, "timeout")
+    return Edit(path, duration_between(needs_s, patience_s))
+
+
+def _is_in_time(
+    chain: Chain, link: str, operation: str, longer: Edit, patience_s: Mapping[str, float]
+) -> bool:
+    """Whether a link with a longer timeout still answers in time, with all of its tries."""
+    calls = chain.links[link].calls
+    call = calls[operation].model_copy(update={"timeout": duration_seconds(longer.value)})
+    waiting = chain.links[link].model_copy(update={"calls": {**calls, operation: call}})
+    changed = chain.model_copy(update={"links": {**chain.links, link: waiting}})
+    return not _exceeds(longest_work_s(changed, link), patience_s[link])
+
+
+def _sooner(chain: Chain, link: str, operation: str, target: str, patience_s: float) -> Edit | None:
+    """How the target answers while the link waits: by a shorter timeout, or by the deadline.
+
+    `patience_s`: how long everyone before the target waits.
+    """
+    within_s = calls_in_payment(chain, link)[operation].timeout
+    works_s = longest_work_s(chain, target)
+    if _is_too_long(chain, link, operation, works_s):
+        return answer_in_time(chain, target)
+    if not _exceeds(works_s, within_s):
+        return None  # it waits for a ledger, which no timeout makes quicker
+    # Best in time for all that wait for the target.
+    all_s = min(within_s, patience_s)
+    shorter = answers_within(chain, target, all_s) or answers_within(chain, target, within_s)
+    return shorter or _with_deadline(chain, target, within_s)
+
+
+def _exceeds(sum_s: float, limit_s: float) -> bool:
+    """Whether a sum of seconds is above a limit: 50 ms and 10 ms are not above 60 ms."""
+    return sum_s - limit_s > ROUNDING_S
+
+
+def _with_deadline(chain: Chain, target: str, within_s: float) -> Edit | None:
+    """The deadline passed on, where that is enough; an own service does not know of it."""
+    passing = chain.model_copy(update={"propagate_deadline": True})
+    if _exceeds(longest_work_s(passing, target, has_deadline=True), within_s):
+        return None
+    return Edit(("propagate_deadline",), True)
 
 
 def _is_too_long(chain: Chain, link: str, operation: str, timeout_s: float) -> bool:
@@ -138,7 +188,8 @@ def hedge_too_early(chain: Chain) -> Iterator[Weakness]:
         if hedge.after > usual_s:
             continue
         late_s = typical_work_s(chain, call.to, "p99")
-        fits = usual_s < late_s < call.timeout
+        written = duration_text(late_s)  # rounded up
+        fits = usual_s < late_s and duration_seconds(written) < call.timeout
         yield Weakness(
             kind="hedge_too_early",
             path=declared.at("hedge", "after"),
@@ -146,7 +197,7 @@ def hedge_too_early(chain: Chain) -> Iterator[Weakness]:
             what=f"{declared.subject} sends its hedge after {_s(hedge.after)}, and "
             f"{call.to} usually needs {_s(usual_s)}",
             hint="hedge after the 95th percentile of the callee",
-            remedy=Edit(declared.at("hedge", "after"), duration_text(late_s))
+            remedy=Edit(declared.at("hedge", "after"), written)
             if fits
             else Edit(declared.at("hedge"), action="remove"),
         )
