@@ -245,6 +245,30 @@ TWINS = {
         finding="query_too_often",
         sound="status-checks",
     ),
+    "upi-collect-deemed-failed": Twin(
+        experiment="deemed-transfers",
+        rules=("debit_equals_credit",),
+        finding="deemed_believed",
+        sound="upi-collect",
+    ),
+    "upi-collect-deemed-paid": Twin(
+        experiment="deemed-transfers",
+        rules=("reported_once_and_right",),
+        finding="deemed_believed",
+        sound="upi-collect",
+    ),
+    "upi-collect-double-credit": Twin(
+        experiment="credits-twice",
+        rules=("debit_equals_credit",),
+        finding="double_credit_kept",
+        sound="upi-collect",
+    ),
+    "upi-collect-keeps-returned": Twin(
+        experiment="late-credits",
+        rules=("debit_equals_credit",),
+        finding="rejected_credit_kept",
+        sound="upi-collect",
+    ),
     "toncoin-payout-any-message": Twin(
         experiment="steady",
         rules=UNPAID,

@@ -98,7 +98,7 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
     ),
     "reservation_kept_until_dead": ("freed_early", "hold_expires_early"),
     "no_payout_without_funding": ("freed_early",),
-    "reported_once_and_right": (*_NEVER_SENT, "memory_outbox"),
+    "reported_once_and_right": ("deemed_believed", *_NEVER_SENT, "memory_outbox"),
     "sequence_without_gaps": (*_SENT_NOWHERE, "memory_outbox"),
     "legs_balance": (
         *_NEVER_SENT,
@@ -115,6 +115,8 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
     "held_not_lost": ("late_answer_dropped", "memory_outbox"),
     "debit_equals_credit": (
         "rejected_credit_kept",
+        "double_credit_kept",
+        "deemed_believed",
         "unknown_left_open",
         "reversal_given_up_early",
         "no_idempotency",

@@ -110,6 +110,10 @@ class LinkTraits(Protocol):
     def final(self) -> FinalityTraits:
         """Of a ledger: when its transfers are final."""
 
+    @property
+    def calls(self) -> Mapping[str, Any]:
+        """What it asks of other links, by the operation."""
+
 
 class FaultKind(Declared):
     """What is injected, with its magnitude.
@@ -300,6 +304,20 @@ class StateFaultKind(LinkFaultKind):
         roles = " or ".join(sorted(self.roles))
         article = "an" if roles[0] in "aeiou" else "a"
         return f"{name} is not {article} {roles}", f"name a link with the role {roles}"
+
+
+class PayeesBankFaultKind(StateFaultKind):
+    """What goes wrong between a payee's bank and its accounts."""
+
+    roles = frozenset({"bank"})
+    lasts = True
+
+    def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
+        """A bank of payers credits nobody."""
+        limitation = super().limitation(name, link)
+        if limitation is not None or "transfer" not in link.calls:
+            return limitation
+        return f"{name} has payers, and credits nobody", "name the bank of the payee"
 
 
 class OutageKind(ProcessFaultKind):

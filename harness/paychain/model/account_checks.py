@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from paychain.declaration.problem import Problem
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
-from paychain.payments.rails import account_rails
+from paychain.payments.rails import RailLimits, account_rails
 
 # What may follow a transfer without an answer, by the role that sent it, the usual way first. To
-# give up is a weakness, which the review reports.
+# give up is a weakness, which the review reports. What is deemed made is not reversed.
 _ON_UNKNOWN = {"bank": ("query", "give_up"), "clearing": ("reverse", "give_up")}
+_ON_UNKNOWN_DEEMED = {"bank": ("query", "give_up"), "clearing": ("query", "give_up")}
 
 
 def check_accounts(chain: Chain) -> Iterator[Problem]:
@@ -26,14 +27,14 @@ def check_accounts(chain: Chain) -> Iterator[Problem]:
         if link.role == "bank":
             yield from _bank(chain, name, link)
         if link.role in _ON_UNKNOWN and "transfer" in link.calls:
-            yield from _on_unknown(name, link)
+            yield from _on_unknown(name, link, chain.rail)
 
 
 def _clearing(chain: Chain, name: str) -> Iterator[Problem]:
     link = chain.links[name]
     at: KeyPath = ("links", name)
     if link.rail is None:
-        yield Problem(at, "the role clearing needs 'rail'", "add rail: sct-inst")
+        yield Problem(at, "the role clearing needs 'rail'", "add rail: sct-inst or upi")
     elif account_rails()[link.rail].currency != chain.currency:
         rail = account_rails()[link.rail]
         what = f"{rail.title} transfers {rail.currency}, and the chain has {chain.currency}"
@@ -61,6 +62,7 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     elif "holds" in link.model_fields_set:
         what = f"{name} makes no transfers, so it holds no money"
         yield Problem((*at, "holds"), what, "add a call transfer: to the clearing, or remove it")
+    yield from _of_rail(chain, name, link)
     is_payees = any(
         name in other.calls["transfer"].targets
         for other in chain.links.values()
@@ -69,7 +71,7 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     if not is_payers and link.recalls is not None:
         what = f"{name} makes no transfers, so it recalls none"
         yield Problem((*at, "recalls"), what, "add a call transfer: to the clearing, or remove it")
-    for key in ("rejected_credits", "returns"):
+    for key in ("rejected_credits", "double_credits", "returns"):
         if not is_payees and key in link.model_fields_set:
             what = f"no clearing passes transfers to {name}"
             yield Problem((*at, key), what, "remove it")
@@ -79,12 +81,32 @@ def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
         yield Problem((*at, "holds", "spent"), what, "remove it, or write late: honoured")
 
 
-def _on_unknown(name: str, link: Link) -> Iterator[Problem]:
-    """A bank believes the clearing, which rejects by itself what has no answer."""
-    declared, allowed = link.calls["transfer"].on_unknown, _ON_UNKNOWN[link.role]
+def _of_rail(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
+    """A rail either gives held money back, or deems; on one that deems nothing is recalled."""
+    rail = chain.rail
+    if rail is None:
+        return
+    others = {"deemed": "rejects what has no answer, and deems nothing to be made"}
+    if rail.deems:
+        others = {"holds": "debits at once, and holds nothing", "recalls": "has no recalls"}
+    for key, why in others.items():
+        if key in link.model_fields_set:
+            yield Problem(("links", name, key), f"{rail.title} {why}", "remove it")
+    if "deemed" in link.model_fields_set and "transfer" not in link.calls:
+        what = f"{name} makes no transfers, so none of its own is deemed to be made"
+        yield Problem(("links", name, "deemed"), what, "remove it")
+
+
+def _on_unknown(name: str, link: Link, rail: RailLimits | None) -> Iterator[Problem]:
+    """A bank believes the clearing, which rejects by itself what has no answer, or deems it."""
+    deems = rail is not None and rail.deems
+    ways = _ON_UNKNOWN_DEEMED if deems else _ON_UNKNOWN
+    declared, allowed = link.calls["transfer"].on_unknown, ways[link.role]
     if declared in allowed:
         return
-    if declared == "reverse":
+    if deems and link.role == "clearing":
+        what = f"{name} deems what has no answer to be made, and {declared} would undo or repeat it"
+    elif declared == "reverse":
         what = "a transfer cannot be reversed"
     elif link.role == "bank":
         what = "a transfer that is sent again may be made after the time for it is over"

@@ -5,6 +5,7 @@ payer's bank ──▶ clearing ──▶ payee's bank
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -39,8 +40,35 @@ class AccountHold(Declared):
     ] = 0.0
 
     def lasts_s(self, rail: RailLimits) -> float:
-        """For how long money is held without an outcome."""
+        """For how long money is held without an outcome; forever where nothing gives it back."""
+        if rail.hold_ends is None:
+            return float("inf")
         return rail.hold_ends if self.ends_after is None else self.ends_after
+
+
+class Deemed(Declared):
+    """What a payer's bank does with a transfer that the clearing deems to be made.
+
+    Its payer is debited, and whether the payee is credited only the payee's bank knows. `shown:
+    failed` gives the payer the money back at once, and `shown: paid` reports the transfer as made:
+    both take for an outcome what is none, and are common, so that they can be declared and tested.
+    """
+
+    shown: Annotated[
+        Literal["pending", "failed", "paid"],
+        Field(description="What the payer sees of it until the payee's bank has its word in."),
+    ] = "pending"
+    confirmed_after: Annotated[
+        Span | None,
+        Field(
+            description="How long after its last query the bank wants to know whether the payee's "
+            "bank has credited or returned it; default: the rail's."
+        ),
+    ] = None
+
+    def confirmed_after_s(self, rail: RailLimits) -> float:
+        """How long it waits for the word of the payee's bank."""
+        return rail.confirms_within if self.confirmed_after is None else self.confirmed_after
 
 
 class Recalls(Declared):
@@ -100,20 +128,26 @@ class QueryLimits(Declared):
 class AccountSettings(Declared):
     """What the links of an account-to-account transfer declare, and how a rail is queried."""
 
-    # processor, scheme, issuer
+    # processor, scheme, issuer, clearing
     query_limits: Annotated[
         QueryLimits | None,
-        Field(description="How soon and how often its callers may query a payment; default: any."),
+        Field(
+            description="How soon and how often its callers may query a payment; default: any, "
+            "at a clearing what its rail permits."
+        ),
     ] = None
     # clearing
     rail: Annotated[
-        Literal["sct-inst"] | None,
+        Literal["sct-inst", "upi"] | None,
         Field(description="The rail whose limits apply to every transfer."),
     ] = None
     # bank of the payer
     holds: Annotated[
         AccountHold, Field(description="For how long it holds the money of a transfer.")
     ] = AccountHold()
+    deemed: Annotated[
+        Deemed, Field(description="What it does with transfers that are deemed to be made.")
+    ] = Deemed()
     recalls: Annotated[
         Recalls | None, Field(description="Confirmed transfers that it recalls; default: none.")
     ] = None
@@ -124,7 +158,23 @@ class AccountSettings(Declared):
     rejected_credits: Annotated[
         Literal["taken_back", "kept"],
         Field(
-            description="What it does with a credit whose transfer the clearing has rejected; to "
-            "keep it is a common mistake, so it can be declared."
+            description="What it does with a credit whose transfer the clearing has rejected, or "
+            "that it has returned; to keep it is a common mistake, so it can be declared."
         ),
     ] = "taken_back"
+    double_credits: Annotated[
+        Literal["taken_back", "kept"],
+        Field(
+            description="What it does with a credit that its accounts got twice for one transfer; "
+            "to keep it is what a bank does that never compares the two."
+        ),
+    ] = "taken_back"
+
+
+def after_transfers(links: Iterable[AccountSettings], rail: RailLimits | None) -> list[str]:
+    """The operations that may follow transfers between accounts: recall, confirm."""
+    does = {
+        "recall": any(link.recalls is not None for link in links),
+        "confirm": rail is not None and rail.deems,
+    }
+    return [operation for operation, is_done in does.items() if is_done]

@@ -12,7 +12,7 @@ from paychain.declaration.quantity import Share, Span
 from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
 from paychain.model.accepted import Accepted
-from paychain.model.accounts import AccountSettings
+from paychain.model.accounts import AccountSettings, after_transfers
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import LedgerSettings
@@ -71,6 +71,7 @@ Operation = Literal[
     "notify",
     "advise",
     "recall",
+    "confirm",
 ]
 if TYPE_CHECKING:
     Calls = dict[str, Call]
@@ -376,8 +377,8 @@ class Chain(Declared):
 
     def _calls(self, caller: str) -> Iterator[Hop]:
         """The hops of a mock: one for each operation and callee."""
-        recalls = ["recall"] if any(link.recalls for link in self.links.values()) else []
-        later_ones = {"authorise": ["void", *self.follow_ups()], "transfer": recalls}
+        of_transfers = after_transfers(self.links.values(), self.rail)
+        later_ones = {"authorise": ["void", *self.follow_ups()], "transfer": of_transfers}
         for operation, call in self.calls_of(caller).items():
             for callee in call.targets:
                 yield Hop(caller=caller, operation=operation, callee=callee)

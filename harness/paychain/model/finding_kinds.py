@@ -144,6 +144,16 @@ KINDS: dict[Kind, KindFacts] = {
         "The answer to a recall was lost: the recall comes again, and the payee pays twice.",
         "shown by: paychain run sepa-instant-returns-twice recalls-unanswered",
     ),
+    "double_credit_kept": KindFacts(
+        "money",
+        "A transfer that was credited twice stays so: nobody paid the second credit.",
+        "shown by: paychain run upi-collect-double-credit credits-twice",
+    ),
+    "deemed_believed": KindFacts(
+        "money",
+        "What was returned turns out to be credited, or what was shown as paid comes back.",
+        "shown by: paychain run upi-collect-deemed-failed deemed-transfers",
+    ),
     "refunds_unchecked": KindFacts(
         "money",
         "Two refunds at the same moment, or a repeated one, return more than was taken.",

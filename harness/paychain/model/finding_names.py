@@ -29,6 +29,8 @@ Kind = Literal[
     "late_answer_dropped",
     "rejected_credit_kept",
     "returned_again",
+    "double_credit_kept",
+    "deemed_believed",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",

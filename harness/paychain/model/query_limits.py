@@ -20,7 +20,7 @@ def query_limits(chain: Chain) -> Mapping[str, QueryLimits]:
     }
     rail = chain.rail
     if rail is not None:
-        by_rail = QueryLimits.model_construct(first_after=rail.hold_ends)
+        by_rail = QueryLimits.model_construct(first_after=rail.query_after, attempts=rail.queries)
         clearings = (name for name, link in chain.links.items() if link.role == "clearing")
-        found |= dict.fromkeys(clearings, by_rail)
+        found = {**dict.fromkeys(clearings, by_rail), **found}
     return found

@@ -1,6 +1,7 @@
-"""Accounts that test transfers go to: only examples that the IBAN registry publishes.
+"""Accounts that test transfers go to: only examples that are published for it.
 
-Source: SWIFT, IBAN registry (ISO 13616), the example of each country.
+Sources: SWIFT, IBAN registry (ISO 13616), the example of each country; for UPI, the addresses that
+payment providers publish for tests (Razorpay, "Test UPI IDs"; Cashfree, "Test data").
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from paychain.payments.cards import Card
 
 
 class Account(Card, frozen=True, gc=False):
-    """Whom a transfer pays: `number` is the IBAN, `scheme` the title of the rail.
+    """Whom a transfer pays: `number` is the IBAN or address, `scheme` the title of the rail.
 
     The names are those of a card, because an instrument has one form on the wire. It is masked as
     a card is.
@@ -26,6 +27,9 @@ EXAMPLES = (
 )
 
 
+ADDRESSES = {"UPI": ("success@razorpay", "testsuccess@gocash")}
+
+
 def accounts_on(rail: str) -> tuple[Account, ...]:
     """The published accounts, on the rail with this title."""
-    return tuple(Account(iban, rail) for iban in EXAMPLES)
+    return tuple(Account(number, rail) for number in ADDRESSES.get(rail, EXAMPLES))

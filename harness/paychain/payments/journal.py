@@ -20,7 +20,9 @@ from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.outcome import HopResult, Outcome
 
 # Operations beside or after a payment's own route: none of them is where a payment breaks.
-ASIDE = frozenset({"void", "query", "capture", "refund", "advise", "notify", "dispute", "recall"})
+ASIDE = frozenset(
+    {"void", "query", "capture", "refund", "advise", "notify", "dispute", "recall", "confirm"}
+)
 # In the detail of QUEUE_DELIVERED: `CODE STORED as OTHER`. STORED was accepted,
 # OTHER is the reference that it settled under.
 DELIVERED_AS = " as "
@@ -48,6 +50,7 @@ class MovementKind(StrEnum):
     CREDITED = "credited"  # a deposit or transfer that is its receiver's to use
     TAKEN_BACK = "taken_back"  # a credit whose transfer was rejected
     RETURNED = "returned"  # by the payee's bank after a recall, and by the payer's to the payer
+    REVERSED = "reversed"  # a debit whose transfer was not made: the payer has it back
     COVERED = "covered"  # a transfer that a bank paid itself: its customer's money was gone
 
     @property
@@ -87,6 +90,7 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.CREDITED: Verb.MOVE,
     MovementKind.TAKEN_BACK: Verb.RETURN,
     MovementKind.RETURNED: Verb.RETURN,
+    MovementKind.REVERSED: Verb.RETURN,
     MovementKind.COVERED: Verb.MOVE,
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,

@@ -13,9 +13,14 @@ from paychain.payments.errors import UserError
 from tests.support.chains import checked
 from tests.support.own_chains import own_shop
 
-OF_A_LEDGER = {name for name, kind in KINDS.items() if issubclass(kind, StateFaultKind)}
+OF_A_STATE = {name for name, kind in KINDS.items() if issubclass(kind, StateFaultKind)}
 # What a link of a card chain can have that shares its process with others.
-SHARED = set(KINDS) - {"freeze"} - OF_A_LEDGER
+SHARED = set(KINDS) - {"freeze"} - OF_A_STATE
+STATES = [
+    (chain, link)
+    for chain in (load_chain(name).model for name in ("crypto-onramp", "upi-collect"))
+    for link in chain.links
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +37,17 @@ def test_every_kind_of_fault_has_a_switch_with_a_meaning(chain: Chain) -> None:
     for kind, parameters in KINDS.items():
         assert parameters.facts.meaning
         for values in parameters.facts.switch:
-            if kind in OF_A_LEDGER:
-                onramp = load_chain("crypto-onramp").model
-                name = next(name for name, link in onramp.links.items() if has(link.role, kind))
-                assert switch(onramp, kind, dict(values), name)
+            if kind in OF_A_STATE:
+                own, name = next(found for found in STATES if has(*found, kind))
+                assert switch(own, kind, dict(values), name)
             else:
                 own = chain if kind in SHARED else alone(chain, "processor-a")
                 assert switch(own, kind, dict(values))
 
 
-def has(role: str, kind: str) -> bool:
-    parameters = KINDS[kind]
-    return issubclass(parameters, StateFaultKind) and role in parameters.roles
+def has(chain: Chain, link: str, kind: str) -> bool:
+    parameters = KINDS[kind].model_construct()
+    return parameters.limitation(link, chain.links[link]) is None
 
 
 def alone(chain: Chain, link: str) -> Chain:

@@ -6,7 +6,8 @@ import pytest
 
 from paychain.declaration.yaml_text import parse
 from paychain.model.chain import Chain
-from paychain.model.checks import check_chain
+from paychain.model.checks import check_chain, check_experiment
+from paychain.model.experiment import Experiment
 
 TRANSFERS = """\
 chain: transfers
@@ -201,3 +202,80 @@ def test_a_bank_needs_a_clearing() -> None:
     found = [each.what for each in check_chain(chain)]
     assert "payer has no clearing to send or get transfers" in found
     assert "other has no clearing to send or get transfers" in found
+
+
+DEEMED = (
+    ("currency: EUR", "currency: INR"),
+    ("rail: sct-inst", "rail: upi"),
+    ("on_unknown: reverse", "on_unknown: query"),
+)
+
+
+def test_what_is_deemed_to_be_made_is_confirmed_over_the_clearing() -> None:
+    chain = declared(*DEEMED)
+    assert check_chain(chain) == []
+    names = {hop.name for hop in chain.hops()}
+    assert {"payer.confirm.csm", "csm.confirm.payee", "csm.query.payee"} <= names
+    assert "csm.void.payee" not in names
+
+
+@pytest.mark.parametrize(
+    ("edit", "where", "what"),
+    [
+        (
+            ("payer: {role: bank", "payer: {role: bank, holds: {spent: 5%}"),
+            "links.payer.holds",
+            "UPI debits at once, and holds nothing",
+        ),
+        (
+            ("payer: {role: bank", "payer: {role: bank, recalls: {share: 5%, after: 1s}"),
+            "links.payer.recalls",
+            "UPI has no recalls",
+        ),
+        (
+            ("payee: {role: bank", "payee: {role: bank, deemed: {shown: paid}"),
+            "links.payee.deemed",
+            "payee makes no transfers, so none of its own is deemed to be made",
+        ),
+        (
+            ("payer: {role: bank", "payer: {role: bank, double_credits: kept"),
+            "links.payer.double_credits",
+            "no clearing passes transfers to payer",
+        ),
+    ],
+)
+def test_a_mistake_on_a_rail_that_deems_is_named(
+    edit: tuple[str, str], where: str, what: str
+) -> None:
+    assert f"{where}: {what}" in problems(*DEEMED, edit)
+
+
+@pytest.mark.parametrize("kept", ["reverse", "resend"])
+def test_what_is_deemed_to_be_made_is_neither_undone_nor_repeated(kept: str) -> None:
+    what = f"csm deems what has no answer to be made, and {kept} would undo or repeat it"
+    edits = (*DEEMED[:2], ("on_unknown: reverse", f"on_unknown: {kept}"))
+    assert f"links.csm.calls.transfer.on_unknown: {what}" in problems(*edits)
+
+
+def test_a_rail_that_rejects_deems_nothing() -> None:
+    edit = ("payer: {role: bank", "payer: {role: bank, deemed: {shown: paid}")
+    what = "SCT Inst rejects what has no answer, and deems nothing to be made"
+    assert f"links.payer.deemed: {what}" in problems(edit)
+
+
+@pytest.mark.parametrize(
+    ("fault", "link", "what"),
+    [
+        ("deemed: {}", "payer", "payer has payers, and credits nobody"),
+        ("late_credit: {after: 1s}", "csm", "csm is not a bank"),
+        ("double_credit: {}", "payee", ""),
+    ],
+)
+def test_only_a_payees_bank_credits_wrongly(fault: str, link: str, what: str) -> None:
+    text = (
+        "experiment: mine\nload: {arrivals: 5/s, before: 1s, after: 1s}\n"
+        f"faults: [{{id: f, at: 0s, for: 1s, target: {{link: {link}}}, {fault}}}]\n"
+    )
+    experiment = Experiment.model_validate(parse(text).value)
+    found = [each.what for each in check_experiment(experiment, declared(*DEEMED))]
+    assert any(what in each for each in found) if what else found == []

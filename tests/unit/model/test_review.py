@@ -343,6 +343,14 @@ TRANSFER = [
     "single_provider cloud-eu",
     "single_provider csm",
 ]
+COLLECT = [
+    "deadline_too_short customer",
+    "single_link payer-bank",
+    "single_link switch",
+    "single_link payee-bank",
+    "single_provider cloud-in",
+    "single_provider npci",
+]
 TRACES = [f"single_link {name}" for name in ("gateway", "acquirer", "switch", "issuer")]
 STATUS_CHECKS = [
     "deadline_too_short customer",
@@ -496,6 +504,11 @@ EXPECTED = {
     "sepa-instant-keeps-rejected": ["rejected_credit_kept payee-bank", *TRANSFER],
     "sepa-instant-recalls": TRANSFER,
     "sepa-instant-returns-twice": ["returned_again payee-bank", *TRANSFER],
+    "upi-collect": COLLECT,
+    "upi-collect-keeps-returned": ["rejected_credit_kept payee-bank", *COLLECT],
+    "upi-collect-double-credit": ["double_credit_kept payee-bank", *COLLECT],
+    "upi-collect-deemed-failed": ["deemed_believed payer-bank", *COLLECT],
+    "upi-collect-deemed-paid": ["deemed_believed payer-bank", *COLLECT],
     "pix-lookups": LOOKUPS,
     "pix-lookups-retried": ["amplified_retries directory", "lookups_used_up bank.serve", *LOOKUPS],
     "card-trace-numbers": TRACES,

@@ -229,6 +229,13 @@ links:
 """
 
 
+ON_UPI = [
+    ("currency: EUR", "currency: INR"),
+    ("    holds: {ends_after: 10s}\n", ""),
+    ("query: {first_after: 1s, attempts: 1}", "query: {first_after: 45s, attempts: 3}"),
+    ("rail: sct-inst", "rail: upi"),
+    ("on_unknown: reverse", "on_unknown: query, query: {attempts: 1, timeout: 100ms}"),
+]
 SLOW_CLEARING = "rail: sct-inst\n    answers_in: {median: 1s, p99: 3s}"
 
 
@@ -522,6 +529,29 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             ),
         ],
         [],
+    ),
+    (
+        "double_credit_kept",
+        "payee",
+        of_transfers("p99: 5s}", "p99: 5s}, double_credits: kept"),
+        [],
+    ),
+    *(
+        (
+            kind,
+            "payer",
+            of_chain(
+                edited(TRANSFERS, ON_UPI),
+                "role: bank\n    outbox",
+                f"role: bank\n    {key}\n    outbox",
+            ),
+            [],
+        )
+        for kind, key in (
+            ("deemed_believed", "deemed: {shown: failed}"),
+            ("deemed_believed", "deemed: {shown: paid}"),
+            ("rail_limit_missed", "deemed: {confirmed_after: 2d}"),
+        )
     ),
     *(
         ("rail_limit_missed", subject, of_transfers(old, new), [])

@@ -77,3 +77,16 @@ def test_who_pays_to_accounts_pays_to_the_published_ones() -> None:
     assert all(isinstance(each, Account) and each.group == "SCT Inst" for each in accounts)
     assert accounts[2].masked == "DE8937…3000"
     assert published("") == TEST_CARDS
+    addresses = published("UPI")
+    assert len(addresses) > 1
+    assert all("@" in each.number and each.group == "UPI" for each in addresses)
+
+
+def test_a_rail_that_deems_debits_at_once_and_has_its_word_later() -> None:
+    upi = account_rails()["upi"]
+    assert upi.deems
+    assert upi.hold_ends is None
+    # NPCI: 15 s, then three status checks after 45 s; RBI: returned by the next day.
+    assert (upi.payee_answers, upi.query_after, upi.queries) == (15, 45, 3)
+    assert upi.confirms_within == 86_400
+    assert not account_rails()["sct-inst"].deems

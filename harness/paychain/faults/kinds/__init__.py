@@ -8,6 +8,8 @@ from paychain.faults.kinds.blackhole import Blackhole
 from paychain.faults.kinds.crash import Crash
 from paychain.faults.kinds.cut_after import CutAfter
 from paychain.faults.kinds.decline import Decline
+from paychain.faults.kinds.deemed import Deemed
+from paychain.faults.kinds.double_credit import DoubleCredit
 from paychain.faults.kinds.down import Down
 from paychain.faults.kinds.drops import Drops
 from paychain.faults.kinds.duplicate_answer import DuplicateAnswer
@@ -19,6 +21,7 @@ from paychain.faults.kinds.gray import Gray
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.late_answer import LateAnswer
+from paychain.faults.kinds.late_credit import LateCredit
 from paychain.faults.kinds.latency import Latency
 from paychain.faults.kinds.lies import Lies
 from paychain.faults.kinds.lost_answer import LostAnswer
@@ -74,4 +77,7 @@ KINDS: dict[str, type[FaultKind]] = {
     "price_jump": PriceJump,
     "lies": Lies,
     "wrong_network": WrongNetwork,
+    "deemed": Deemed,
+    "late_credit": LateCredit,
+    "double_credit": DoubleCredit,
 }

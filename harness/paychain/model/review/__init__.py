@@ -61,6 +61,8 @@ _OF_CHAIN = (
     accounts.late_answer_dropped,
     accounts.rejected_credit_kept,
     accounts.returned_again,
+    accounts.double_credit_kept,
+    accounts.deemed_believed,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_refused,

@@ -64,6 +64,37 @@ def returned_again(chain: Chain) -> Iterator[Weakness]:
         )
 
 
+def double_credit_kept(chain: Chain) -> Iterator[Weakness]:
+    """Payees' banks that keep what their accounts got twice for one transfer."""
+    for name, link in chain.links.items():
+        if link.double_credits == "taken_back":
+            continue
+        yield of_setting(
+            "double_credit_kept",
+            name,
+            "double_credits",
+            what=f"{name} never compares its credits with the transfers that it took",
+            hint="compare them, and take the second credit back",
+            to="taken_back",
+        )
+
+
+def deemed_believed(chain: Chain) -> Iterator[Weakness]:
+    """Payers' banks that take a transfer without an outcome for a failed or a made one."""
+    for name, link in chain.links.items():
+        if link.deemed.shown == "pending":
+            continue
+        yield of_setting(
+            "deemed_believed",
+            name,
+            "deemed",
+            "shown",
+            what=f"{name} reports a transfer as {link.deemed.shown} that is only deemed to be made",
+            hint="show it as pending until the payee's bank has confirmed or returned it",
+            to="pending",
+        )
+
+
 def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
     """Times that are longer than their rail permits, or that are not in the rail's order.
 
@@ -80,6 +111,7 @@ def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
         yield from _payer_learns(name, call, chain.rail)
         yield from _hold_ends(chain, name, call, chain.rail)
         yield from _recalled_in_time(chain, name, chain.rail)
+        yield from _confirmed_in_time(chain, name, chain.rail)
 
 
 def longest_transfer_s(chain: Chain, link: str) -> float | None:
@@ -147,7 +179,7 @@ def _transfers(chain: Chain, role: str) -> Iterator[tuple[str, Call]]:
 
 
 def _clearing_rejects(name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:
-    if rail.payee_answers <= call.timeout <= rail.clearing_rejects:
+    if call.timeout <= rail.clearing_rejects and (rail.deems or rail.payee_answers <= call.timeout):
         return
     what = f"{name} waits {_s(call.timeout)} for the payee's bank, and {rail.title} rejects after "
     what += _s(rail.clearing_rejects)
@@ -184,7 +216,9 @@ def _payer_learns(name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]
 
 def _hold_ends(chain: Chain, name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:
     ends_s = chain.links[name].holds.ends_after
-    if ends_s is None or min(call.timeout, rail.payer_learns) <= ends_s <= rail.hold_ends:
+    if ends_s is None or rail.hold_ends is None:
+        return
+    if min(call.timeout, rail.payer_learns) <= ends_s <= rail.hold_ends:
         return
     what = f"{name} holds the money for {_s(ends_s)}, and {rail.title} releases it after "
     what += _s(rail.hold_ends)
@@ -203,6 +237,18 @@ def _recalled_in_time(chain: Chain, name: str, rail: RailLimits) -> Iterator[Wea
     )
     what += f"that ({recalls.reason}) for {limit_s / 86_400:g} days"
     yield _missed(("links", name, "recalls", "after"), f"link {name}", what, limit_s)
+
+
+def _confirmed_in_time(chain: Chain, name: str, rail: RailLimits) -> Iterator[Weakness]:
+    after_s = chain.links[name].deemed.confirmed_after
+    if after_s is None or after_s <= rail.confirms_within:
+        return
+    what = (
+        f"{name} wants a transfer confirmed after {duration_text(after_s)}, and {rail.title} has "
+    )
+    what += f"it confirmed or returned within {duration_text(rail.confirms_within)}"
+    key: KeyPath = ("links", name, "deemed", "confirmed_after")
+    yield _missed(key, f"link {name}", what, rail.confirms_within)
 
 
 def _missed(path: KeyPath, subject: str, what: str, limit_s: float) -> Weakness:

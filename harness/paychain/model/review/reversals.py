@@ -117,10 +117,11 @@ def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
 def _way_out(chain: Chain, declared: DeclaredCall) -> WayOut:
     """The usual way out of an unknown outcome on the rail of an operation.
 
-    A clearing resolves what has no answer by itself: its rejection is final.
+    A clearing resolves what has no answer by itself: its rejection is final, where there is any.
     """
     if chain.rail is not None:
-        return "reverse" if chain.links[declared.link].role == "clearing" else ACCOUNT.on_unknown[0]
+        is_clearings = chain.links[declared.link].role == "clearing"
+        return "reverse" if is_clearings and not chain.rail.deems else ACCOUNT.on_unknown[0]
     operation = declared.operation
     return next(rail.on_unknown[0] for rail in RAILS.values() if operation in rail.makes)
 

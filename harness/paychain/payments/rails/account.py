@@ -1,7 +1,9 @@
-"""Account-to-account transfers: held at the payer's bank, cleared, credited at the payee's bank.
+"""Account-to-account transfers: taken at the payer's bank, cleared, credited at the payee's bank.
 
 The way out of an unknown outcome is to query it: what was cleared is final, and the money that was
 held may be the payer's again by then. Only the clearing itself may undo a credit, by its rejection.
+On a rail without rejections a transfer without an answer is deemed to be made, until the payee's
+bank confirms the credit or returns the money.
 Source: data/rails.yaml has each rail's limits with their source and confidence.
 """
 
@@ -27,7 +29,8 @@ ACCOUNT = Rail(
 class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What one rail demands, an entry of data/rails.yaml, which explains the fields.
 
-    All limits but those of recalls are in seconds since the payer's bank received the order.
+    All limits but those of recalls are in seconds since the payer's bank received the order;
+    `confirms_within` counts from the end of the call.
     """
 
     id: str
@@ -36,10 +39,19 @@ class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     payee_answers: float
     clearing_rejects: float
     payer_learns: float
-    hold_ends: float
-    recall_days: dict[RecallReason, int]
+    query_after: float
     source: str
     confidence: Confidence
+    no_answer: Literal["rejected", "deemed"] = "rejected"
+    hold_ends: float | None = None
+    queries: int | None = None
+    confirms_within: float = 0.0
+    recall_days: dict[RecallReason, int] = {}
+
+    @property
+    def deems(self) -> bool:
+        """Whether what has no answer is deemed to be made: its outcome comes later."""
+        return self.no_answer == "deemed"
 
     def recall_s(self, reason: str) -> float:
         """For how many seconds after it was settled a transfer may be recalled."""
@@ -48,7 +60,11 @@ class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         """Hold what banks rely on: whoever is further from the payer gives up first."""
-        assert self.payee_answers < self.clearing_rejects < self.payer_learns < self.hold_ends
+        assert self.payee_answers <= self.clearing_rejects <= self.payer_learns
+        if self.hold_ends is not None:
+            assert self.payee_answers < self.clearing_rejects < self.payer_learns < self.hold_ends
+        # A rail either takes back what it rejects, or waits for the word of the payee's bank.
+        assert self.deems == (self.hold_ends is None) == bool(self.confirms_within)
 
 
 class _Rails(msgspec.Struct, forbid_unknown_fields=True):

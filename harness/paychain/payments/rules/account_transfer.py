@@ -1,6 +1,6 @@
 """What the banks' books say of a payment from account to account.
 
-    payer's bank   held ─┬─▶ spent · freed              payee's bank   credited ─▶ taken back
+    payer's bank   held ─┬─▶ spent · freed · reversed   payee's bank   credited ─▶ taken back
                          └─▶ ended ─▶ spent · covered                  credited ─▶ returned
                   returned, once the payee's bank has
 
@@ -41,7 +41,8 @@ class AccountTransfer:
 
     `ended_minor`: what was held for too long without an outcome. `reported`: what the customer saw,
     in this order: approved or declined; nothing while it was pending. `returned_minor`: what the
-    payee's bank returned after recalls; `refunded_minor`: what the payer got of that.
+    payee's bank returned after recalls; `refunded_minor`: what the payer got of that, or of a
+    debit whose transfer was not made.
     """
 
     ended_minor: int = 0
@@ -116,6 +117,6 @@ def account_transfer(
         credited_minor=sums[MovementKind.CREDITED],
         taken_back_minor=sums[MovementKind.TAKEN_BACK],
         returned_minor=returned["out"],
-        refunded_minor=returned["in"],
+        refunded_minor=returned["in"] + sums[MovementKind.REVERSED],
         reported=tuple(word for _, word in sorted(reported)),
     )

@@ -5,6 +5,10 @@
                    └─ no outcome in time: the hold ends ─┬─ confirmed ──▶ debited all the same
                                                          └─ rejected ──▶ nothing more
 
+    On a rail that deems the payer is debited at once, and the outcome comes at the latest when the
+    bank wants it confirmed: debited ─┬─ confirmed ──▶ nothing more
+                                      └─ returned ──▶ the payer has it back
+
     payee    transfer ──▶ credited ──▶ rejected by the clearing: taken back
 
 A bank with a call `transfer` has payers. They see "pending" once the hold has ended, and the bank
@@ -21,6 +25,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.faults.kind import StateFaultKind
 from paychain.model.accounts import Recalls
 from paychain.payments.codes import (
     APPROVED,
@@ -32,11 +37,14 @@ from paychain.payments.codes import (
 )
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.rails import RailLimits
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.policies.call_end import CallEnd, CallEnding
+from paychain.services.roles.credits import Credits, Incoming
 from paychain.services.roles.exchange import PATIENCE
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.transfers import GIVE_UP_S, PAUSE_S, PAUSE_SHARE, is_about
+from paychain.services.state.followup import is_final
 from paychain.services.state.kept import Retained
 
 LATE = "late"  # the mark of a debit whose hold had ended: it is booked as one of its own
@@ -48,20 +56,11 @@ class _Outgoing:
 
     request: PaymentRequest
     number: int = 1  # of the payment, where repeats are executed
-    is_held: bool = True
+    is_held: bool = False
     may_be_made: bool = False  # a round of calls ended without an outcome
     known: Outcome | None = None
     code: str = ""
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(slots=True)
-class _Incoming:
-    """A transfer that the bank received; None: it was rejected before it came."""
-
-    credited: PaymentRequest | None
-    is_rejected: bool = False
-    recalled: Answer | None = None
 
 
 @dataclass
@@ -70,12 +69,20 @@ class Bank(Role):
 
     once = frozenset({"pay", "forward", "transfer"})
     _outgoing: Retained[_Outgoing] = field(init=False)  # by payment
-    _incoming: Retained[_Incoming] = field(init=False)  # by reference
+    _incoming: Retained[Incoming] = field(init=False)  # by reference
+    _credits: Credits = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._outgoing = Retained(self.retention, lambda _, each: each.known is not None)
         self._incoming = Retained(self.retention)
+        self._credits = Credits(
+            name=self.name,
+            link=self.link,
+            context=self.context,
+            background=self.background,
+            drawn=self.drawn,
+        )
 
     def operations(self) -> dict[str, Work]:
         """Transfers of payers; or transfers to payees, and rejections of those."""
@@ -85,6 +92,7 @@ class Bank(Role):
             "transfer": self._credit,
             "void": self._take_back,
             "recall": self._return,
+            "confirm": self._confirm,
             "query": self.query,
         }
 
@@ -98,7 +106,7 @@ class Bank(Role):
             if code is not None:
                 return self.decline(code, request.reference)
             number = transfer.number + 1 if transfer is not None else 1
-            transfer = self._hold(request, number)
+            transfer = self._take(request, number)
             self._outgoing[request.payment] = transfer
             self.background.start(self._send(transfer, parent))
         try:
@@ -108,20 +116,25 @@ class Bank(Role):
             pass
         return self._status(transfer)
 
-    def _hold(self, request: PaymentRequest, number: int) -> _Outgoing:
+    def _take(self, request: PaymentRequest, number: int) -> _Outgoing:
+        """Hold the payer's money, or debit it at once where the rail has no end of a hold."""
         reference = f"{request.payment}-{number}"
-        held = msgspec.structs.replace(request, reference=reference, key=reference)
-        self.context.moved(MovementKind.RESERVED, held, self.name)
-        transfer = _Outgoing(held, number)
-        asyncio.get_running_loop().call_later(self._ends_after_s, self._end_hold, transfer)
+        taken = msgspec.structs.replace(request, reference=reference, key=reference)
+        transfer = _Outgoing(taken, number)
+        self.context.moved(MovementKind.RESERVED, taken, self.name)
+        if self._rail.deems:
+            self.context.moved(MovementKind.SPENT, taken, self.name)
+        else:
+            transfer.is_held = True
+            ends_after_s = self.link.holds.lasts_s(self._rail)
+            asyncio.get_running_loop().call_later(ends_after_s, self._end_hold, transfer)
         return transfer
 
     @property
-    def _ends_after_s(self) -> float:
-        """For how long money is held without an outcome."""
+    def _rail(self) -> RailLimits:
         rail = self.chain.rail
         assert rail is not None  # the checks ask for a clearing
-        return self.link.holds.lasts_s(rail)
+        return rail
 
     def _end_hold(self, transfer: _Outgoing) -> None:
         """Give the payer the money back although the transfer may still be made."""
@@ -131,21 +144,59 @@ class Bank(Role):
             transfer.answerable.set()
 
     async def _send(self, transfer: _Outgoing, parent: str) -> None:
-        """Send a transfer, and query it until the clearing's word is known."""
+        """Send a transfer, until the clearing's word is known, and act on it."""
+        if self._rail.deems:
+            answer = self._final(await self._sent(transfer, parent), transfer)
+            self._end(transfer, answer or await self._deemed(transfer))
+        elif (answer := await self._word(transfer, parent)) is not None:
+            self._end(transfer, answer)
+
+    async def _word(self, transfer: _Outgoing, parent: str) -> Answer | None:
+        """The clearing's word, which is queried until it comes; None if it never does."""
         began_ns = self.context.now_ns()
         while (answer := self._final(await self._sent(transfer, parent), transfer)) is None:
             transfer.may_be_made = True
             taken_s = (self.context.now_ns() - began_ns) / 1e9
             if taken_s > GIVE_UP_S:
-                return
+                return None
             await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
-        transfer.known, transfer.code = answer.outcome, answer.code
+        return answer
+
+    async def _deemed(self, transfer: _Outgoing) -> Answer:
+        """The outcome of a transfer that nobody knows: what the payee's bank says in the end."""
+        match self.link.deemed.shown:
+            case "failed":
+                return self.decline(LATE_RESPONSE, transfer.request.reference)
+            case "paid":
+                self._report(transfer, self.approve(transfer.request))
+            case "pending":
+                transfer.answerable.set()
+        request = transfer.request
+        asked = msgspec.structs.replace(request, key=f"{request.reference}-confirm")
+        target = self.link.calls["transfer"].to
+        await asyncio.sleep(self.link.deemed.confirmed_after_s(self._rail))
+        while True:
+            reply = await self.follow_ups.start("confirm", target, asked)
+            if reply.answer is not None and is_final(reply) and is_about(reply.answer, request):
+                return reply.answer
+            await asyncio.sleep(self.link.deemed.confirmed_after_s(self._rail))
+
+    def _end(self, transfer: _Outgoing, answer: Answer) -> None:
+        """Do with the payer's money as the outcome says."""
         if answer.outcome is Outcome.APPROVED:
-            self._debit(transfer)
+            if not self._rail.deems:
+                self._debit(transfer)
             self._recall_some(transfer)
+        elif self._rail.deems:
+            self.context.moved(MovementKind.REVERSED, transfer.request, self.name)
         elif transfer.is_held:
             transfer.is_held = False
             self.context.moved(MovementKind.FREED, transfer.request, self.name)
+        self._report(transfer, answer)
+
+    def _report(self, transfer: _Outgoing, answer: Answer) -> None:
+        """Let the payer see an outcome."""
+        transfer.known, transfer.code = answer.outcome, answer.code
         self.context.decided(
             DecisionKind.REPORTED,
             "pay",
@@ -220,6 +271,15 @@ class Bank(Role):
 
     # The payee's side.
 
+    def apply(self, fault: StateFaultKind, window: str) -> int:
+        """Do wrong with the credits that come from now on."""
+        self._credits.apply(fault)
+        return 0
+
+    def heal(self, fault: StateFaultKind, window: str) -> None:
+        """Do right again."""
+        self._credits.heal(fault)
+
     async def _credit(self, request: PaymentRequest, parent: str) -> Answer:
         """Credit a transfer, once, unless its rejection came first."""
         known = self._incoming.get(request.reference)
@@ -228,47 +288,56 @@ class Bank(Role):
         code = self.declines(request)
         if code is not None:
             return self.decline(code, request.reference)
-        self._incoming[request.reference] = _Incoming(request)
-        self.context.moved(MovementKind.CREDITED, request, self.name, leg="out")
-        return self.approve(request)
+        incoming = self._incoming[request.reference] = Incoming(request)
+        self._credits.take(incoming)
+        return self._received(incoming, request)
 
     async def _take_back(self, request: PaymentRequest, parent: str) -> Answer:
         """The clearing has rejected a transfer: take back what was credited for it."""
-        known = self._incoming.get(request.reference)
-        if known is None:
-            known = self._incoming[request.reference] = _Incoming(None)
-        is_taken_back = known.credited is not None and not known.is_rejected
-        known.is_rejected = True
-        if is_taken_back and self.link.rejected_credits == "taken_back":
-            assert known.credited is not None
-            self.context.moved(MovementKind.TAKEN_BACK, known.credited, self.name, leg="out")
-        code = APPROVED if known.credited is not None else NOT_FOUND
+        known = self._known_or_rejected(request)
+        self._credits.reject(known)
+        code = APPROVED if known.request is not None else NOT_FOUND
         # What is not known is acknowledged, too: the clearing would repeat it forever otherwise.
         return Answer(Outcome.APPROVED, code, self.name, request.reference)
+
+    def _known_or_rejected(self, request: PaymentRequest) -> Incoming:
+        """A transfer that the bank received; one that it did not is rejected from now on."""
+        known = self._incoming.get(request.reference)
+        if known is None:
+            known = self._incoming[request.reference] = Incoming(None, is_rejected=True)
+        return known
 
     async def _return(self, request: PaymentRequest, parent: str) -> Answer:
         """Return the money of a transfer that is recalled, once, or refuse."""
         known, returns = self._incoming.get(request.reference), self.link.returns
-        if known is None or known.credited is None or known.is_rejected:
+        if known is None or known.request is None or not known.is_credited or known.is_rejected:
             return self.decline(NOT_FOUND, request.reference)
         is_known = returns.repeats == "answered" and not self.executes_repeats
         if known.recalled is not None and is_known:
             return known.recalled
         if self.drawn("agrees", request, returns.agrees):
-            self.context.moved(MovementKind.RETURNED, known.credited, self.name, leg="out")
-            known.recalled = self.approve(known.credited)
+            self.context.moved(MovementKind.RETURNED, known.request, self.name, leg="out")
+            known.recalled = self.approve(known.request)
         else:
             known.recalled = self.decline(RECALL_REFUSED, request.reference)
         return known.recalled
 
-    async def query(self, request: PaymentRequest, parent: str) -> Answer:
-        """Whether a transfer was credited."""
-        known = self._incoming.get(request.reference)
-        if known is None:
-            return self.decline(NOT_FOUND, request.reference)
+    async def _confirm(self, request: PaymentRequest, parent: str) -> Answer:
+        """Whether a transfer was credited, for good; one that was not is returned."""
+        known = self._known_or_rejected(request)
+        self._credits.confirm(known)
         return self._received(known, request)
 
-    def _received(self, known: _Incoming, request: PaymentRequest) -> Answer:
-        if known.credited is None or known.is_rejected:
+    async def query(self, request: PaymentRequest, parent: str) -> Answer:
+        """Whether a transfer was credited; one that is not known is rejected from now on."""
+        if request.reference not in self._incoming:
+            self._known_or_rejected(request)
+            return self.decline(NOT_FOUND, request.reference)
+        return self._received(self._incoming[request.reference], request)
+
+    def _received(self, known: Incoming, request: PaymentRequest) -> Answer:
+        if known.is_open:
+            return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
+        if known.request is None or known.is_rejected:
             return self.decline(LATE_RESPONSE, request.reference)
-        return self.approve(known.credited)
+        return self.approve(known.request)

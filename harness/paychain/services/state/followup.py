@@ -99,7 +99,7 @@ class FollowUpSender:
             pause = jittered_s(declared, tries, self._context.draw("follow-up", request.key, tries))
             return pause if self._context.now_ns() + int(pause * 1e9) <= abandon_at_ns else None
 
-        delivered = await deliver(send, is_final=_is_final, pause_s=pause_s)
+        delivered = await deliver(send, is_final=is_final, pause_s=pause_s)
         if not delivered.is_final:
             end = DecisionKind.FOLLOW_UP_ABANDONED
         elif delivered.reply.result is HopResult.APPROVED:
@@ -115,6 +115,6 @@ def name_of(sent: SentRequest, item: str) -> str:
     return f"{sent.request.reference} {item}"
 
 
-def _is_final(reply: Reply) -> bool:
+def is_final(reply: Reply) -> bool:
     """Acknowledged or refused. Code 68: the authorisation was undone before, and stays so."""
     return reply.result.worked or reply.code == LATE_RESPONSE
