@@ -1,12 +1,14 @@
 """Whole chains as a user declares them, drawn at random: what no example of ours thought of.
 
-Most of what a chain with cards may declare; the rest is in `rarer`. The loader may refuse it.
+Most of what a chain with cards may declare; the rest is in `rarer` and `beside`. The loader may
+refuse it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from tests.oracle.beside import add_beside
 from tests.oracle.chance import Chance, choose, happens, some
 from tests.oracle.rarer import add_to_chain
 from tests.oracle.scripted import draw_leaving
@@ -103,6 +105,7 @@ def draw_chain(chance: Chance) -> Declared:
     if forwards and happens(chance, 30):
         forwards["forward"]["on_unknown"] = "reverse"
     add_to_chain(chance, chain)
+    add_beside(chance, chain)
     return chain
 
 

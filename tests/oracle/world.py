@@ -162,13 +162,13 @@ class World:
         calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
         found = {wanted}
         for call in calls:
-            # Each means begins where the one before ends, so that all together are the whole.
-            paid, share = 0, 0.0
+            # Each share is rounded by itself; the call's own target is paid what is left.
+            left = wanted
             for tender in (call.tenders if call is not None else None) or ():
-                share += tender.of or 1 - share
-                found.add(int(wanted * share + 0.5 + 1e-9) - paid)
-                paid += int(wanted * share + 0.5 + 1e-9) - paid
-            found.add(wanted - paid or wanted)
+                paid = min(left, int(wanted * (tender.of or 0) + 0.5 + 1e-9))
+                found.add(paid or wanted)
+                left -= paid
+            found.add(left or wanted)
         partial = [self.chain.links[name].partial_approvals for name in self.links("issuer")]
         for given in partial:
             if given is not None:

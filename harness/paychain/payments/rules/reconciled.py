@@ -241,22 +241,29 @@ class Reconciled:
         """What stays held of an approved payment although everything was captured of it.
 
         The last capture should have released it. A capture that is not done is a finding of its
-        own: then more may be captured. Nor is it here what a release left behind.
+        own: then more may be captured of its payment, though not of the others of the order. Nor is
+        it here what a release left behind.
         """
+        if not self.shown_approved:
+            return 0
+        return sum(map(self._remainder_of, self.parts))
+
+    def _remainder_of(self, part: Reconciled) -> int:
+        """What stays held of one payment of the order once everything was captured of it."""
         captures = [
             entry
-            for entry in self.follow_ups
+            for entry in part.follow_ups
             if entry.operation == "capture" and entry.end != "cancelled"
         ]
         # Without recorded captures it is not known whether another one follows.
         is_over = captures and all(
             entry.end == "done" or self.is_booked(entry) for entry in captures
         )
-        if not self.shown_approved or not is_over:
+        if not is_over:
             return 0
         return sum(
             max(0, position.held_minor - position.unreleased_minor)
-            for entry in self.authorisations
+            for entry in part.authorisations
             if (position := entry.money(self.settling)) is not None and position.captured_minor
         )
 
