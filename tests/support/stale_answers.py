@@ -73,3 +73,25 @@ def two(vendor: Vendor, recipe: Recipe, method: str, *, is_stale: bool = False) 
             await seat.stop()
 
     return simulate(lambda _loop: whole())
+
+
+def check_declined(vendor: Vendor, recipe: Recipe, method: str) -> None:
+    """A request that the provider declines is answered for good, at once or to its repeat."""
+
+    async def whole() -> list[int]:
+        seat = Seat(vendor, recipe.dialect, **recipe.further)
+        await seat.start()
+        try:
+            asked = await recipe.prepare(seat)
+            given = copy(asked.fields)
+            _set_key(given, asked.key)
+            key = "key-1" if asked.key == "header" else ""
+            sent = (method, asked.path, given, key, asked.headers)
+            seat.inject("decline", code="91")
+            first, _ = await seat.send(*sent)
+            seat.heal("decline")
+            return [first, (await seat.send(*sent))[0]]
+        finally:
+            await seat.stop()
+
+    assert min(simulate(lambda _loop: whole())) < 500
