@@ -19,6 +19,7 @@ from tests.support import (
     endpoint_recipes_square,
     endpoint_recipes_stripe,
 )
+from tests.support.answered_instead import check_declined, check_stale
 from tests.support.endpoint_laws import (
     Recipe,
     Repeats,
@@ -28,7 +29,6 @@ from tests.support.endpoint_laws import (
     check_overlap,
     check_wrong_answer,
 )
-from tests.support.stale_answers import check_declined, check_stale
 
 TABLES: dict[str, tuple[Vendor, dict[str, list[Recipe]]]] = {
     "adyen": (endpoint_recipes_adyen.ADYEN, endpoint_recipes_adyen.RECIPES),

@@ -1,6 +1,7 @@
-"""The law of `stale_answer` for a vendor's endpoint: it stores nothing, and hides nothing for ever.
+"""Laws of the faults that answer a request at a vendor's endpoint in place of the work.
 
-Two requests of a kind, the second under the fault:
+What `stale_answer` stores is nothing, and what it hides is not hidden for ever. Two requests of a
+kind, the second under the fault:
 
     key-0 ─▶ works
     key-1 ─▶ the answer to key-0 once more; nothing is done
