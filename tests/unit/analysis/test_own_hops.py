@@ -232,6 +232,49 @@ def test_all_that_an_edge_passes_on_goes_over_one_hop_whoever_saw_it(tmp_path: P
     ]
 
 
+TWO = checked(
+    """
+chain: two-services
+entry: shop
+links:
+  shop:
+    role: gateway
+    dialect: paychain
+    service: {command: shop}
+    calls: {authorise: {to: gateway, fallback: [{to: processor-b}]}}
+  gateway:
+    role: gateway
+    dialect: paychain
+    service: {command: gateway}
+    calls: {authorise: {to: processor-a}}
+  processor-a: {role: processor, calls: {authorise: {to: issuer}}}
+  processor-b: {role: processor, calls: {authorise: {to: issuer}}}
+  issuer: {role: issuer}
+"""
+)
+
+
+def test_a_repeat_without_a_key_at_another_own_service_is_answered_for_the_first_try(
+    tmp_path: Path,
+) -> None:
+    """Whether that worked on it twice, its own requests show."""
+    run = ObservedRun()
+    for name, answering in (("p1", "gateway"), ("p2", "processor-b")):
+        run.pay(name, 1.0, 5.0)
+        run.sent(1.1, 1.0, ended_by="client", payment=name, to="gateway", target="/pay")
+        if answering == "gateway":
+            run.sent(2.2, payment=name, to="gateway", target="/pay")
+        else:
+            run.asked(name, 2.2, to=answering, key="k", attempt=2)
+    store = run.store(tmp_path, TWO)
+    left = {
+        name: list(unresolved(own_hops(store, name), decisions(store, name)))
+        for name in ("p1", "p2")
+    }
+    assert left == {"p1": [], "p2": ["shop → gateway, attempt 1 (timeout)"]}
+    assert [hop.try_number for hop in own_hops(store, "p1")] == [1, 2]
+
+
 def test_a_payment_that_an_edge_passed_on_was_not_refused(tmp_path: Path) -> None:
     run = ObservedRun()
     run.is_down("shop.forward.gateway-a", 1.0, 3.0)

@@ -19,6 +19,7 @@ from tests.support import (
     endpoint_recipes_square,
     endpoint_recipes_stripe,
 )
+from tests.support.answered_instead import check_declined, check_stale
 from tests.support.endpoint_laws import (
     Recipe,
     Repeats,
@@ -28,7 +29,6 @@ from tests.support.endpoint_laws import (
     check_overlap,
     check_wrong_answer,
 )
-from tests.support.stale_answers import check_stale
 
 TABLES: dict[str, tuple[Vendor, dict[str, list[Recipe]]]] = {
     "adyen": (endpoint_recipes_adyen.ADYEN, endpoint_recipes_adyen.RECIPES),
@@ -153,3 +153,13 @@ def test_a_stale_answer_to_what_follows_stores_nothing_and_its_repeat_is_worked_
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check_stale(vendor, recipe, endpoint.partition(" ")[0])
+
+
+@pytest.mark.parametrize(
+    ("vendor", "recipe", "endpoint"),
+    [case for case in CASES if str(case.values[2]).rpartition("/")[2] in FOLLOW_UPS],
+)
+def test_a_decline_is_not_answered_with_errors_for_ever(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check_declined(vendor, recipe, endpoint.partition(" ")[0])

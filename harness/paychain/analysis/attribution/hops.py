@@ -4,7 +4,8 @@
                      └──────> processor-b      below the hop that brought it the payment
 
 An attempt is what one idempotency key or one object of the vendor stands for; a request without
-either is an attempt of its own.
+either is an attempt of its own. Of another own service a repeat without a key is asked for the same
+payment again: whether it works on that twice, its own requests show.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from paychain.payments.outcome import HopResult
 
 BATCH = 1_000  # hops added to the store at once
 FORWARD = "forward"
+_OF_ORDER = "the order itself"  # in place of a key, at a service that knows what it is asked for
 # What an exchange without an answer was for the service.
 _UNANSWERED: dict[EndedBy, HopResult] = {
     "client": HopResult.TIMEOUT,  # it left before the answer came
@@ -48,6 +50,18 @@ _OPERATIONS = (
     ("tokenis", "tokenise"),
     ("screen", "screen"),
 )
+
+
+class _Calls(NamedTuple):
+    """The calls of a chain's own services.
+
+    `routes`: the number of each, by caller and callee. `passing`: caller and callee of those over
+    which a service passes whole payments on. `own`: the services.
+    """
+
+    routes: dict[tuple[str, str], int]
+    passing: Collection[tuple[str, str]]
+    own: Collection[str]
 
 
 class ParentHop(NamedTuple):
@@ -78,14 +92,14 @@ def own_hops(run: OwnRun) -> None:
     """Each observed request of a payment is a hop of its service."""
     store, chain = run.store, run.chain
     hops: list[HopRecord] = []
-    routes = _routes(chain)
     passing = {(hop.caller, hop.callee) for hop in observed_hops(chain) if hop.operation == FORWARD}
+    calls = _Calls(_routes(chain), passing, chain.own_services())
     for payment, requests in by_payment(store):
         if not payment:
             continue  # nobody's: counted, but no hop of a payment
         callers = dict.fromkeys(request.caller for request in requests)
         brought = {caller: parents(store, payment, caller) for caller in callers}
-        hops += _of_payment(payment, requests, brought, routes, passing, run.spans)
+        hops += _of_payment(payment, requests, brought, calls, run.spans)
         if len(hops) >= BATCH:
             store.ingest(hops)
             hops.clear()
@@ -107,14 +121,10 @@ def _of_payment(
     payment: str,
     requests: Sequence[ObservedRequest],
     brought: dict[str, list[ParentHop]],
-    routes: dict[tuple[str, str], int],
-    passing: Collection[tuple[str, str]],
+    calls: _Calls,
     spans: Spans,
 ) -> Iterator[HopRecord]:
-    """The hops of one payment; its requests in the order in which they started.
-
-    `passing`: caller and callee of the hops over which a service passes whole payments on.
-    """
+    """The hops of one payment; its requests in the order in which they started."""
     tries: Counter[tuple[str, str, str]] = Counter()
     # A link counts an attempt when its key first comes there: a repeat may have been the first.
     by_key = {
@@ -126,23 +136,24 @@ def _of_payment(
     for request in requests:
         caller, callee, received = request.caller, request.callee, request.received
         operation = operation_of(request)
-        key = (callee, request.key)
+        is_of_order = operation == "authorise" and callee in calls.own
+        key = (callee, request.key or (_OF_ORDER if is_of_order else ""))
         if received is not None:
             attempt = received.attempt
         else:
             # It reached no link that could have counted it.
-            known = by_key.get(key) if request.key else None
+            known = by_key.get(key) if key[1] else None
             is_new = known is None and operation == "authorise"
             attempt = known or attempts + is_new or 1
         if operation == "authorise":  # what comes before it is asked in no attempt
             attempts = max(attempts, attempt)
-        if request.key:
+        if key[1]:
             by_key.setdefault(key, attempt)
         # A request without a key is not a repeat of another one.
-        name = (callee, operation, request.key or f"#{len(tries)}")
+        name = (callee, operation, key[1] or f"#{len(tries)}")
         tries[name] += 1
         # One hop has one name, whoever of those that saw a request knew what it was for.
-        if operation == "authorise" and (caller, callee) in passing:
+        if operation == "authorise" and (caller, callee) in calls.passing:
             operation = FORWARD
         result, code = result_of(request)
         span = received.span if received is not None else spans.new()
@@ -156,7 +167,7 @@ def _of_payment(
             caller=caller,
             operation=operation,
             callee=callee,
-            route=routes.get((caller, callee), 0),
+            route=calls.routes.get((caller, callee), 0),
             try_number=tries[name],
             started_ns=request.started_ns,
             ended_ns=request.ended_ns,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.paypal.account import Account, Given, body_of, inside, money, text
-from paychain.protocol.dialects.paypal.errors import Invalid, error_response, refusal
+from paychain.protocol.dialects.paypal.errors import Invalid, refusal
 from paychain.protocol.dialects.paypal.objects import (
     DENIED,
     EXPIRED,
@@ -74,8 +74,8 @@ async def follow(
     answer = await call.execute(followed.operation, followed.request)
     _note(followed.part, answer)
     if answer.outcome is Outcome.DECLINED:
-        issue = _NOT_DONE[followed.operation].get(answer.code)
-        return refusal(issue) if issue is not None else error_response(500)
+        # A refusal, and no error: that would be given to each repeat of the key.
+        return refusal(_NOT_DONE[followed.operation].get(answer.code, "TRANSACTION_REFUSED"))
     shown_as = IdTarget(order=named.order, charge=named.charge, part=followed.part)
     return _answer(call.http, payment_shown(account, shown_as), answer, followed)
 

@@ -1,6 +1,7 @@
-"""The law of `stale_answer` for a vendor's endpoint: it stores nothing, and hides nothing for ever.
+"""Laws of the faults that answer a request at a vendor's endpoint in place of the work.
 
-Two requests of a kind, the second under the fault:
+What `stale_answer` stores is nothing, and what it hides is not hidden for ever. Two requests of a
+kind, the second under the fault:
 
     key-0 ─▶ works
     key-1 ─▶ the answer to key-0 once more; nothing is done
@@ -73,3 +74,25 @@ def two(vendor: Vendor, recipe: Recipe, method: str, *, is_stale: bool = False) 
             await seat.stop()
 
     return simulate(lambda _loop: whole())
+
+
+def check_declined(vendor: Vendor, recipe: Recipe, method: str) -> None:
+    """A request that the provider declines is answered for good, at once or to its repeat."""
+
+    async def whole() -> list[int]:
+        seat = Seat(vendor, recipe.dialect, **recipe.further)
+        await seat.start()
+        try:
+            asked = await recipe.prepare(seat)
+            given = copy(asked.fields)
+            _set_key(given, asked.key)
+            key = "key-1" if asked.key == "header" else ""
+            sent = (method, asked.path, given, key, asked.headers)
+            seat.inject("decline", code="91")
+            first, _ = await seat.send(*sent)
+            seat.heal("decline")
+            return [first, (await seat.send(*sent))[0]]
+        finally:
+            await seat.stop()
+
+    assert min(simulate(lambda _loop: whole())) < 500
