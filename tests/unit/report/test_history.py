@@ -112,7 +112,7 @@ def test_the_page_is_written_for_people(tmp_path: Path) -> None:
     page = render_history(history(tmp_path, NOW))
     assert "1 experiment on a chain ·" in page
     assert f"{day_and_time('2026-11-22', '10:00 UTC')}</a> (virtual)</th>" in page
-    assert '<th scope="col">Technical success before the faults</th>' in page
+    assert '<th scope="col" class="wraps">Technical success before the faults</th>' in page
     run_at(tmp_path, "b", "2026-11-23T12:00:00+00:00", virtual=False)
     assert f"{day_and_time('2026-11-23', '12:00 UTC')}</a></th>" in render_history(
         history(tmp_path, NOW)

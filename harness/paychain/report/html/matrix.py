@@ -240,7 +240,6 @@ def render(matrix: Matrix) -> str:
     """The page as HTML; its links to the runs of the cells are relative to the matrix."""
     style = stylesheet()
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    cells = {(cell.link, cell.fault): cell for cell in matrix.cells}
     page = environment.from_string(asset("matrix.html.j2")).render(
         m=matrix,
         size=f"{count(len(matrix.links), 'link')} × {count(len(matrix.faults), 'fault')}",
@@ -250,10 +249,19 @@ def render(matrix: Matrix) -> str:
         marks=MARKS,
         classes=_CLASSES,
         counts=matrix.counts(),
-        rows=[(link, [cells[link, fault] for fault in matrix.faults]) for link in matrix.links],
+        grid=_grid(matrix),
         bad=[cell for cell in matrix.cells if cell.state in ("broke", "money wrong")],
     )
     return plain(page)
+
+
+def _grid(matrix: Matrix) -> tuple[bool, list[tuple[str, list[Cell]]]]:
+    """Whether its rows are faults, and the rows: a table is rather long than wide."""
+    links, faults = matrix.links, matrix.faults
+    cells = {(cell.link, cell.fault): cell for cell in matrix.cells}
+    if len(faults) > len(links):
+        return True, [(fault, [cells[link, fault] for link in links]) for fault in faults]
+    return False, [(link, [cells[link, fault] for fault in faults]) for link in links]
 
 
 def counts_line(matrix: Matrix) -> str:

@@ -1,0 +1,100 @@
+"""On a phone, tables with sentences and commands have every column in sight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from paychain.analysis.measures.own_policies import PolicyLine
+from paychain.analysis.measures.own_services import ObservedCall, OwnServiceMeasures
+from paychain.report.html.matrix import Cell, Matrix, write_matrix
+from paychain.report.html.page import render, stylesheet
+from paychain.report.result import read
+from tests.support.paths import SAMPLE
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+WHY = "technical success during the faults was 0.0 % (≥ 90 % required); recovery took too long"
+
+CALL = ObservedCall(
+    service="shop",
+    link="stripe",
+    seen_by="engine and link",
+    requests=300,
+    payments=130,
+    authorisations=165,
+    attributed={"reference": 167, "key": 5},
+    unattributed=1,
+    unattributed_authorisations=1,
+    examples=["POST /v1/payment_intents at 4.3 s"],
+    unanswered=35,
+    refused=2,
+    unreadable=1,
+    unreadable_as="TLS",
+    per_payment=2.31,
+    most_per_payment=4,
+    keyed=150,
+    money_requests=300,
+    repeats_same_key=37,
+    repeats_new_key=0,
+    repeats_without_key=1,
+    connections=60,
+)
+
+
+def broken(link: str, fault: str) -> Cell:
+    command = f"paychain run card-ecommerce reports/a-matrix/cells/{link}.{fault}.yaml --seed 1"
+    return Cell(link=link, fault=fault, state="broke", text=WHY, command=command)
+
+
+def unseen_columns(browser: Any, page: Path, table: str) -> list[str]:
+    """The cells of a table that a phone shows only to who scrolls sideways."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get(page.as_uri())
+    cells = browser.find_elements("css selector", f"[aria-label='{table}'] tbody :is(th, td)")
+    assert cells
+    found: list[str] = browser.execute_script(
+        "return [...arguments[0]].filter(c => c.getBoundingClientRect().right > 390"
+        " || c.scrollWidth > c.clientWidth + 1).map(c => c.textContent)",
+        cells,
+    )
+    return found
+
+
+def test_what_broke_in_a_matrix(browser: Any, tmp_path: Path) -> None:
+    faults = {"blackhole": "Nothing passes", "wrong-approval-amount": "Another amount"}
+    links = ["processor-of-cards-a", "issuer"]
+    matrix = Matrix(
+        chain="card-ecommerce",
+        title="Card payments",
+        seed=1,
+        virtual=True,
+        interrupted=False,
+        links=links,
+        faults=faults,
+        cells=[broken(link, fault) for link in links for fault in faults],
+        command="paychain matrix card-ecommerce",
+    )
+    write_matrix(matrix, tmp_path)
+    assert unseen_columns(browser, tmp_path / "matrix.html", "What broke") == []
+
+
+def test_what_own_services_did(browser: Any, tmp_path: Path) -> None:
+    sample = read(SAMPLE)
+    line = PolicyLine(
+        call="checkout-service.authorise",
+        what="unknown outcome",
+        claimed="reverse, then query until the outcome is known",
+        observed="reversed 17 of 21, asked what became of 4 and sent 2 again under another key",
+        holds=False,
+    )
+    did = OwnServiceMeasures([CALL], [line])
+    result = msgspec.structs.replace(sample, own_services=did)
+    (tmp_path / "report.html").write_text(render(result), "utf-8")
+    (tmp_path / "report.css").write_text(stylesheet(), "utf-8")
+    for table in ("Policy of own services, claimed beside observed", "What your SDK did"):
+        assert unseen_columns(browser, tmp_path / "report.html", table) == []
