@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.wire.http import HttpRequest, ServerLimits, keep_header
+from paychain.wire.http import HttpRequest, ServerLimits, header_key, keep_header
 from paychain.wire.requests import Rejected, RequestReader
 from tests.support.laws import examples
 from tests.support.wire_requests import mutated, requests
@@ -66,7 +66,7 @@ def theirs(data: bytes) -> tuple[list[Read], str]:
             return read, BAD
         headers: dict[str, str] = {}
         for name, value in head.headers.raw_items():
-            keep_header(headers, name, value)
+            keep_header(headers, header_key(name), value)
         read.append((head.method.decode(), head.target.decode("latin-1"), headers, body))
         if connection.their_state is h11.MUST_CLOSE:
             return read, LAST

@@ -59,10 +59,8 @@ class Dialect(Asks, Signs, Protocol):
         A request that cannot be read brings the error response that its caller gets.
         """
 
-    def write(
-        self, request: PaymentRequest, answer: Answer, entry: BookEntry | None
-    ) -> HttpResponse:
-        """The answer to `request`; `entry` is the authorisation it is about, when there is one."""
+    def write(self, request: PaymentRequest, answer: Answer) -> HttpResponse:
+        """The answer to `request`."""
 
     def error(self, error: Error) -> HttpResponse:
         """An error as the vendor's own API reports it, an injected one included."""

@@ -26,6 +26,9 @@ def decoded_by(decoder: msgspec.json.Decoder[_T], text: bytes | str) -> _T:
     Brackets in brackets that no stack can hold are a mistake in the text like any other.
     """
     data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    # Nearly every text is shorter than the brackets that would be too many.
+    if len(data) <= MOST_NESTED:
+        return decoder.decode(data)
     # The decoder stops at Python's limit of recursion. Some libraries raise it (Ethereum's do),
     # until the stack of the process ends first, and with it the process.
     if data.count(b"[") + data.count(b"{") > MOST_NESTED and _nesting(data) > MOST_NESTED:

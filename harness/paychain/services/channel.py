@@ -52,7 +52,7 @@ class Channel:
         `propagate_deadline`: the callee learns that its caller waits no longer than `timeout_s`.
         """
         # The link is down: what is on disk goes on when it is back.
-        if not self._context.up.is_set():
+        if not self._context.up.is_open:
             await self._context.up.wait()
         span = self._context.new_span()
         started_ns = self._context.now_ns()

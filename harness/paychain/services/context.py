@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from paychain.payments.chance import draw
+from paychain.payments.chance import draw, draws
 from paychain.payments.journal import Decision, DecisionKind, Journal, Leg, Movement, MovementKind
 from paychain.protocol.message import PaymentRequest
+from paychain.services.gate import Gate
 
 WALL_EPOCH_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: virtual time has no date of its own
-
-
-def _up() -> asyncio.Event:
-    up = asyncio.Event()
-    up.set()
-    return up
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +22,7 @@ class Context:
     now_ns: Callable[[], int]
     journal: Journal
     span_prefix: str  # of one life of one link, distinguishes its spans: 8 hex digits
-    up: asyncio.Event = field(default_factory=_up)  # cleared while the link is down
+    up: Gate = field(default_factory=Gate)  # shut while the link is down
     wall_epoch_ns: int = WALL_EPOCH_NS  # since 1970, when the run's clock was 0
     mark: str = ""  # stands in references that the link makes of those it was given
     _spans: int = field(default=0, init=False)
@@ -41,6 +35,10 @@ class Context:
     def draw(self, *key: str | int) -> float:
         """A number in [0, 1) for this link and key."""
         return draw(self.seed, self.link, *key)
+
+    def draws(self, *key: str | int) -> Callable[[str], float]:
+        """`draw` of this key with more words, for many requests: see `chance.draws`."""
+        return draws(self.seed, self.link, *key)
 
     def decided(
         self,

@@ -6,14 +6,14 @@ execute ─▶ a place ─▶ in time? ─▶ faults ─▶ service time ─▶ 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from paychain.model.chain import Chain
-from paychain.payments.chance import log_normal
+from paychain.payments.chance import SEPARATOR, LogNormal
 from paychain.payments.codes import ISSUER_INOPERATIVE
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import Outcome
@@ -69,7 +69,8 @@ class RequestWork:
         self._chain = chain
         self._link = chain.links[self._name]
         self._context = context
-        self._median_s, self._p99_s = self._link.answers_in.median, self._link.answers_in.p99
+        answers_in = self._link.answers_in
+        self._answers_in_s = LogNormal(answers_in.median, answers_in.p99)
         self._faults, self._scripts = faults, scripts
         self._no_effects = FaultEffects(self._name, [], 0.0)  # where no fault applies
         declared = self._link.capacity
@@ -84,6 +85,10 @@ class RequestWork:
         """From now on this role does the work: a process that forgot everything has a new one."""
         self._role, self._repeats = role, repeats
         self._operations = role.operations()
+        self._service_draws = {
+            operation: self._context.draws("service", operation) for operation in self._operations
+        }
+        self._once = {name for name in self._operations if role.recognises_repeats(name)}
 
     def crash(self) -> None:
         """The process died: what was stuck in it is lost."""
@@ -189,56 +194,66 @@ class RequestWork:
 
     def _service_s(self, operation: str, request: PaymentRequest) -> float:
         """How long the link takes for a request."""
-        median_s, p99_s = self._median_s, self._p99_s
-        if p99_s <= median_s:  # always the same: nothing to draw
-            return median_s
-        chance = self._context.draw("service", operation, request.payment, request.attempt)
-        return log_normal(chance, median_s, p99_s)
+        answers_in_s = self._answers_in_s
+        if answers_in_s.is_constant:  # nothing to draw
+            return answers_in_s.median
+        chance = self._service_draws[operation]
+        return answers_in_s.at(chance(f"{request.payment}{SEPARATOR}{request.attempt}"))
 
-    async def _work(
+    def _work(
         self,
         operation: str,
         request: PaymentRequest,
         parent: str,
         effects: FaultEffects,
         on_work: OnWork | None = None,
-    ) -> AnswerOrError:
-        """The role's work, once per key where the link supports idempotency keys."""
+    ) -> Awaitable[AnswerOrError]:
+        """The role's work, once per key where the link supports idempotency keys.
 
-        async def affected_work(once: PaymentRequest) -> AnswerOrError:
-            instead = effects.instead_of_work()
-            if instead is None:
-                made = await self._make(operation, parent, on_work, once)
-                instead = effects.change_answer(made, once)
-            return self._with_class(instead)
-
+        Ours does not cover a reversal, which is repeated until it is acknowledged. A vendor's key
+        covers whatever it came with.
+        """
+        is_once = operation in self._once or bool(request.digest and request.key)
         # Nearly every request takes the first way: no fault changes its answer.
-        work: Work = affected_work
-        if effects is self._no_effects:
-            work = partial(self._make, operation, parent, on_work)
-        elif effects.fails_in_front:
-            return await work(request)
-        if self._is_once(operation, request):
-            return await self._repeats.execute(operation, request, work)
-        return await work(request)
+        work: Work = partial(self._make, operation, parent, on_work)
+        if effects is not self._no_effects:
+            work = partial(self._make_affected, effects, operation, parent, on_work)
+            is_once = is_once and not effects.fails_in_front
+        return self._repeats.execute(operation, request, work) if is_once else work(request)
+
+    async def _make_affected(
+        self,
+        effects: FaultEffects,
+        operation: str,
+        parent: str,
+        on_work: OnWork | None,
+        once: PaymentRequest,
+    ) -> AnswerOrError:
+        """What faults make of the work on a request, or give in its place."""
+        instead = effects.instead_of_work()
+        if instead is None:
+            made = await self._make(operation, parent, on_work, once)
+            instead = effects.change_answer(made, once)
+        return self._with_class(instead)
 
     async def _make(
         self, operation: str, parent: str, on_work: OnWork | None, once: PaymentRequest
     ) -> AnswerOrError:
         """What the role's work makes of a request, or has made of it where a repeat goes on."""
-        done = self._repeats.done(operation, once)
-        if done is not None:
+        known = self._repeats.continued(operation, once)
+        if known is not None and known.done is not None:
             if on_work is not None:
                 on_work.was_made()
-            self._last[operation] = done
-            return done
+            self._last[operation] = known.done
+            return known.done
         if once.digest:
             given = await self._perform_vendors(operation, once, parent)
         else:
             given = await self._operations[operation](once, parent)
         made = self._with_class(given)
-        self._repeats.note(operation, once, made)
         if isinstance(made, Answer):
+            if known is not None:
+                known.done = made  # before a fault hides it from the caller
             if on_work is not None:
                 on_work(made)
             self._last[operation] = made
@@ -248,14 +263,6 @@ class RequestWork:
         """An answer with the meaning of its code in this chain, which its readers do not know."""
         codes = self._chain.codes
         return classified(given, codes) if codes and isinstance(given, Answer) else given
-
-    def _is_once(self, operation: str, request: PaymentRequest) -> bool:
-        """Whether the request's idempotency key covers it.
-
-        Ours does not cover a reversal, which is repeated until it is acknowledged. A vendor's key
-        covers whatever it came with.
-        """
-        return self._role.recognises_repeats(operation) or bool(request.digest and request.key)
 
     async def _perform_vendors(
         self, operation: str, request: PaymentRequest, parent: str

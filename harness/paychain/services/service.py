@@ -22,6 +22,7 @@ from paychain.services.attribution import Attribution
 from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.dialect_at import dialect_at
+from paychain.services.gate import Gate
 from paychain.services.in_link_faults import InLinkFaults
 from paychain.services.presence import Presence
 from paychain.services.request_work import Given, OnWork, RequestWork
@@ -74,8 +75,7 @@ class MockLink:
         churn = self._link.churn
         self._presence = Presence(churn, context.draw) if churn is not None else None
         self._address = ("", 0)
-        self._thawed = asyncio.Event()  # not set: the process is stopped
-        self._thawed.set()
+        self._thawed = Gate()  # shut: the process is stopped
         self._own_callers = [
             hop.caller
             for hop in chain.hops()
@@ -128,7 +128,7 @@ class MockLink:
 
     def crash(self) -> None:
         """The process dies: what it works on is lost, and what is on its way unless on disk."""
-        self._context.up.clear()
+        self._context.up.shut()
         self._listener.kill()
         self._background.crash()
         for channel in self._channels.values():
@@ -144,18 +144,18 @@ class MockLink:
                 self._front.begin()
             self._begin()
             self._role.connected()
-        self._context.up.set()
+        self._context.up.open()
         self._background.start(self.start(*self._address), is_of_request=True)
 
     def freeze(self) -> None:
         """The process stops: nothing is read, answered or sent until it goes on."""
-        self._context.up.clear()
-        self._thawed.clear()
+        self._context.up.shut()
+        self._thawed.shut()
 
     def thaw(self) -> None:
         """The process goes on where it stopped."""
-        self._thawed.set()
-        self._context.up.set()
+        self._thawed.open()
+        self._context.up.open()
 
     def apply(self, fault: StateFaultKind, window: str) -> int:
         """Let a fault change what the link knows; returns how many payments that touched."""
@@ -264,17 +264,17 @@ class MockLink:
         work_for(request.payment)
         if self._presence is not None and not self._presence.is_on(self._context.now_ns()):
             return None
-        if not self._thawed.is_set():
+        if not self._thawed.is_open:
             await self._thawed.wait()
         if not self._scripts.is_empty:
             await self._scripts.meet_webhook(self.name, operation, request.payment)
         caller = self.caller(envelope)
         given = await self._work.execute(operation, request, caller, envelope, on_work)
         # A vendor's API has more to do before it answers, and locks the object until then.
-        if self._front is None:
+        if self._front is None and not self._scripts.is_empty:
             await self.ready_to_answer(request.payment)
         # It may have been stopped while it worked: the answer leaves when it goes on.
-        if not self._thawed.is_set():
+        if not self._thawed.is_open:
             await self._thawed.wait()
         return given
 

@@ -11,13 +11,14 @@ Nothing else in `services` knows the wire, but for the control API of a services
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialect import Asks, BookEntry, Dialect
+from paychain.protocol.dialect import Asks, Dialect
 from paychain.protocol.envelope import Envelope, envelope_of
 from paychain.protocol.message import Answer, AnswerOrError, Delivery, Error, PaymentRequest
 from paychain.protocol.reply import Reply, failure_of
@@ -29,6 +30,7 @@ from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
 
 HEALTH = "/health"
+JSON = {"content-type": "application/json"}
 _ERRORS = (HopResult.HTTP_ERROR, HopResult.REJECTED)
 
 
@@ -39,9 +41,6 @@ class Receiver(Protocol):
         self, operation: str, request: PaymentRequest, envelope: Envelope
     ) -> AnswerOrError | Delivery | None:
         """Work on a request; None when no answer ever leaves."""
-
-    def entry(self, reference: str) -> BookEntry | None:
-        """The link's book on an authorisation."""
 
     def caller(self, envelope: Envelope) -> str:
         """Who sent a request: an own service does not give its name as mocks do."""
@@ -79,16 +78,16 @@ class Listener:
         """Stop listening; a run that waits for requests in progress has drained the link before."""
         await self._server.stop(0.0)
 
-    async def handle(self, http: HttpRequest) -> HttpResponse | None:
+    def handle(self, http: HttpRequest) -> Coroutine[object, object, HttpResponse | None]:
         """The link's answer to a request; None when none ever leaves."""
         if http.target == HEALTH:
-            return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
+            return _at_once(HttpResponse(200, b'{"status":"up"}', JSON))
         read = self._dialect.read(http)
         if isinstance(read, HttpResponse):
-            return read
+            return _at_once(read)
         if self._context is not None:
-            return await self._work_for_own(self._context, http, *read)
-        return await self._work(*read, envelope_of(http.headers))
+            return self._work_for_own(self._context, http, *read)
+        return self._work(*read, envelope_of(http.headers))
 
     async def _work_for_own(
         self, context: Context, http: HttpRequest, operation: str, request: PaymentRequest
@@ -117,7 +116,7 @@ class Listener:
             del self._in_flight[number]
         # Nearly every request takes this way: no fault changes how its answer leaves.
         if isinstance(given, Answer):
-            return self._dialect.write(request, given, self._link.entry(request.reference))
+            return self._dialect.write(request, given)
         if given is None:
             return None
         if isinstance(given, Error):
@@ -127,7 +126,7 @@ class Listener:
     def _delivered(self, request: PaymentRequest, delivery: Delivery) -> HttpResponse:
         given = delivery.given
         if isinstance(given, Answer):
-            response = self._dialect.write(request, given, self._link.entry(request.reference))
+            response = self._dialect.write(request, given)
         else:
             response = self._dialect.error(given)
         response.copies = delivery.copies
@@ -140,6 +139,10 @@ class Listener:
         read = self._dialect.read(http)
         assert not isinstance(read, HttpResponse)  # it was read before, and answered
         self._link.undeliverable(*read, envelope_of(http.headers))
+
+
+async def _at_once(response: HttpResponse) -> HttpResponse:
+    return response
 
 
 class Caller:
@@ -160,14 +163,13 @@ class Caller:
     ) -> Reply:
         """One exchange. Never raises for what the network did."""
         http = self._dialect.ask(operation, request)
-        http.headers.update(headers)
         lost: list[None] = []  # one for each time that it was sent again
         try:
             response = await self._pool.request(
                 http.method,
                 http.target,
                 http.body,
-                headers=http.headers,
+                headers={**http.headers, **headers},
                 timeout_s=timeout_s,
                 connect_timeout_s=connect_timeout_s,
                 on_resend=partial(lost.append, None) if self._is_repeatable else None,

@@ -200,8 +200,8 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
                 if self._choose is None:
                     while timers and timers[0][0] <= self.now_ns:
                         self._release(heappop(timers)[2])
-                left = len(ready)
-                if left:
+                if ready:
+                    left = len(ready)
                     self.steps += left
                     if self.steps > self._next_check:
                         self._check_progress()

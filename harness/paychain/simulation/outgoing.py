@@ -123,17 +123,18 @@ class Outgoing(asyncio.Transport):
             raise RuntimeError("Cannot call write() after write_eof()")
         if not data or self._is_lost:
             return
+        size = len(data)
         # Three cases: the peer has reset the connection, which a write is the first to notice; the
         # peer has no room, or older bytes wait already; there is room.
         if self._broken is not None:
             self._force_close(self._broken)
-        elif self._buffer or self._unacknowledged + len(data) > RECEIVE_BYTES:
+        elif self._buffer or self._unacknowledged + size > RECEIVE_BYTES:
             self._buffer.append(data)
-            self._buffered += len(data)
+            self._buffered += size
             self._flush()
             self._maybe_pause()
         else:
-            self._unacknowledged += len(data)
+            self._unacknowledged += size
             self._send(data)
 
     def _send(self, item: bytes | Mark) -> None:
@@ -153,7 +154,9 @@ class Outgoing(asyncio.Transport):
             peer.receive(item)
             return
         # Nearly every item takes this short way: bytes for a peer that reads and has read all.
-        self.acknowledge(len(item))
+        self._unacknowledged -= len(item)
+        if self._buffer:
+            self._loop.call_soon(self._write_on)
         try:
             peer._protocol.data_received(item)
         except Exception as error:

@@ -6,7 +6,14 @@ from typing import Any
 
 import httptools
 
-from paychain.wire.http import ConnectionBroken, HttpResponse, MalformedHttp, keep_header, raised_in
+from paychain.wire.http import (
+    ConnectionBroken,
+    HttpResponse,
+    MalformedHttp,
+    header_key,
+    keep_header,
+    raised_in,
+)
 
 MAX_RESPONSE_BYTES = 4_194_304  # head, body, framing and everything informational before it
 
@@ -74,7 +81,7 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._is_head_whole:  # trailers are read past
-            keep_header(self._headers, name, value)
+            keep_header(self._headers, header_key(name), value)
 
     def on_headers_complete(self) -> None:
         self._is_head_whole = True

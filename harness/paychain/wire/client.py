@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 
 from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import (
@@ -89,7 +90,7 @@ class HttpPool:
         the way, and ValueError for a request that cannot be written.
         """
         data = request_head(method, target, self._authority, len(body), headers or {}) + body
-        loop, drops = asyncio.get_running_loop(), self._drops
+        loop, drops = self._loop, self._drops
         deadline = loop.time() + timeout_s
         connect_deadline = deadline
         if connect_timeout_s is not None:
@@ -118,6 +119,10 @@ class HttpPool:
                     self._release_connection(connection)
                 else:
                     connection.abort()
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     async def close(self) -> None:
         """Close every connection; exchanges and requests that wait end as ConnectionBroken."""
@@ -228,7 +233,7 @@ class HttpPool:
         """Give a usable connection to the first request in line, or keep it idle."""
         if self._is_closed:
             connection.abort()
-        elif (waiter := self._next_waiter()) is not None:
+        elif self._waiters and (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
         else:
             self._idle[connection] = None

@@ -99,7 +99,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
     splitting) or that frames the message, which is the wire's own business.
     """
     many = len(headers)
-    if all(map(_can_be_sent, headers)):
+    if _can_be_sent(*headers):
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         # All are checked at once; more ends of lines than headers mean that a value holds a line.
         if lines.count("\n") == lines.count("\r") == many and "\0" not in lines:
@@ -110,8 +110,8 @@ def header_lines(headers: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=MAX_NAMES_KEPT)
-def _can_be_sent(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and name.lower() not in _FRAMING
+def _can_be_sent(*names: str) -> bool:
+    return all(_NAME.fullmatch(name) and name.lower() not in _FRAMING for name in names)
 
 
 @lru_cache(maxsize=MAX_LINES_KEPT)
@@ -129,6 +129,8 @@ def origin_form(target: str) -> tuple[str, str]:
     `POST http://api.example/graphql` asks for the path /graphql: a server has to understand it
     (RFC 9112 §3.2.2), and Braintree's Node SDK asks for its GraphQL API so.
     """
+    if target.startswith("/"):  # nearly every target
+        return target, ""
     scheme, has_server, rest = target.partition("://")
     if not has_server or scheme.lower() not in ("http", "https"):
         return target, ""
@@ -159,12 +161,13 @@ def raised_in(error: Exception) -> BaseException | None:
     return cause
 
 
-def keep_header(headers: dict[str, str], name: bytes, value: bytes) -> None:
+def keep_header(headers: dict[str, str], key: str, value: bytes) -> None:
     """Add a received header; a repeated one becomes a list, as RFC 9110 §5.3 reads it."""
-    key, text = _received(name), value.decode("latin-1").strip(" \t")
+    text = value.decode("latin-1").strip(" \t")
     headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
 
 @lru_cache(maxsize=MAX_NAMES_KEPT)
-def _received(name: bytes) -> str:
+def header_key(name: bytes) -> str:
+    """The name of a received header, in lower case."""
     return name.decode("latin-1").lower()

@@ -11,7 +11,14 @@ from typing import Any
 
 import httptools
 
-from paychain.wire.http import HttpRequest, ServerLimits, keep_header, origin_form, raised_in
+from paychain.wire.http import (
+    HttpRequest,
+    ServerLimits,
+    header_key,
+    keep_header,
+    origin_form,
+    raised_in,
+)
 
 OFFER = "upgrade"  # the header that offers another protocol
 
@@ -81,16 +88,23 @@ class RequestReader:
         self._head_bytes = self._body_bytes = 0
 
     def on_url(self, url: bytes) -> None:
+        self._stalled = 0
         self._target += url
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._limits.header_bytes:
+            raise Rejected(431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
+        self._stalled = 0
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._limits.header_bytes:
+            raise Rejected(431)
         if self._is_head_whole:
             return  # a trailer must not change the head (RFC 9110 §6.5.1)
-        if name.lower() == b"host" and "host" in self._headers:
+        headers, key = self._headers, header_key(name)
+        if key == "host" and "host" in headers:
             raise Rejected(400)
-        keep_header(self._headers, name, value)
+        keep_header(headers, key, value)
 
     def on_headers_complete(self) -> None:
         self._is_head_whole = True
@@ -115,7 +129,8 @@ class RequestReader:
         if int(length) > self._limits.body_bytes:
             raise Rejected(413)
         self.expects_continue = (
-            headers.get("expect", "").lower() == "100-continue"
+            "expect" in headers
+            and headers["expect"].lower() == "100-continue"
             and version == "1.1"
             and (coding is not None or int(length) > 0)
         )
@@ -146,12 +161,6 @@ class RequestReader:
         )
         # Keep-alive with HTTP/1.0 needs headers of its own; its connections are closed instead.
         self._deliver(request, self._parser.should_keep_alive() and self._version == "1.1")
-
-    def _count_head(self, size: int) -> None:
-        self._stalled = 0
-        self._head_bytes += size
-        if self._head_bytes > self._limits.header_bytes:
-            raise Rejected(431)
 
 
 def _encoded(line: str) -> bytes:

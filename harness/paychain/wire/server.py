@@ -130,7 +130,7 @@ class HttpServer:
     def handler_ended(self, connection: Connection) -> None:
         """That task has ended."""
         self._tasks.pop(connection, None)
-        if not self.pending:
+        if self._idle is not None and not self.pending:
             self._signal_idle()
 
     def _handler_cancelled(self, connection: Connection, _: asyncio.Task[None]) -> None:

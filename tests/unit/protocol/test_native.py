@@ -144,7 +144,7 @@ def test_an_error_keeps_its_declared_status_and_its_headers() -> None:
 def test_what_is_asked_is_read_as_it_was() -> None:
     http = NATIVE.ask("authorise", REQUEST)
     assert NATIVE.read(http) == ("authorise", REQUEST)
-    response = NATIVE.write(REQUEST, APPROVAL, None)
+    response = NATIVE.write(REQUEST, APPROVAL)
     assert decode_answer(response.body) == APPROVAL
     assert NATIVE.classify(response).answer == APPROVAL
 

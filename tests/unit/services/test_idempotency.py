@@ -35,12 +35,14 @@ class Link:
         self.may_end.set()
 
     async def work(self, request: PaymentRequest) -> AnswerOrError:
-        made: AnswerOrError | None = self.repeats.done("authorise", request)
+        known = self.repeats.continued("authorise", request)
+        made: AnswerOrError | None = known.done if known is not None else None
         if made is None:
             self.did.append(request.reference)
             await self.may_end.wait()
             made = self.gives
-            self.repeats.note("authorise", request, made)
+            if known is not None and isinstance(made, Answer):
+                known.done = made
         return self.shows or made
 
     async def ask(self, *, key: str = "k", amount: int = 100) -> AnswerOrError:

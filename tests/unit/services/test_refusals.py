@@ -17,7 +17,7 @@ from paychain.model.dialects import Spoken
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.dialect import BookEntry, Dialect
+from paychain.protocol.dialect import Dialect
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.dialects.native import Native
 from paychain.protocol.message import Answer, Error, PaymentRequest
@@ -130,10 +130,8 @@ faults: [{id: f, at: 0s, for: 2s, target: {link: gateway}, http_error: {status: 
 class _DeclinesWith402(Native):
     """As some providers do: an error status, and the decline in its body."""
 
-    def write(
-        self, request: PaymentRequest, answer: Answer, entry: BookEntry | None
-    ) -> HttpResponse:
-        response = super().write(request, answer, entry)
+    def write(self, request: PaymentRequest, answer: Answer) -> HttpResponse:
+        response = super().write(request, answer)
         if answer.outcome is Outcome.DECLINED:
             response.status = 402
         return response

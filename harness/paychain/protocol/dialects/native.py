@@ -12,7 +12,6 @@ import msgspec
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.dialect import BookEntry
 from paychain.protocol.json_text import decoded_by
 from paychain.protocol.message import Answer, Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply, reply_of
@@ -74,7 +73,7 @@ def decode_answer(body: bytes) -> Answer:
 
 
 def _shared(request: PaymentRequest) -> PaymentRequest:
-    request.instrument = _cards.get(request.instrument.identity, request.instrument)
+    request.instrument = _cards.get(request.instrument.number, request.instrument)
     request.currency, request.merchant = intern(request.currency), intern(request.merchant)
     return request
 
@@ -98,7 +97,6 @@ class Native:
         self,
         request: PaymentRequest,  # noqa: ARG002  (a parameter of every Dialect's)
         answer: Answer,
-        entry: BookEntry | None,  # noqa: ARG002  (a parameter of every Dialect's)
     ) -> HttpResponse:
         """An answer is always 200: its outcome is in the body."""
         return HttpResponse(200, _encoder.encode(answer), JSON)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from paychain.payments.cards import Card
 from paychain.payments.codes import APPROVED
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.native import Native
 from paychain.protocol.envelope import CALLER_HEADER, TRACE_HEADER
 from paychain.protocol.message import Answer, Error, ErrorKind, Event, PaymentRequest
@@ -70,7 +69,6 @@ class Relayed:
         self,
         request: PaymentRequest,  # noqa: ARG002  (a parameter of every Dialect's)
         answer: Answer,
-        entry: BookEntry | None,  # noqa: ARG002  (a parameter of every Dialect's)
     ) -> HttpResponse:
         """The service's answer; an edge's own answer is an error, as of a proxy."""
         if isinstance(answer, RelayedAnswer):

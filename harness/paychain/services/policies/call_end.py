@@ -24,7 +24,8 @@ class SentRequest(msgspec.Struct, frozen=True, gc=False):
 class Attempt(msgspec.Struct, frozen=True):
     """All tries of one request at one target. `is_unknown`: some try may have been executed.
 
-    `sent_s`: when the first of those began, on the clock of the loop.
+    `sent_s`: when the first of those began, on the clock of the loop; 0 where no query waits for
+    the time of its answer to be over.
     """
 
     target: str
@@ -46,9 +47,17 @@ class Attempt(msgspec.Struct, frozen=True):
         the unanswered execution is unknown to everybody.
         """
         sent, answer = self.request, self.reply.answer
-        if answer is not None and is_made_again(answer.reference, sent.reference, self.target):
+        if (
+            answer is not None
+            and answer.reference != sent.reference
+            and is_made_again(answer.reference, sent.reference, self.target)
+        ):
             sent = msgspec.structs.replace(sent, reference=answer.reference)
         return SentRequest(self.target, sent)
+
+    def approved(self) -> CallEnd:
+        """The end of the call, where the target has approved."""
+        return CallEnd(reply=self.reply, request=self.request, standing=(self.sent,))
 
 
 class CallEnding(Enum):

@@ -9,6 +9,7 @@ execute ─▶ _call_target ─▶ try_target ─▶ Route.send ─▶ Channel.s
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import assert_never
 
 import msgspec
@@ -80,6 +81,9 @@ class PolicyCall:
         self._may_hold = operation == "authorise" or declared.reverses(operation)
         self._has_to_resolve = self._may_hold or operation in RESOLVED
         self._reverses_unknown = declared.reverses(operation)
+        # Only such a wait asks when a request was sent.
+        asks = declared.on_unknown == "query"
+        self._waits_before_queries = asks and bool(declared.query.first_after)
         self._background = background
         self._decisions = Decisions(context, operation)
         self._routes: dict[str, Route] = {}
@@ -120,6 +124,10 @@ class PolicyCall:
             self._stores,
             own_codes=self._own_codes,
         )
+
+    @cached_property
+    def _clock(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     def _open_routes(self, channels: Channels) -> None:
         context, declared = self._context, self._declared
@@ -191,6 +199,9 @@ class PolicyCall:
         attempt = await self.try_target(
             target, request, parent, self._declared.attempts, route=route
         )
+        # Nearly every attempt is approved, and then there is nothing to settle.
+        if attempt.reply.result is _APPROVED:
+            return attempt.approved()
         return await self.settle_attempt(attempt, parent)
 
     async def try_target(
@@ -211,7 +222,7 @@ class PolicyCall:
         route = self._routes[target] if route is None else route
         preferences = self._preferences if target == declared.to else None
         is_unknown, number = False, 1
-        clock, sent_s = asyncio.get_running_loop(), 0.0
+        clock, sent_s = self._clock, 0.0
 
         def note_sent() -> None:
             nonlocal sent_s
@@ -225,7 +236,7 @@ class PolicyCall:
                     parent,
                     timeout_s=declared.timeout,
                     try_number=number,
-                    on_send=note_sent,
+                    on_send=note_sent if self._waits_before_queries else None,
                 )
                 if preferences is not None:
                     preferences.note(failed=not reply.result.worked)
@@ -277,7 +288,7 @@ class PolicyCall:
         """The end of an attempt; an unknown outcome is dealt with as declared."""
         reply, request, declared = attempt.reply, attempt.request, self._declared
         if reply.result is _APPROVED:
-            return CallEnd(reply=reply, request=request, standing=(attempt.sent,))
+            return attempt.approved()
         # Declined, or proved not to have been executed, or an operation that moves no money:
         # nothing to resolve.
         if attempt.worked or not attempt.is_unknown or not self._has_to_resolve:

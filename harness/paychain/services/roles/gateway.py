@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 
@@ -171,7 +172,9 @@ class Gateway(Role):
 
     async def _process(self, request: PaymentRequest, parent: str) -> Answer:
         """Ask third parties and the vault, screen, authenticate, authorise: each may end it."""
-        request = msgspec.structs.replace(request, accepts_partial=self.link.accepts_partial)
+        accepts = self.link.accepts_partial
+        if request.accepts_partial != accepts:
+            request = msgspec.structs.replace(request, accepts_partial=accepts)
         for name in self._before:
             refused = await self._ask(name, request, parent)
             if refused is not None:
@@ -353,12 +356,17 @@ class Gateway(Role):
         must not share its reference. Without reversals the same reference is what keeps the
         customer from being charged twice.
         """
-        call = self.link.calls["authorise"]
-        if call.on_unknown != "reverse":
+        if self.link.calls["authorise"].on_unknown != "reverse":
             return 0
-        rounds = 1 + self.link.reauthentications + len(call.fallback) + (call.hedge is not None)
-        rounds += len(call.shared_tenders)
-        return rounds * ((self._times_paid.get(request.payment) or 1) - 1)
+        times_before = (self._times_paid.get(request.payment) or 1) - 1
+        return self._rounds * times_before if times_before else 0
+
+    @cached_property
+    def _rounds(self) -> int:
+        """How many attempt numbers one request for a payment may use."""
+        call = self.link.calls["authorise"]
+        fallbacks = len(call.fallback) + (call.hedge is not None)
+        return 1 + self.link.reauthentications + fallbacks + len(call.shared_tenders)
 
     def _decide_alone(self, end: CallEnd) -> Answer:
         """Approve without an answer from behind: stand in and advise, or store and forward."""

@@ -53,7 +53,7 @@ class Relay(Authorising):
             return self.decline(code, request.reference)
         self._alone.pop(request.reference, None)  # it may be worked on once more
         before = self._standing.get(request.reference, ())
-        onward = self._with_new_reference(request)
+        onward = self._with_new_reference(request, before)
         # Noted before it is sent: a link that dies meanwhile still knows what to reverse.
         sent = SentRequest(self.link.calls["authorise"].to, onward)
         self._standing[request.reference] = (*before, sent)
@@ -72,12 +72,13 @@ class Relay(Authorising):
             case CallEnding.FAILED:
                 return end.reply.answer or self.decline(ISSUER_INOPERATIVE, request.reference)
 
-    def _with_new_reference(self, request: PaymentRequest) -> PaymentRequest:
+    def _with_new_reference(
+        self, request: PaymentRequest, before: tuple[SentRequest, ...]
+    ) -> PaymentRequest:
         """The request as it goes on: under another reference when the last one was reversed.
 
         A reversal may still be on its way, and must not undo what is authorised after it.
         """
-        before = self._standing.get(request.reference, ())
         if not before or self.link.calls["authorise"].on_unknown != "reverse":
             return request
         reference = f"{request.reference}+{self.context.mark}{len(before) + 1}"

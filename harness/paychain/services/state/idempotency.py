@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 
 import msgspec
 
@@ -124,8 +125,12 @@ def window_of(declared: Idempotency) -> float:
 
 
 # Untracked (gc=False), as there is one for every key: see `book.Entry`.
-class _Known(msgspec.Struct, gc=False):
-    """What is known of one key."""
+class KnownKey(msgspec.Struct, gc=False):
+    """What is known of one key.
+
+    An error that came after the work, or another answer in its place, may have hidden what was
+    `done` from the caller: where a repeat continues the work it is not done again.
+    """
 
     body: tuple[str | int, ...]  # () where bodies are not compared
     since_s: float
@@ -143,29 +148,46 @@ class IdempotencyStore:
         self._window_s = window_of(declared)
         self._now_s = now_s
         self._mark = mark
-        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._oldest_s = inf  # no key is known for longer
+        self._known: OrderedDict[tuple[str, str], KnownKey] = OrderedDict()
 
     def __len__(self) -> int:
         """How many keys are known now."""
         return len(self._known)
 
-    async def execute(self, operation: str, request: PaymentRequest, work: Work) -> AnswerOrError:
+    def execute(
+        self, operation: str, request: PaymentRequest, work: Work
+    ) -> Awaitable[AnswerOrError]:
         """The outcome of `work`, done as often as the model says for repeats of the key."""
         model = self._model
         # Without a key nothing can be recognised as a repeat.
         if not request.key:
             if model is not None and model.requires_key:
-                return Error(ErrorKind.KEY_MISSING, "no idempotency key")
-            return await work(request)
+                return _refused(ErrorKind.KEY_MISSING, "no idempotency key")
+            return work(request)
         longest = model.longest_key if model is not None else None
         if longest is not None and len(request.key) > longest:
-            return Error(ErrorKind.KEY_TOO_LONG, "the idempotency key is too long")
+            return _refused(ErrorKind.KEY_TOO_LONG, "the idempotency key is too long")
         now_s = self._now_s()
-        self._forget(now_s)
+        until_s = now_s - self._window_s
+        if self._oldest_s <= until_s or len(self._known) > MAX_KEYS:
+            self._forget(until_s)
         key = (operation, request.key)
         known = self._known.get(key)
         if known is None:
-            return await self._work(key, request, work, 1, now_s)
+            return self._work(key, request, work, 1, now_s)
+        return self._repeat(known, key, request, work, now_s)
+
+    async def _repeat(
+        self,
+        known: KnownKey,
+        key: tuple[str, str],
+        request: PaymentRequest,
+        work: Work,
+        now_s: float,
+    ) -> AnswerOrError:
+        """The outcome of a request whose key is known."""
+        model = self._model
         # The link supports no keys: a repeat is new work, of a payment of its own.
         if model is None:
             return await self._work(key, request, work, known.executions + 1, now_s)
@@ -190,25 +212,12 @@ class IdempotencyStore:
         # The first outcome was not stored. Some providers continue the work they had begun, others
         # begin anew, and may charge a second time.
         if model.continues:
-            return await self._work(key, request, work, 1, now_s, known.done)
+            done = known.done
+            is_stored = done is not None and model.stores(done)
+            return await self._work(key, request, work, 1, now_s, done if is_stored else None)
         return await self._work(key, request, work, known.executions + 1, now_s)
 
-    def done(self, operation: str, request: PaymentRequest) -> Answer | None:
-        """What a request has made before, where its repeat continues the work; None: nothing.
-
-        An error that came after the work, or another answer in its place, hid it from the caller.
-        """
-        known = self._continued(operation, request)
-        return known.done if known is not None else None
-
-    def note(self, operation: str, request: PaymentRequest, made: AnswerOrError) -> None:
-        """Remember what a request made, before a fault hides it from the caller."""
-        known = self._continued(operation, request)
-        if known is not None and isinstance(made, Answer):
-            assert self._model is not None  # or no work is continued
-            known.done = made if self._model.stores(made) else None
-
-    def _continued(self, operation: str, request: PaymentRequest) -> _Known | None:
+    def continued(self, operation: str, request: PaymentRequest) -> KnownKey | None:
         """What is known of a key whose repeat continues failed work; None: there is no such."""
         if self._model is None or not self._model.continues or not request.key:
             return None
@@ -226,9 +235,12 @@ class IdempotencyStore:
         """Do the work. The second execution for a key is a payment of its own, as is the third."""
         is_compared = self._model is not None and self._model.mismatch is not None
         body = _body(request) if is_compared else ()
-        known = _Known(body, now_s, executions=number, done=done)
+        known = KnownKey(body, now_s, number, done=done)
+        if key in self._known:  # it is the youngest from now on
+            del self._known[key]
         self._known[key] = known
-        self._known.move_to_end(key)
+        if now_s < self._oldest_s:
+            self._oldest_s = now_s
         if number > 1 and key[0] in _MAKES:
             request = _renamed(request, f"{self._mark}{number}")
         try:
@@ -246,15 +258,20 @@ class IdempotencyStore:
             known.awaited.set_result(given)
         return given
 
-    def _forget(self, now_s: float) -> None:
+    def _forget(self, until_s: float) -> None:
         """Drop the keys whose window is over, and the oldest beyond what is kept."""
-        until_s = now_s - self._window_s
         while self._known:
             key, oldest = next(iter(self._known.items()))
             is_over = oldest.since_s <= until_s or len(self._known) > MAX_KEYS
             if not is_over or oldest.given is None:
+                self._oldest_s = oldest.since_s
                 return
             del self._known[key]
+        self._oldest_s = inf
+
+
+async def _refused(kind: ErrorKind, why: str) -> Error:
+    return Error(kind, why)
 
 
 def _renamed(request: PaymentRequest, number: str) -> PaymentRequest:

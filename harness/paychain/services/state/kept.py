@@ -23,6 +23,7 @@ from paychain.services.state.idempotency import window_of
 Value = TypeVar("Value")
 MIN_KEPT = 1_000  # fewer things are not worth looking through
 AT_ONCE = 50  # looked at for each new one: more would let a request wait
+NEVER_NS = 1 << 62
 WAITS = 2  # one declared wait may follow another: an answer late, a capture after it
 
 
@@ -92,6 +93,7 @@ class Retained(Generic[Value]):
         self._retention, self._now_ns = retention, retention.now_ns
         self._is_over = is_over
         self._known: OrderedDict[str, tuple[int, Value]] = OrderedDict()  # longest untouched first
+        self._next_look_ns = 0  # before then nothing in it was untouched for long enough
 
     def __len__(self) -> int:
         return len(self._known)
@@ -114,9 +116,12 @@ class Retained(Generic[Value]):
         return kept[1]
 
     def __setitem__(self, name: str, value: Value) -> None:
-        self._touch(name, value)
-        if len(self._known) > MIN_KEPT:
-            self._forget()
+        now_ns = self._now_ns()
+        if name in self._known:
+            self._known.move_to_end(name)
+        self._known[name] = (now_ns, value)
+        if len(self._known) > MIN_KEPT and now_ns >= self._next_look_ns:
+            self._forget(now_ns)
 
     def pop(self, name: str) -> Value | None:
         """Forget what has this name, and return it; None for nothing."""
@@ -127,14 +132,15 @@ class Retained(Generic[Value]):
         self._known[name] = (self._now_ns(), value)
         self._known.move_to_end(name)
 
-    def _forget(self) -> None:
+    def _forget(self, now_ns: int) -> None:
         keeps_ns = self._retention.keeps_ns
         if keeps_ns is None:
+            self._next_look_ns = NEVER_NS
             return
-        until_ns = self._retention.now_ns() - keeps_ns
         for _ in range(AT_ONCE):
             name, (touched_ns, value) = next(iter(self._known.items()))
-            if touched_ns > until_ns or len(self._known) <= MIN_KEPT:
+            self._next_look_ns = touched_ns + keeps_ns
+            if now_ns < self._next_look_ns or len(self._known) <= MIN_KEPT:
                 return
             if self._is_over(name, value):
                 del self._known[name]
