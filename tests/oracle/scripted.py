@@ -77,7 +77,10 @@ def _step(chance: Chance, chain: Chain) -> Declared:
 def _customer(chance: Chance) -> Declared:
     after, key = choose(chance, ("500ms", "150ms", "1s")), choose(chance, ("same", "new"))
     what = choose(chance, ("retry", "presses_twice", "leaves"))
-    return {what: draw_leaving(chance) if what == "leaves" else {"after": after, "key": key}}
+    if what != "leaves":
+        return {what: {"after": after, "key": key}}
+    # At mocks there is nothing to come back to.
+    return {what: {"after": draw_leaving(chance)["after"]}}
 
 
 def draw_leaving(chance: Chance) -> Declared:

@@ -1,7 +1,7 @@
 """Laws of the faults that answer a request at a vendor's endpoint in place of the work.
 
-What `stale_answer` stores is nothing, and what it hides is not hidden for ever. Two requests of a
-kind, the second under the fault:
+What `stale_answer` stores is nothing, and what it hides stays hidden no longer than the fault. Two
+requests of a kind, the second under the fault:
 
     key-0 ─▶ works
     key-1 ─▶ the answer to key-0 once more; nothing is done

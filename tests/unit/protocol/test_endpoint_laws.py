@@ -159,7 +159,7 @@ def test_a_stale_answer_to_what_follows_stores_nothing_and_its_repeat_is_worked_
     ("vendor", "recipe", "endpoint"),
     [case for case in CASES if str(case.values[2]).rpartition("/")[2] in FOLLOW_UPS],
 )
-def test_a_decline_is_not_answered_with_errors_for_ever(
+def test_a_decline_is_not_answered_with_endless_errors(
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check_declined(vendor, recipe, endpoint.partition(" ")[0])
