@@ -32,6 +32,18 @@ def test_a_journal_that_cannot_be_written_makes_the_run_inconclusive(
     assert judged == ["no_card_number_in_a_file"]
 
 
+def test_a_load_process_that_cannot_say_that_it_is_over_ends_and_is_named(tmp_path: Path) -> None:
+    with disturbed_run(tmp_path) as run:
+        let_it_begin(run, tmp_path)
+        (spool,) = tmp_path.glob("runs/*/spool")
+        # In the way of what it writes before it renames it.
+        (spool / f".load.offered.{pid_of(run, 'load process')}.tmp").mkdir()
+        result = harmless(run, tmp_path)
+    assert result["verdict"] == "inconclusive"
+    reasons = "; ".join(result["reasons"])
+    assert "load.offered: Is a directory" in reasons, (reasons, run.output)
+
+
 def _cut(journal: Path) -> None:
     os.truncate(journal, journal.stat().st_size // 2)
 

@@ -23,6 +23,7 @@ from paychain.processes.variables import child_environment, without_secrets
 READY_WITHIN_S = 60.0  # a process of a run is ready by then, on a busy machine, too
 TERM_WITHIN_S = 5.0  # a child that does not end within this after SIGTERM is killed
 MAX_LINE_CHARACTERS = 200  # of a child's output in a message
+FATAL = "fatal error: "  # begins the line of an output that says why its process ended
 _POLL_S = 0.01
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
@@ -89,7 +90,7 @@ class Child:
         """That it ended and how, with the last line it wrote."""
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
         # A Go program prints the reason first and then hundreds of lines of stack traces.
-        reason = next((line for line in lines if line.startswith(("panic:", "fatal error:"))), None)
+        reason = next((line for line in lines if line.startswith(("panic:", FATAL))), None)
         shown = f": {(reason or lines[-1])[:MAX_LINE_CHARACTERS]}" if lines else ""
         return f"{self.name} ended unexpectedly ({self.how_it_ended}){shown}"
 

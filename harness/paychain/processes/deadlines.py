@@ -55,8 +55,8 @@ class _TimedResponse(http.client.HTTPResponse):
 class TimedConnection(http.client.HTTPConnection):
     """Connects within its timeout, and has the whole answer within another one."""
 
-    def getresponse(self) -> http.client.HTTPResponse:
-        """Read the head of the answer."""
+    def getresponse(self) -> Any:
+        """Read the head of the answer; what it is, the other base class says where there is one."""
         assert isinstance(self.timeout, int | float)
         until_s = time.monotonic() + self.timeout
         # http.client calls it as it would call the class.

@@ -78,7 +78,7 @@ def write_atomically(path: Path, content: Any) -> None:
     Bytes are written as they are, text as UTF-8, anything else as JSON. A symbolic link in its
     place goes; the file that it leads to stays as it is. When it fails, nothing is left behind and
     an older file stays. A device or a pipe, which root could replace by a file for the whole
-    machine, stays as well. Raises OSError.
+    machine, stays as well. Raises OSError, which names the file: a full disk alone does not.
     """
     if isinstance(content, bytes):
         data = content
@@ -98,7 +98,9 @@ def write_atomically(path: Path, content: Any) -> None:
         with scratch.open("xb") as file:
             file.write(data)
         scratch.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise

@@ -123,7 +123,8 @@ def _without_records(inputs: Inputs, facts: RunFacts, folder: Path, error: Excep
     except Exception as further:
         if not isinstance(further, OSError):
             raise HarnessError(why) from error
-        raise HarnessError(f"{why}; {sentence_of(further)}") from error
+        again = sentence_of(further)
+        raise HarnessError(why if why.endswith(again) else f"{why}; {again}") from error
 
 
 def written(moment: datetime) -> str:

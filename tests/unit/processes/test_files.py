@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, sentence_of
 from paychain.processes import files
 from paychain.processes.files import (
     expanded,
@@ -73,6 +74,19 @@ def test_when_it_fails_the_old_file_stays_and_nothing_else(tmp_path: Path) -> No
         write_atomically(folder, "a file cannot take the place of a folder")
     assert path.read_text() == "old"
     assert sorted(tmp_path.iterdir()) == [folder, path]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses /dev/full")
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plan"
+    with Path("/dev/full").open("wb") as full:
+        monkeypatch.setattr(Path, "open", lambda *_: full)
+        with pytest.raises(OSError, match="No space left on device") as failed:
+            write_atomically(path, b"x" * 100_000)
+        monkeypatch.undo()
+        assert failed.value.filename == str(path)
+        assert sentence_of(failed.value) == f"{path}: No space left on device"
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_no_folder_is_made(tmp_path: Path) -> None:

@@ -36,8 +36,9 @@ from paychain.load.traffic.plan import EntryPlan, LoadPlan, OfferedLoad
 from paychain.load.traffic.users import turns
 from paychain.model.operations import ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, sentence_of
 from paychain.payments.journal import Stall
+from paychain.processes.children import FATAL
 from paychain.processes.collector import collect_seldom
 from paychain.processes.files import write_atomically
 from paychain.processes.parent import Parent
@@ -191,7 +192,12 @@ class Scheduled(PayingUser):
         paying.join(timeout=max(0.0, (start_ns + patient_ns - self._now_ns()) / 1e9))
         recorder.close()
         gevent.killall(aside)
-        self._report_offered(is_over=True)
+        try:
+            self._report_offered(is_over=True)
+        except OSError as error:
+            # The run shows this line, although Locust's table follows it.
+            print(f"{FATAL}{sentence_of(error)}", file=sys.stderr, flush=True)
+            self.environment.process_exit_code = 1
         if WORKER_VARIABLE not in os.environ:  # a worker still has its records to deliver
             self.environment.runner.quit()
 
