@@ -309,3 +309,17 @@ def test_a_sound_payout_keeps_its_rules_under_every_fault(
     )
     found = judged(result)
     assert not found or (link, fault) in LIES, found
+
+
+def test_what_is_reserved_late_frees_nothing_that_was_declined(tmp_path: Path) -> None:
+    late = CHAIN.replace("funding: 5000000", "funding: {amount: 5000000, reserves: when_final}")
+    wallet = "    role: wallet\n"
+    assert CHAIN.count(wallet) == CHAIN.count("funding: 5000000") == 1
+    late = late.replace(wallet, wallet + '    declines: {share: 30%, code: "51"}\n')
+    run_virtually(tmp_path, late, experiment("target: {link: wallet}, latency: {delay: 10ms}"))
+    rows = selected(tmp_path, "SELECT kind, COUNT(*) FROM movement GROUP BY kind")
+    found = {row[0]: row[1] for row in rows}
+    assert "freed" not in found
+    assert found["reserved"] == found["spent"] == found["transferred"]
+    declined = selected(tmp_path, "SELECT COUNT(*) FROM txn WHERE outcome = 'declined'")
+    assert declined != [(0,)]

@@ -166,6 +166,24 @@ TWINS = {
         finding="single_link",
         sound="depin-many",
     ),
+    "exchange-deposit-by-block": Twin(
+        experiment="deep-reorg",
+        rules=("credited_once",),
+        finding="deposit_known_by_block",
+        sound="exchange-deposit",
+    ),
+    "exchange-deposit-memory": Twin(
+        experiment="exchange-crashes",
+        # Withdrawals in progress are lost together with the deposits.
+        rules=(
+            "deposits_credited",
+            "reported_once_and_right",
+            "legs_balance",
+            "no_orphaned_authorisation",
+        ),
+        finding="memory_outbox",
+        sound="exchange-deposit",
+    ),
     "exchange-deposit-one-confirmation": Twin(
         experiment="deep-reorg",
         rules=("no_credit_before_final",),
@@ -232,6 +250,12 @@ TWINS = {
         finding="signed_twice",
         sound="stablecoin-payout",
     ),
+    "stablecoin-payout-reserves-late": Twin(
+        experiment="steady",
+        rules=("no_payout_without_funding",),
+        finding="reserved_late",
+        sound="stablecoin-payout",
+    ),
     "stablecoin-payout-replaced-anew": Twin(
         experiment="fee-spike",
         rules=("sent_once",),
@@ -284,10 +308,16 @@ FOR_REAL = (
     "crypto-onramp-captures-first",
     "crypto-onramp-expired-quote",
     "crypto-onramp-stale-price",
+    "exchange-deposit-by-block",
     "exchange-deposit-one-confirmation",
     "exchange-deposit-quorum-of-one",
     "sepa-instant-returns-twice",
+    "stablecoin-payout-reserves-late",
     "toncoin-payout-any-message",
+    "upi-collect-deemed-failed",
+    "upi-collect-deemed-paid",
+    "upi-collect-double-credit",
+    "upi-collect-keeps-returned",
 )
 
 

@@ -97,7 +97,7 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
         "customer_retry_without_key",
     ),
     "reservation_kept_until_dead": ("freed_early", "hold_expires_early"),
-    "no_payout_without_funding": ("freed_early",),
+    "no_payout_without_funding": ("reserved_late", "freed_early"),
     "reported_once_and_right": ("deemed_believed", *_NEVER_SENT, "memory_outbox"),
     "sequence_without_gaps": (*_SENT_NOWHERE, "memory_outbox"),
     "legs_balance": (
@@ -106,6 +106,7 @@ CAUSES: dict[str, tuple[Kind, ...]] = {
         "hold_expires_early",
         "memory_outbox",
     ),
+    "credited_once": ("deposit_known_by_block",),
     "no_credit_before_final": ("credited_early", *_BELIEVED),
     "no_stale_price": ("stale_price",),
     "quote_kept": ("stale_price",),

@@ -97,14 +97,19 @@ def confirmations(needed: Sequence[tuple[int | None, int]], amount_minor: int) -
 
 
 class Funding(Declared):
-    """What payouts are paid from, all together, and when the reservation of one is freed.
+    """What payouts are paid from, all together; when one is reserved, and its reservation freed.
 
     `frees: when_dead` keeps it until the payout is final or was declined. `on_timeout` frees it
     when the transfer has no answer, although it may still be made: a mistake that is common, so it
-    can be declared and tested.
+    can be declared and tested. So can `reserves: when_final`: what is on its way is still there for
+    the next payout.
     """
 
     amount: Annotated[Amount, Field(gt=0, description="The money available for payouts.")]
+    reserves: Annotated[
+        Literal["first", "when_final"],
+        Field(description="When the money of a payout is reserved: before it is sent, or after."),
+    ] = "first"
     frees: Annotated[
         Literal["when_dead", "on_timeout"],
         Field(description="When the reservation of a payout that was not declined is freed."),
@@ -237,6 +242,13 @@ class LedgerSettings(Declared):
         BeforeValidator(several),
         OneOrSeveral(),
     ] = []
+    deposits_known_by: Annotated[
+        Literal["transaction", "block"],
+        Field(
+            description="What makes a deposit the same one when it is seen again. By its block, "
+            "one that is mined once more is credited twice: a mistake, so it can be declared."
+        ),
+    ] = "transaction"
     # wallet
     nonces: Annotated[
         Literal["one_per_payment", "each_try"],

@@ -89,6 +89,16 @@ KINDS: dict[Kind, KindFacts] = {
         "and the payee has nothing.",
         "shown by: paychain run stablecoin-payout-any-receipt reverted-transfers",
     ),
+    "reserved_late": KindFacts(
+        "money",
+        "What is on its way is still available: together more is paid out than there is.",
+        "shown by: paychain run stablecoin-payout-reserves-late steady",
+    ),
+    "deposit_known_by_block": KindFacts(
+        "money",
+        "A reorganisation puts the transfer into another block, and its customer is paid twice.",
+        "shown by: paychain run exchange-deposit-by-block deep-reorg",
+    ),
     "freed_early": KindFacts(
         "money",
         "A transfer that was signed can still be mined: the same money is paid out, and is "

@@ -20,6 +20,8 @@ Kind = Literal[
     "network_not_checked",
     "receipt_not_checked",
     "freed_early",
+    "reserved_late",
+    "deposit_known_by_block",
     "credited_early",
     "captured_before_transfer",
     "split_quorum",

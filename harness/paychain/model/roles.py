@@ -94,7 +94,7 @@ ROLES: dict[str, RoleFacts] = {
     "exchange": RoleFacts(
         asks=("transfer", "read", "scan"),
         serves=("forward",),
-        settings=("funding", "credits", "pauses"),
+        settings=("funding", "credits", "deposits_known_by", "pauses"),
         settles="in",
     ),
     "wallet": RoleFacts(

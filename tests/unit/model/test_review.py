@@ -494,6 +494,9 @@ EXPECTED = {
     "exchange-deposit": DEPOSIT,
     "exchange-pauses": DEPOSIT,
     "exchange-pauses-freed": ["freed_early exchange", *DEPOSIT],
+    "exchange-deposit-by-block": ["deposit_known_by_block exchange", *DEPOSIT],
+    "exchange-deposit-memory": [DEPOSIT[0], "memory_outbox exchange", *DEPOSIT[1:]],
+    "stablecoin-payout-reserves-late": ["reserved_late payouts", *PAYOUT],
     "exchange-deposit-quorum-of-one": [
         "split_quorum exchange.scan",
         "split_quorum exchange.read",

@@ -292,6 +292,22 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ),
         [],
     ),
+    (
+        "reserved_late",
+        "payouts",
+        of_payouts("amount: 5000", "amount: 5000, reserves: when_final"),
+        [],
+    ),
+    (
+        "deposit_known_by_block",
+        "exchange",
+        of_chain(
+            DEPOSITS,
+            "credits: {after: 4}\n",
+            "credits: {after: 4}\n    deposits_known_by: block\n",
+        ),
+        [],
+    ),
     ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
     (
         "freed_early",

@@ -51,6 +51,8 @@ _OF_CHAIN = (
     ledgers.network_not_checked,
     ledgers.receipt_not_checked,
     ledgers.freed_early,
+    ledgers.reserved_late,
+    ledgers.deposit_known_by_block,
     ledgers.credited_early,
     ledgers.captured_before_transfer,
     ledgers.split_quorum,

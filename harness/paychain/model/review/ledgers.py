@@ -68,6 +68,35 @@ def receipt_not_checked(chain: Chain) -> Iterator[Weakness]:
             )
 
 
+def reserved_late(chain: Chain) -> Iterator[Weakness]:
+    """Exchanges that reserve the money of a payout after it was sent."""
+    for name, link in chain.links.items():
+        if link.funding is not None and link.funding.reserves == "when_final":
+            yield of_setting(
+                "reserved_late",
+                name,
+                "funding",
+                "reserves",
+                what=f"{name} reserves the money of a payout after it was sent",
+                hint="reserve it first: until then the next payout takes the same money",
+                to="first",
+            )
+
+
+def deposit_known_by_block(chain: Chain) -> Iterator[Weakness]:
+    """Exchanges that take a transfer in another block for another deposit."""
+    for name, link in chain.links.items():
+        if link.deposits_known_by == "block":
+            yield of_setting(
+                "deposit_known_by_block",
+                name,
+                "deposits_known_by",
+                what=f"{name} takes a transfer that is mined once more for another deposit",
+                hint="know a deposit by its transaction, in whichever block that is",
+                to="transaction",
+            )
+
+
 def freed_early(chain: Chain) -> Iterator[Weakness]:
     """Reservations that are freed while their transfer can still be made."""
     for name, link in chain.links.items():

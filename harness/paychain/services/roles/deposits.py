@@ -11,6 +11,7 @@ or not. The same transfer may come again in another block, and is the same depos
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import msgspec
 
@@ -34,7 +35,8 @@ class Deposits:
     """The deposits of one exchange.
 
     `scale`: minor units of what comes in, in one of the currency that is credited. `block_s`:
-    seconds from one block to the next. `scan` and `read`: calls with their policies.
+    seconds from one block to the next. `scan` and `read`: calls with their policies. `known_by`:
+    what makes a deposit the same one when it is seen again.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Deposits:
         scan: PolicyCall,
         read: PolicyCall,
         background: Background,
+        known_by: Literal["transaction", "block"],
     ) -> None:
         self._context = context
         self._needed = [
@@ -62,7 +65,8 @@ class Deposits:
         self._looks = LedgerLooks(context, scan, what="scan", currency=currency, network=network)
         self._read_call = read
         self._background = background
-        self._seen: set[str] = set()  # transfers to the account, by reference
+        self._known_by = known_by
+        self._seen: set[tuple[str, int]] = set()  # transfers to the account, by `_identity`
         self._credited: dict[str, Incoming] = {}  # the first of each payment
         self._scanned = 0  # up to this height
         self._branch: BranchPoint | None = None  # in whose blocks
@@ -95,14 +99,19 @@ class Deposits:
             return False
         is_new = self._advance(answer.sighting)
         for incoming in answer.incoming:
-            if incoming.reference in self._seen:
+            if self._identity(incoming) in self._seen:
                 continue
             is_new = True
-            self._seen.add(incoming.reference)
+            self._seen.add(self._identity(incoming))
             amount_minor = worth_of(incoming.amount_minor, self._scale, PRICE_UNIT)
             incoming = msgspec.structs.replace(incoming, amount_minor=amount_minor)
             self._background.start(self._credit(incoming), payment=incoming.payment)
         return is_new
+
+    def _identity(self, incoming: Incoming) -> tuple[str, int]:
+        """What a transfer is known by: its reference, or by mistake its block as well."""
+        is_by_block = self._known_by == "block"
+        return incoming.reference, incoming.mined_at if is_by_block else 0
 
     def _advance(self, seen: Sighting) -> bool:
         """Take note of how far it has scanned; true when the next look goes back.

@@ -38,7 +38,7 @@ class _Payout:
 
     request: PaymentRequest
     number: int = 1  # of the payment, where repeats are executed
-    is_reserved: bool = True
+    is_reserved: bool = False
     known: Outcome | None = None
     code: str = ""
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +69,7 @@ class Exchange(Role):
                 scan=self.calls["scan"],
                 read=self.calls["read"],
                 background=self.background,
+                known_by=self.link.deposits_known_by,
             )
 
         if self.link.pauses is not None:
@@ -122,10 +123,22 @@ class Exchange(Role):
     def _reserve(self, request: PaymentRequest, number: int) -> _Payout:
         reference = f"{request.payment}-{number}"
         reserved = msgspec.structs.replace(request, reference=reference, key=reference)
-        self._free_minor -= request.amount_minor
-        assert self._free_minor >= 0  # never more is reserved than there is
-        self.context.moved(MovementKind.RESERVED, reserved, self.name)
-        return _Payout(reserved, number)
+        payout = _Payout(reserved, number)
+        if self._reserves_first:
+            self._set_apart(payout)
+        return payout
+
+    @property
+    def _reserves_first(self) -> bool:
+        """Whether the money of a payout is set apart before it is sent."""
+        return self.link.funding is None or self.link.funding.reserves == "first"
+
+    def _set_apart(self, payout: _Payout) -> None:
+        payout.is_reserved = True
+        self._free_minor -= payout.request.amount_minor
+        # Never more is reserved than there is, unless that is found out only afterwards.
+        assert self._free_minor >= 0 or not self._reserves_first
+        self.context.moved(MovementKind.RESERVED, payout.request, self.name)
 
     def _status(self, payout: _Payout) -> Answer:
         """The status that a caller sees now."""
@@ -148,6 +161,8 @@ class Exchange(Role):
         )
         if ended is None:
             return
+        if ended.outcome is Outcome.APPROVED and not self._reserves_first:
+            self._set_apart(payout)
         if ended.outcome is Outcome.APPROVED and payout.is_reserved:
             self.context.moved(MovementKind.SPENT, payout.request, self.name)
         elif payout.is_reserved:
