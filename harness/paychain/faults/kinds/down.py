@@ -13,7 +13,7 @@ class Down(HopFaultKind):
     """
 
     facts = Facts(
-        meaning="down: connections are refused",
+        meaning="connections are refused, and open ones close",
         switch=({"share": "100%"},),
         search=Search(rank=1),
     )
