@@ -205,6 +205,8 @@ def test_an_outage_after_a_lost_answer_is_no_rejection(
 ) -> None:
     # The bank has stopped to query when the clearing is back: 60 s after its first query.
     chain = CHAIN.replace("on_unknown: query", asks)
+    if "query" not in asks:
+        chain = re.sub(r"^ +query: .*\n", "", chain, flags=re.MULTILINE)
     outage = (
         "experiment: mine\ntolerances: {}\n"
         "load: {arrivals: 3/s, warm_up: 0s, before: 1s, after: 30s}\nfaults:\n"

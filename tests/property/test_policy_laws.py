@@ -65,7 +65,7 @@ retries = st.fixed_dictionaries(
         ),
         "codes": st.sampled_from([[], ["51"], ["19", "91"]]),
     }
-)
+).filter(lambda retry: bool(retry["on"] or retry["codes"]))  # else nothing is retried: a mistake
 
 
 # -- breaker ------------------------------------------------------------------------------------

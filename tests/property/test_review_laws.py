@@ -32,10 +32,11 @@ def declared_chains(draw: st.DrawFn) -> dict[str, Any]:
     declared = draw_chain(Drawn(draw))
     declared["deadline"] = draw(st.sampled_from(_DEADLINES))
     for link in declared["links"].values():
-        for call in link.get("calls", {}).values():
-            call["timeout"] = draw(st.sampled_from(_TIMEOUTS))
-            if call["timeout"] is None:
-                del call["timeout"]
+        for calls in link.get("calls", {}).values():
+            for call in calls if isinstance(calls, list) else [calls]:
+                call["timeout"] = draw(st.sampled_from(_TIMEOUTS))
+                if call["timeout"] is None:
+                    del call["timeout"]
     return declared
 
 

@@ -98,7 +98,7 @@ def test_a_real_server_is_not_asked_for_what_only_ours_can_do(tmp_path: Path) ->
         ("latency: {delay: 300us}", "4:47: latency: delay is counted in whole milliseconds"),
         ("latency: {delay: 1ms, jitter: 1.5ms}", "jitter is counted in whole milliseconds"),
         ("bandwidth: {rate: 1500B/s}", "bandwidth: rate is counted in whole kB/s; write a whole"),
-        ("slice: {size: 0B}", "slice: average_size"),
+        ("slice: {size: 0B}", "4:61: size: '0B' is out of range; write more than 0B"),
         ("slice: {size: 1B, delay: 0.5us}", "delay is counted in whole microseconds"),
         # 31 more characters before the kind inside
         ("flapping: {period: 1s, fault: {slow_close: {delay: 1us}}}", "4:78: slow_close: delay"),

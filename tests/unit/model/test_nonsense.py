@@ -144,12 +144,6 @@ def test_what_is_edited_below_has_no_mistake(tmp_path: Path, whole: str) -> None
         (
             EXPERIMENT,
             "down: {}",
-            "bandwidth: {rate: 0kB/s}",
-            "3:68: rate: '0kB/s' is out of range; write more than 0B/s",
-        ),
-        (
-            EXPERIMENT,
-            "down: {}",
             "slice: {size: 0B}",
             "3:64: size: '0B' is out of range; write more than 0B",
         ),

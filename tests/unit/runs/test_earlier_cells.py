@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from paychain.faults.target import for_one_link
 from paychain.model.files import available
 from paychain.report.html.matrix import read_matrix
 from paychain.report.result import Result, write
@@ -35,7 +36,7 @@ def declared(folder: Path) -> Result:
         made,
         chain=msgspec.structs.replace(made.chain, sha256=sha256(chain).hexdigest()),
         experiment=msgspec.structs.replace(
-            made.experiment, sha256=sha256(fault.replace('"*"', "issuer").encode()).hexdigest()
+            made.experiment, sha256=sha256(for_one_link(fault, "issuer").encode()).hexdigest()
         ),
     )
     keep(folder, whole)

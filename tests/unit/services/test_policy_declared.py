@@ -52,7 +52,7 @@ def mistakes(tmp_path: Path, policy: str = "", step: str = "{to: b}") -> list[st
         "breaker: {consecutive: 5, slow_after: 1s, slow_rate: 80%}",
         "bulkhead: {size: 20, queue: 10, wait: 500ms, per: scheme}",
         "hedge: {after: 300ms, to: b}",
-        "query: {attempts: 2, pause: 1s, timeout: 500ms}",
+        "on_unknown: query\n        query: {attempts: 2, pause: 1s, timeout: 500ms}",
         "reversal: {repeats: 20/s, breaker: {consecutive: 3}}",
     ],
 )

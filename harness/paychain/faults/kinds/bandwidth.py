@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from paychain.declaration.quantity import ByteRate
 from paychain.faults.kind import Facts, HopFaultKind
 from paychain.faults.stream import Stream
@@ -23,7 +19,7 @@ class Bandwidth(HopFaultKind):
         search=None,
     )
 
-    rate: Annotated[ByteRate, Field(gt=0)]
+    rate: ByteRate
     stream: Stream = "downstream"
 
     def toxics(self) -> list[ToxicSpec]:
