@@ -159,6 +159,22 @@ def test_what_is_stuck_is_pending_for_queries_too_and_worked_on_when_the_fault_i
     assert set(links.broken()) == {"no_orphaned_authorisation", "unknowns_resolved"}
 
 
+def test_what_is_stuck_is_pending_also_for_a_query_that_another_fault_slows_down() -> None:
+    async def work(links: VirtualLinks) -> HopResult:
+        switch_on(links, "stuck_pending")
+        slow = KINDS["slow_answer"].model_validate({"delay": "10ms"})
+        spots = (InLinkPlace("processor", operation="query"),)
+        links.host.faults.apply(ActiveFault(id="g", parameters=slow, spots=spots))
+        reply = await links.pay()
+        links.host.faults.heal("f")
+        await links.drain()
+        return reply.result
+
+    links, result = on_links(shop(on_unknown="query"), work)
+    assert result is HopResult.UNKNOWN
+    assert links.book("issuer") == ["authorised 1000"]
+
+
 def test_what_is_gray_fails_while_its_health_check_is_well() -> None:
     async def work(links: VirtualLinks) -> tuple[HopResult, int]:
         switch_on(links, "gray", operation=None)
