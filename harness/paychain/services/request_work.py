@@ -174,12 +174,13 @@ class RequestWork:
                 is_of_request=True,
             )
             return pending(self._name, request)
-        for after_s in effects.arrivals():
+        last = self._last_answer(operation, effects, on_work)
+        # What is answered once more is not seen, however often it arrives.
+        for after_s in effects.arrivals() if last is None else ():
             self._role.background.start(
                 self._work_again(after_s, operation, request, parent, effects), is_of_request=True
             )
         await asyncio.sleep(effects.late_s())
-        last = self._last_answer(operation, effects, on_work)
         given = last or await self._work(operation, request, parent, effects, on_work)
         await asyncio.sleep(effects.slow_s())
         return None if effects.is_lost else effects.delivery(given, is_stale=last is not None)

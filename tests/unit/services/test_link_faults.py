@@ -135,6 +135,21 @@ def test_a_stale_answer_is_the_one_given_before() -> None:
     assert links.broken("p1") == {}
 
 
+def test_a_stale_answer_hides_a_request_however_often_it_arrives() -> None:
+    async def work(links: VirtualLinks) -> None:
+        await links.pay("p1")
+        switch_on(links, "stale_answer")
+        twice = KINDS["duplicate_request"].model_validate({"after": "10ms"})
+        spots = (InLinkPlace("processor", operation="authorise"),)
+        links.host.faults.apply(ActiveFault(id="g", parameters=twice, spots=spots))
+        await links.pay("p2")
+        await links.drain()
+
+    links, _ = on_links(CHAIN, work)
+    assert links.book("issuer", "p1") == ["authorised 1000"]
+    assert links.book("issuer", "p2") == []
+
+
 def test_a_malformed_answer_leaves_the_outcome_unknown() -> None:
     links, reply = under("malformed")
     assert reply.result is HopResult.TECHNICAL
