@@ -46,8 +46,8 @@ class _TimedBytes(io.RawIOBase):
 class _TimedResponse(http.client.HTTPResponse):
     """An answer whose head and body come until a moment."""
 
-    def __init__(self, sock: socket.socket, *, until_s: float, **options: Any) -> None:
-        super().__init__(sock, **options)
+    def __init__(self, sock: socket.socket, *words: Any, until_s: float, **options: Any) -> None:
+        super().__init__(sock, *words, **options)
         self.fp.close()
         self.fp = io.BufferedReader(_TimedBytes(sock, until_s))
 

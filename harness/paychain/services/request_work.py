@@ -163,7 +163,7 @@ class RequestWork:
             effects = FaultEffects(self._name, faults, chance)
         await asyncio.sleep(self._service_s(operation, request))
         if not faults:
-            if operation == "query" and request.reference in self._stuck:
+            if self._is_stuck(operation, request):
                 return pending(self._name, request)
             return await self._work(operation, request, parent, effects, on_work)
         stuck_until = effects.stuck_until
@@ -174,15 +174,20 @@ class RequestWork:
                 is_of_request=True,
             )
             return pending(self._name, request)
-        for after_s in effects.arrivals():
+        last = self._last_answer(operation, effects, on_work)
+        # What is answered once more is not seen, however often it arrives.
+        for after_s in effects.arrivals() if last is None else ():
             self._role.background.start(
                 self._work_again(after_s, operation, request, parent, effects), is_of_request=True
             )
         await asyncio.sleep(effects.late_s())
-        last = self._last_answer(operation, effects, on_work)
         given = last or await self._work(operation, request, parent, effects, on_work)
         await asyncio.sleep(effects.slow_s())
         return None if effects.is_lost else effects.delivery(given, is_stale=last is not None)
+
+    def _is_stuck(self, operation: str, request: PaymentRequest) -> bool:
+        """Whether it asks for something that the link has accepted and not begun."""
+        return operation == "query" and request.reference in self._stuck
 
     def _last_answer(
         self, operation: str, effects: FaultEffects, on_work: OnWork | None
@@ -218,7 +223,8 @@ class RequestWork:
         work: Work = partial(self._make, operation, parent, on_work)
         if effects is not self._no_effects:
             work = partial(self._make_affected, effects, operation, parent, on_work)
-            is_once = is_once and not effects.fails_in_front
+            is_in_front = effects.fails_in_front or self._is_stuck(operation, request)
+            is_once = is_once and not is_in_front
         return self._repeats.execute(operation, request, work) if is_once else work(request)
 
     async def _make_affected(
@@ -232,7 +238,9 @@ class RequestWork:
         """What faults make of the work on a request, or give in its place."""
         instead = effects.instead_of_work()
         if instead is None:
-            made = await self._make(operation, parent, on_work, once)
+            made: AnswerOrError = pending(self._name, once)
+            if not self._is_stuck(operation, once):
+                made = await self._make(operation, parent, on_work, once)
             instead = effects.change_answer(made, once)
         return self._with_class(instead)
 

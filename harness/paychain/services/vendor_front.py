@@ -103,7 +103,7 @@ class _Keyed(NamedTuple):
     """What a request with a key is about: a repeat may be written anew, but asks for the same."""
 
     payment: str
-    target: str
+    path: str
     amounts: tuple[bytes, ...]  # as they are written
 
     def is_beside(self, first: _Keyed) -> bool:
@@ -368,7 +368,8 @@ class _Call:
         if not self._key or operation == "query":
             return
         amounts = tuple(_AMOUNT.findall(self.http.body))
-        own = _Keyed(request.payment, self.http.target, amounts)
+        # A customer may come back to a page with anything in the query, and pays under its key.
+        own = _Keyed(request.payment, self.http.target.partition("?")[0], amounts)
         if own.is_beside(self._front.first.setdefault((operation, self._key), own)):
             self._front.context.decided(
                 DecisionKind.KEY_SHARED,

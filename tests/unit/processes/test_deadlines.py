@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -33,6 +33,15 @@ def test_a_session_waits_no_longer_than_its_limit(
         with pytest.raises(requests.RequestException):
             session.get(url, timeout=timeout)
         assert SOON_S * 0.9 < time.monotonic() - began_s < 5
+
+
+def test_a_session_answers_while_its_user_prints_what_http_client_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+    with dripping("its body") as url, direct_session() as session:
+        assert session.get(url, timeout=5.0, stream=True).status_code == 200
+    assert "HTTP/1.1 200" in capsys.readouterr().out
 
 
 def test_a_session_without_a_limit_is_a_mistake() -> None:

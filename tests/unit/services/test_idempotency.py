@@ -251,6 +251,29 @@ def test_a_declared_window_overrides_the_models() -> None:
     assert asyncio.run(ask()) == 2
 
 
+def test_a_key_is_new_again_although_an_older_one_is_still_in_flight() -> None:
+    async def ask() -> list[str]:
+        link, goes_on = Link("stripe-v1", window="2s"), asyncio.Event()
+
+        async def hangs(_request: PaymentRequest) -> AnswerOrError:
+            await goes_on.wait()
+            return link.gives
+
+        older = PaymentRequest("p0", 100, "EUR", TEST_CARDS[0], reference="r0", key="older")
+        hanging = asyncio.ensure_future(link.repeats.execute("authorise", older, hangs))
+        await asyncio.sleep(0)
+        await link.ask()
+        link.now_s = 2.0
+        await link.ask()
+        repeated = await link.repeats.execute("authorise", older, link.work)
+        assert status(repeated) == 409  # it is not forgotten while it is worked on
+        goes_on.set()
+        await hanging
+        return link.did
+
+    assert asyncio.run(ask()) == ["r", "r"]
+
+
 def test_a_missing_key_is_refused_by_ietf_only() -> None:
     async def ask(model: str) -> int:
         return status(await Link(model).ask(key=""))

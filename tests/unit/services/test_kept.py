@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from paychain.model.chain import Chain
+from paychain.model.loading import load_chain
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import APPROVED, NOT_FOUND
 from paychain.payments.journal import Record
@@ -122,6 +123,15 @@ def test_a_link_remembers_for_as_long_as_the_chain_may_wait() -> None:
     default = declared.links["issuer"].model_copy(update={"idempotency": gateway.idempotency})
     links = {**declared.links, "issuer": default}
     assert keeps_s(declared.model_copy(update={"links": links})) == 86_400
+
+
+def test_a_bank_remembers_a_transfer_until_it_is_confirmed() -> None:
+    declared = load_chain("upi-collect").model
+    assert declared.rail is not None
+    keeps_ns = Retention(declared, "payee-bank", lambda: 0).keeps_ns
+    assert keeps_ns is not None
+    # It is asked that long after the last query, which comes some minutes after the transfer.
+    assert keeps_ns / 1e9 > declared.rail.confirms_within + 600
 
 
 @pytest.mark.usefixtures("few")

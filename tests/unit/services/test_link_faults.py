@@ -135,6 +135,21 @@ def test_a_stale_answer_is_the_one_given_before() -> None:
     assert links.broken("p1") == {}
 
 
+def test_a_stale_answer_hides_a_request_however_often_it_arrives() -> None:
+    async def work(links: VirtualLinks) -> None:
+        await links.pay("p1")
+        switch_on(links, "stale_answer")
+        twice = KINDS["duplicate_request"].model_validate({"after": "10ms"})
+        spots = (InLinkPlace("processor", operation="authorise"),)
+        links.host.faults.apply(ActiveFault(id="g", parameters=twice, spots=spots))
+        await links.pay("p2")
+        await links.drain()
+
+    links, _ = on_links(CHAIN, work)
+    assert links.book("issuer", "p1") == ["authorised 1000"]
+    assert links.book("issuer", "p2") == []
+
+
 def test_a_malformed_answer_leaves_the_outcome_unknown() -> None:
     links, reply = under("malformed")
     assert reply.result is HopResult.TECHNICAL
@@ -157,6 +172,22 @@ def test_what_is_stuck_is_pending_for_queries_too_and_worked_on_when_the_fault_i
     assert result is HopResult.UNKNOWN
     assert links.book("issuer") == ["authorised 1000"]  # the backlog, and nobody asks for it now
     assert set(links.broken()) == {"no_orphaned_authorisation", "unknowns_resolved"}
+
+
+def test_what_is_stuck_is_pending_also_for_a_query_that_another_fault_slows_down() -> None:
+    async def work(links: VirtualLinks) -> HopResult:
+        switch_on(links, "stuck_pending")
+        slow = KINDS["slow_answer"].model_validate({"delay": "10ms"})
+        spots = (InLinkPlace("processor", operation="query"),)
+        links.host.faults.apply(ActiveFault(id="g", parameters=slow, spots=spots))
+        reply = await links.pay()
+        links.host.faults.heal("f")
+        await links.drain()
+        return reply.result
+
+    links, result = on_links(shop(on_unknown="query"), work)
+    assert result is HopResult.UNKNOWN
+    assert links.book("issuer") == ["authorised 1000"]
 
 
 def test_what_is_gray_fails_while_its_health_check_is_well() -> None:

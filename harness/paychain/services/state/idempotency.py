@@ -174,7 +174,8 @@ class IdempotencyStore:
             self._forget(until_s)
         key = (operation, request.key)
         known = self._known.get(key)
-        if known is None:
+        # What is still in flight keeps those behind it from being forgotten.
+        if known is None or (known.since_s <= until_s and known.given is not None):
             return self._work(key, request, work, 1, now_s)
         return self._repeat(known, key, request, work, now_s)
 

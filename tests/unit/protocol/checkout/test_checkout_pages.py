@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from paychain.payments.journal import Decision, DecisionKind
 from tests.support.json_links import JsonLinks, on_vendor
 from tests.support.stripe_links import Shown
 from tests.support.vendor_links import payment
@@ -288,6 +289,17 @@ def test_the_banks_page_shows_what_the_book_says_not_what_it_showed_before() -> 
         assert late.headers["location"].startswith(URLS["success_url"])
 
     links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
+
+
+def test_who_comes_back_twice_with_another_query_shares_no_key() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        bank = await at_the_bank(links)
+        await asyncio.gather(*[links.ask("GET", bank + way) for way in ("", "?lang=de")])
+
+    links = on_vendor(JsonLinks("checkout", "cko-idempotency-key"), scenario)
+    made = [each.kind for each in links.journal if isinstance(each, Decision)]
+    assert DecisionKind.KEY_SHARED not in made
     assert [minor for kind, _, minor in links.booked() if kind == "captured"] == [1000]
 
 

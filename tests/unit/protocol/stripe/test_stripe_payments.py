@@ -417,6 +417,29 @@ def test_a_token_of_a_kept_card_pays_one_intent_and_its_card_others() -> None:
     assert [kind for kind, _, _ in booked].count("captured") == 2
 
 
+@pytest.mark.parametrize("is_updated", [True, False], ids=["updated", "confirmed"])
+def test_an_intent_with_another_card_has_nothing_to_do_with_its_token(is_updated: bool) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        token = (await links.post("test_helpers/confirmation_tokens", {}))["id"]
+        asked = {"amount": 1000, "currency": "eur", "confirm": "true", "confirmation_token": token}
+        links.inject("decline", code="51")
+        declined = await links.post("payment_intents", asked | {"metadata[order]": payment(1)})
+        links.heal("decline")
+        path = f"payment_intents/{declined.error['payment_intent']['id']}"
+        paid = await links.post("payment_intents", asked | {"metadata[order]": payment(2)})
+        other = {
+            "payment_method_data[type]": "card",
+            "payment_method_data[card][token]": "tok_visa",
+        }
+        if is_updated:
+            await links.post(path, other)
+        again = await links.post(f"{path}/confirm", {} if is_updated else other)
+        assert (again.status, again["status"]) == (200, "succeeded")
+        assert (await links.get(f"confirmation_tokens/{token}"))["payment_intent"] == paid["id"]
+
+    on_stripe(scenario)
+
+
 def test_a_token_whose_card_is_declined_is_not_used() -> None:
     async def scenario(links: StripeLinks) -> None:
         token = (await links.post("test_helpers/confirmation_tokens", {}))["id"]

@@ -10,11 +10,10 @@ from paychain.payments.codes import AUTHENTICATION_REQUIRED, asks_for_authentica
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.cards import Method
-from paychain.protocol.dialects.stripe.confirmation_tokens import TOKEN
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid
 from paychain.protocol.dialects.stripe.intents import request_of
-from paychain.protocol.dialects.stripe.parameters import boolean, text
+from paychain.protocol.dialects.stripe.parameters import boolean
 from paychain.protocol.dialects.stripe.records import (
     PROCESSES,
     PROCESSING,
@@ -41,8 +40,6 @@ def confirmed(
     assert method is not None  # checked before
     account.check_usable(method, intent)
     given = asked.given
-    if given.get("payment_method"):
-        intent.token = account.confirmation_tokens.get(text(given, TOKEN))
     if intent.token is not None:
         account.check_usable(intent.token, intent)
     intent.is_authenticated = intent.is_authenticated or is_customer_back

@@ -11,6 +11,7 @@ from paychain.payments.money import currencies
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.confirmation_tokens import TOKEN
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid
@@ -288,6 +289,7 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
         if method is not None:
             # Another card has to be authenticated separately, and so has the same one again.
             intent.method, intent.is_method_new = method, True
+            intent.token = account.confirmation_tokens.get(text(given, TOKEN))
             intent.waits = intent.is_authenticated = False
 
     return write_all
