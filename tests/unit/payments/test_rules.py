@@ -480,6 +480,20 @@ def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) 
     assert broken(more, shown_approved=False) == ["amounts_equal"]
 
 
+def test_a_store_that_was_asked_for_another_amount_is_found_though_all_was_undone(
+    movement: Make,
+) -> None:
+    # The link in front of the store divided the amount by ten, and nobody asked an issuer.
+    lines = [
+        movement(link, kind, amount=minor, decided_by="scheme")
+        for link, hold, minor in (("scheme", "stored", 100), ("processor-a", "authorised", 1_000))
+        for kind in (hold, "voided")
+    ]
+    for givers in ({}, {"issuer": None}):
+        found = findings(lines, shown_approved=False, accepts_partial=True, gives_parts=givers)
+        assert {name: each.amount_minor for name, each in found.items()} == {"amounts_equal": 900}
+
+
 def test_a_dropped_journal_entry_is_a_disagreement_of_the_books(sound: list[Movement]) -> None:
     assert broken([move for move in sound if move.link != "scheme"]) == ["books_agree"]
 
