@@ -147,10 +147,25 @@ def test_a_partial_approval_is_known_by_its_code(store: RunStore) -> None:
     part = [booked(link, amount=600) for link in ("gateway", "scheme", "issuer")]
     hops = [hop("gateway", "scheme", "approved", code="10"), hop("scheme", "issuer", "approved")]
     records = [customer(minor=600), *hops, *part]
-    gateway = CHAIN.links["gateway"].model_copy(update={"accepts_partial": True})
-    accepting = CHAIN.model_copy(update={"links": {**CHAIN.links, "gateway": gateway}})
     assert broken(store, records) == ["amounts_equal"]
-    assert not [rule.rule for rule in money(store, accepting).rules if rule.findings]
+    assert not [rule.rule for rule in money(store, accepting()).rules if rule.findings]
+
+
+def accepting() -> Chain:
+    """The same chain with a gateway that accepts partial approvals."""
+    gateway = CHAIN.links["gateway"].model_copy(update={"accepts_partial": True})
+    return CHAIN.model_copy(update={"links": {**CHAIN.links, "gateway": gateway}})
+
+
+@pytest.mark.parametrize(("code", "is_part"), [("10", True), ("00", False)])
+def test_a_part_that_was_approved_of_another_payment_is_known_by_its_code(
+    store: RunStore, code: str, is_part: bool
+) -> None:
+    # By its trace number the scheme took it for a repeat of that one, and asked no issuer.
+    part = booked("gateway", amount=600)
+    store.ingest([customer(minor=600), hop("gateway", "scheme", "approved", code=code), part])
+    found = {rule.rule for rule in money(store, accepting()).rules if rule.findings}
+    assert ("amounts_equal" not in found) is is_part
 
 
 UNKNOWN = [hop("gateway", "scheme", "timeout"), hop("scheme", "issuer", "timeout")]

@@ -212,6 +212,29 @@ def test_what_was_stored_and_delivered_under_another_reference_is_one_authorisat
     assert set(entry.positions) == set(PATH)
 
 
+def test_a_cancel_is_of_what_was_stored_whatever_payment_it_was_delivered_as(
+    movement: Make,
+) -> None:
+    # The issuer took the delivery, by its trace number, for a repeat of another payment.
+    stored = movement("scheme", "stored", reference="p1-1.scheme.1", decided_by="scheme")
+    sold = movement("gateway", reference="p1-1.scheme.1", decided_by="scheme")
+    entries = authorisations([stored, sold], {("p1-1.scheme.1", "scheme"): "p0-1"})
+    assert [entry.reference for entry in entries] == ["p0-1"]
+    for name, rules in (("p1-1", []), ("p7-1", ["no_approval_without_money"])):
+        payment = Reconciled(
+            payment="p1",
+            amount_minor=1_000,
+            currency="EUR",
+            shown_approved=True,
+            authorisations=entries,
+            settling=frozenset({"issuer"}),
+            merchants=frozenset({"gateway"}),
+            follow_ups=[follow_up("never sent", "void", name=name)],
+        )
+        found = [each for each, rule in RULES.items() if rule(payment)]
+        assert found == [*rules, "authorisations_settled"]
+
+
 def queue_delivered(name: str) -> Decision:
     return Decision(
         link="gateway",
@@ -478,6 +501,20 @@ def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) 
     assert broken(unheard, **accepts) == ["amounts_equal"]
     more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]
     assert broken(more, shown_approved=False) == ["amounts_equal"]
+
+
+def test_a_store_that_was_asked_for_another_amount_is_found_though_all_was_undone(
+    movement: Make,
+) -> None:
+    # The link in front of the store divided the amount by ten, and nobody asked an issuer.
+    lines = [
+        movement(link, kind, amount=minor, decided_by="scheme")
+        for link, hold, minor in (("scheme", "stored", 100), ("processor-a", "authorised", 1_000))
+        for kind in (hold, "voided")
+    ]
+    for givers in ({}, {"issuer": None}):
+        found = findings(lines, shown_approved=False, accepts_partial=True, gives_parts=givers)
+        assert {name: each.amount_minor for name, each in found.items()} == {"amounts_equal": 900}
 
 
 def test_a_dropped_journal_entry_is_a_disagreement_of_the_books(sound: list[Movement]) -> None:

@@ -273,12 +273,21 @@ def _add_answers(
         if any(position.is_stored for position in entry.positions.values()):
             # What was stored is approved, maybe in part, when it is delivered, as a later attempt.
             answers += [hop for hop in calls if _is_delivery(hop, entry)]
+        if not path:
+            # Its decider was never asked for it: by a trace number a link in front took it for a
+            # repeat of another payment, and answered with what was approved of that.
+            answers += [hop for hop in calls if _is_answer_to_booker(hop, entry)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
 
 
 def _is_delivery(hop: HopRecord, entry: Authorisation) -> bool:
     """Whether both ends of a call, from the attempt of an authorisation on, have that booked."""
     return hop.attempt >= entry.attempt and {hop.caller, hop.callee} <= entry.positions.keys()
+
+
+def _is_answer_to_booker(hop: HopRecord, entry: Authorisation) -> bool:
+    """Whether a link that has booked an authorisation was answered by this call of its attempt."""
+    return hop.attempt == entry.attempt and hop.caller in entry.positions
 
 
 def _booked_another(entry: Authorisation, found: Iterable[Authorisation]) -> set[str]:

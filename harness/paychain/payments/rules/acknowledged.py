@@ -51,5 +51,5 @@ def is_replaced(payment: Reconciled, follow_up: FollowUp) -> bool:
 def _positions(payment: Reconciled, follow_up: FollowUp) -> Iterator[tuple[str, Position]]:
     """The books of the authorisation that it follows; of several with its name the last."""
     for entry in payment.authorisations:
-        if follow_up.is_of(entry.reference):
+        if follow_up.follows(entry):
             yield from entry.positions.items()

@@ -85,8 +85,10 @@ def _is_partial_approval(
     if len(amounts) != 1 or not payment.accepts_partial:
         return False
     ((amount_minor, _),) = amounts
-    # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
-    is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts.keys()
+    # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so. A
+    # store has what it was asked for, whatever an issuer may give.
+    booked = entry.positions.keys() - unsold
+    is_issuers = entry.is_partial or (bool(booked) and booked <= payment.gives_parts.keys())
     givers = payment.gives_parts
     given = [of for link, of in givers.items() if link in entry.positions]
     # Where no issuer has booked it, any of them may have given it.

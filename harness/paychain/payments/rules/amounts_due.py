@@ -64,7 +64,7 @@ def _behind_minor(payment: Reconciled, follow_up: FollowUp) -> int:
     held = {
         minor
         for entry in payment.authorisations
-        if follow_up.is_of(entry.reference)
+        if follow_up.follows(entry)
         for minor, _ in entry.amounts
     }
     captured_minor = sum(_items(payment, own).values())

@@ -20,7 +20,7 @@ class Authorisation:
     `positions` are by link, `amounts` are held amounts (minor units, currency), `currencies` those
     of any movement, `parties` its merchants and instruments as the books name them. `path`: links
     whose books must have it once it is approved. `is_partial`: approved for less than was asked
-    (code 10). `stood_in_by` are links that approved it in the place of the one that should decide.
+    (code 10). `stored_as`: the names that it was stored under, and delivered under another one.
     """
 
     reference: str
@@ -33,6 +33,7 @@ class Authorisation:
     parties: set[tuple[str, str]] = field(default_factory=set)
     path: frozenset[str] = frozenset()
     is_partial: bool = False
+    stored_as: frozenset[str] = frozenset()
 
     def money(self, settling: frozenset[str]) -> Position | None:
         """The position that says where the money is; None when nobody who may ever held it.
@@ -91,6 +92,8 @@ def authorisations(
                 decided_by=movement.decided_by,
                 leg=movement.leg,
             )
+        if movement.reference != reference:
+            entry.stored_as |= {movement.reference}
         position = entry.positions.get(movement.link)
         if position is None:
             position = entry.positions[movement.link] = Position()

@@ -153,7 +153,7 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
         return False
     amount_minor = due_minor(payment, follow_up)
     for entry in payment.authorisations:
-        if not follow_up.is_of(entry.reference):
+        if not follow_up.follows(entry):
             continue
         # Where the money settles, the cardholder may have it back by a dispute.
         for link in (follow_up.target, *payment.settling):
@@ -174,7 +174,7 @@ def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position
     refused = {
         each.item: due_minor(payment, each)
         for each in payment.follow_ups
-        if each.operation == "refund" and each.end == "refused" and each.is_of(entry.reference)
+        if each.operation == "refund" and each.end == "refused" and each.follows(entry)
     }
     left_minor, back_minor = position.net_minor, 0
     for amount_minor in refused.values():
@@ -190,7 +190,7 @@ def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
     again has used up the hold. Other rules look at either.
     """
     return payment.is_booked(follow_up) or any(
-        follow_up.is_of(entry.reference)
+        follow_up.follows(entry)
         and (position := entry.positions.get(follow_up.target)) is not None
         and position.rebooked_minor > 0
         for entry in payment.authorisations
@@ -203,7 +203,7 @@ def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
         undoing.item == UNDOING and undoing.is_due and undoing.is_of(follow_up.reference)
         for undoing in payment.follow_ups
     ) and not any(
-        follow_up.is_of(entry.reference)
+        follow_up.follows(entry)
         and any(
             position.exposure_minor > 0
             for link, position in entry.positions.items()
@@ -215,7 +215,7 @@ def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
 
 def _is_over(payment: Reconciled, follow_up: FollowUp) -> bool:
     """Whether the merchant gave back what no customer saw, before any bank knew of it."""
-    own = [entry for entry in payment.authorisations if follow_up.is_of(entry.reference)]
+    own = [entry for entry in payment.authorisations if follow_up.follows(entry)]
     if payment.shown_approved or any(entry.money(payment.settling) for entry in own):
         return False
     sold = [

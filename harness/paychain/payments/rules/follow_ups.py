@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Literal
 
 from paychain.payments.journal import Decision, DecisionKind
+from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.position import PART, REPEAT
 
 End = Literal["never sent", "unanswered", "done", "refused", "abandoned", "cancelled"]
@@ -84,6 +85,13 @@ class FollowUp:
         more = reference.removeprefix(self.reference)
         is_relays = more[:1] in _MARKS and not more[1:2].isdigit()
         return reference.startswith(self.reference) and (not more or is_relays)
+
+    def follows(self, entry: Authorisation) -> bool:
+        """Whether it follows an authorisation, by its name or one that it was stored under.
+
+        Who asked for what was stored knows it by that name, however it was delivered.
+        """
+        return self.is_of(entry.reference) or any(map(self.is_of, entry.stored_as))
 
     def __str__(self) -> str:
         return f"{self.operation} of {self.name} to {self.target}, {self.end}"

@@ -271,7 +271,7 @@ class Reconciled:
         """Whether the link that was asked has it in its book: its answer may say otherwise."""
         for entry in self.authorisations:
             position = entry.positions.get(follow_up.target)
-            if position is not None and follow_up.is_of(entry.reference):
+            if position is not None and follow_up.follows(entry):
                 is_capture = follow_up.operation == "capture"
                 if follow_up.item in (position.captured if is_capture else position.refunded):
                     return True
@@ -350,7 +350,7 @@ class Reconciled:
             link in self.merchants and position.standing_minor > 0
             for entry in self.authorisations
             for link, position in entry.positions.items()
-            if not any(void.link == link and void.is_of(entry.reference) for void in voids)
+            if not any(void.link == link and void.follows(entry) for void in voids)
         )
 
     @property
