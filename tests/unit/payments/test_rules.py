@@ -336,6 +336,9 @@ def test_what_is_acknowledged_is_in_some_book(
     assert missing_minor(captured, "capture", "p1-1 c3", is_due=False) == 0
     assert missing_minor(captured, "refund", "p1-1 r1", amount_minor=300) == 300
     assert missing_minor(sound, "void", "p1-1") == 1_000
+    # A hold that has ended in one book is still to be released in the others.
+    assert missing_minor([*sound, movement("scheme", "expired")], "void", "p1-1") == 1_000
+    assert missing_minor([*sound, movement("issuer", "expired")], "void", "p1-1") == 0
     given = [*captured, movement("issuer", "charged_back", amount=400, item="d")]
     report = {"link": "issuer", "amount_minor": 1_000}
     assert missing_minor(given, "dispute", "p1-1 d-psp", **report, target="psp") == 600

@@ -6,7 +6,7 @@ what was due says that they are wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.position import Position
@@ -29,15 +29,27 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
             most = max(items.get(follow_up.item, 0) for items in booked)
             return max(0, follow_up.amount_minor - most)
         case "void":
-            if any(each.released_minor or each.captured_minor for each in positions.values()):
-                return 0
-            return max(each.held_minor for each in positions.values())
+            return _uncancelled_minor(payment, positions)
         case "dispute":
             # The issuer reports what it has given back; a report without an amount is an old one.
             own = positions.get(follow_up.link)
             given_minor = own.charged_back_minor if own is not None else 0
             return max(0, follow_up.amount_minor - given_minor)
     return 0
+
+
+def _uncancelled_minor(payment: Reconciled, positions: Mapping[str, Position]) -> int:
+    """What an acknowledged cancel has left on hold in every book where the hold has not expired.
+
+    An end of the hold in one book carries out no cancel in the others; where the money settles, it
+    leaves nothing to cancel.
+    """
+    ended = {link for link, position in positions.items() if position.is_expired}
+    lasting = [position for link, position in positions.items() if link not in ended]
+    is_carried_out = any(each.released_minor or each.captured_minor for each in lasting)
+    if is_carried_out or ended & payment.settling:
+        return 0
+    return max((each.held_minor for each in lasting), default=0)
 
 
 def is_replaced(payment: Reconciled, follow_up: FollowUp) -> bool:
