@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from paychain.faults.kinds.decline import Decline
 from paychain.faults.kinds.late_credit import LateCredit
+from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.files import available
 from paychain.model.loading import load_chain
 from paychain.model.places import InLinkPlace
@@ -110,6 +112,24 @@ def test_a_payer_is_debited_at_once_and_the_status_is_checked_three_times() -> N
         assert len([each for each in asked if each.callee == "switch"]) == 3
 
     on_links(text, work)
+
+
+def test_a_transfer_that_failed_for_a_technical_reason_is_reversed() -> None:
+    """Its answer was lost, and the status checks say 91, which only a confirmation makes final."""
+    faults = {"payee-bank": Decline(code="91"), "switch": LostAnswer(first=1)}
+
+    async def work(links: VirtualLinks) -> None:
+        for link, fault in faults.items():
+            spots = (InLinkPlace(link),)
+            links.host.faults.apply(ActiveFault(id=link, parameters=fault, spots=spots))
+        await links.pay(card=published("UPI")[0])
+        await asyncio.sleep(60)
+        kinds = [each.kind for each in links.of(Movement)]
+        assert kinds == [MovementKind.RESERVED, MovementKind.SPENT, MovementKind.REVERSED]
+        asked = [each for each in links.of(HopRecord) if each.operation == "confirm"]
+        assert len(asked) == 1
+
+    on_links(CHAIN, work)
 
 
 @pytest.mark.parametrize("fault", OF_PAYEES_BANKS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,3 +225,10 @@ def test_every_shipped_file_has_a_title() -> None:
     for folder in ("chains", "chaos"):
         for path in (ROOT / folder).rglob("*.yaml"):
             assert yaml.load(path.read_text("utf-8"), LOADER).get("title"), path
+
+
+def test_the_changelog_has_each_entry_once() -> None:
+    """Two branches that reword one entry leave both of them behind when they are merged."""
+    entries = (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+    beginnings = Counter(entry[:60] for entry in entries if len(entry) > 60)
+    assert [beginning for beginning, number in beginnings.items() if number > 1] == []

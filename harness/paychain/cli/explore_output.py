@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from paychain.cli.say import say
 from paychain.declaration.quantity import count
 from paychain.explore.result import SearchResult, SmallestOutage
+from paychain.explore.starts import scheduled
 from paychain.report.result import PaymentTimeline
 from paychain.report.text.payment_timeline import timeline_of
 
@@ -85,20 +86,20 @@ def print_timeline(outage: SmallestOutage) -> None:
     names = [timeline.payment for _, timeline in timelines]
     whole = f", {len(names)} payments of one order" if len(names) > 1 else ""
     say(f"    timeline of {', '.join(names)}, {timelines[0][1].why}{whole}:")
-    moments = order_moments(timelines, _switched(outage))
+    moments = order_moments(timelines, switches_of(outage))
     say(*(f"    {line}" for line in timeline_lines(moments)))
     if len(moments) > MAX_TIMELINE_LINES:
         command = f"paychain show payment RUN {names[-1]}"
         say(f"    the whole timeline: run the line below, then {command}")
 
 
-def _switched(outage: SmallestOutage) -> list[tuple[int, str]]:
+def switches_of(outage: SmallestOutage) -> list[tuple[int, str]]:
     """When its faults were injected and healed, in ns on the run's clock, in words."""
     return [
         (
             switch.effective_ns,
             f"fault {switch.fault} {switch.action}: "
-            f"{outage.schedule[int(switch.fault.removeprefix('f')) - 1].choice}",
+            f"{scheduled(switch.fault, outage.schedule)[0].choice}",
         )
         for switch in outage.switches
     ]

@@ -133,14 +133,19 @@ def starts_from(
     yield from range(0, paying_ms, GRID_MS)
 
 
+def scheduled(name: str, schedule: Schedule) -> tuple[ScheduledFault, int]:
+    """The fault of a schedule with this name in a run, and which of its windows, from 1."""
+    # `f2`, and `f2-3` for the third window of one that comes back.
+    number, _, window = name.removeprefix("f").partition("-")
+    return schedule[int(number) - 1], int(window or 1)
+
+
 def _origin_ns(records: Sequence[Record], schedule: Schedule) -> int:
     """When the first payment begins: faults are planned from there."""
     for record in records:
         if isinstance(record, FaultSwitch) and record.action == "applied":
-            # `f2`, and `f2-3` for the third window of one that comes back.
-            number, _, window = record.fault.removeprefix("f").partition("-")
-            fault = schedule[int(number) - 1]
-            start_ms = fault.start_ms + (int(window or 1) - 1) * fault.every_ms
+            fault, window = scheduled(record.fault, schedule)
+            start_ms = fault.start_ms + (window - 1) * fault.every_ms
             return record.planned_ns - start_ms * 1_000_000
     return 0
 

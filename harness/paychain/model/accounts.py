@@ -56,7 +56,7 @@ class Deemed(Declared):
 
     shown: Annotated[
         Literal["pending", "failed", "paid"],
-        Field(description="What the payer sees of it until the payee's bank has its word in."),
+        Field(description="What the payer sees of it until the payee's bank has answered."),
     ] = "pending"
     confirmed_after: Annotated[
         Span | None,

@@ -13,9 +13,13 @@ from paychain.cli.explore_output import (
     TimelineMoment,
     nothing_found_lines,
     order_moments,
+    switches_of,
     timeline_lines,
 )
-from paychain.explore.result import SearchResult
+from paychain.explore.checks import RuleBreak
+from paychain.explore.result import SearchResult, SmallestOutage
+from paychain.explore.schedules import FaultChoice, ScheduledFault, experiment_of
+from paychain.payments.journal import FaultSwitch
 from paychain.report.result import PaymentTimeline, TimelineEvent
 
 
@@ -86,3 +90,37 @@ def test_the_payments_of_an_order_share_one_clock_and_are_named() -> None:
     ]
     (alone,) = order_moments([first], [])
     assert alone.text == "issuer: authorised"
+
+
+def test_a_timeline_names_every_window_of_a_fault_that_comes_back() -> None:
+    choice = FaultChoice("down", ("link", "processor"), has_magnitude=False)
+    schedule = (
+        ScheduledFault(choice, 0, 50, 50),
+        ScheduledFault(choice, 100, 200, 50, times=2, every_ms=900),
+    )
+    names = [fault.id for fault in experiment_of(schedule, payments=20, rate=10).faults]
+    switches = tuple(
+        FaultSwitch(
+            fault=name,
+            action="applied",
+            planned_ns=0,
+            effective_ns=0,
+            place="hop",
+            targets=[],
+            error="",
+        )
+        for name in names
+    )
+    outage = SmallestOutage(
+        rule="no_double_charge",
+        title="No double charge",
+        schedule=schedule,
+        interleaving=0,
+        broken=Mock(spec=RuleBreak),
+        limits=(),
+        at_schedule=1,
+        switches=switches,
+    )
+    assert [text for _, text in switches_of(outage)] == [
+        f"fault {name} applied: {choice}" for name in ("f1", "f2-1", "f2-2")
+    ]

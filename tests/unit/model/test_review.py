@@ -601,3 +601,13 @@ EXPECTED = {
 def test_every_shipped_chain_has_exactly_its_expected_findings(chain: str) -> None:
     assert chain in EXPECTED, f"add what the review of {chain} is expected to find"
     assert short(review(load_chain(chain))) == EXPECTED[chain]
+
+
+def test_a_clearing_that_deems_is_not_said_to_reject(tmp_path: Path) -> None:
+    text = available("chain")["upi-collect"].read_text()
+    path = tmp_path / "late.yaml"
+    path.write_text(text.replace("timeout: 1500ms", "timeout: 18s"))
+    found = {each.subject: each.what for each in review(load_chain(str(path)))}
+    assert found["switch.transfer"] == (
+        "switch waits 18 s for the payee's bank, and UPI deems it made after 15 s"
+    )

@@ -181,7 +181,8 @@ def _transfers(chain: Chain, role: str) -> Iterator[tuple[str, Call]]:
 def _clearing_rejects(name: str, call: Call, rail: RailLimits) -> Iterator[Weakness]:
     if call.timeout <= rail.clearing_rejects and (rail.deems or rail.payee_answers <= call.timeout):
         return
-    what = f"{name} waits {_s(call.timeout)} for the payee's bank, and {rail.title} rejects after "
+    does = "deems it made" if rail.deems else "rejects"
+    what = f"{name} waits {_s(call.timeout)} for the payee's bank, and {rail.title} {does} after "
     what += _s(rail.clearing_rejects)
     if call.timeout < rail.payee_answers:
         what = f"{name} rejects after {_s(call.timeout)}, and on {rail.title} the payee's bank has "

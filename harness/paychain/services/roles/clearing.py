@@ -136,10 +136,12 @@ class Clearing(Role):
             reply = await self._pass_on("confirm", request)
             if reply.answer is not None and is_final(reply):
                 self._decide(transfer, self._confirmed(reply.answer, request))
-        return transfer.answer or self._in_progress(request)
+        # Whatever it was declined for, the answer is final: a technical code would be asked again.
+        answer = transfer.answer and self._confirmed(transfer.answer, request)
+        return answer or self._in_progress(request)
 
     def _confirmed(self, answer: Answer, request: PaymentRequest) -> Answer | None:
-        """The word of the payee's bank; None if it is about another transfer."""
+        """What became of a transfer, for good; None if the answer is about another one."""
         if not is_about(answer, request):
             return None
         if answer.outcome is Outcome.APPROVED:
