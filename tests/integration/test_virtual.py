@@ -123,7 +123,9 @@ def test_a_run_that_does_not_repeat_is_inconclusive_and_shows_the_first_differen
     result = run(tmp_path, "--virtual", "--check-determinism", fault=SLOW, variables=careless)
     assert result["verdict"] == "inconclusive"
     (reason,) = [reason for reason in result["reasons"] if "two runs of one seed differ" in reason]
-    assert re.search(r"record 1 differs: Movement\(link='issuer', .* and then amount_minor=\d", reason)
+    assert re.search(
+        r"record 1 differs: Movement\(link='issuer', .* and then amount_minor=\d", reason
+    )
 
 
 @pytest.mark.parametrize(
