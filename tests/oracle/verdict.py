@@ -275,7 +275,7 @@ def _missing(world: World, deals: list[Deal]) -> int:
             if declared is not None and sale.is_wanted(world, "captures"):
                 # The means of one attempt are one sale.
                 attempt = (sale.gateway, sale.reference.partition("/")[0])
-                due = int(sale.book.was_held * declared.of)
+                due = int(sale.book.was_held * declared.of + 0.5 + 1e-9)
                 wanted[attempt] = wanted.get(attempt, 0) + due
         for name, card in accounts(deal.of(world.links("issuer"))).items():
             brought[name] = card.taken if card.taken > card.given else 0
