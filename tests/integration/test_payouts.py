@@ -140,6 +140,7 @@ def looks_for_each_payment(folder: Path, lasts_s: int) -> float:
     return made / payments
 
 
+@pytest.mark.slow
 def test_what_a_node_drops_for_longer_is_looked_at_ever_more_seldom(tmp_path: Path) -> None:
     short, long = (looks_for_each_payment(tmp_path / f"{each}", each) for each in (6, 24))
     # Four times as many payments wait for four times as long.
@@ -250,6 +251,7 @@ def test_what_is_not_funded_is_declined(tmp_path: Path) -> None:
     assert 900_000_000 < total <= 1_000_000_000
 
 
+@pytest.mark.slow
 def test_payouts_wait_while_no_block_becomes_final(tmp_path: Path) -> None:
     result = in_virtual_time(("stablecoin-payout", "finality-stalls"), tmp_path)
     assert judged(result) == {}
