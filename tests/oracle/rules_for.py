@@ -135,6 +135,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "repeats_without_effect",
             # A second delivery is held, and what was captured and given back is the first one's.
             "books_agree",
+            # Of parts with wrong decimals the last one may be more than what is left of the hold.
+            "amounts_equal",
         ),
         False,
     ),
@@ -174,6 +176,7 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
         "approved and undone",
     ),
     ("never released", "booked_once"): ("held again under one name",),
+    ("left on hold", "amounts_equal"): ("held another amount",),
 }
 # Of these no amount is compared: what no bank holds has the amounts that links in front of it
 # believe in, which may be those of other payments.

@@ -169,8 +169,10 @@ class World:
                 found.add(paid or wanted)
                 left -= paid
             found.add(left or wanted)
-        partial = [self.chain.links[name].partial_approvals for name in self.links("issuer")]
-        for given in partial:
+        # A bank gives a part only to who accepts one, and declines everybody else.
+        accepted = any(self.chain.links[name].accepts_partial for name in self.links("gateway"))
+        banks = self.links("issuer") if accepted else ()
+        for given in (self.chain.links[name].partial_approvals for name in banks):
             if given is not None:
                 found |= {max(1, int(amount * given.of + 0.5)) for amount in found}
         return found

@@ -168,6 +168,21 @@ def test_a_part_that_was_approved_of_another_payment_is_known_by_its_code(
     assert ("amounts_equal" not in found) is is_part
 
 
+def test_a_link_that_never_booked_what_its_wrong_answer_approved_is_missing(
+    store: RunStore,
+) -> None:
+    # The issuer holds it and says declined; a query then brings the gateway a wrong approval.
+    hops = [
+        hop("gateway", "scheme", "timeout"),
+        hop("scheme", "issuer", "declined", code="05"),
+        hop("gateway", "scheme", "approved", operation="query", at=9),
+    ]
+    by_query = msgspec.structs.replace(booked("gateway"), decided_by="scheme", at_ns=10)
+    assert broken(store, [customer(), *hops, booked("issuer"), by_query]) == ["books_agree"]
+    (found,) = [rule for rule in money(store, CHAIN).rules if rule.findings]
+    assert [each.text for each in found.payments] == ["p1-1 is missing in the book of scheme"]
+
+
 UNKNOWN = [hop("gateway", "scheme", "timeout"), hop("scheme", "issuer", "timeout")]
 ACKNOWLEDGED = decided("gateway", DecisionKind.REVERSAL_ACKNOWLEDGED, "scheme")
 

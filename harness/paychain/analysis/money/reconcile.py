@@ -264,7 +264,8 @@ def _add_answers(
     queries = [hop for hop in hops if hop.operation == "query"]
     for entry in found:
         path = list(approved_by(entry, calls))
-        links = {link for hop in path for link in (hop.caller, hop.callee)}
+        # Whom a book names as having approved it has it, too: also where only a query said so.
+        links = {link for hop in path for link in (hop.caller, hop.callee)} | entry.deciders
         # A customer who pays on a provider's page keeps no book, either.
         links -= parties.without_book | {CUSTOMER}
         entry.path = frozenset(links - _booked_another(entry, found))

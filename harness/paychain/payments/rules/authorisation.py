@@ -21,6 +21,7 @@ class Authorisation:
     of any movement, `parties` its merchants and instruments as the books name them. `path`: links
     whose books must have it once it is approved. `is_partial`: approved for less than was asked
     (code 10). `stored_as`: the names that it was stored under, and delivered under another one.
+    `deciders`: whom the books name as having approved it; after a wrong answer they name several.
     """
 
     reference: str
@@ -34,6 +35,7 @@ class Authorisation:
     path: frozenset[str] = frozenset()
     is_partial: bool = False
     stored_as: frozenset[str] = frozenset()
+    deciders: frozenset[str] = frozenset()
 
     def money(self, settling: frozenset[str]) -> Position | None:
         """The position that says where the money is; None when nobody who may ever held it.
@@ -101,5 +103,6 @@ def authorisations(
         entry.parties.add((movement.merchant, movement.instrument))
         if movement.kind.sign > 0:
             entry.amounts.add((movement.amount_minor, movement.currency))
+            entry.deciders |= {movement.decided_by}
         position.book(movement)
     return list(found.values())
