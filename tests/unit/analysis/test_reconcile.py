@@ -183,6 +183,18 @@ def test_a_link_that_never_booked_what_its_wrong_answer_approved_is_missing(
     assert [each.text for each in found.payments] == ["p1-1 is missing in the book of scheme"]
 
 
+@pytest.mark.parametrize("was_booked", [False, True])
+def test_what_a_scheme_stored_is_missed_by_a_gateway_that_had_it(
+    store: RunStore, *, was_booked: bool
+) -> None:
+    # The gateway was told too late for its customer, and its reversal undid another execution.
+    hops = [hop("gateway", "scheme", "approved"), hop("scheme", "issuer", "technical", code="91")]
+    stored = msgspec.structs.replace(booked("scheme", "stored"), decided_by="scheme")
+    undone = [booked("gateway"), booked("gateway", "voided")] if was_booked else []
+    found = broken(store, [customer(approved=False), *hops, stored, *undone])
+    assert found == (["books_agree"] if was_booked else [])
+
+
 UNKNOWN = [hop("gateway", "scheme", "timeout"), hop("scheme", "issuer", "timeout")]
 ACKNOWLEDGED = decided("gateway", DecisionKind.REVERSAL_ACKNOWLEDGED, "scheme")
 

@@ -47,6 +47,9 @@ def books_agree(payment: Reconciled) -> Finding | None:
         # What ended by itself where it was held, and untouched, nobody misses who never had it.
         if not standing & payment.settling and _has_ended_untouched(entry, expired, payment):
             missing &= entry.positions.keys()
+        # Nor is what was only stored missed by who never had it, while no merchant has it.
+        if _is_stored_for_nobody(payment, entry):
+            missing &= entry.positions.keys()
         missing -= expired
         if standing and missing:
             text = f"{entry.reference} is missing in the book of {', '.join(sorted(missing))}"
@@ -87,6 +90,21 @@ def _is_undecided(payment: Reconciled, entry: Authorisation) -> bool:
     """Approved in the issuer's place, which has not learnt of it: other rules look at that."""
     return not entry.positions.keys() & payment.settling and any(
         position.stood_in or position.is_stored for position in entry.positions.values()
+    )
+
+
+def _is_stored_for_nobody(payment: Reconciled, entry: Authorisation) -> bool:
+    """Whether it was stored and never delivered, and no merchant has ever booked it.
+
+    What a store has is nobody's money before it is delivered. A link without keys stores a repeat
+    again, and a reversal undoes one of the two.
+    """
+    return (
+        bool(payment.merchants)
+        and payment.merchants.isdisjoint(entry.positions)
+        and payment.settling.isdisjoint(entry.positions)
+        and any(position.is_stored for position in entry.positions.values())
+        and not any(position.stood_in for position in entry.positions.values())
     )
 
 
