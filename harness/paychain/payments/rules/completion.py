@@ -77,6 +77,7 @@ def _refused(payment: Reconciled) -> list[FollowUp]:
         if follow_up.end == "refused"
         and follow_up.operation in TAKES
         and not _is_beyond_captured(payment, follow_up)
+        and not _is_of_nothing(payment, follow_up)
         and not _is_done_all_the_same(payment, follow_up)
         and not _is_undone(payment, follow_up)
         and not _is_over(payment, follow_up)
@@ -167,6 +168,18 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
             if position.net_minor - disputed_minor < amount_minor:
                 return _refused_minor(payment, entry, position) <= disputed_minor
     return False
+
+
+def _is_of_nothing(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether a refund was refused of a sale that no bank ever knew: the cardholder paid nothing.
+
+    What was sold without a bank, and never delivered to it, is for other rules.
+    """
+    if follow_up.operation != "refund":
+        return False
+    own = [entry for entry in payment.authorisations if follow_up.follows(entry)]
+    behind = {follow_up.target, *payment.settling}
+    return bool(own) and all(behind.isdisjoint(entry.positions) for entry in own)
 
 
 def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
