@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.chromium import start  # noqa: E402  (found by the line above)
-from tests.support.cli import running  # noqa: E402
+from tests.support.cli import running  # noqa: E402  (as above)
 
 SAMPLE = ROOT / "reports/sample"
 RUN = ("run", "card-single-provider", "aws-us-east-1-2025-10-20", "--seed", "1", "--virtual")

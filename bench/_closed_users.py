@@ -29,7 +29,7 @@ def keep(response_time: float, exception: object, **_: object) -> None:
 
 @events.quitting.add_listener
 def tell(environment: object, **_: object) -> None:
-    total = environment.stats.total  # type: ignore[attr-defined]
+    total = environment.stats.total  # type: ignore[attr-defined]  # Locust's environment
     summary = [total.get_response_time_percentile(share) for share in (0.5, 0.99)]
     figures = {"waits_ms": waits_ms, "summary_ms": [*summary, total.max_response_time]}
     Path(os.environ["BENCH_OUT"]).write_text(json.dumps(figures))

@@ -108,7 +108,7 @@ def begin(**_: object) -> None:
 def tell(environment: object, **_: object) -> None:
     if recorder:
         recorder[0].close()
-    total = environment.stats.total  # type: ignore[attr-defined]
+    total = environment.stats.total  # type: ignore[attr-defined]  # Locust's environment
     span_s = total.last_request_timestamp - total.start_time
     cpu_us = (time.process_time() - begun_cpu_s[0]) * 1e6 / total.num_requests
     figures = {

@@ -352,7 +352,7 @@ def run(engines: list[Engine]) -> None:
         ("a connection each (32)", b"c", 32),
         ("1 MB bodies (8)", b"b", 8),
     ]:
-        figures = alternate(engines, lambda e, f, k=kind, c=connections: load(e, f, k, c))  # type: ignore[misc]
+        figures = alternate(engines, lambda e, f, k=kind, c=connections: load(e, f, k, c))  # type: ignore[misc]  # a lambda with defaults
         compare(f"{name}, 1/s", [statistics.median(each.per_second) for each in figures], ",.0f")
         compare("  engine CPU us each", [statistics.median(each.cpu_us) for each in figures], ".1f")
         compare("  p99 ms", [quantile(each.took_s, 0.99) * 1000 for each in figures], ".2f")

@@ -126,7 +126,7 @@ def main() -> None:
     """Print the rates and their ratio."""
     chain, experiment = declared(Chain, CHAIN), declared(Experiment, EXPERIMENT)
     try:
-        import async_solipsism  # noqa: F401
+        import async_solipsism  # noqa: F401  (is it there?)
     except ImportError:
         other = None
         print("async-solipsism is not installed: no comparison")

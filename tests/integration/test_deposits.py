@@ -92,7 +92,7 @@ def test_deposits_go_on_without_the_front_end_and_withdrawals_wait(tmp_path: Pat
     assert dict(credits) == dict.fromkeys((name for name, _ in mined), 1)
     (begun,) = selected(tmp_path, "SELECT MIN(effective_ns) FROM switch")
     (healed,) = selected(tmp_path, "SELECT MAX(effective_ns) FROM switch")
-    during = [at for _, at in mined if begun[0] < at < healed[0]]  # type: ignore[operator]
+    during = [at for _, at in mined if begun[0] < at < healed[0]]  # type: ignore[operator]  # SQLite gives numbers
     assert len(during) > 30
 
 

@@ -48,7 +48,7 @@ def test_what_init_writes_runs_as_the_workflow_says(
     made = invoked(tmp_path, "init", "--ci", ci)
     assert made.exit_code == 0, made.stderr
     flow = yaml.safe_load((tmp_path / place).read_text())
-    commands = steps(flow)  # type: ignore[operator]
+    commands = steps(flow)  # type: ignore[operator]  # one of the parameters
     _, _, installed = commands[0].split()
     assert (tmp_path / installed).suffix == ".whl"  # of this very copy; no name on an index
     assert (tmp_path / installed).is_file()

@@ -102,7 +102,7 @@ def load_process(folder: Path, spools: list[Path]) -> Iterator[LoadProcess]:
 
 
 def by_locust(plan: LoadPlan, _: PaidShop, folder: Path) -> tuple[list[Record], list[str]]:
-    clock, spools = RealClock(plan.epoch_ns), []  # type: ignore[var-annotated]
+    clock, spools = RealClock(plan.epoch_ns), []  # type: ignore[var-annotated]  # a list of anything
     with load_process(folder, spools) as load:
         load.start(plan)
         load.go(clock.now_ns() + int(load.lead_s * 1e9))

@@ -70,7 +70,7 @@ def test_the_remedy_of_a_broken_money_rule_makes_it_hold(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     quick = experiment(LOST, arrivals="20/s")
-    declare(tmp_path, shop=shop(**{**SHOP, **changes}), quick=quick)  # type: ignore[arg-type]
+    declare(tmp_path, shop=shop(**{**SHOP, **changes}), quick=quick)  # type: ignore[arg-type]  # values of many types
     before = played(tmp_path)
     broken = {found.rule: found for found in before.money.rules if found.passed is False}
     remedies = broken[rule].remedies
@@ -91,7 +91,7 @@ def test_a_success_that_fell_short_names_the_call_that_has_no_way_round(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     judged = experiment(DOWN, arrivals="20/s", tolerances='{technical_success: ">= 99%"}')
-    declare(tmp_path, shop=shop(processors=("processor-a",), **SHOP), quick=judged)  # type: ignore[arg-type]
+    declare(tmp_path, shop=shop(processors=("processor-a",), **SHOP), quick=judged)  # type: ignore[arg-type]  # values of many types
     (limit,) = played(tmp_path).tolerances
     second, fallback = limit.remedies
     assert second.key == "links.processor-a-2"
@@ -146,7 +146,7 @@ def test_wrong_decimals_are_remedied_where_they_are_declared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    wrong = shop(processor={"exponent": 0}, **SHOP)  # type: ignore[arg-type]
+    wrong = shop(processor={"exponent": 0}, **SHOP)  # type: ignore[arg-type]  # values of many types
     declare(tmp_path, shop=wrong, quick=experiment(arrivals="20/s"))
     broken = {found.rule: found for found in played(tmp_path).money.rules if not found.passed}
     remedies = broken["amounts_equal"].remedies
@@ -247,7 +247,7 @@ def test_a_fail_back_that_took_too_long_is_remedied_at_its_breaker(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     breaker = {"window": "2s", "minimum_calls": 5, "open_for": "9s", "probes": 1}
-    late = shop(authorise={"breaker": breaker}, **SHOP)  # type: ignore[arg-type]
+    late = shop(authorise={"breaker": breaker}, **SHOP)  # type: ignore[arg-type]  # values of many types
     judged = experiment(
         DOWN.replace("2s", "5s"), arrivals="20/s", after="20s", tolerances='{failback: "<= 4s"}'
     )

@@ -125,7 +125,7 @@ def test_the_command_for_load_imports_nothing_from_the_users_folder(
         engine=engine, addresses={"a.pay.b": ("127.0.0.1", 2)}, entry_urls={"gateway": "u"}
     )
     chain = checked(corner_shop())
-    show(running, chain, tmp_path / "a folder", as_json=False)  # type: ignore[arg-type]
+    show(running, chain, tmp_path / "a folder", as_json=False)  # type: ignore[arg-type]  # a stand-in for a running chain
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("load "))
     _, _, command = line.partition("(")
     assert shlex.split(command.removesuffix(")"))[:3] == ["cd", str(tmp_path / "a folder"), "&&"]
@@ -140,7 +140,7 @@ def shown(text: str, capsys: pytest.CaptureFixture[str], folder: Path) -> dict[s
         addresses={"a.pay.b": ("127.0.0.1", 2)},
         entry_urls=dict.fromkeys(chain.entries, "http://127.0.0.1:2"),
     )
-    show(running, chain, folder, as_json=False)  # type: ignore[arg-type]
+    show(running, chain, folder, as_json=False)  # type: ignore[arg-type]  # a stand-in for a running chain
     lines = capsys.readouterr().out.splitlines()
     return {line[:21].strip(): line[21:] for line in lines}
 

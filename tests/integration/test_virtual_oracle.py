@@ -42,7 +42,7 @@ class Jumping(selectors.BaseSelector):
 def on_stock_loop(program: Callable[[], Coroutine[Any, Any, Trace]]) -> Trace:
     selector = Jumping()
     loop = asyncio.SelectorEventLoop(selector)
-    loop.time = lambda: selector.now  # type: ignore[method-assign]
+    loop.time = lambda: selector.now  # type: ignore[method-assign]  # in place of the real one
     try:
         return loop.run_until_complete(program())
     finally:

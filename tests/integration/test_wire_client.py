@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -39,7 +39,7 @@ async def echo(request: HttpRequest) -> HttpResponse:
 
 @asynccontextmanager
 async def to_echo(
-    limits: ServerLimits = ServerLimits(),  # noqa: B008
+    limits: ServerLimits = ServerLimits(),  # noqa: B008  (it never changes)
     *,
     max_connections: int = 8,
     max_waiting: int = 100,
@@ -322,14 +322,16 @@ def test_a_cancelled_request_costs_its_connection_and_nothing_else(runner: Runne
 # -- stale connections --------------------------------------------------------------------------
 @ON_EACH_LOOP
 @pytest.mark.parametrize("end", [Peer.close, Peer.reset, Peer.end])
-def test_a_connection_that_ended_while_idle_is_replaced(runner: Runner, end: object) -> None:
+def test_a_connection_that_ended_while_idle_is_replaced(
+    runner: Runner, end: Callable[[Peer], object]
+) -> None:
     async def scenario() -> None:
         async with to_listener(max_connections=1) as (pool, listener):
             for _ in range(3):  # more often than there are slots
                 asking = asyncio.create_task(ask(pool))
                 peer = await listener.accept(OK)
                 assert (await asking).body == b"hi"
-                end(peer)  # type: ignore[operator]
+                end(peer)
                 await until(lambda: not pool._connections)
                 peer.close()
 
@@ -339,14 +341,14 @@ def test_a_connection_that_ended_while_idle_is_replaced(runner: Runner, end: obj
 @ON_EACH_LOOP
 @pytest.mark.parametrize("end", [Peer.close, Peer.reset])
 def test_a_request_that_met_a_dead_connection_is_never_sent_again(
-    runner: Runner, end: object
+    runner: Runner, end: Callable[[Peer], object]
 ) -> None:
     async def scenario() -> None:
         async with to_listener() as (pool, listener):
             asking = asyncio.create_task(ask(pool))
             peer = await listener.accept(OK)
             await asking
-            end(peer)  # type: ignore[operator]
+            end(peer)
             error = await failure(pool)  # written before the loop could learn of the end
             assert isinstance(error, ConnectionBroken)
             assert error.sent
@@ -359,14 +361,14 @@ def test_a_request_that_met_a_dead_connection_is_never_sent_again(
 @ON_EACH_LOOP
 @pytest.mark.parametrize("end", [Peer.close, Peer.reset])
 def test_what_may_be_repeated_goes_over_a_new_connection_once_a_kept_one_is_dead(
-    runner: Runner, end: object
+    runner: Runner, end: Callable[[Peer], object]
 ) -> None:
     async def scenario() -> None:
         async with to_listener() as (pool, listener):
             asking = asyncio.create_task(ask(pool))
             peer = await listener.accept(OK)
             await asking
-            end(peer)  # type: ignore[operator]
+            end(peer)
             resent = asyncio.Event()
             asking = asyncio.create_task(
                 pool.request("POST", "/", b"", timeout_s=5, on_resend=resent.set)
@@ -379,7 +381,7 @@ def test_what_may_be_repeated_goes_over_a_new_connection_once_a_kept_one_is_dead
                 pool.request("POST", "/", b"", timeout_s=5, on_resend=resent.set)
             )
             await asyncio.sleep(0.02)
-            end(again)  # type: ignore[operator]
+            end(again)
             last = await listener.accept(OK)
             assert (await asking).body == b"hi"
             assert resent.is_set()
@@ -404,14 +406,14 @@ def test_what_may_be_repeated_goes_over_a_new_connection_once_a_kept_one_is_dead
 @pytest.mark.parametrize("end", [Peer.close, Peer.reset, Peer.end])
 @pytest.mark.parametrize("part", [b"", b"HTTP/1.1 200", OK[:-1], b"HTTP/1.1 100 Continue\r\n\r\n"])
 def test_an_answer_cut_short_is_broken_and_the_request_counts_as_sent(
-    runner: Runner, end: object, part: bytes
+    runner: Runner, end: Callable[[Peer], object], part: bytes
 ) -> None:
     async def scenario() -> WireError:
         async with to_listener() as (pool, listener):
             asking = asyncio.create_task(failure(pool))
             peer = await listener.accept(part)
             await asyncio.sleep(0.02)
-            end(peer)  # type: ignore[operator]
+            end(peer)
             error = await asking
             peer.close()
             return error

@@ -58,8 +58,8 @@ def _fails_afterwards(honest: Decide) -> Decide:
 
 async def _knows_nothing(honest: Any, self: Any, request: PaymentRequest, parent: str) -> Answer:
     if self.name != "processor":
-        return await honest(self, request, parent)  # type: ignore[no-any-return]
-    return self.decline(NOT_FOUND, request.reference)  # type: ignore[no-any-return]
+        return await honest(self, request, parent)  # type: ignore[no-any-return]  # of the real one
+    return self.decline(NOT_FOUND, request.reference)  # type: ignore[no-any-return]  # of the real one
 
 
 def _of_the_payment_before(honest: Any, self: Any, kind: str, request: PaymentRequest) -> None:

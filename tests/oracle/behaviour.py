@@ -79,7 +79,7 @@ def _answers(change: int, *, full: bool = False) -> Any:
 
 def _alone(_honest: Decide) -> Decide:
     async def decide(self: Any, request: PaymentRequest, *_: Any) -> Answer:
-        return self.approve(request)  # type: ignore[no-any-return]
+        return self.approve(request)  # type: ignore[no-any-return]  # of the real one
 
     return decide
 
@@ -103,7 +103,7 @@ def busy_at_first(honest: Decide) -> Decide:
 
     async def decide(self: Any, request: PaymentRequest, *rest: Any) -> Answer:
         if "." not in request.reference:
-            return self.decline("91", request.reference)  # type: ignore[no-any-return]
+            return self.decline("91", request.reference)  # type: ignore[no-any-return]  # of the real one
         return await honest(self, request, *rest)
 
     return decide
@@ -200,7 +200,7 @@ def _sold_though_declined(mine: Any) -> None:
             self.context.moved(K.AUTHORISED, sold, self.name)
         return answer
 
-    Gateway._authorise = authorise  # type: ignore[method-assign]
+    Gateway._authorise = authorise  # type: ignore[method-assign]  # in place of the real one
 
 
 def _key_of_the_one_before(

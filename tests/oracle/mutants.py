@@ -59,7 +59,7 @@ def _books(
             role=role,
             wrong=wrong,
             rule=rule,
-            plant=lines_of(role, kind, change),  # type: ignore[arg-type]
+            plant=lines_of(role, kind, change),  # type: ignore[arg-type]  # one role of many
             chain=chain
             or ("cancels" if kind is K.VOIDED else "plain" if name in _PLAIN else "shop"),
             spreads=name.endswith("another"),

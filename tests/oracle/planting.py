@@ -86,7 +86,7 @@ def books(change: Callable[[str, MovementKind, PaymentRequest], Lines]) -> Plant
             for written_as, line in lines:
                 honest(self, written_as, line, *rest)
 
-        Context.moved = moved  # type: ignore[method-assign]
+        Context.moved = moved  # type: ignore[method-assign]  # in place of the real one
 
     return plant
 

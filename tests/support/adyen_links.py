@@ -157,7 +157,7 @@ class AdyenLinks:
     def inject(self, kind: str, *, link: str = "psp", **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
         self.host.faults.apply(
-            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
+            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]  # declared above
         )
 
     def events(self) -> list[tuple[str, str]]:

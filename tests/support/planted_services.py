@@ -49,7 +49,7 @@ def _change_books(mine: Mine, change: Callable[[str, MovementKind, int], list[in
         for amount in amounts:
             honest(self, kind, msgspec.structs.replace(request, amount_minor=amount), decided_by)
 
-    Context.moved = moved  # type: ignore[method-assign]
+    Context.moved = moved  # type: ignore[method-assign]  # in place of the real one
 
 
 def _change_requests(mine: Mine, change: Callable[[PaymentRequest], PaymentRequest]) -> None:
@@ -59,7 +59,7 @@ def _change_requests(mine: Mine, change: Callable[[PaymentRequest], PaymentReque
     def moved(self: Context, kind: MovementKind, request: PaymentRequest, decided_by: str) -> None:
         honest(self, kind, change(request) if mine(request.payment) else request, decided_by)
 
-    Context.moved = moved  # type: ignore[method-assign]
+    Context.moved = moved  # type: ignore[method-assign]  # in place of the real one
 
 
 def _decide(role: Any, mine: Mine, bug: Callable[[Any, PaymentRequest, str], Any]) -> None:
@@ -68,8 +68,8 @@ def _decide(role: Any, mine: Mine, bug: Callable[[Any, PaymentRequest, str], Any
 
     async def decide(self: Any, request: PaymentRequest, parent: str) -> Answer:
         if mine(request.payment):
-            return await bug(self, request, parent)  # type: ignore[no-any-return]
-        return await honest(self, request, parent)  # type: ignore[no-any-return]
+            return await bug(self, request, parent)  # type: ignore[no-any-return]  # of the real one
+        return await honest(self, request, parent)  # type: ignore[no-any-return]  # of the real one
 
     role.decide = decide
 
@@ -146,7 +146,7 @@ def no_orphaned_authorisation(mine: Mine) -> None:
         answer = await honest(self, request, parent, number)
         return self.decline("05") if mine(request.payment) else answer
 
-    Gateway._authorise = authorise  # type: ignore[method-assign]
+    Gateway._authorise = authorise  # type: ignore[method-assign]  # in place of the real one
 
 
 def customer_saw_the_amount(mine: Mine) -> None:
@@ -160,7 +160,7 @@ def customer_saw_the_amount(mine: Mine) -> None:
             answer = msgspec.structs.replace(answer, amount_minor=less)
         return answer
 
-    Gateway._authorise = authorise  # type: ignore[method-assign]
+    Gateway._authorise = authorise  # type: ignore[method-assign]  # in place of the real one
 
 
 def unknowns_resolved(mine: Mine) -> None:
@@ -176,7 +176,7 @@ def unknowns_resolved(mine: Mine) -> None:
         if not mine(sent.request.payment):
             honest(self, sent)
 
-    PolicyCall.void = void  # type: ignore[method-assign]
+    PolicyCall.void = void  # type: ignore[method-assign]  # in place of the real one
 
 
 def authorisations_settled(mine: Mine) -> None:
@@ -188,7 +188,7 @@ def authorisations_settled(mine: Mine) -> None:
         if not (is_end and mine(more["payment"])):
             honest(self, kind, *rest, **more)
 
-    Context.decided = decided  # type: ignore[method-assign]
+    Context.decided = decided  # type: ignore[method-assign]  # in place of the real one
 
 
 def retry_limits_kept(mine: Mine) -> None:
@@ -219,13 +219,13 @@ def no_authorisation_after_failed_authentication(mine: Mine) -> None:
     def outcome(self: Authentication, request: PaymentRequest) -> str:
         return "failed" if mine(request.payment) else honest_outcome(self, request)
 
-    Authentication._outcome = outcome  # type: ignore[method-assign]
+    Authentication._outcome = outcome  # type: ignore[method-assign]  # in place of the real one
     honest_refusal = Gateway._refusal
 
     def refusal(self: Gateway, end: CallEnd) -> Answer | None:
         return None if mine(end.request.payment) else honest_refusal(self, end)
 
-    Gateway._refusal = refusal  # type: ignore[method-assign]
+    Gateway._refusal = refusal  # type: ignore[method-assign]  # in place of the real one
 
 
 def stand_in_within_limits(mine: Mine) -> None:
@@ -297,7 +297,7 @@ def completed(mine: Mine) -> None:
             return self.decline("25", request.reference)
         return await honest(self, request, parent)
 
-    Processor._capture = refuse  # type: ignore[method-assign]
+    Processor._capture = refuse  # type: ignore[method-assign]  # in place of the real one
 
 
 def fallbacks_within_limits(mine: Mine) -> None:
@@ -307,7 +307,7 @@ def fallbacks_within_limits(mine: Mine) -> None:
     def outcome(self: Authentication, request: PaymentRequest) -> str:
         return "unavailable" if mine(request.payment) else honest(self, request)
 
-    Authentication._outcome = outcome  # type: ignore[method-assign]
+    Authentication._outcome = outcome  # type: ignore[method-assign]  # in place of the real one
     honest_limit = Decisions.suppressed
 
     def suppressed(
@@ -316,7 +316,7 @@ def fallbacks_within_limits(mine: Mine) -> None:
         is_mine = what == "skip" and mine(request.payment)
         return not is_mine and honest_limit(self, what, why, request, target)
 
-    Decisions.suppressed = suppressed  # type: ignore[method-assign]
+    Decisions.suppressed = suppressed  # type: ignore[method-assign]  # in place of the real one
 
 
 def released_twice(mine: Mine) -> None:
@@ -367,7 +367,7 @@ def captured_after_release(mine: Mine) -> None:
         self._moved(K.CAPTURED, entry, request.amount_minor, request.item)
         return "00"
 
-    Book.capture = capture  # type: ignore[method-assign]
+    Book.capture = capture  # type: ignore[method-assign]  # in place of the real one
 
 
 def advice_booked_twice(mine: Mine) -> None:
@@ -386,7 +386,7 @@ def advice_booked_twice(mine: Mine) -> None:
         for booked in kinds * (2 if kind is K.ADVISED else 1) if mine(request.payment) else [kind]:
             honest(self, booked, request, decided_by)
 
-    Context.moved = moved  # type: ignore[method-assign]
+    Context.moved = moved  # type: ignore[method-assign]  # in place of the real one
 
 
 def sold_though_declined(mine: Mine) -> None:
@@ -405,7 +405,7 @@ def sold_though_declined(mine: Mine) -> None:
             self.context.moved(K.AUTHORISED, sold, "issuer")
         return answer
 
-    Gateway._authorise = authorise  # type: ignore[method-assign]
+    Gateway._authorise = authorise  # type: ignore[method-assign]  # in place of the real one
 
 
 def never_captured(mine: Mine) -> None:
@@ -416,7 +416,7 @@ def never_captured(mine: Mine) -> None:
         if not mine(sent.request.payment):
             await honest(self, sent, reference, trigger)
 
-    Merchants._fulfil = fulfil  # type: ignore[method-assign]
+    Merchants._fulfil = fulfil  # type: ignore[method-assign]  # in place of the real one
 
 
 def refund_never_sent(mine: Mine) -> None:
@@ -429,7 +429,7 @@ def refund_never_sent(mine: Mine) -> None:
         if not mine(booked.payment):
             await honest(self, sent, booked, *how, **named)
 
-    Merchants._refund = refund  # type: ignore[method-assign]
+    Merchants._refund = refund  # type: ignore[method-assign]  # in place of the real one
 
 
 def approved_then_undone(mine: Mine) -> None:
@@ -442,7 +442,7 @@ def approved_then_undone(mine: Mine) -> None:
             return
         self._background.start(self._cancel(sent, reference, 0.1))
 
-    Merchants.approved = approved  # type: ignore[method-assign]
+    Merchants.approved = approved  # type: ignore[method-assign]  # in place of the real one
 
 
 def no_card_number_in_a_file(_mine: Mine) -> None:
@@ -511,7 +511,7 @@ def planted(bugs: Sequence[Bug]) -> Iterator[None]:
     before = [(role, dict(vars(role))) for role in _PATCHED]
     try:
         for nth, bug in enumerate(bugs):
-            bug(lambda payment, nth=nth: int(payment[1:]) % len(bugs) == nth)  # type: ignore[misc]
+            bug(lambda payment, nth=nth: int(payment[1:]) % len(bugs) == nth)  # type: ignore[misc]  # a lambda with a default
         yield
     finally:
         for role, honest in before:
@@ -529,5 +529,5 @@ def bug_of(payment: str) -> str:
 
 if __name__ == "__main__":
     for bug in BUGS:
-        bug(lambda payment, name=bug.__name__: bug_of(payment) == name)  # type: ignore[misc]
+        bug(lambda payment, name=bug.__name__: bug_of(payment) == name)  # type: ignore[misc]  # a lambda with a default
     services.main()

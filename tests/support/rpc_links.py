@@ -107,7 +107,7 @@ class Nodes:
     ) -> None:
         declared = KINDS[kind].model_validate(parameters)
         spots = (InLinkPlace(link=link, operation=operation, caller=caller),)
-        fault = ActiveFault(id=f"{kind} {link}", parameters=declared, spots=spots)  # type: ignore[arg-type]
+        fault = ActiveFault(id=f"{kind} {link}", parameters=declared, spots=spots)  # type: ignore[arg-type]  # declared above
         self.host.faults.apply(fault)
 
     def heal(self, kind: str, *, link: str = "node-a") -> None:

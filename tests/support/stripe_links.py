@@ -141,7 +141,7 @@ class StripeLinks:
 
     def inject(self, kind: str, *, link: str = PSP, **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
-        fault = ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
+        fault = ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]  # declared above
         self.host.faults.apply(fault)
 
     def heal(self, kind: str) -> None:

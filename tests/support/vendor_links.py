@@ -307,7 +307,7 @@ def _shown(http: HttpRequest, answer: HttpResponse | None) -> dict[str, Any]:
 
 def _active(kind: str, link: str, parameters: dict[str, Any]) -> ActiveFault:
     declared = KINDS[kind].model_validate(parameters)
-    return ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
+    return ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]  # declared above
 
 
 @contextmanager

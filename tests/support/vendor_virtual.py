@@ -54,7 +54,7 @@ class VendorVirtual:
     def inject(self, kind: str, *, link: str = PSP, **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
         self.host.faults.apply(
-            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
+            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]  # declared above
         )
 
     def heal(self, kind: str) -> None:

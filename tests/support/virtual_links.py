@@ -120,7 +120,7 @@ class VirtualLinks:
         return [
             record
             for record in self.journal
-            if isinstance(record, kind) and record.payment == payment  # type: ignore[attr-defined]
+            if isinstance(record, kind) and record.payment == payment  # type: ignore[attr-defined]  # of every kind
         ]
 
     def book(self, link: str, payment: str = "p1") -> list[str]:

@@ -179,7 +179,7 @@ def lines(path: Path) -> Iterator[Text]:
     [in_help, in_messages, in_reports, in_board, in_documents, in_files],
     ids=lambda texts: texts.__name__,
 )
-def test_users_read_the_words_of_the_field(texts) -> None:  # type: ignore[no-untyped-def]
+def test_users_read_the_words_of_the_field(texts) -> None:  # type: ignore[no-untyped-def]  # one of six functions
     read = [(where, text) for where, text in texts() if text.strip()]
     assert len(read) > 50, "a collector that finds nothing would pass for a clean one"
     found = [

@@ -60,7 +60,7 @@ class TimedConnection(http.client.HTTPConnection):
         assert isinstance(self.timeout, int | float)
         until_s = time.monotonic() + self.timeout
         # http.client calls it as it would call the class.
-        self.response_class = partial(_TimedResponse, until_s=until_s)  # type: ignore[assignment]
+        self.response_class = partial(_TimedResponse, until_s=until_s)  # type: ignore[assignment]  # any callable will do
         return super().getresponse()
 
 

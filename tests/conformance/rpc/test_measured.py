@@ -89,7 +89,7 @@ def test_after_a_lost_answer_the_same_bytes_are_known(name: str, nodes: RunningN
 
 def _send_quietly(asked: object, raw: str) -> None:
     with suppress(Exception):  # its process ends before it has an answer
-        asked.ask("raw", {"raw": raw})  # type: ignore[attr-defined]
+        asked.ask("raw", {"raw": raw})  # type: ignore[attr-defined]  # a wallet of this test
 
 
 def quorum(nodes: RunningNodes, names: tuple[str, ...], wanted: int) -> list[str]:

@@ -16,9 +16,9 @@ from tests.support.vendor_shop import Failed, judge
 
 checkout_sdk = pytest.importorskip("checkout_sdk")
 requests = pytest.importorskip("requests")
-from checkout_sdk.environment import Environment  # noqa: E402
-from checkout_sdk.exception import CheckoutApiException, CheckoutException  # noqa: E402
-from checkout_sdk.properties import VERSION  # noqa: E402
+from checkout_sdk.environment import Environment  # noqa: E402  (once the package is there)
+from checkout_sdk.exception import CheckoutApiException, CheckoutException  # noqa: E402  (once the package is there)
+from checkout_sdk.properties import VERSION  # noqa: E402  (once the package is there)
 
 
 class PythonClient:

@@ -15,10 +15,10 @@ from tests.support.vendor_shop import Failed, judge
 
 square = pytest.importorskip("square")
 httpx = pytest.importorskip("httpx")
-from square.core import http_client  # noqa: E402
-from square.core.api_error import ApiError  # noqa: E402
-from square.utils.webhooks_helper import verify_signature  # noqa: E402
-from square.version import __version__  # noqa: E402
+from square.core import http_client  # noqa: E402  (once the package is there)
+from square.core.api_error import ApiError  # noqa: E402  (once the package is there)
+from square.utils.webhooks_helper import verify_signature  # noqa: E402  (once the package is there)
+from square.version import __version__  # noqa: E402  (once the package is there)
 
 ONCE: dict[str, Any] = {"max_retries": 0}
 

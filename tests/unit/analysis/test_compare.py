@@ -141,7 +141,7 @@ def drawn(
 
 
 def compared(tmp_path: Path, **changes: float) -> Comparison:
-    return compare([side(tmp_path / "a.db", 1)], side(tmp_path / "b.db", 2, **changes))  # type: ignore[arg-type]
+    return compare([side(tmp_path / "a.db", 1)], side(tmp_path / "b.db", 2, **changes))  # type: ignore[arg-type]  # of mixed types
 
 
 def findings(found: Comparison) -> set[tuple[str, str]]:

@@ -22,7 +22,7 @@ TEXT = experiment(
 def switch(fault: str, action: str, at_ns: int, target: str) -> FaultSwitch:
     return FaultSwitch(
         fault=fault,
-        action=action,  # type: ignore[arg-type]
+        action=action,  # type: ignore[arg-type]  # one of two words
         planned_ns=at_ns,
         effective_ns=at_ns,
         place="link",

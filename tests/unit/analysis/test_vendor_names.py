@@ -22,7 +22,7 @@ class _Backend:
 def test_each_vendor_that_names_authorisations_names_them_apart() -> None:
     naming = []
     for name, api in VENDORS.items():
-        made = api(_Backend(), {})  # type: ignore[arg-type]
+        made = api(_Backend(), {})  # type: ignore[arg-type]  # a stand-in
         if isinstance(made, NamesAuthorisations):
             names = {made.name_of(f"pab1x000004{number}-1") for number in range(10)}
             assert len(names) == 10

@@ -97,7 +97,7 @@ def switch(chain: Chain, kind: str, values: dict[str, str], name: str = "process
 
 
 def test_a_typed_value_is_what_the_fault_has(chain: Chain) -> None:
-    assert switch(chain, "latency", {"delay": " 1.5s ", "jitter": ""}).delay == 1.5  # type: ignore[attr-defined]
+    assert switch(chain, "latency", {"delay": " 1.5s ", "jitter": ""}).delay == 1.5  # type: ignore[attr-defined]  # of a latency
 
 
 @pytest.mark.parametrize(

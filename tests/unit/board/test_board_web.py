@@ -50,7 +50,7 @@ def control() -> Iterator[Control]:
     made.stop()
 
 
-def served(  # type: ignore[no-untyped-def]
+def served(  # type: ignore[no-untyped-def]  # a context of a server
     control: Control, host: str = "127.0.0.1", *, is_open: bool = True, secret: str = "a secret"
 ):
     """A server as Locust's, which lets every page read its answers; the board `is_open`ed."""
@@ -135,7 +135,7 @@ def test_an_action_reaches_the_session_and_its_answer_the_page(control: Control)
     def answer(asked: PendingAction) -> None:
         asked.done.set_result(f"{asked.action.fault} is healed")
 
-    control.actions.put = control.actions.put_nowait = answer  # type: ignore[assignment,method-assign]
+    control.actions.put = control.actions.put_nowait = answer  # type: ignore[assignment,method-assign]  # in place of the real one
     answer = client.post("/paychain/do", headers=headers, json={"do": "heal", "fault": "down-1"})
     assert answer.json == {"message": "down-1 is healed"}
     assert client.post("/paychain/do", headers=headers, data="{").status_code == 400

@@ -39,7 +39,7 @@ def test_a_matrix_annotates_the_cells_that_broke() -> None:
         return Cell(
             link=f"link-{number}",
             fault="down",
-            state=state,  # type: ignore[arg-type]
+            state=state,  # type: ignore[arg-type]  # one of three words
             text="success 12.0 %",
             command="paychain run a b",
         )

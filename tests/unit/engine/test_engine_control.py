@@ -128,7 +128,7 @@ def test_two_engines_in_one_process_and_the_users_own_client_are_apart(server: F
         first, second = EngineControl(server.url), EngineControl(other.url)
         assert (first.names(), second.names(), first.names()) == (["one"], ["two"], ["one"])
     assert (toxiproxy.api.APIConsumer, toxiproxy.api.APIConsumer.port) == before
-    assert toxiproxy.server.APIConsumer is toxiproxy.api.APIConsumer  # type: ignore[attr-defined]
+    assert toxiproxy.server.APIConsumer is toxiproxy.api.APIConsumer  # type: ignore[attr-defined]  # not exported
 
 
 def test_calls_from_several_threads_are_sent_one_at_a_time(server: FakeServer) -> None:

@@ -80,7 +80,7 @@ def test_a_frozen_process_is_stopped_until_the_last_freeze_heals(
 
 
 def test_what_is_switched_meanwhile_reaches_the_process_when_it_goes_on(link: IsolatedLink) -> None:
-    asked = link._faults.asked  # type: ignore[attr-defined]
+    asked = link._faults.asked  # type: ignore[attr-defined]  # of the stand-in
     link.apply(fault("early", slow_answer={"delay": "5ms"}), AT_LINK)
     link.apply(fault("f", freeze={}), AT_LINK)
     link.heal("early")

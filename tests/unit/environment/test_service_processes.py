@@ -40,7 +40,7 @@ class Started(Children):
     def start(self, name: str, command: Any, *_: Any, **__: Any) -> Child:
         self.plan = read_plan(Path(command[-1]))
         Path(self.plan.ready).write_bytes(msgspec.json.encode(ServicesReady(1, {"gateway": 2})))
-        return Child(name, None, self.folder / "log")  # type: ignore[arg-type]
+        return Child(name, None, self.folder / "log")  # type: ignore[arg-type]  # a stand-in
 
     def wait_for(self, *_: Any) -> None:
         pass

@@ -622,7 +622,7 @@ links:
     calls:
       authorise: {to: issuer, timeout: 300ms, on_unknown: reverse, fallback: [{stand_in: {up_to: 1000}}]}
   issuer: {role: issuer}
-"""  # noqa: E501
+"""  # noqa: E501  (a link a line)
 
 
 def test_an_advice_of_what_was_undone_meanwhile_comes_to_an_end() -> None:
@@ -872,7 +872,7 @@ def test_scripts_restart_where_a_crash_is_the_only_kind_and_are_judged_by_money_
 )
 def test_a_search_that_can_find_nothing_is_refused(asked: dict[str, object], expected: str) -> None:
     with pytest.raises(UserError, match=expected):
-        SearchSpec(model(), **asked)  # type: ignore[arg-type]
+        SearchSpec(model(), **asked)  # type: ignore[arg-type]  # of mixed types
 
 
 def test_a_mistyped_name_does_not_let_a_users_test_pass(tmp_path: Path) -> None:

@@ -91,9 +91,9 @@ def test_of_all_starts_that_are_tried_the_one_that_needs_least_is_found(
 ) -> None:
     first = min(least)
     starts = sorted(least)
-    chance.shuffle(starts)  # type: ignore[attr-defined]
+    chance.shuffle(starts)  # type: ignore[attr-defined]  # a Random
     schedule = (ScheduledFault(DOWN, first, 1_000, 50),)
-    (found,) = with_best_starts(schedule, lambda *_: starts, by_start(least))  # type: ignore[arg-type]
+    (found,) = with_best_starts(schedule, lambda *_: starts, by_start(least))  # type: ignore[arg-type]  # a stand-in
     assert found.duration_ms == min(least.values())
     assert least[found.start_ms] == found.duration_ms
 
@@ -118,7 +118,7 @@ def drawn(spec: SearchSpec, monkeypatch: pytest.MonkeyPatch, **kwargs: object) -
 
     with monkeypatch.context() as patch:
         patch.setattr(Trial, "breaks", note)
-        search(spec, lambda _: None, **kwargs)  # type: ignore[arg-type]
+        search(spec, lambda _: None, **kwargs)  # type: ignore[arg-type]  # of mixed types
     return seen
 
 

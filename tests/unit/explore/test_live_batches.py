@@ -143,7 +143,7 @@ def batches(
     def note(order: Judged, _: Batch) -> None:
         told.append((running.clock_ns / 1e9, order))
 
-    made = Batches(CHAIN, running, 1, 8.0, note, on_changed=note)  # type: ignore[arg-type]
+    made = Batches(CHAIN, running, 1, 8.0, note, on_changed=note)  # type: ignore[arg-type]  # a stand-in
     return made, judging, told
 
 

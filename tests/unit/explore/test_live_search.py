@@ -41,7 +41,7 @@ def search(
     wanted = {"max_scripts": MAX_SCRIPTS, "budget_s": 1_000.0, **spec}
     return LiveSearch(
         chain,
-        LiveSpec(**wanted),  # type: ignore[arg-type]
+        LiveSpec(**wanted),  # type: ignore[arg-type]  # of mixed types
         lambda: VirtualChain(chain, 1),
         known=known,
         on_progress=on_progress,

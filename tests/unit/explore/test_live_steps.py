@@ -271,4 +271,4 @@ def test_what_was_found_is_tried_first_next_time(tmp_path: Path) -> None:
 )
 def test_a_search_that_cannot_find_anything_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UserError):
-        LiveSpec(**wrong)  # type: ignore[arg-type]
+        LiveSpec(**wrong)  # type: ignore[arg-type]  # of mixed types

@@ -47,4 +47,4 @@ def test_what_is_being_written_when_it_is_closed_is_written_whole(
     made.append(record("p2"))
     made.close()
     records, _ = decode((tmp_path / "load.spool").read_bytes())
-    assert [each.payment for each in records] == ["p1", "p2"]  # type: ignore[union-attr]
+    assert [each.payment for each in records] == ["p1", "p2"]  # type: ignore[union-attr]  # payments only

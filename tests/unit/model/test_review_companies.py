@@ -18,7 +18,7 @@ links:
   a: {{role: gateway, {by}: {first}, outbox: disk, calls: {{authorise: {{to: issuer, on_unknown: reverse}}}}}}
   b: {{role: gateway, {by}: {second}, outbox: disk, calls: {{authorise: {{to: issuer, on_unknown: reverse}}}}}}
   issuer: {{role: issuer}}
-"""  # noqa: E501
+"""  # noqa: E501  (a call a line)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def findings(
         authorisations=found,
         settling=frozenset({"issuer"}),
         merchants=frozenset({"gateway"}),
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # of mixed types
     )
     results = {name: rule(payment) for name, rule in RULES.items()}
     return {name: each for name, each in results.items() if each is not None}
@@ -58,7 +58,7 @@ def follow_up(end: End, operation: str = "capture", **more: Any) -> FollowUp:
 
 
 def broken(movements: list[Movement], **more: object) -> list[str]:
-    return list(findings(movements, **more))  # type: ignore[arg-type]
+    return list(findings(movements, **more))  # type: ignore[arg-type]  # of mixed types
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_a_run_lasts_as_long_as_it_lasts_whatever_the_clock_shows(
         def now(cls, tz: datetime.tzinfo | None = None) -> Moved:
             cls.looks += 1
             back = datetime.timedelta(hours=2 * cls.looks)
-            return cls.fromtimestamp(time.time(), tz) - back  # type: ignore[return-value]
+            return cls.fromtimestamp(time.time(), tz) - back  # type: ignore[return-value]  # of this class
 
     monkeypatch.setattr(wall_clock, "datetime", Moved)
     begun = ClockStart.now()

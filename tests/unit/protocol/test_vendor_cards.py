@@ -55,7 +55,7 @@ def test_another_text_is_no_token(token: str) -> None:
     ],
 )
 def test_what_is_not_published_for_testing_is_refused(text: str, fault: str) -> None:
-    assert card_of_number(text) == BadNumber(fault=fault)  # type: ignore[arg-type]
+    assert card_of_number(text) == BadNumber(fault=fault)  # type: ignore[arg-type]  # one of its words
 
 
 def test_a_number_that_the_provider_publishes_is_charged_as_a_card_of_its_scheme() -> None:

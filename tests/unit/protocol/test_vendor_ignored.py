@@ -24,7 +24,7 @@ class Call:
 def noted(given: dict[str, Any], used: frozenset[str], at: str = "") -> list[str]:
     call, ignored = Call(), Ignored()
     for _ in range(2):  # each once
-        ignored.note(call, given, used, at)  # type: ignore[arg-type]
+        ignored.note(call, given, used, at)  # type: ignore[arg-type]  # a stand-in
     return call.named
 
 

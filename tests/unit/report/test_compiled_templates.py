@@ -12,7 +12,7 @@ from paychain.report.html.compiled import CompiledTemplates, cache_folder
 
 def rendered(folder: Path, text: str = "paid {{ amount }}", **options: bool) -> str:
     environment = jinja2.Environment(
-        **{"autoescape": True, **options},  # type: ignore[arg-type]
+        **{"autoescape": True, **options},  # type: ignore[arg-type]  # of mixed types
         loader=jinja2.DictLoader({"page": text}),
         bytecode_cache=CompiledTemplates(folder),
     )
@@ -27,7 +27,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def compile_it(self: jinja2.Environment, source: str, *args: object) -> object:
         seen.append(source)
-        return compiled(self, source, *args)  # type: ignore[call-overload]
+        return compiled(self, source, *args)  # type: ignore[call-overload]  # passed on as given
 
     monkeypatch.setattr(jinja2.Environment, "compile", compile_it)
     return seen

@@ -95,9 +95,9 @@ def test_a_transfer_is_taken_once_mined_and_final() -> None:
     assert seen is not None
     assert (seen.is_known, seen.mined_at) == (True, None)
     clock.ahead_ns += BLOCK_NS
-    assert asked(role, "read", request).sighting.mined_at == 1  # type: ignore[union-attr]
+    assert asked(role, "read", request).sighting.mined_at == 1  # type: ignore[union-attr]  # it was read
     clock.ahead_ns += 2 * BLOCK_NS
-    assert asked(role, "read", request).sighting.is_final  # type: ignore[union-attr]
+    assert asked(role, "read", request).sighting.is_final  # type: ignore[union-attr]  # it was read
     assert asked(role, "transfer", request).code == "nonce too low"
     (moved,) = (record for record in journal if isinstance(record, Movement))
     assert (moved.kind, moved.at_ns, moved.leg) == (MovementKind.TRANSFERRED, BLOCK_NS, "out")
@@ -126,7 +126,7 @@ def test_a_halt_mines_nothing_and_a_reorganisation_undoes_what_is_not_final() ->
     halt = Halt()
     role.apply(halt, "f.1")
     clock.ahead_ns += 9 * BLOCK_NS
-    assert asked(role, "read", transfer(1)).sighting.mined_at is None  # type: ignore[union-attr]
+    assert asked(role, "read", transfer(1)).sighting.mined_at is None  # type: ignore[union-attr]  # it was read
 
     async def heal() -> None:
         role.heal(halt, "f.1")
@@ -138,7 +138,7 @@ def test_a_halt_mines_nothing_and_a_reorganisation_undoes_what_is_not_final() ->
     assert role.apply(Reorg.model_validate({"depth": 5, "returns": "0%"}), "f.1") == 1
     kinds = [record.kind for record in journal if isinstance(record, Movement)]
     assert kinds == [MovementKind.TRANSFERRED, MovementKind.UNDONE]
-    assert not asked(role, "read", transfer(1)).sighting.is_known  # type: ignore[union-attr]
+    assert not asked(role, "read", transfer(1)).sighting.is_known  # type: ignore[union-attr]  # it was read
 
 
 def test_what_is_reverted_is_in_a_block_and_moves_nothing() -> None:

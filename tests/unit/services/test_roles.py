@@ -115,7 +115,7 @@ def test_a_partial_approval_is_reported_booked_and_captured_in_part() -> None:
         issuer=", partial_approvals: {share: 100%, of: 60%}",
     )
     links, reply = paid(text)
-    assert (reply.code, reply.answer.amount_minor) == ("10", 600)  # type: ignore[union-attr]
+    assert (reply.code, reply.answer.amount_minor) == ("10", 600)  # type: ignore[union-attr]  # it answered
     for link in LINKS:
         assert links.book(link) == ["authorised 600", "captured 600 c1"]
     assert links.broken() == {}
@@ -135,7 +135,7 @@ def test_a_soft_decline_is_answered_with_a_challenge_and_a_new_authorisation(
         authentication="challenge: {answers_in: {median: 10ms, p99: 10ms}}",
         issuer=", soft_declines: {share: 100%}",
     )
-    links, reply = paid(text, card=card)  # type: ignore[arg-type]
+    links, reply = paid(text, card=card)  # type: ignore[arg-type]  # one of the cards
     assert reply.result is HopResult.APPROVED
     assert "reauthenticate" in links.decisions("gateway")
     assert links.book("issuer") == ["authorised 1000"]

@@ -71,7 +71,7 @@ class Links:
     def inject(self, kind: str, **parameters: Any) -> None:
         spots = (InLinkPlace(link="psp"),)
         declared = KINDS[kind].model_validate(parameters)
-        self.host.faults.apply(ActiveFault(id=kind, parameters=declared, spots=spots))  # type: ignore[arg-type]
+        self.host.faults.apply(ActiveFault(id=kind, parameters=declared, spots=spots))  # type: ignore[arg-type]  # declared above
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [record for record in self.journal if isinstance(record, kind)]

@@ -38,7 +38,7 @@ ATTEMPTS: dict[str, Callable[[], Any]] = {
     "time.sleep": lambda: time.sleep(0),
     "datetime.datetime.now": lambda: dates.datetime.now(UTC),
     "datetime.datetime.today": lambda: datetime.today(),  # noqa: DTZ002  (imported by name)
-    "datetime.date.today": lambda: date.today(),  # noqa: DTZ011
+    "datetime.date.today": lambda: date.today(),  # noqa: DTZ011  (it must be refused)
     "time.process_time": lambda: time.process_time(),
     "time.clock_gettime": lambda: time.clock_gettime(time.CLOCK_MONOTONIC),
     "time.localtime": lambda: time.localtime(),

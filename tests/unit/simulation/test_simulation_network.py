@@ -174,7 +174,7 @@ def test_names_of_both_ends_match() -> None:
 
 def test_an_error_in_a_protocol_ends_the_connection_and_is_reported() -> None:
     async def play(loop: VirtualLoop, client: Side, server: Side) -> None:
-        server.data_received = lambda _: 1 / 0  # type: ignore[assignment,method-assign]
+        server.data_received = lambda _: 1 / 0  # type: ignore[assignment,method-assign]  # in place of the real one
         client.transport.write(b"x")
         await asyncio.sleep(1)
         assert server.events[-1] == "lost ZeroDivisionError"

@@ -13,7 +13,7 @@ import pytest
 # What a collection imports must be there before: pytester removes what it imported in this process,
 # and extension modules cannot be imported twice.
 import paychain.model.loading
-import paychain.runs.matrix  # noqa: F401
+import paychain.runs.matrix  # noqa: F401  (see above)
 from tests.support.chains import corner_shop
 
 Collected = Callable[..., set[str]]

@@ -15,7 +15,7 @@ def fill(sink: Sink, stage: object, most: int = 2_000) -> int:
     for number in range(most):
         if sink.pauses[-1:] == ["pause"]:
             return number
-        feed(sink, stage, CHUNK)  # type: ignore[arg-type]
+        feed(sink, stage, CHUNK)  # type: ignore[arg-type]  # a stage of any kind
     return most
 
 

@@ -19,7 +19,7 @@ async def answer(_: HttpRequest) -> HttpResponse:
 
 def status(token: str, **headers: str) -> int:
     given = asyncio.run(
-        behind(is_bearer_of(token), answer)(HttpRequest("POST", "/reset", headers))  # type: ignore[arg-type]
+        behind(is_bearer_of(token), answer)(HttpRequest("POST", "/reset", headers))  # type: ignore[arg-type]  # asyncio.run asks for a coroutine
     )
     assert given is not None
     return given.status
@@ -45,5 +45,5 @@ def test_without_a_token_nobody_is_answered(header: str) -> None:
 def test_what_is_open_to_all_is_read_only() -> None:
     handle = behind(is_bearer_of(TOKEN), answer, ("/health",))
     asked = (("GET", "/health"), ("POST", "/health"), ("GET", "/health/x"), ("GET", "/faults"))
-    given = [asyncio.run(handle(HttpRequest(*each))) for each in asked]  # type: ignore[arg-type]
+    given = [asyncio.run(handle(HttpRequest(*each))) for each in asked]  # type: ignore[arg-type]  # as above
     assert [response.status for response in given if response is not None] == [204, 401, 401, 401]

@@ -25,7 +25,7 @@ def stamp(run: Path, url: str) -> Path:
     """
     try:
         # mypy has to pass without the extra as well.
-        from rfc3161_client import (  # type: ignore[import-not-found, unused-ignore]
+        from rfc3161_client import (  # type: ignore[import-not-found, unused-ignore]  # an extra
             TimestampRequestBuilder,
             decode_timestamp_response,
         )
