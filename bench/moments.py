@@ -30,10 +30,10 @@ from typing import Any
 import msgspec
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.model.files import available
 from tests.support.chains import corner_shop, experiment, shop
 from tests.support.cli import PAYCHAIN, environment, hear_signals
 from tests.support.own_chains import own_shop
-from tests.support.paths import ROOT
 from tests.support.runs import broken_rules, load_began
 
 DONE = Path("moments.jsonl")
@@ -91,10 +91,6 @@ def _slow(link: str) -> str:
     )
 
 
-def _shipped(name: str) -> str:
-    return (ROOT / "chains" / f"{name}.yaml").read_text("utf-8")
-
-
 _CRASH = experiment(
     "{id: crash, at: 0s, for: 1s, target: {link: issuer}, crash: {forgets: true}}",
     tolerances='{technical_success: {during: ">= 90%"}}',
@@ -127,10 +123,10 @@ SCENARIOS = {
     "metrics": Scenario(
         corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail", words=("--metrics", "0")
     ),
-    "bank": Scenario(_shipped("sepa-instant"), _slow("payee-bank"), "pass"),
-    "ledger": Scenario(_shipped("crypto-onramp"), _slow("base"), "pass"),
+    "bank": Scenario(available("chain")["sepa-instant"].read_text(), _slow("payee-bank"), "pass"),
+    "ledger": Scenario(available("chain")["crypto-onramp"].read_text(), _slow("base"), "pass"),
     "ledger pays twice": Scenario(
-        _shipped("stablecoin-payout-new-nonce"),
+        available("chain")["stablecoin-payout-new-nonce"].read_text(),
         _lost("node-provider"),
         "fail",
         ("sent_once",),
