@@ -66,7 +66,11 @@ class Scenario(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()  # further ones of the command
 
 
-_SOUND = {"deadline": "10s", "on_unknown": "reverse"}
+_SOUND: dict[str, Any] = {
+    "deadline": "10s",
+    "on_unknown": "reverse",
+    "processor_authorise": {"on_unknown": "reverse"},
+}
 _SHORT = {"arrivals": "20/s", "warm_up": "500ms", "before": "1500ms", "after": "1500ms"}
 _CUT = experiment(
     "{id: cut, at: 0s, for: 2s, target: {link: issuer}, down: {}}",
@@ -96,12 +100,9 @@ _CRASH = experiment(
     tolerances='{technical_success: {during: ">= 90%"}}',
     **_SHORT,
 )
-_REVERSES = {"on_unknown": "reverse"}
 SCENARIOS = {
-    "passes": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES), _slow("issuer"), "pass"
-    ),
-    "breaks": Scenario(corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail"),
+    "passes": Scenario(corner_shop(**_SOUND), _slow("issuer"), "pass"),
+    "breaks": Scenario(corner_shop(**_SOUND), _CUT, "fail"),
     "charges twice": Scenario(
         shop(on_unknown="give_up", deadline="10s"),
         _lost("processor-a"),
@@ -109,20 +110,18 @@ SCENARIOS = {
         ("no_double_charge", "unknowns_resolved"),
     ),
     "two workers": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES),
+        corner_shop(**_SOUND),
         _CUT,
         "fail",
         words=("--workers", "2"),
     ),
     "crashes": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES, issuer={"isolate": True}),
+        corner_shop(**_SOUND, issuer={"isolate": True}),
         _CRASH,
         "fail",
     ),
     "own service": Scenario(own_shop(deadline="10s"), _slow("issuer"), "pass"),
-    "metrics": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail", words=("--metrics", "0")
-    ),
+    "metrics": Scenario(corner_shop(**_SOUND), _CUT, "fail", words=("--metrics", "0")),
     "bank": Scenario(available("chain")["sepa-instant"].read_text(), _slow("payee-bank"), "pass"),
     "ledger": Scenario(available("chain")["crypto-onramp"].read_text(), _slow("base"), "pass"),
     "ledger pays twice": Scenario(
