@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paychain.analysis.money.findings import money
-from tests.support.observed_runs import CHAIN, A, ObservedRun
+from tests.support.observed_runs import CHAIN, ObservedRun
 
 
 def broken(run: ObservedRun, path: Path) -> dict[str, tuple[int, str]]:
@@ -21,22 +21,16 @@ def broken(run: ObservedRun, path: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def in_books(run: ObservedRun, at_s: float, kind: str, to: str = A, **more: Any) -> None:
-    """The same line in the books of a provider and of the bank."""
-    for link in (to, "issuer"):
-        run.booked("p1", at_s, kind, to=link, **more)
-
-
 def sale(*captures: dict[str, Any], result: str = "approved", more: tuple[str, ...] = ()) -> Any:
     """A payment of 10.00 that was authorised, and what its captures came to."""
     run = ObservedRun()
     run.pay("p1", 1.0, result=result)
     run.asked("p1", 1.1, key="k")
-    in_books(run, 1.1, "authorised")
+    run.in_books("p1", 1.1, "authorised")
     for number, capture in enumerate(captures):
         run.asked("p1", 1.3 + number / 10, call="authorise", operation="capture", **capture)
     for kind in more:
-        in_books(run, 1.8, kind)
+        run.in_books("p1", 1.8, kind)
     return run
 
 
@@ -76,9 +70,9 @@ def captured_in_a_second_attempt(to: str, **more: Any) -> ObservedRun:
     """The first authorisation was released or has expired, and the second one is captured."""
     run: ObservedRun = sale({"status": 400, "result": "rejected"}, **more)
     run.asked("p1", 1.5, to=to, key="k2", attempt=2)
-    in_books(run, 1.5, "authorised", to, attempt=2)
+    run.in_books("p1", 1.5, "authorised", to=to, attempt=2)
     run.asked("p1", 1.6, to=to, operation="capture", attempt=2)
-    in_books(run, 1.6, "captured", to, attempt=2)
+    run.in_books("p1", 1.6, "captured", to=to, attempt=2)
     return run
 
 
@@ -98,7 +92,7 @@ def sale_after_a_decline() -> ObservedRun:
     run.pay("p1", 1.0)
     run.asked("p1", 1.1, key="k", status=402, result="declined")
     run.asked("p1", 1.2, key="k2", attempt=2)
-    in_books(run, 1.2, "authorised", attempt=2)
+    run.in_books("p1", 1.2, "authorised", attempt=2)
     return run
 
 
@@ -122,7 +116,7 @@ def test_a_part_that_the_link_refused_is_missing_and_no_repeat(
     second: dict[str, Any], rule: str, end: str, tmp_path: Path
 ) -> None:
     run = sale({"key": "c1"}, {"key": "c2", **second})
-    in_books(run, 1.35, "captured", amount=500, item="c1")
+    run.in_books("p1", 1.35, "captured", amount=500, item="c1")
     found = broken(run, tmp_path)
     assert set(found) == {rule}
     assert found[rule][0] == 500
@@ -131,8 +125,8 @@ def test_a_part_that_the_link_refused_is_missing_and_no_repeat(
 
 def test_parts_that_are_the_whole_are_collected(tmp_path: Path) -> None:
     run = sale({"key": "c1"}, {"key": "c2"})
-    in_books(run, 1.35, "captured", amount=500, item="c1")
-    in_books(run, 1.45, "captured", amount=500, item="c2")
+    run.in_books("p1", 1.35, "captured", amount=500, item="c1")
+    run.in_books("p1", 1.45, "captured", amount=500, item="c2")
     assert broken(run, tmp_path) == {}
 
 
@@ -141,7 +135,7 @@ def test_a_second_trigger_for_what_is_captured_is_a_repeat(
     booked_at_s: float, tmp_path: Path
 ) -> None:
     run = sale({"key": "c1"}, {"key": "c2", "status": 400, "result": "rejected"})
-    in_books(run, booked_at_s, "captured", amount=1_000, item="c1")
+    run.in_books("p1", booked_at_s, "captured", amount=1_000, item="c1")
     assert set(broken(run, tmp_path)) == {"repeats_without_effect"}
 
 
@@ -157,7 +151,7 @@ def test_a_second_trigger_that_is_refused_while_the_first_one_is_under_way_is_a_
         run = sale()
         run.asked("p1", 1.3, took_s=0.5, operation="capture", key="c1")
         run.asked("p1", 1.35, took_s=0.05, **refused)
-        in_books(run, 1.75, "captured", amount=captured_minor, item="c1")
+        run.in_books("p1", 1.75, "captured", amount=captured_minor, item="c1")
         (tmp_path / rule).mkdir()
         assert set(broken(run, tmp_path / rule)) == {rule}
 
@@ -181,7 +175,7 @@ def test_what_was_made_without_an_answer_leaves_no_other_capture_open(tmp_path: 
     run = sale()
     run.asked("p1", 1.3, took_s=0.4, operation="capture", key="c1", status=503, result="http_error")
     run.asked("p1", 1.3, operation="capture", key="c2", status=400, result="rejected")
-    in_books(run, 1.35, "captured", amount=500, item="c1")
+    run.in_books("p1", 1.35, "captured", amount=500, item="c1")
     text = "approved, but capture of p1-1 to processor-a, refused"
     assert broken(run, tmp_path) == {"completed": (500, text)}
 
@@ -191,7 +185,7 @@ def test_a_second_trigger_that_reached_no_link_repeats_the_capture_of_the_newest
 ) -> None:
     run = sale_after_a_decline()
     run.asked("p1", 1.3, operation="capture", key="c1", attempt=2)
-    in_books(run, 1.35, "captured", attempt=2)
+    run.in_books("p1", 1.35, "captured", attempt=2)
     run.sent(1.5, ended_by="refused", payment="p1", key="c2", target="/capture")
     text = "shop sent the capture to processor-a under 2 keys"
     assert broken(run, tmp_path) == {"repeats_without_effect": (0, text)}
@@ -214,10 +208,10 @@ def test_a_first_try_that_reached_no_link_is_of_what_its_key_is_used_for_next(
     run.pay("p1", 1.0)
     for attempt, minor in ((1, 400), (2, 600)):
         run.asked("p1", 1.0 + attempt / 10, key=f"k{attempt}", attempt=attempt)
-        in_books(run, 1.0 + attempt / 10, "authorised", attempt=attempt, amount=minor)
+        run.in_books("p1", 1.0 + attempt / 10, "authorised", attempt=attempt, amount=minor)
     run.asked("p1", 1.3, operation="capture", key="c2", attempt=2)
     run.sent(1.5, ended_by="refused", payment="p1", key="c1", target="/capture")
     run.asked("p1", 1.7, operation="capture", key="c1", attempt=1)
     for attempt, minor, at_s in ((2, 600, 1.35), (1, 400, 1.75)):
-        in_books(run, at_s, "captured", attempt=attempt, amount=minor, item="c1")
+        run.in_books("p1", at_s, "captured", attempt=attempt, amount=minor, item="c1")
     assert broken(run, tmp_path) == {}
