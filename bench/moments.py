@@ -30,10 +30,10 @@ from typing import Any
 import msgspec
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.model.files import available
 from tests.support.chains import corner_shop, experiment, shop
 from tests.support.cli import PAYCHAIN, environment, hear_signals
 from tests.support.own_chains import own_shop
-from tests.support.paths import ROOT
 from tests.support.runs import broken_rules, load_began
 
 DONE = Path("moments.jsonl")
@@ -66,7 +66,11 @@ class Scenario(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()  # further ones of the command
 
 
-_SOUND = {"deadline": "10s", "on_unknown": "reverse"}
+_SOUND: dict[str, Any] = {
+    "deadline": "10s",
+    "on_unknown": "reverse",
+    "processor_authorise": {"on_unknown": "reverse"},
+}
 _SHORT = {"arrivals": "20/s", "warm_up": "500ms", "before": "1500ms", "after": "1500ms"}
 _CUT = experiment(
     "{id: cut, at: 0s, for: 2s, target: {link: issuer}, down: {}}",
@@ -91,21 +95,14 @@ def _slow(link: str) -> str:
     )
 
 
-def _shipped(name: str) -> str:
-    return (ROOT / "chains" / f"{name}.yaml").read_text("utf-8")
-
-
 _CRASH = experiment(
     "{id: crash, at: 0s, for: 1s, target: {link: issuer}, crash: {forgets: true}}",
     tolerances='{technical_success: {during: ">= 90%"}}',
     **_SHORT,
 )
-_REVERSES = {"on_unknown": "reverse"}
 SCENARIOS = {
-    "passes": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES), _slow("issuer"), "pass"
-    ),
-    "breaks": Scenario(corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail"),
+    "passes": Scenario(corner_shop(**_SOUND), _slow("issuer"), "pass"),
+    "breaks": Scenario(corner_shop(**_SOUND), _CUT, "fail"),
     "charges twice": Scenario(
         shop(on_unknown="give_up", deadline="10s"),
         _lost("processor-a"),
@@ -113,24 +110,22 @@ SCENARIOS = {
         ("no_double_charge", "unknowns_resolved"),
     ),
     "two workers": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES),
+        corner_shop(**_SOUND),
         _CUT,
         "fail",
         words=("--workers", "2"),
     ),
     "crashes": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES, issuer={"isolate": True}),
+        corner_shop(**_SOUND, issuer={"isolate": True}),
         _CRASH,
         "fail",
     ),
     "own service": Scenario(own_shop(deadline="10s"), _slow("issuer"), "pass"),
-    "metrics": Scenario(
-        corner_shop(**_SOUND, processor_authorise=_REVERSES), _CUT, "fail", words=("--metrics", "0")
-    ),
-    "bank": Scenario(_shipped("sepa-instant"), _slow("payee-bank"), "pass"),
-    "ledger": Scenario(_shipped("crypto-onramp"), _slow("base"), "pass"),
+    "metrics": Scenario(corner_shop(**_SOUND), _CUT, "fail", words=("--metrics", "0")),
+    "bank": Scenario(available("chain")["sepa-instant"].read_text(), _slow("payee-bank"), "pass"),
+    "ledger": Scenario(available("chain")["crypto-onramp"].read_text(), _slow("base"), "pass"),
     "ledger pays twice": Scenario(
-        _shipped("stablecoin-payout-new-nonce"),
+        available("chain")["stablecoin-payout-new-nonce"].read_text(),
         _lost("node-provider"),
         "fail",
         ("sent_once",),

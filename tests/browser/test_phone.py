@@ -9,41 +9,17 @@ import msgspec
 import pytest
 
 from paychain.analysis.measures.own_policies import PolicyLine
-from paychain.analysis.measures.own_services import ObservedCall, OwnServiceMeasures
+from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.report.html.matrix import Cell, Matrix, write_matrix
 from paychain.report.html.page import render, stylesheet
 from paychain.report.result import read
 from tests.support.paths import SAMPLE
+from tests.support.report_results import OWN_CALL
 
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 WHY = "technical success during the faults was 0.0 % (≥ 90 % required); recovery took too long"
-
-CALL = ObservedCall(
-    service="shop",
-    link="stripe",
-    seen_by="engine and link",
-    requests=300,
-    payments=130,
-    authorisations=165,
-    attributed={"reference": 167, "key": 5},
-    unattributed=1,
-    unattributed_authorisations=1,
-    examples=["POST /v1/payment_intents at 4.3 s"],
-    unanswered=35,
-    refused=2,
-    unreadable=1,
-    unreadable_as="TLS",
-    per_payment=2.31,
-    most_per_payment=4,
-    keyed=150,
-    money_requests=300,
-    repeats_same_key=37,
-    repeats_new_key=0,
-    repeats_without_key=1,
-    connections=60,
-)
 
 
 def broken(link: str, fault: str) -> Cell:
@@ -92,7 +68,7 @@ def test_what_own_services_did(browser: Any, tmp_path: Path) -> None:
         observed="reversed 17 of 21, asked what became of 4 and sent 2 again under another key",
         holds=False,
     )
-    did = OwnServiceMeasures([CALL], [line])
+    did = OwnServiceMeasures([OWN_CALL], [line])
     result = msgspec.structs.replace(sample, own_services=did)
     (tmp_path / "report.html").write_text(render(result), "utf-8")
     (tmp_path / "report.css").write_text(stylesheet(), "utf-8")

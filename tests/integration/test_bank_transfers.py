@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from itertools import cycle, product
@@ -17,19 +16,17 @@ from paychain.model.loading import load_chain
 from paychain.payments.instrument import published
 from paychain.payments.journal import Movement, MovementKind
 from paychain.payments.outcome import HopResult
-from paychain.report.result import Result
-from paychain.runs.matrix import standard_faults
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.cli import paychain
 from tests.support.runs import broken_rules, result_of
 from tests.support.shared_runs import Pair
+from tests.support.standard_faults import FAULTS, standard
 from tests.support.tiers import only
 from tests.support.virtual_links import VirtualLinks, on_links
-from tests.support.virtual_runs import broken, run_virtually
+from tests.support.virtual_runs import judged, run_virtually, selected
 
 CHAIN = available("chain")["sepa-instant"].read_text()
 LINKS = list(load_chain("sepa-instant").model.links)
-FAULTS = {each.model.experiment: each.path.read_text() for each in standard_faults()}
 LATE, SLOW = "confirmed-after-ten-seconds", "slow-payee-bank"
 # Whoever reports another outcome than there is: its callers have nothing else to believe.
 LIES = {
@@ -48,15 +45,7 @@ def experiment(fault: str, *, lasts: str = "3s") -> str:
 
 def booked(folder: Path) -> Mapping[str, int]:
     """How many movements of each kind there are."""
-    (found,) = (path for path in folder.rglob("run.db"))
-    with sqlite3.connect(found) as db:
-        return Counter(kind for (kind,) in db.execute("SELECT kind FROM movement"))
-
-
-def judged(result: Result) -> Mapping[str, int]:
-    assert result.verdict != "inconclusive", result.reasons
-    assert result.money.undecided == 0
-    return broken(result)
+    return Counter(kind for (kind,) in selected(folder, "SELECT kind FROM movement"))
 
 
 @pytest.mark.parametrize(
@@ -85,14 +74,13 @@ def test_what_is_recalled_is_returned_once_or_refused(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         assert judged(in_virtual_time(("sepa-instant-recalls", name), folder)) == {}
-        with sqlite3.connect(next(folder.rglob("run.db"))) as db:
-            returned = Counter(
-                leg for (leg,) in db.execute("SELECT leg FROM movement WHERE kind = 'returned'")
-            )
-            refused = db.execute(
-                "SELECT count(*) FROM decision WHERE kind = 'follow_up_refused'"
-                " AND link = 'payer-bank' AND operation = 'recall'"
-            ).fetchone()
+        legs = selected(folder, "SELECT leg FROM movement WHERE kind = 'returned'")
+        returned = Counter(leg for (leg,) in legs)
+        (refused,) = selected(
+            folder,
+            "SELECT count(*) FROM decision WHERE kind = 'follow_up_refused'"
+            " AND link = 'payer-bank' AND operation = 'recall'",
+        )
         assert returned["in"] == returned["out"] > 20, name
         assert refused[0] > 3, name
 
@@ -173,19 +161,17 @@ def test_what_the_clearing_does_not_know_is_over_with_the_first_query(tmp_path: 
     # The bank stops to wait after 9 s and asks after 10 s; the transfer begins after 12 s.
     late = experiment("target: {link: clearing}, late_answer: {delay: 12s}")
     assert judged(run_virtually(tmp_path, CHAIN, late)) == {}
-    (found,) = (path for path in tmp_path.rglob("run.db"))
-    with sqlite3.connect(found) as db:
-        queries = db.execute(
-            "SELECT count(*) FROM decision WHERE kind = 'query' GROUP BY payment"
-        ).fetchall()
-        told_after_s = [
-            ns / 1e9
-            for (ns,) in db.execute(
-                "SELECT told.at_ns - asked.at_ns FROM decision AS told "
-                "JOIN decision AS asked ON asked.payment = told.payment AND asked.kind = 'query' "
-                "WHERE told.kind = 'reported'"
-            )
-        ]
+    asked = "SELECT count(*) FROM decision WHERE kind = 'query' GROUP BY payment"
+    queries = selected(tmp_path, asked)
+    told_after_s = [
+        ns / 1e9
+        for (ns,) in selected(
+            tmp_path,
+            "SELECT told.at_ns - asked.at_ns FROM decision AS told "
+            "JOIN decision AS asked ON asked.payment = told.payment AND asked.kind = 'query' "
+            "WHERE told.kind = 'reported'",
+        )
+    ]
     assert len(queries) > 10
     assert {number for (number,) in queries} == {1}
     assert len(told_after_s) == len(queries)
@@ -265,12 +251,7 @@ KEPT = set(list(zip(sorted(FAULTS), cycle(LINKS)))[::2])
 def test_a_sound_transfer_keeps_its_rules_under_every_fault(
     tmp_path: Path, fault: str, link: str
 ) -> None:
-    text = FAULTS[fault].replace('"*"', link).replace("for: 6s", "for: 3s")
-    # Of new connections only: so little load may keep those that it has.
-    text = text.replace("refuse: {}", "refuse: {}, may_miss: true")
-    text = re.sub(r"reset: \{share: \d+%\}", "reset: {}, may_miss: true", text)
-    text = re.sub(r"load: .*", "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 25s}", text)
-    text = re.sub(r"tolerances:.*", "tolerances: {}", text, flags=re.S)
+    text = standard(fault, link, after="25s")
     found = judged(run_virtually(tmp_path, CHAIN, text))
     assert not found or (link, fault) in LIES, found
 

@@ -10,11 +10,10 @@ from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.model.files import available
 from paychain.model.loading import load_chain
-from tests.integration.test_payouts import judged, selected
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.shared_runs import Pair
 from tests.support.tiers import thorough
-from tests.support.virtual_runs import run_virtually
+from tests.support.virtual_runs import judged, run_virtually, selected
 
 EXCHANGE = available("chain")["exchange-deposit"].read_text()
 HALT = "target: {role: ledger}, halt: {}"
@@ -92,7 +91,7 @@ def test_deposits_go_on_without_the_front_end_and_withdrawals_wait(tmp_path: Pat
     assert dict(credits) == dict.fromkeys((name for name, _ in mined), 1)
     (begun,) = selected(tmp_path, "SELECT MIN(effective_ns) FROM switch")
     (healed,) = selected(tmp_path, "SELECT MAX(effective_ns) FROM switch")
-    during = [at for _, at in mined if begun[0] < at < healed[0]]  # type: ignore[operator]  # SQLite gives numbers
+    during = [at for _, at in mined if begun[0] < at < healed[0]]
     assert len(during) > 30
 
 
@@ -175,7 +174,7 @@ def test_what_the_rest_had_meanwhile_is_credited_after_a_fork(
         "SELECT COUNT(*) FROM movement WHERE kind = 'transferred' AND leg = 'in' AND at_ns BETWEEN "
         "(SELECT MIN(effective_ns) FROM switch) AND (SELECT MAX(effective_ns) FROM switch)",
     )
-    assert during > 2  # type: ignore[operator]  # SQLite counts
+    assert during > 2
 
 
 def test_a_deposit_that_is_reverted_in_its_next_block_is_not_credited(tmp_path: Path) -> None:

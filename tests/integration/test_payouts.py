@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sqlite3
-from collections.abc import Mapping
 from itertools import cycle, product
 from pathlib import Path
 
@@ -12,12 +9,11 @@ import pytest
 
 from paychain.model.files import available
 from paychain.model.loading import load_chain
-from paychain.report.result import Result
-from paychain.runs.matrix import standard_faults
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.shared_runs import Pair
+from tests.support.standard_faults import FAULTS, standard
 from tests.support.tiers import only
-from tests.support.virtual_runs import broken, run_virtually
+from tests.support.virtual_runs import judged, run_virtually, selected
 
 CHAIN = available("chain")["stablecoin-payout"].read_text()
 # The wallet's: what was signed is sent until it is final.
@@ -25,7 +21,6 @@ CHAIN = available("chain")["stablecoin-payout"].read_text()
     line for line in CHAIN.splitlines(keepends=True) if "outbox:" in line and "signed" in line
 )
 LINKS = list(load_chain("stablecoin-payout").model.links)
-FAULTS = {each.model.experiment: each.path.read_text() for each in standard_faults()}
 # Whoever reports another outcome than there is: its callers have nothing else to believe.
 LIES = {
     ("payouts", "stale-answer"),
@@ -36,34 +31,12 @@ QUORUM = "quorum: {with: [node-own, node-third], agree: 2}"
 DOWN = "  - {id: away, at: 0s, for: 3s, target: {link: node-provider}, down: {}}\n"
 
 
-def standard(fault: str, link: str, *, more: str = "") -> str:
-    """A standard fault in a link, with less load and for a shorter time."""
-    text = FAULTS[fault].replace('"*"', link).replace("for: 6s", "for: 3s")
-    # Of new connections only: so little load may keep those that it has.
-    text = text.replace("refuse: {}", "refuse: {}, may_miss: true")
-    text = re.sub(r"reset: \{share: \d+%\}", "reset: {}, may_miss: true", text)
-    text = re.sub(r"load: .*", "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 7s}", text)
-    return re.sub(r"tolerances:.*", "tolerances: {}", text, flags=re.S) + more
-
-
 def experiment(fault: str, *, after: str = "7s") -> str:
     return (
         "experiment: mine\ntolerances: {}\n"
         f"load: {{arrivals: 6/s, warm_up: 0s, before: 1s, after: {after}}}\n"
         f"faults:\n  - {{id: f, at: 0s, for: 3s, {fault}}}\n"
     )
-
-
-def selected(folder: Path, sql: str) -> list[tuple[object, ...]]:
-    (found,) = (path for path in folder.rglob("run.db"))
-    with sqlite3.connect(found) as db:
-        return list(db.execute(sql))
-
-
-def judged(result: Result) -> Mapping[str, int]:
-    assert result.verdict != "inconclusive", result.reasons
-    assert result.money.undecided == 0
-    return broken(result)
 
 
 @pytest.mark.parametrize(
@@ -306,10 +279,8 @@ def test_a_sound_payout_keeps_its_rules_under_every_fault(
 ) -> None:
     # The second node works only while the first one is away.
     more = DOWN if link == "node-own" else ""
-    result = run_virtually(
-        tmp_path, CHAIN, standard(fault, link, more="").replace("faults:\n", f"faults:\n{more}")
-    )
-    found = judged(result)
+    text = standard(fault, link, after="7s").replace("faults:\n", f"faults:\n{more}")
+    found = judged(run_virtually(tmp_path, CHAIN, text))
     assert not found or (link, fault) in LIES, found
 
 

@@ -157,15 +157,8 @@ def built(example: str, folder: Path) -> list[str]:
 
 
 @contextmanager
-def serving(example: str, folder: Path, base: str, port: int) -> Iterator[str]:
-    """The address of a sound service that pays at an account."""
-    with running(built(example, folder), folder, base, port) as address:
-        yield address
-
-
-@contextmanager
 def running(started: list[str], folder: Path, base: str, port: int) -> Iterator[str]:
-    """The address of a service that was built before; it is killed in the end."""
+    """The address of a sound service that pays at an account; it is killed in the end."""
     env = {
         **os.environ,
         "PORT": str(port),
@@ -199,6 +192,14 @@ def send(event: dict[str, Any], address: str) -> None:
     assert answer.ok, answer.text
 
 
+def report_after_two_denials(account: Account, address: str) -> None:
+    """An order is refused by then, and its intent is taken for cancelled."""
+    requests.post(f"{address}/orders", json=ORDER, timeout=10)
+    wait_until(lambda: not account.denials, "the capture is denied twice")
+    assert settled(lambda: account.refund_requests, SWEEPS_S) == 0  # nobody knows of it
+    send(account.event(), address)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("example", ["shop-node", "gateway-go"])
@@ -206,7 +207,8 @@ def test_what_was_captured_and_denied_is_given_back_although_an_error_is_stored_
     example: str, tmp_path: Path
 ) -> None:
     account = Account()
-    with answering(account) as base, serving(example, tmp_path, base, free_port()) as address:
+    started = built(example, tmp_path)
+    with answering(account) as base, running(started, tmp_path, base, free_port()) as address:
         requests.post(f"{address}/orders", json=ORDER, timeout=10)
         wait_until(lambda: account.refunded, "the capture is given back")
         assert requests.get(f"{address}/orders/o-1", timeout=5).json()["state"] == "refused"
@@ -228,7 +230,8 @@ def test_what_a_webhook_reports_as_paid_during_a_query_that_denies_it_is_not_giv
         told.set()
 
     account = Account(tell)
-    with answering(account) as base, serving(example, tmp_path, base, port) as address:
+    started = built(example, tmp_path)
+    with answering(account) as base, running(started, tmp_path, base, port) as address:
         requests.post(f"{address}/orders", json=ORDER, timeout=10)
         wait_until(told.is_set, "the webhook is taken")
         assert requests.get(f"{address}/orders/o-1", timeout=5).json()["state"] == "paid"
@@ -241,13 +244,10 @@ def test_what_a_webhook_reports_as_paid_during_a_query_that_denies_it_is_not_giv
 def test_what_two_queries_denied_and_a_webhook_proves_is_given_back(
     example: str, tmp_path: Path
 ) -> None:
-    """The order is refused by then, and its intent is taken for cancelled."""
     account = Account(denials=("requires_payment_method", "canceled"))
-    with answering(account) as base, serving(example, tmp_path, base, free_port()) as address:
-        requests.post(f"{address}/orders", json=ORDER, timeout=10)
-        wait_until(lambda: not account.denials, "the capture is denied twice")
-        assert settled(lambda: account.refund_requests, SWEEPS_S) == 0  # nobody knows of it
-        send(account.event(), address)
+    started = built(example, tmp_path)
+    with answering(account) as base, running(started, tmp_path, base, free_port()) as address:
+        report_after_two_denials(account, address)
         wait_until(lambda: account.refunded, "the capture is given back")
         assert requests.get(f"{address}/orders/o-1", timeout=5).json()["state"] == "refused"
         assert settled(lambda: account.refund_requests, SWEEPS_S) == 2  # the first was an error
@@ -264,10 +264,7 @@ def test_a_webhook_that_a_crash_interrupts_is_taken_when_it_comes_again(
     started = built(example, tmp_path)
     with answering(account) as base:
         with running(started, tmp_path, base, free_port()) as address:
-            requests.post(f"{address}/orders", json=ORDER, timeout=10)
-            wait_until(lambda: not account.denials, "the capture is denied twice")
-            assert settled(lambda: account.refund_requests, SWEEPS_S) == 0
-            send(account.event(), address)
+            report_after_two_denials(account, address)
         (journal,) = tmp_path.glob("*.journal")
         lines = journal.read_text().splitlines(keepends=True)
         noted = next(n for n, line in enumerate(lines) if "evt_1" in line)

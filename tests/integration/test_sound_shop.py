@@ -21,6 +21,40 @@ def _imported(module: str, monkeypatch: pytest.MonkeyPatch, **variables: str) ->
     return import_module(module)
 
 
+def shop_with_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """The sound shop with a store of its own, and that store, in which there is one order."""
+    app = _imported("sound.app", monkeypatch, SHOP_DB=str(folder / "shop.db"))
+    store = _imported("sound.store", monkeypatch).Store(str(folder / "own.db"))
+    monkeypatch.setattr(app, "store", store)
+    store.begin("o-1", 9230, "EUR", "card")
+    return app, store
+
+
+class Unanswered:
+    """An order of which Adyen did not answer whether it holds the money, and a clock."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = _imported("sound.store", monkeypatch)
+        self._too_late_s = kept.REPORTED_WITHIN_S + 1
+        self._now_s = 1_000.0
+        monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: self._now_s))
+        self.max_refusals: int = kept.MAX_REFUSALS
+        self.store = kept.Store(str(folder / "shop.db"))
+        self.store.begin("o-1", 9230, "EUR", "card")
+        self.store.attempt("o-1", "adyen", "unknown", "o-1")
+
+    def sweep_late(self) -> list[tuple[str, str, str]]:
+        """Sweep when no webhook has come in time; returns the cancels that are stuck."""
+        self._now_s += self._too_late_s
+        stuck: list[tuple[str, str, str]] = self.store.cancel_overdue()
+        return stuck
+
+    def refuse(self) -> None:
+        """A cancel is accepted, and a webhook says that it was not done."""
+        self.store.resolved("o-1", "adyen", "cancelling")
+        self.store.cancel_refused("o-1", "adyen")
+
+
 @pytest.mark.slow  # it imports the SDKs of two providers
 def test_who_captures_while_another_one_writes_it_down_captures_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -140,23 +174,20 @@ def test_what_a_provider_refuses_to_hold_is_cancelled_there_all_the_same(
     refusal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have held the money before it answered 429, and another provider is asked next."""
-    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
-    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    app, store = shop_with_order(tmp_path, monkeypatch)
 
     class Refusing:
         def prepare(self, _order: object) -> str:
             return "pi_1"
 
-        def authorise(self, _order: object, _reference: str) -> None:
+        def authorise(self, _order: object, _reference: str) -> str:
             raise getattr(app, refusal)
 
     class Holding(Refusing):
-        def authorise(self, _order: object, _reference: str) -> str:  # type: ignore[override]  # its base raises
+        def authorise(self, _order: object, _reference: str) -> str:
             return "psp"
 
     monkeypatch.setattr(app, "PROVIDERS", {"stripe": Refusing(), "adyen": Holding()})
-    monkeypatch.setattr(app, "store", store)
-    store.begin("o-1", 9230, "EUR", "card")
     app.authorise("o-1")
     assert store.unresolved() == [("o-1", "stripe", "pi_1")]
     assert store.captures_due() == ["o-1"]
@@ -166,16 +197,13 @@ def test_what_a_provider_refuses_to_hold_is_cancelled_there_all_the_same(
 def test_a_card_that_is_declined_before_it_is_asked_to_pay_refuses_the_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
-    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    app, store = shop_with_order(tmp_path, monkeypatch)
 
     class Declining:
         def prepare(self, _order: object) -> str:
             raise app.Declined("card_declined")
 
     monkeypatch.setattr(app, "PROVIDERS", {"stripe": Declining()})
-    monkeypatch.setattr(app, "store", store)
-    store.begin("o-1", 9230, "EUR", "card")
     app.authorise("o-1")
     order = store.order("o-1")
     assert (order["state"], order["code"], store.unresolved()) == ("refused", "card_declined", [])
@@ -193,8 +221,7 @@ def test_what_a_webhook_says_is_paid_is_not_given_back_for_a_denied_query(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
-    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    app, store = shop_with_order(tmp_path, monkeypatch)
 
     class Provider:
         def capture(self, _order: object, reference: str) -> None:
@@ -203,8 +230,6 @@ def test_what_a_webhook_says_is_paid_is_not_given_back_for_a_denied_query(
             raise app.NotHeld
 
     monkeypatch.setitem(app.PROVIDERS, "stripe", Provider())
-    monkeypatch.setattr(app, "store", store)
-    store.begin("o-1", 9230, "EUR", "card")
     store.capture_from("o-1", "stripe", "pi_1")
     app.capture_due("o-1")
     assert (store.order("o-1")["state"], store.unresolved()) == (state, to_cancel)
@@ -214,8 +239,7 @@ def test_what_a_webhook_says_is_paid_is_not_given_back_for_a_denied_query(
 def test_a_capture_whose_failure_is_reported_before_it_is_answered_is_not_paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
-    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    app, store = shop_with_order(tmp_path, monkeypatch)
     keys: list[int] = []
 
     class Provider:
@@ -225,8 +249,6 @@ def test_a_capture_whose_failure_is_reported_before_it_is_answered_is_not_paid(
                 store.capture_failed(reference)
 
     monkeypatch.setitem(app.PROVIDERS, "adyen", Provider())
-    monkeypatch.setattr(app, "store", store)
-    store.begin("o-1", 9230, "EUR", "card")
     store.capture_from("o-1", "adyen", "psp")
     app.capture_due("o-1")
     assert (store.order("o-1")["state"], store.captures_due()) == ("pending", ["o-1"])
@@ -304,8 +326,7 @@ def test_what_two_queries_denied_and_a_webhook_proves_is_given_back_without_a_th
     is_webhook_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is answered that nothing is held, one that the intent is cancelled: it is captured."""
-    app = _imported("sound.app", monkeypatch, SHOP_DB=str(tmp_path / "shop.db"))
-    store = _imported("sound.store", monkeypatch).Store(str(tmp_path / "own.db"))
+    app, store = shop_with_order(tmp_path, monkeypatch)
     given_back: list[str] = []
 
     class Provider:
@@ -322,8 +343,6 @@ def test_what_two_queries_denied_and_a_webhook_proves_is_given_back_without_a_th
             return "refunded"
 
     monkeypatch.setitem(app.PROVIDERS, "stripe", Provider())
-    monkeypatch.setattr(app, "store", store)
-    store.begin("o-1", 9230, "EUR", "card")
     store.capture_from("o-1", "stripe", "pi_1")
     app.capture_due("o-1")
     app.resolve(*store.unresolved()[0])
@@ -339,44 +358,34 @@ def test_what_two_queries_denied_and_a_webhook_proves_is_given_back_without_a_th
 def test_a_cancel_that_no_webhook_reports_is_sent_again_and_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = _imported("sound.store", monkeypatch)
-    now_s = 1_000.0
-    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
-    store = kept.Store(str(tmp_path / "shop.db"))
-    store.begin("o-1", 9230, "EUR", "card")
-    store.attempt("o-1", "adyen", "unknown", "o-1")
+    unanswered = Unanswered(tmp_path, monkeypatch)
+    store = unanswered.store
     sent = 0
-    for _ in range(2 * kept.MAX_REFUSALS):
+    for _ in range(2 * unanswered.max_refusals):
         for order, provider, _ in store.unresolved():
             sent += 1
             store.resolved(order, provider, "cancelling")
         store.cancel_overdue()
         assert store.unresolved() == []  # its webhook may still come
-        now_s += kept.REPORTED_WITHIN_S + 1
-        store.cancel_overdue()
-    assert sent == 1 + kept.MAX_REFUSALS
+        unanswered.sweep_late()
+    assert sent == 1 + unanswered.max_refusals
 
 
 def test_a_cancel_that_is_refused_is_sent_again_although_no_webhook_says_that_money_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adyen may have lost that webhook: a refusal does not show that there never was a payment."""
-    kept = _imported("sound.store", monkeypatch)
-    now_s = 1_000.0
-    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
-    store = kept.Store(str(tmp_path / "shop.db"))
-    store.begin("o-1", 9230, "EUR", "card")
-    store.attempt("o-1", "adyen", "unknown", "o-1")
+    unanswered = Unanswered(tmp_path, monkeypatch)
+    store = unanswered.store
     sent, stuck = 0, []
-    for _ in range(2 * kept.MAX_REFUSALS):
+    for _ in range(2 * unanswered.max_refusals):
         for order, provider, _ in store.unresolved():
             sent += 1
             store.resolved(order, provider, "cancelling")
             store.cancel_refused(order, provider)
         assert store.unresolved() == []
-        now_s += kept.REPORTED_WITHIN_S + 1
-        stuck += store.cancel_overdue()
-    assert (sent, stuck) == (kept.MAX_REFUSALS, [("o-1", "adyen", "o-1")])
+        stuck += unanswered.sweep_late()
+    assert (sent, stuck) == (unanswered.max_refusals, [("o-1", "adyen", "o-1")])
     store.cancelled("o-1", "adyen")
     assert (store.unresolved(), store.cancel_overdue()) == ([], [])
 
@@ -386,29 +395,21 @@ def test_money_that_a_late_webhook_names_as_held_is_cancelled_by_that_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_swept: bool
 ) -> None:
     """No cancel is left for the payment's own reference, and none was spent on what is held."""
-    kept = _imported("sound.store", monkeypatch)
-    now_s = 1_000.0
-    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
-    store = kept.Store(str(tmp_path / "shop.db"))
-    store.begin("o-1", 9230, "EUR", "card")
-    store.attempt("o-1", "adyen", "unknown", "o-1")
-    for number in range(kept.MAX_REFUSALS):
-        store.resolved("o-1", "adyen", "cancelling")
-        store.cancel_refused("o-1", "adyen")
-        if is_swept or number < kept.MAX_REFUSALS - 1:
-            now_s += kept.REPORTED_WITHIN_S + 1
-            store.cancel_overdue()
+    unanswered = Unanswered(tmp_path, monkeypatch)
+    store = unanswered.store
+    for number in range(unanswered.max_refusals):
+        unanswered.refuse()
+        if is_swept or number < unanswered.max_refusals - 1:
+            unanswered.sweep_late()
     assert store.unresolved() == []
     store.held("o-1", "adyen", "PSP1")
     assert store.unresolved() == [("o-1", "adyen", "PSP1")]
     sent = 0
-    while store.unresolved() and sent < 2 * kept.MAX_REFUSALS:
+    while store.unresolved() and sent < 2 * unanswered.max_refusals:
         sent += 1
-        store.resolved("o-1", "adyen", "cancelling")
-        store.cancel_refused("o-1", "adyen")
+        unanswered.refuse()
         store.held("o-1", "adyen", "PSP1")
-    now_s += kept.REPORTED_WITHIN_S + 1
-    assert (sent, store.cancel_overdue()) == (kept.MAX_REFUSALS, [("o-1", "adyen", "PSP1")])
+    assert (sent, unanswered.sweep_late()) == (unanswered.max_refusals, [("o-1", "adyen", "PSP1")])
     store.held("o-1", "adyen", "PSP1")
     assert store.unresolved() == []
 
@@ -416,13 +417,8 @@ def test_money_that_a_late_webhook_names_as_held_is_cancelled_by_that_name(
 def test_a_cancel_that_a_webhook_reports_as_done_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = _imported("sound.store", monkeypatch)
-    now_s = 1_000.0
-    monkeypatch.setattr(kept, "time", SimpleNamespace(time=lambda: now_s))
-    store = kept.Store(str(tmp_path / "shop.db"))
-    store.begin("o-1", 9230, "EUR", "card")
-    store.attempt("o-1", "adyen", "unknown", "o-1")
+    unanswered = Unanswered(tmp_path, monkeypatch)
+    store = unanswered.store
     store.resolved("o-1", "adyen", "cancelling")
     store.cancelled("o-1", "adyen")
-    now_s += kept.REPORTED_WITHIN_S + 1
-    assert (store.cancel_overdue(), store.unresolved()) == ([], [])
+    assert (unanswered.sweep_late(), store.unresolved()) == ([], [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from itertools import cycle, product
 from pathlib import Path
 
@@ -18,18 +17,17 @@ from paychain.model.places import InLinkPlace
 from paychain.payments.instrument import published
 from paychain.payments.journal import HopRecord, Movement, MovementKind
 from paychain.payments.outcome import HopResult
-from paychain.runs.matrix import standard_faults
 from paychain.services.in_link_faults import ActiveFault
-from tests.integration.test_bank_transfers import booked, experiment, judged
+from tests.integration.test_bank_transfers import booked, experiment
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.shared_runs import Pair
+from tests.support.standard_faults import FAULTS, standard
 from tests.support.tiers import only
 from tests.support.virtual_links import VirtualLinks, on_links
-from tests.support.virtual_runs import run_virtually
+from tests.support.virtual_runs import judged, run_virtually
 
 CHAIN = available("chain")["upi-collect"].read_text()
 LINKS = list(load_chain("upi-collect").model.links)
-FAULTS = {each.model.experiment: each.path.read_text() for each in standard_faults()}
 DEEMED, LATE, TWICE = "deemed-transfers", "late-credits", "credits-twice"
 # Whoever reports another outcome than there is: its callers have nothing else to believe.
 LIES = {
@@ -150,11 +148,6 @@ KEPT = set(list(zip(sorted(FAULTS), cycle(LINKS)))[::3])
 def test_a_sound_transfer_keeps_its_rules_under_every_fault(
     tmp_path: Path, fault: str, link: str
 ) -> None:
-    text = FAULTS[fault].replace('"*"', link).replace("for: 6s", "for: 3s")
-    # Of new connections only: so little load may keep those that it has.
-    text = text.replace("refuse: {}", "refuse: {}, may_miss: true")
-    text = re.sub(r"reset: \{share: \d+%\}", "reset: {}, may_miss: true", text)
-    text = re.sub(r"load: .*", "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 25s}", text)
-    text = re.sub(r"tolerances:.*", "tolerances: {}", text, flags=re.S)
+    text = standard(fault, link, after="25s")
     found = judged(run_virtually(tmp_path, CHAIN, text))
     assert not found or (link, fault) in LIES, found

@@ -16,7 +16,7 @@ from paychain.services.roles.processor import Processor
 from paychain.services.roles.role import Role
 from paychain.services.state.webhooks import WebhookSender
 from tests.oracle.behaviour import busy_at_first
-from tests.oracle.mutants import HALF, MORE, TIMES_100, Mutant
+from tests.oracle.mutants import HALF, MORE, TIMES_100, Mutant, named
 from tests.oracle.planting import (
     Decide,
     Plant,
@@ -277,12 +277,7 @@ _ALL: tuple[tuple[str, str, str, Plant, str], ...] = (
     ),
 )
 AGREED: list[Mutant] = [
-    *(
-        Mutant(
-            name=name, role=name.partition("_")[0], wrong=wrong, rule=rule, plant=plant, chain=chain
-        )
-        for name, wrong, rule, plant, chain in _ALL
-    ),
+    *(named(*each) for each in _ALL),
     Mutant(
         name="refunded_although_nobody_asked",
         role="all",

@@ -6,7 +6,7 @@ import msgspec
 
 from paychain.payments.journal import MovementKind
 from paychain.protocol.message import PaymentRequest
-from tests.oracle.mutants import HALF, LESS, MORE, TIMES_100, Mutant
+from tests.oracle.mutants import HALF, LESS, MORE, TIMES_100, Mutant, named
 from tests.oracle.planting import (
     Plant,
     another_card,
@@ -183,12 +183,7 @@ _ALL: tuple[tuple[str, str, str, Plant, str], ...] = (
     ),
 )
 FURTHER: list[Mutant] = [
-    *(
-        Mutant(
-            name=name, role=name.partition("_")[0], wrong=wrong, rule=rule, plant=plant, chain=chain
-        )
-        for name, wrong, rule, plant, chain in _ALL
-    ),
+    *(named(*each) for each in _ALL),
     Mutant(
         name="captured_although_nobody_asked",
         role="all",

@@ -42,6 +42,12 @@ class Mutant:
     spreads: bool = False  # another payment is wronged as well
 
 
+def named(name: str, wrong: str, rule: str, plant: Plant, chain: str) -> Mutant:
+    """A mutant whose name begins with its role."""
+    role = name.partition("_")[0]
+    return Mutant(name=name, role=role, wrong=wrong, rule=rule, plant=plant, chain=chain)
+
+
 # A capture of what is not held would be what is wrong with these.
 _PLAIN = ("holds_twice", "holds_nothing", "holds_for_another", "books_nothing")
 

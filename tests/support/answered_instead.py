@@ -10,11 +10,9 @@ requests of a kind, the second under the fault:
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
-from paychain.simulation.simulate import simulate
-from tests.support.endpoint_laws import Asked, Recipe, Seat, State, Vendor, _masked, _set_key
+from tests.support.endpoint_laws import Recipe, Seat, State, Vendor, masked, on_seat
 
 Shown = tuple[int, Any]
 
@@ -26,7 +24,7 @@ def check_stale(vendor: Vendor, recipe: Recipe, method: str) -> None:
         return  # without keys nobody could tell a repeat from another request
     assert stale.second == stale.first, "it is not the answer that was given before"
     assert stale.between == stale.before, "it has changed something"
-    assert _masked(stale.repeated) == _masked(sound.second)
+    assert masked(stale.repeated) == masked(sound.second)
     assert stale.at_last == sound.at_last, "a repeat of it does not do it once"
 
 
@@ -44,55 +42,35 @@ class Two:
 def two(vendor: Vendor, recipe: Recipe, method: str, *, is_stale: bool = False) -> Two | None:
     """Ask for the same twice, under keys of their own; None for what has no key."""
 
-    async def whole() -> Two | None:
-        seat, found = Seat(vendor, recipe.dialect, **recipe.further), Two()
-        await seat.start()
-        try:
-            earlier, asked = await recipe.prepare(seat), await recipe.prepare(seat)
-            if not asked.key:
-                return None
-            views = (*vendor.views, *asked.views)
+    async def scenario(seat: Seat) -> Two | None:
+        found = Two()
+        earlier, asked = await recipe.prepare(seat), await recipe.prepare(seat)
+        if not asked.key:
+            return None
+        views = (*vendor.views, *asked.views)
+        found.first = await seat.ask_for(method, earlier, "key-0")
+        found.before = await seat.look(views)
+        if is_stale:
+            seat.inject("stale_answer")
+        found.second = await seat.ask_for(method, asked)
+        if is_stale:
+            seat.heal("stale_answer")
+            found.between = await seat.look(views)
+            found.repeated = await seat.ask_for(method, asked)
+        found.at_last = await seat.look(views)
+        return found
 
-            async def send(key: str, asked: Asked = asked) -> Shown:
-                given = copy(asked.fields)
-                _set_key(given, asked.key, key)
-                in_header = key if asked.key == "header" else ""
-                return await seat.send(method, asked.path, given, in_header, asked.headers)
-
-            found.first = await send("key-0", earlier)
-            found.before = await seat.look(views)
-            if is_stale:
-                seat.inject("stale_answer")
-            found.second = await send("key-1")
-            if is_stale:
-                seat.heal("stale_answer")
-                found.between = await seat.look(views)
-                found.repeated = await send("key-1")
-            found.at_last = await seat.look(views)
-            return found
-        finally:
-            await seat.stop()
-
-    return simulate(lambda _loop: whole())
+    return on_seat(vendor, recipe, scenario)
 
 
 def check_declined(vendor: Vendor, recipe: Recipe, method: str) -> None:
     """A request that the provider declines is answered for good, at once or to its repeat."""
 
-    async def whole() -> list[int]:
-        seat = Seat(vendor, recipe.dialect, **recipe.further)
-        await seat.start()
-        try:
-            asked = await recipe.prepare(seat)
-            given = copy(asked.fields)
-            _set_key(given, asked.key)
-            key = "key-1" if asked.key == "header" else ""
-            sent = (method, asked.path, given, key, asked.headers)
-            seat.inject("decline", code="91")
-            first, _ = await seat.send(*sent)
-            seat.heal("decline")
-            return [first, (await seat.send(*sent))[0]]
-        finally:
-            await seat.stop()
+    async def scenario(seat: Seat) -> list[int]:
+        asked = await recipe.prepare(seat)
+        seat.inject("decline", code="91")
+        first, _ = await seat.ask_for(method, asked)
+        seat.heal("decline")
+        return [first, (await seat.ask_for(method, asked))[0]]
 
-    assert min(simulate(lambda _loop: whole())) < 500
+    assert min(on_seat(vendor, recipe, scenario)) < 500

@@ -62,17 +62,21 @@ def stored_card(shop: Shop) -> str:
     return f"an instrument pays by id, or by its customer; {refused.value.name} once deleted"
 
 
-@FURTHER.add("hosted page")
-def hosted_page(shop: Shop) -> str:
-    body: dict[str, Any] = {
+def _sale(shop: Shop) -> dict[str, Any]:
+    """What a customer is to pay, and where to go on afterwards."""
+    return {
         "amount": 1000,
         "currency": "EUR",
         "reference": shop.order,
         "billing": {"address": {"country": "DE"}},
         "success_url": "https://shop.example/done",
         "failure_url": "https://shop.example/failed",
-        "cancel_url": "https://shop.example/cancelled",
     }
+
+
+@FURTHER.add("hosted page")
+def hosted_page(shop: Shop) -> str:
+    body = {**_sale(shop), "cancel_url": "https://shop.example/cancelled"}
     page = shop.client.ask("create page", body)
     assert shop.client.ask("page", name=page["id"])["status"] == "Payment Pending"
     url = page["_links"]["redirect"]["href"]
@@ -101,14 +105,7 @@ _OF_LINK = ("amount", "currency", "reference", "billing", "return_url")
 
 @FURTHER.add("front end")
 def front_end(shop: Shop) -> str:
-    body: dict[str, Any] = {
-        "amount": 1000,
-        "currency": "EUR",
-        "reference": shop.order,
-        "billing": {"address": {"country": "DE"}},
-        "success_url": "https://shop.example/done",
-        "failure_url": "https://shop.example/failed",
-    }
+    body = _sale(shop)
     session = shop.client.ask("create session", body)
     assert session["payment_session_secret"].startswith("pss_")
     collected = {"session_data": "tok_visa_4242"}

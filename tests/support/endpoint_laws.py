@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -28,6 +28,7 @@ _WORDS = re.compile(r"[A-Za-z_ .,:'?-]{0,80}|-?\d+\.\d\d|\d{1,2}")
 _IDS = ("id", "invoice_prefix", "product", "default_price")  # may be a word by chance
 _TIME = 10**8  # numbers from here on are times
 State = tuple[Any, ...]
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,15 @@ class Seat(StripeLinks):
             shown = {"text": got.body.decode()}
         return got.status, {**shown, **location} if isinstance(shown, dict) else shown
 
+    async def ask_for(
+        self, method: str, asked: Asked, key: str = "key-1", timeout_s: float = LOST_S
+    ) -> tuple[int, Any]:
+        """Send what a recipe asks for, with its key where the vendor has one."""
+        given = copy(asked.fields)
+        _set_key(given, asked.key, key)
+        in_header = key if asked.key == "header" else ""
+        return await self.send(method, asked.path, given, in_header, asked.headers, timeout_s)
+
     async def made(self, path: str, given: dict[str, Any] | None = None, **more: Any) -> Any:
         """What a request that must succeed shows."""
         status, shown = await self.send(more.get("method", "POST"), path, given or {})
@@ -98,7 +108,7 @@ class Seat(StripeLinks):
     async def look(self, views: tuple[str, ...]) -> State:
         """Books, webhooks and objects, without ids and times."""
         await asyncio.sleep(SETTLES_S)
-        objects = [_masked(await self.send("GET", view)) for view in views]
+        objects = [masked(await self.send("GET", view)) for view in views]
         moves = Counter(
             (move.link, move.kind.value, move.amount_minor)
             for move in self.journal
@@ -145,46 +155,52 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def ask(vendor: Vendor, recipe: Recipe, method: str, fault: str = "", new: str = "") -> Outcome:
-    """Prepare a mock, ask it under a fault, and again under the same key without it."""
+def on_seat(vendor: Vendor, recipe: Recipe, scenario: Callable[[Seat], Awaitable[Done]]) -> Done:
+    """What comes of a scenario at a mock as a recipe wants it, in virtual time."""
 
-    async def whole() -> Outcome:
+    async def whole() -> Done:
         seat = Seat(vendor, recipe.dialect, **recipe.further)
         await seat.start()
         try:
-            asked = await recipe.prepare(seat)
-            given = copy(asked.fields)
-            _set_key(given, asked.key)
-            views = (*vendor.views, *asked.views)
-            before = await seat.look(views)
-            if fault:
-                fields = dict(FAULTS[fault])
-                kind = fields.pop("kind")
-                seat.inject(kind, **fields)
-            key = "key-1" if asked.key == "header" else ""
-            status, shown = await seat.send(method, asked.path, given, key, asked.headers)
-            if fault:
-                seat.heal(kind)
-            after = await seat.look(views)
-            made = await seat.look((new,)) if new else ()
-            repeated = 0
-            if fault and asked.key:
-                repeated, _ = await seat.send(method, asked.path, given, key, asked.headers)
-            at_last = await seat.look(views)
-            return Outcome(
-                status=status,
-                shown=shown,
-                repeated=repeated,
-                asked=asked,
-                before=before,
-                after=after,
-                at_last=at_last,
-                new=(made, await seat.look((new,)) if new else ()),
-            )
+            return await scenario(seat)
         finally:
             await seat.stop()
 
     return simulate(lambda _loop: whole())
+
+
+def ask(vendor: Vendor, recipe: Recipe, method: str, fault: str = "", new: str = "") -> Outcome:
+    """Prepare a mock, ask it under a fault, and again under the same key without it."""
+
+    async def scenario(seat: Seat) -> Outcome:
+        asked = await recipe.prepare(seat)
+        views = (*vendor.views, *asked.views)
+        before = await seat.look(views)
+        if fault:
+            fields = dict(FAULTS[fault])
+            kind = fields.pop("kind")
+            seat.inject(kind, **fields)
+        status, shown = await seat.ask_for(method, asked)
+        if fault:
+            seat.heal(kind)
+        after = await seat.look(views)
+        made = await seat.look((new,)) if new else ()
+        repeated = 0
+        if fault and asked.key:
+            repeated, _ = await seat.ask_for(method, asked)
+        at_last = await seat.look(views)
+        return Outcome(
+            status=status,
+            shown=shown,
+            repeated=repeated,
+            asked=asked,
+            before=before,
+            after=after,
+            at_last=at_last,
+            new=(made, await seat.look((new,)) if new else ()),
+        )
+
+    return on_seat(vendor, recipe, scenario)
 
 
 # By the recipe's identity: recipes stay, and every law of one asks for the same first.
@@ -255,50 +271,38 @@ class Overlapped:
 def overlap(vendor: Vendor, recipe: Recipe, method: str, repeats: Repeats) -> Overlapped:
     """Send a request that has a key, and its repeats."""
 
-    async def whole() -> Overlapped:
-        seat = Seat(vendor, recipe.dialect, **recipe.further)
-        await seat.start()
-        try:
-            asked = await recipe.prepare(seat)
-
-            async def send(timeout_s: float = LOST_S, key: str = "key-1") -> tuple[int, Any]:
-                given = copy(asked.fields)
-                _set_key(given, asked.key, key)
-                in_header = key if asked.key == "header" else ""
-                sent = (method, asked.path, given, in_header, asked.headers)
-                return await seat.send(*sent, timeout_s=timeout_s)
-
-            if repeats.is_done:
-                seat.inject("lost_answer")
-                assert (await send())[0] == 0
-                seat.heal("lost_answer")
-                seat.inject("http_error", status=503)
-            else:
-                seat.inject("late_answer", delay=f"{LATE_S:g}s")
-                seat.inject("http_error", status=503)
-                assert (await send())[0] == 0
-                if not repeats.is_late:
-                    seat.heal("late_answer")
-            for _ in range(repeats.failed):
-                assert (await send())[0] == 503
-            seat.heal("http_error")
-            if repeats.is_lost:
-                seat.inject("lost_answer")
-            status, shown = await send(2 * LATE_S, f"key-{1 + repeats.has_another_key}")
-            if repeats.is_late:
+    async def scenario(seat: Seat) -> Overlapped:
+        asked = await recipe.prepare(seat)
+        if repeats.is_done:
+            seat.inject("lost_answer")
+            assert (await seat.ask_for(method, asked))[0] == 0
+            seat.heal("lost_answer")
+            seat.inject("http_error", status=503)
+        else:
+            seat.inject("late_answer", delay=f"{LATE_S:g}s")
+            seat.inject("http_error", status=503)
+            assert (await seat.ask_for(method, asked))[0] == 0
+            if not repeats.is_late:
                 seat.heal("late_answer")
-            if repeats.is_lost:
-                seat.heal("lost_answer")
-            await asyncio.sleep(LATE_S)
-            seen = await seat.look((*vendor.views, *asked.views))
-            found = 200
-            if asked.new and not repeats.is_lost:
-                found, _ = await seat.send("GET", asked.new.format(id=_id_in(shown)))
-            return Overlapped(status=status, seen=seen, is_found=found == 200)
-        finally:
-            await seat.stop()
+        for _ in range(repeats.failed):
+            assert (await seat.ask_for(method, asked))[0] == 503
+        seat.heal("http_error")
+        if repeats.is_lost:
+            seat.inject("lost_answer")
+        key = f"key-{1 + repeats.has_another_key}"
+        status, shown = await seat.ask_for(method, asked, key, 2 * LATE_S)
+        if repeats.is_late:
+            seat.heal("late_answer")
+        if repeats.is_lost:
+            seat.heal("lost_answer")
+        await asyncio.sleep(LATE_S)
+        seen = await seat.look((*vendor.views, *asked.views))
+        found = 200
+        if asked.new and not repeats.is_lost:
+            found, _ = await seat.send("GET", asked.new.format(id=_id_in(shown)))
+        return Overlapped(status=status, seen=seen, is_found=found == 200)
 
-    return simulate(lambda _loop: whole())
+    return on_seat(vendor, recipe, scenario)
 
 
 def check_overlap(vendor: Vendor, recipe: Recipe, method: str, *repeats: Repeats) -> None:
@@ -341,32 +345,25 @@ def check_escaped(vendor: Vendor, recipe: Recipe, endpoint: str) -> None:
 def check_wrong_answer(vendor: Vendor, recipe: Recipe, method: str) -> None:
     """A repeat that goes on with what its first try did shows that, not the first try's answer."""
 
-    async def whole() -> tuple[tuple[int, Any], State]:
-        seat = Seat(vendor, recipe.dialect, psp="idempotency: keyed")
-        await seat.start()
-        try:
-            asked = await recipe.prepare(seat)
-            given = copy(asked.fields)
-            _set_key(given, asked.key)
-            key = "key-1" if asked.key == "header" else ""
-            seat.inject("wrong_answer", says="declined", code="91")
-            for _ in range(2):  # the work of the second one is done, too
-                await seat.send(method, asked.path, given, key, asked.headers)
-            seat.heal("wrong_answer")
-            shown = await seat.send(method, asked.path, given, key, asked.headers)
-            return shown, await seat.look((*vendor.views, *asked.views))
-        finally:
-            await seat.stop()
+    async def scenario(seat: Seat) -> tuple[tuple[int, Any], State]:
+        asked = await recipe.prepare(seat)
+        seat.inject("wrong_answer", says="declined", code="91")
+        for _ in range(2):  # the work of the second one is done, too
+            await seat.ask_for(method, asked)
+        seat.heal("wrong_answer")
+        shown = await seat.ask_for(method, asked)
+        return shown, await seat.look((*vendor.views, *asked.views))
 
     good = _good(vendor, recipe, method)
     if not good.asked.key:
         return
-    shown, at_last = simulate(lambda _loop: whole())
-    assert _masked(shown) == _masked((good.status, good.shown))
+    keyed = replace(recipe, further={"psp": "idempotency: keyed"})
+    shown, at_last = on_seat(vendor, keyed, scenario)
+    assert masked(shown) == masked((good.status, good.shown))
     assert at_last == good.at_last
 
 
-def _set_key(given: dict[str, Any], place: str, key: str = "key-1") -> None:
+def _set_key(given: dict[str, Any], place: str, key: str) -> None:
     """Write the key into a body: `transaction.api_request_key`."""
     if place in ("", "header"):
         return
@@ -385,14 +382,15 @@ def _id_in(shown: Any) -> str:
     return ""
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
+    """What is shown, without ids and times."""
     if isinstance(value, dict):
         return {
-            name: "…" if name in _IDS and isinstance(each, str) else _masked(each)
+            name: "…" if name in _IDS and isinstance(each, str) else masked(each)
             for name, each in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_masked(each) for each in value]
+        return [masked(each) for each in value]
     if isinstance(value, str):
         return value if _WORDS.fullmatch(value) else "…"
     if isinstance(value, int) and not isinstance(value, bool) and value > _TIME:

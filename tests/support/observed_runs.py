@@ -221,6 +221,11 @@ class ObservedRun:
             )
         )
 
+    def in_books(self, payment: str, at_s: float, kind: str, *, to: str = A, **more: Any) -> None:
+        """The same line in the books of a provider and of the bank."""
+        for link in (to, "issuer"):
+            self.booked(payment, at_s, kind, to=link, **more)
+
     def is_down(self, hop: str, from_s: float, until_s: float, kind: str = "down") -> None:
         """A fault that lets nobody connect."""
         fault = f"gone{len(self.faults)}"

@@ -18,6 +18,7 @@ from paychain.analysis.measures.measures import (
     ToleranceResult,
     Verdict,
 )
+from paychain.analysis.measures.own_services import ObservedCall
 from paychain.report.result import (
     CallEdge,
     ChainFacts,
@@ -102,6 +103,30 @@ DOUBLE = MoneyRule(
 )
 KEPT = MoneyRule(
     rule="books_agree", title="Books of all links agree", findings=0, amount=0, payments=[]
+)
+OWN_CALL = ObservedCall(
+    service="shop",
+    link="stripe",
+    seen_by="engine and link",
+    requests=300,
+    payments=130,
+    authorisations=165,
+    attributed={"reference": 167, "key": 5},
+    unattributed=1,
+    unattributed_authorisations=1,
+    examples=["POST /v1/payment_intents at 4.3 s"],
+    unanswered=35,
+    refused=2,
+    unreadable=1,
+    unreadable_as="TLS",
+    per_payment=2.31,
+    most_per_payment=4,
+    keyed=150,
+    money_requests=300,
+    repeats_same_key=37,
+    repeats_new_key=0,
+    repeats_without_key=1,
+    connections=60,
 )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from paychain.analysis.measures.measures import Phase
 from paychain.model.loading import load_chain, load_experiment
@@ -31,6 +35,20 @@ def phase(result: Result, name: str) -> Phase:
 def broken(result: Result) -> dict[str, int]:
     """How many payments broke each money rule, without those that none broke."""
     return {rule.rule: rule.findings for rule in result.money.rules if rule.findings}
+
+
+def judged(result: Result) -> Mapping[str, int]:
+    """The broken rules of a run whose every payment was judged."""
+    assert result.verdict != "inconclusive", result.reasons
+    assert result.money.undecided == 0
+    return broken(result)
+
+
+def selected(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query over what the only run in a folder recorded."""
+    (found,) = folder.rglob("run.db")
+    with closing(sqlite3.connect(found)) as db:
+        return list(db.execute(sql))
 
 
 def amplification(result: Result, operation: str = "authorise", caller: str = "gateway") -> float:

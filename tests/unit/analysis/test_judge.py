@@ -440,19 +440,24 @@ def test_completed_is_the_share_of_approved_payments_whose_follow_ups_were_done(
     assert "completed was 99.0 % (≥ 99.5 % required)" in analysis.reasons
 
 
-def test_an_approval_without_money_is_not_completed() -> None:
-    """An order of two payments counts once, whichever of them should have had the money."""
+def sold_without_money(*unpaid: str, warm_up: str = "") -> Recorded:
+    """200 sales, some of them without money; p00060 and p00061 are payments of one order."""
     run = Recorded(ends_s=20)
     for number in range(200):
         run.pay(number / 10, "approved")
-    unpaid = {"p00050", "p00060", "p00061"}
     run.records = [
-        msgspec.structs.replace(record, order="o1")
+        msgspec.structs.replace(record, order="o1", warm_up=record.payment == warm_up)
         if isinstance(record, PaymentRecord) and record.payment in ("p00060", "p00061")
         else record
         for record in run.records
-        if not isinstance(record, Movement) or record.payment not in unpaid
+        if not (isinstance(record, Movement) and record.payment in unpaid)
     ]
+    return run
+
+
+def test_an_approval_without_money_is_not_completed() -> None:
+    """An order of two payments counts once, whichever of them should have had the money."""
+    run = sold_without_money("p00050", "p00060", "p00061")
     run.decide("p00061", "follow_up_due", 8.0, "processor-a", "capture")
     analysis = run.analysed(completed=">= 99.5%")
     (rule,) = [rule for rule in analysis.money.rules if rule.rule == "no_approval_without_money"]
@@ -466,16 +471,7 @@ def test_a_payment_of_the_warm_up_is_none_that_is_not_completed(
 ) -> None:
     """p00061 pays the order of p00060 once more, of which a refund was refused in the warm-up."""
     without_money = ["p00060", "p00061"] if lacks_money else ["p00060"]
-    run = Recorded(ends_s=20)
-    for number in range(200):
-        run.pay(number / 10, "approved")
-    run.records = [
-        msgspec.structs.replace(record, order="o1", warm_up=record.payment == "p00060")
-        if isinstance(record, PaymentRecord) and record.payment in ("p00060", "p00061")
-        else record
-        for record in run.records
-        if not (isinstance(record, Movement) and record.payment in without_money)
-    ]
+    run = sold_without_money(*without_money, warm_up="p00060")
     if not lacks_money:
         run.decide("p00060", "follow_up_refused", 8.0, "processor-a", "refund")
     analysis = run.analysed(completed=">= 99%")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from paychain.analysis.money.findings import money
 from paychain.analysis.money.orders import Orders, orders_of
@@ -15,28 +15,30 @@ from paychain.analysis.money.reconcile import reconcile
 from paychain.analysis.store.store import RunStore
 from paychain.explore.checks import SimulatedRecords
 from paychain.payments.attribution import first_payment
-from paychain.payments.journal import HopRecord, PaymentRecord, Record
+from paychain.payments.journal import HopRecord, Movement, PaymentRecord, Record
 from tests.unit.analysis.test_reconcile import CHAIN, SOUND, customer
 
+HOPS = [record for record in SOUND if isinstance(record, HopRecord)]
+BOOKS = [record for record in SOUND if isinstance(record, Movement)]
 Found = dict[str, list[str]]  # the payments that broke each rule
 
 
-def of(payment: str, records: list[Record]) -> list[Record]:
-    """The same records, of another payment."""
-    found: list[Record] = []
-    for record in records:
-        changed: dict[str, Any] = {"payment": payment}
-        if hasattr(record, "reference"):
-            changed["reference"] = f"{payment}-1"
-        found.append(msgspec.structs.replace(record, **changed))  # type: ignore[type-var]
-    return found
+def of(payment: str, records: Sequence[Record]) -> list[Record]:
+    """The same calls and lines of books, of another payment."""
+    hops = (replace(each, payment=payment) for each in records if isinstance(each, HopRecord))
+    books = (
+        replace(each, payment=payment, reference=f"{payment}-1")
+        for each in records
+        if isinstance(each, Movement)
+    )
+    return [*hops, *books]
 
 
 def paid(payment: str, *, approved: bool = True, minor: int = 1_000) -> PaymentRecord:
     """A customer's record of one payment of the order p1."""
     shown_minor = minor if approved else 0
     record = customer(approved=approved, minor=shown_minor)
-    return msgspec.structs.replace(record, payment=payment, order="p1")
+    return replace(record, payment=payment, order="p1")
 
 
 def in_store(folder: Path, records: list[Record]) -> Found:
@@ -88,21 +90,18 @@ def test_the_money_of_a_payment_without_a_record_is_its_orders(
 def test_the_rest_of_an_order_may_have_been_approved_where_the_record_is_missing(
     tmp_path: Path,
 ) -> None:
-    hops = [record for record in SOUND if isinstance(record, HopRecord)]
-    books = [record for record in SOUND if record not in hops]
-    part = [msgspec.structs.replace(record, amount_minor=500) for record in books]  # type: ignore[type-var, call-arg]
-    records = [paid("p1", minor=500), *hops, *part, *of("p1b", [*hops, *part])]
+    part = [*HOPS, *(replace(line, amount_minor=500) for line in BOOKS)]
+    records = [paid("p1", minor=500), *part, *of("p1b", part)]
     assert "no_double_charge" not in broken(tmp_path, records)
 
 
 def test_an_approval_needs_money_from_some_payment_of_its_order(tmp_path: Path) -> None:
-    hops = [record for record in SOUND if isinstance(record, HopRecord)]
-    found = broken(tmp_path, [paid("p1"), *hops, *of("p1b", hops)])
+    found = broken(tmp_path, [paid("p1"), *HOPS, *of("p1b", HOPS)])
     assert found == {"no_approval_without_money": ["p1b"]}
 
 
 def test_what_was_recorded_twice_is_one_payment(tmp_path: Path) -> None:
-    twice = msgspec.structs.replace(SOUND[-1], reference="p1-2")  # type: ignore[type-var, call-arg]
+    twice = replace(BOOKS[-1], reference="p1-2")
     records = [paid("p1"), paid("p1"), *SOUND, twice]
     assert "no_double_charge" in in_store(tmp_path, records)
 

@@ -31,9 +31,7 @@ def captured(*captures: tuple[int, str, str], then: str = "") -> ObservedRun:
     run = ObservedRun()
     run.pay("p1", 1.0)
     run.asked("p1", 1.1, key="k")
-    places = ("processor-a", "issuer")
-    for place in places:
-        run.booked("p1", 1.1, "authorised", to=place)
+    run.in_books("p1", 1.1, "authorised")
     made_minor = 0
     for number, (amount_minor, end, key) in enumerate(captures):
         at_s = 1.3 + number / 5
@@ -41,13 +39,12 @@ def captured(*captures: tuple[int, str, str], then: str = "") -> ObservedRun:
         run.asked("p1", at_s, operation="capture", **more)
         if end in (MADE, MADE_UNSEEN):
             made_minor += amount_minor
-            for place in places:
-                run.booked("p1", at_s, "captured", to=place, amount=amount_minor, item=f"c{number}")
+            run.in_books("p1", at_s, "captured", amount=amount_minor, item=f"c{number}")
     kind, _, amount = then.partition(" ")
-    for place in places if kind else ():
+    if kind:
         item = "r1" if kind == "refunded" else ""
         rest_minor = int(amount or 1_000 - made_minor)
-        run.booked("p1", 2.5, kind, to=place, amount=rest_minor, item=item)
+        run.in_books("p1", 2.5, kind, amount=rest_minor, item=item)
     return run
 
 
@@ -120,8 +117,7 @@ def test_payments_of_one_order_are_counted_each_as_uncompleted(
         run.pay(name, at_s, order="o1")
         run.asked(name, at_s + 0.1, key=name)
         run.asked(name, at_s + 0.3, operation="capture", key=f"{name}c", **_ANSWERS[end])
-        for place in ("processor-a", "issuer"):
-            run.booked(name, at_s + 0.1, "authorised", to=place)
-            if end == MADE:
-                run.booked(name, at_s + 0.3, "captured", to=place, item="c1")
+        run.in_books(name, at_s + 0.1, "authorised")
+        if end == MADE:
+            run.in_books(name, at_s + 0.3, "captured", item="c1")
     assert money(run.store(tmp_path), CHAIN).uncompleted == uncompleted

@@ -11,15 +11,17 @@ import pytest
 from paychain.cli.exit_codes import ExitCode
 from tests.support.cli import environment
 
-# An import that is interrupted, and makes another error of that: as `__set_name__` does.
-INTERRUPTED = """
+# How each of the programs begins that get a signal.
+BEGIN = """
 import signal, sys
 from paychain.cli import entry
 
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # nohup and `&` ignore some
     signal.signal(number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
+"""
+# An import that is interrupted, and makes another error of that: as `__set_name__` does.
+INTERRUPTED = """
 class Importing:
     def find_spec(self, name, *_):
         if name == "MODULE":
@@ -37,10 +39,11 @@ IGNORED = INTERRUPTED.replace(
 )
 
 
-def ended(program: str, number: str, module: str) -> subprocess.CompletedProcess[str]:
+def python(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program.replace("NUMBER", number).replace("MODULE", module)],
+        [sys.executable, *words],
         env=environment(),
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=60,
@@ -48,11 +51,20 @@ def ended(program: str, number: str, module: str) -> subprocess.CompletedProcess
     )
 
 
+def ended(program: str, number: str, module: str) -> subprocess.CompletedProcess[str]:
+    program = program.replace("NUMBER", number).replace("MODULE", module)
+    return python("-c", BEGIN + program)
+
+
+def assert_interrupted(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == ExitCode.INTERRUPTED
+    assert done.stderr == "interrupted: nothing was kept\n"
+
+
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_while_the_command_is_imported_leaves_no_traceback(number: str) -> None:
     done = ended(INTERRUPTED, number, "paychain.cli.main")
-    assert done.returncode == ExitCode.INTERRUPTED
-    assert done.stderr == "interrupted: nothing was kept\n"
+    assert_interrupted(done)
     assert done.stdout == ""
 
 
@@ -60,10 +72,7 @@ def test_a_signal_while_the_command_is_imported_leaves_no_traceback(number: str)
 def test_a_signal_before_a_command_has_handlers_of_its_own_is_what_ctrl_c_is(number: str) -> None:
     program = INTERRUPTED.replace('raise RuntimeError("another error") from error', "raise")
     done = ended(program, number, "paychain.model.files")
-    assert (done.returncode, done.stderr) == (
-        ExitCode.INTERRUPTED,
-        "interrupted: nothing was kept\n",
-    )
+    assert_interrupted(done)
 
 
 def test_a_signal_that_is_ignored_from_the_start_stays_ignored() -> None:
@@ -74,15 +83,7 @@ def test_a_signal_that_is_ignored_from_the_start_stays_ignored() -> None:
 
 @pytest.mark.parametrize("isolated", [[], ["-P"]], ids=["plain", "as a child"])
 def test_the_package_is_the_command(tmp_path: Path, isolated: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, *isolated, "-m", "paychain", "check", "nowhere.yaml"],
-        env=environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = python(*isolated, "-m", "paychain", "check", "nowhere.yaml", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "nowhere.yaml" in done.stderr
     assert "Traceback" not in done.stderr
@@ -104,29 +105,12 @@ entry.main()
 
 def test_an_interrupted_module_ends_with_the_exit_code_wherever_it_was(tmp_path: Path) -> None:
     (tmp_path / "evaluated.py").write_text(EVALUATED)
-    done = subprocess.run(
-        [sys.executable, "-m", "evaluated"],
-        env=environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (
-        ExitCode.INTERRUPTED,
-        "interrupted: nothing was kept\n",
-    )
+    assert_interrupted(python("-m", "evaluated", cwd=tmp_path))
 
 
 # A signal amid what Python does by the way, where it prints an exception and goes on.
 SWALLOWED = """
-import signal, sys, time
-from paychain.cli import entry
-
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import time
 
 class Gone:
     def __del__(self):
@@ -147,20 +131,12 @@ entry.main()
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_no_signal_is_swallowed(number: str) -> None:
     done = ended(SWALLOWED, number, "paychain.model.files")
-    assert (done.returncode, done.stderr) == (
-        ExitCode.INTERRUPTED,
-        "interrupted: nothing was kept\n",
-    )
+    assert_interrupted(done)
 
 
 # A signal once the command has ended, before Python takes the process apart or amid that.
 ENDING = """
-import atexit, signal, sys
-from paychain.cli import entry
-
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import atexit
 
 class Last:
     def __del__(self, *, send=signal.raise_signal, number=signal.NUMBER):

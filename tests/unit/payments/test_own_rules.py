@@ -55,21 +55,8 @@ class Shop(ObservedRun):
         attempt: int = 1,
     ) -> None:
         """The processor and the issuer move money of an attempt."""
-        for link in (at, "issuer"):
-            self.records.append(
-                Movement(
-                    link=link,
-                    payment=payment,
-                    attempt=attempt,
-                    kind=kind,
-                    amount_minor=minor,
-                    currency="EUR",
-                    reference=f"{payment}-{attempt}",
-                    at_ns=ns(at_s),
-                    decided_by=link,
-                    item="c1" if kind is MovementKind.CAPTURED else "r1",
-                )
-            )
+        item = "c1" if kind is MovementKind.CAPTURED else "r1"
+        self.in_books(payment, at_s, kind, to=at, amount=minor, attempt=attempt, item=item)
 
     def decided(
         self, kind: DecisionKind, payment: str, at_s: float, link: str, **more: Any
@@ -433,8 +420,7 @@ def test_what_was_declined_and_given_back_is_no_charge(tmp_path: Path) -> None:
     run.pay("p1", 1.0, result="declined")
     run.asked("p1", 1.1, key="k1")
     run.holds("p1", 1.1)
-    for link in (A, "issuer"):
-        run.booked("p1", 2.0, "voided", to=link)
+    run.in_books("p1", 2.0, "voided")
     run.pay("p2", 3.0, result="http_error")  # an error is no decline: the outcome is unknown
     run.asked("p2", 3.1, key="k2")
     run.holds("p2", 3.1)

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 import requests
 
 from paychain.processes.posting import Posted, no_answer, post
+from tests.support.slow_servers import DRIPS, dripping
 
 Answer = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -42,13 +44,8 @@ def server(answer: Answer) -> Iterator[str]:
 is_over = threading.Event()
 
 
-def slowly(head: bytes, piece: bytes) -> Answer:
-    def answer(connection: socket.socket) -> None:
-        connection.sendall(head)
-        while not is_over.wait(0.02):
-            connection.sendall(piece)
-
-    return answer
+def silently(_: socket.socket) -> None:
+    is_over.wait()
 
 
 def endlessly(connection: socket.socket) -> None:
@@ -57,28 +54,33 @@ def endlessly(connection: socket.socket) -> None:
         connection.sendall(b"x" * 65_536)
 
 
-def posted(answer: Answer, within_s: float) -> Posted:
-    is_over.clear()
-    with server(answer) as url, requests.Session() as session:
+def post_to(url: str, within_s: float) -> Posted:
+    with requests.Session() as session:
         return post(session, url, data=b"x", within_s=within_s, max_bytes=100)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        slowly(OK + b"Content-Length: 1000000\r\n\r\n", b"x"),
-        slowly(OK, b"X-Y: z\r\n"),
-        slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        slowly(b"", b""),
-    ],
-    ids=["its body", "its headers", "preliminary answers", "nothing"],
-)
-def test_a_server_that_answers_drop_by_drop_is_not_waited_for(answer: Answer) -> None:
+def posted(answer: Answer, within_s: float) -> Posted:
+    is_over.clear()
+    with server(answer) as url:
+        return post_to(url, within_s)
+
+
+def assert_given_up(exchange: Callable[[float], Posted]) -> None:
     began_s = time.monotonic()
     with pytest.raises(requests.Timeout) as refused:
-        posted(answer, 0.3)
+        exchange(0.3)
     assert time.monotonic() - began_s < 5
     assert no_answer(refused.value, 0.3) == "has not answered within 0.3 s"
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_a_server_that_answers_drop_by_drop_is_not_waited_for(kind: str) -> None:
+    with dripping(kind) as url:
+        assert_given_up(partial(post_to, url))
+
+
+def test_a_server_that_answers_nothing_is_not_waited_for() -> None:
+    assert_given_up(partial(posted, silently))
 
 
 def test_of_an_answer_without_end_only_the_beginning_is_read() -> None:

@@ -5,36 +5,12 @@ from __future__ import annotations
 import re
 
 from paychain.analysis.measures.own_policies import PolicyLine
-from paychain.analysis.measures.own_services import ObservedCall, OwnServiceMeasures
+from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.report.html.page import render
 from paychain.report.text.own_services import own_service_lines
 from paychain.report.text.terminal import terminal_lines
-from tests.support.report_results import result
+from tests.support.report_results import OWN_CALL, result
 
-CALL = ObservedCall(
-    service="shop",
-    link="stripe",
-    seen_by="engine and link",
-    requests=300,
-    payments=130,
-    authorisations=165,
-    attributed={"reference": 167, "key": 5},
-    unattributed=1,
-    unattributed_authorisations=1,
-    examples=["POST /v1/payment_intents at 4.3 s"],
-    unanswered=35,
-    refused=2,
-    unreadable=1,
-    unreadable_as="TLS",
-    per_payment=2.31,
-    most_per_payment=4,
-    keyed=150,
-    money_requests=300,
-    repeats_same_key=37,
-    repeats_new_key=0,
-    repeats_without_key=1,
-    connections=60,
-)
 LINES = [
     PolicyLine(
         call="shop.authorise",
@@ -47,7 +23,7 @@ LINES = [
         call="shop.authorise", what="failover", claimed="", observed="a → b <3>", holds=None
     ),
 ]
-OBSERVED = result(own_services=OwnServiceMeasures([CALL], LINES))
+OBSERVED = result(own_services=OwnServiceMeasures([OWN_CALL], LINES))
 
 
 def test_claimed_stands_beside_observed_and_then_what_the_sdk_did() -> None:

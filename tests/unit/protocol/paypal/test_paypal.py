@@ -366,7 +366,9 @@ def test_only_the_wrong_answer_names_another_payment() -> None:
     assert on_paypal(scenario).booked() == [("authorised", 1000), ("captured", 1000)]
 
 
-def test_what_is_stuck_is_pending() -> None:
+def stuck_until(status: str, **chain: str) -> PayPalLinks:
+    """The links after a capture that was pending while the fault lasted, and then had this end."""
+
     async def scenario(links: PayPalLinks) -> None:
         links.inject("stuck_pending")
         pending = await links.order(key="k")
@@ -374,23 +376,19 @@ def test_what_is_stuck_is_pending() -> None:
         links.heal("stuck_pending")
         await links.settle()
         at = f"/v2/payments/captures/{pending.paid['captures'][0]['id']}"
-        assert (await links.get(at)).body["status"] == "COMPLETED"
+        assert (await links.get(at)).body["status"] == status
 
-    links = on_paypal(scenario)
+    return on_paypal(scenario, **chain)
+
+
+def test_what_is_stuck_is_pending() -> None:
+    links = stuck_until("COMPLETED")
     assert next(hop.result for hop in links.hops()) is HopResult.UNKNOWN
 
 
 def test_what_is_stuck_and_then_declined_is_pending_no_more() -> None:
-    async def scenario(links: PayPalLinks) -> None:
-        links.inject("stuck_pending")
-        pending = await links.order(key="k")
-        assert pending.paid["captures"][0]["status"] == "PENDING"
-        links.heal("stuck_pending")
-        await links.settle()
-        at = f"/v2/payments/captures/{pending.paid['captures'][0]['id']}"
-        assert (await links.get(at)).body["status"] == "DECLINED"
-
-    assert on_paypal(scenario, issuer="declines: {share: 100%, code: '51'}").booked() == []
+    links = stuck_until("DECLINED", issuer="declines: {share: 100%, code: '51'}")
+    assert links.booked() == []
 
 
 def test_the_network_behind_does_not_answer() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from paychain.payments.exchanges import ReceivedRequest
 from paychain.wire.http import WireError
-from tests.support.stripe_links import StripeLinks, on_stripe
+from tests.support.stripe_links import Shown, StripeLinks, on_stripe
 from tests.support.vendor_links import payment
 
 REFERENCE = f"{payment(1)}-1"
@@ -417,16 +417,27 @@ def test_a_token_of_a_kept_card_pays_one_intent_and_its_card_others() -> None:
     assert [kind for kind, _, _ in booked].count("captured") == 2
 
 
+async def paid_with(links: StripeLinks, token: str, order: str) -> Shown:
+    """An intent that is confirmed at once, with a confirmation token."""
+    asked = {"amount": 1000, "currency": "eur", "confirm": "true", "confirmation_token": token}
+    return await links.post("payment_intents", asked | {"metadata[order]": order})
+
+
+async def declined_of(links: StripeLinks, token: str) -> Shown:
+    """What a confirmation with a token shows when its card is declined."""
+    links.inject("decline", code="51")
+    declined = await paid_with(links, token, payment(1))
+    links.heal("decline")
+    return declined
+
+
 @pytest.mark.parametrize("is_updated", [True, False], ids=["updated", "confirmed"])
 def test_an_intent_with_another_card_has_nothing_to_do_with_its_token(is_updated: bool) -> None:
     async def scenario(links: StripeLinks) -> None:
         token = (await links.post("test_helpers/confirmation_tokens", {}))["id"]
-        asked = {"amount": 1000, "currency": "eur", "confirm": "true", "confirmation_token": token}
-        links.inject("decline", code="51")
-        declined = await links.post("payment_intents", asked | {"metadata[order]": payment(1)})
-        links.heal("decline")
+        declined = await declined_of(links, token)
         path = f"payment_intents/{declined.error['payment_intent']['id']}"
-        paid = await links.post("payment_intents", asked | {"metadata[order]": payment(2)})
+        paid = await paid_with(links, token, payment(2))
         other = {
             "payment_method_data[type]": "card",
             "payment_method_data[card][token]": "tok_visa",
@@ -443,13 +454,10 @@ def test_an_intent_with_another_card_has_nothing_to_do_with_its_token(is_updated
 def test_a_token_whose_card_is_declined_is_not_used() -> None:
     async def scenario(links: StripeLinks) -> None:
         token = (await links.post("test_helpers/confirmation_tokens", {}))["id"]
-        asked = {"amount": 1000, "currency": "eur", "confirm": "true", "confirmation_token": token}
-        links.inject("decline", code="51")
-        declined = await links.post("payment_intents", asked | {"metadata[order]": payment(1)})
-        links.heal("decline")
+        declined = await declined_of(links, token)
         assert declined.status == 402
         assert (await links.get(f"confirmation_tokens/{token}"))["payment_intent"] is None
-        paid = await links.post("payment_intents", asked | {"metadata[order]": payment(2)})
+        paid = await paid_with(links, token, payment(2))
         assert paid["status"] == "succeeded"
 
     on_stripe(scenario)
