@@ -129,6 +129,10 @@ class FaultKind(Declared):
         """Response codes that it declines with, by the key that has each."""
         return {}
 
+    def stops(self, timeout_s: float) -> bool:
+        """Whether no call that it affects comes to anything within its timeout."""
+        return self.fails_calls
+
     def problems(self, at: KeyPath) -> Iterator[Problem]:
         """Values that read well but cannot be meant. `at` is the key path of the kind."""
         yield from ()
@@ -243,6 +247,10 @@ class RequestFaultKind(SharedFaultKind, LinkFaultKind):
         """
         return False
 
+    def stops(self, timeout_s: float) -> bool:
+        """As any, and what holds requests until it is over."""
+        return self.holds_requests or super().stops(timeout_s)
+
     def delay_before_s(self, chance: float) -> float:
         """How much later the link begins its work, in seconds."""
         return 0.0
@@ -325,6 +333,14 @@ class OutageKind(ProcessFaultKind):
 
     forgets: bool = False
 
+    def stops(self, timeout_s: float) -> bool:
+        """Nobody is there to answer."""
+        return True
+
 
 class FreezeKind(ProcessFaultKind):
     """The link's process is suspended while the fault is on, then continues where it stopped."""
+
+    def stops(self, timeout_s: float) -> bool:
+        """Nothing is done until it continues."""
+        return True

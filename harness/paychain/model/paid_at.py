@@ -28,6 +28,12 @@ def paid_link(chain: Chain, entry: str) -> str | None:
     return None
 
 
+def ways_to_pay(chain: Chain) -> list[Pays]:
+    """How customers pay the chain's own services, one for each entry that leads to one."""
+    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
+    return [pays for link in paid if (pays := chain.links[link].pays) is not None]
+
+
 def template_at(chain: Chain, entry: str) -> PaysTemplate | None:
     """How customers pay at an entry; None where a mock takes payments in its dialect."""
     link = paid_link(chain, entry)

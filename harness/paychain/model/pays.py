@@ -34,6 +34,8 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 MAX_STEPS = 20  # requests of one payment: more is a test of a whole shop
 MAX_PATTERNS = 20  # of one outcome
 EVERY_S = 0.5  # as a page that waits for its payment often looks
+# The placeholders that write the amount.
+_UNITS: dict[str, Unit] = {"amount": "decimal", "amount_minor": "minor"}
 
 
 class PayRequest(Declared):
@@ -73,6 +75,11 @@ class PayRequest(Declared):
         if self.body is not None:
             yield ("body",), self.body
         yield from _texts_in(self.json_, ("json",))
+
+    @property
+    def placeholder_names(self) -> set[str]:
+        """What it says of the payment, and of earlier answers."""
+        return {each.name for _, text in self.texts() for each in placeholders_in(text)}
 
 
 class OpenedPage(Declared):
@@ -260,19 +267,17 @@ class Pays(Declared):
         return [self.request] if self.request is not None else self.steps
 
     @property
+    def placeholder_names(self) -> set[str]:
+        """What its requests say of the payment, and of earlier answers."""
+        return {name for step in self.every_step for name in step.placeholder_names}
+
+    @property
     def names_amount_again(self) -> bool:
         """Whether the first request says how much is paid, and a later one does, too.
 
         The service knows it by then: it need not believe the later one.
         """
-        named = [
-            any(
-                placeholder.name in ("amount", "amount_minor")
-                for _, text in step.texts()
-                for placeholder in placeholders_in(text)
-            )
-            for step in self.every_step
-        ]
+        named = [not _UNITS.keys().isdisjoint(step.placeholder_names) for step in self.every_step]
         return any(named[:1]) and any(named[1:])
 
     @property
@@ -284,24 +289,15 @@ class Pays(Declared):
     @property
     def gives_card(self) -> bool:
         """Whether customers say which card pays, outside a provider's page; a class may."""
-        texts = (text for step in self.every_step for _, text in step.texts())
         return self.by is not None or any(
-            placeholder.name.startswith("card.")
-            for text in texts
-            for placeholder in placeholders_in(text)
+            name.startswith("card.") for name in self.placeholder_names
         )
 
     @property
     def usual_unit(self) -> Unit | None:
         """How the requests write the amount; None when they do not, or in both ways."""
-        names = {
-            placeholder.name
-            for step in self.every_step
-            for _, text in step.texts()
-            for placeholder in placeholders_in(text)
-        }
-        units: dict[str, Unit] = {"amount": "decimal", "amount_minor": "minor"}
-        found = [unit for name, unit in units.items() if name in names]
+        names = self.placeholder_names
+        found = [unit for name, unit in _UNITS.items() if name in names]
         return found[0] if len(found) == 1 else None
 
 

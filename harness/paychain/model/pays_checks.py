@@ -14,7 +14,6 @@ from paychain.model.pays_problems import IDS, placeholder_problems, unit_problem
 from paychain.model.roles import ROLES
 from paychain.payments.cards import SCHEMES, TEST_CARDS
 from paychain.payments.errors import meant
-from paychain.protocol.pays.placeholders import placeholders_in
 
 
 def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
@@ -23,14 +22,8 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
         key: KeyPath = ("request",) if pays.request is not None else ("steps", number)
         for place, text in step.texts():
             yield from placeholder_problems(text, (*at, *key, *place), has_answer=number > 0)
-    named = {
-        placeholder.name
-        for step in pays.every_step
-        for _, text in step.texts()
-        for placeholder in placeholders_in(text)
-    }
     # Two payments that look alike to the service are one to it.
-    if pays.every_step and not named & IDS:
+    if pays.every_step and not pays.placeholder_names & IDS:
         key = ("request",) if pays.request is not None else ("steps",)
         what = "no request has an id of the payment, so all of them look alike"
         yield Problem((*at, *key), what, 'write "{payment}" where it takes an order id')

@@ -13,7 +13,7 @@ from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.codes import check_decline_code
 from paychain.model.customer_steps import CustomerStep
-from paychain.model.paid_at import paid_link
+from paychain.model.paid_at import ways_to_pay
 from paychain.model.pays_checks import check_returning
 from paychain.model.roles import ROLES
 from paychain.model.scripts import Script, ScriptStep, step_place
@@ -251,8 +251,7 @@ def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Itera
 
 def _check_later_requests(step: ScriptStep, chain: Chain, at: KeyPath) -> Iterator[Problem]:
     """Customers send more than one request, and later ones name the amount that is to be wrong."""
-    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
-    ways = [pays for link in paid if (pays := chain.links[link].pays) is not None and not pays.by]
+    ways = [pays for pays in ways_to_pay(chain) if not pays.by]
     if not ways:
         what = "no customer of this chain sends a second request"
         yield Problem(at, what, "it is for an own service whose pays: has steps:")

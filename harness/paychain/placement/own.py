@@ -18,7 +18,7 @@ from paychain.faults.kind import ProcessFaultKind
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded
-from paychain.model.places import affected_links
+from paychain.model.places import links_of
 from paychain.model.service import OwnService, Ready
 from paychain.payments.errors import UserError
 from paychain.payments.web_addresses import split_address
@@ -159,14 +159,13 @@ def refuse_stopping(chain: Chain, experiment: Loaded[Experiment]) -> None:
     for number, fault in enumerate(experiment.model.faults):
         if not isinstance(fault.parameters, ProcessFaultKind):
             continue
-        for target in fault.every_target:
-            for link in affected_links(chain, target):
-                if link in own:
-                    raise UserError(
-                        f"{link} has a container of its own, and the run cannot {fault.kind} it",
-                        where=experiment.place("faults", number),
-                        hint="inject down into the link, or start it with paychain run",
-                    )
+        for link in links_of(chain, fault):
+            if link in own:
+                raise UserError(
+                    f"{link} has a container of its own, and the run cannot {fault.kind} it",
+                    where=experiment.place("faults", number),
+                    hint="inject down into the link, or start it with paychain run",
+                )
 
 
 def _notes(link: str, service: OwnService) -> Iterator[str]:

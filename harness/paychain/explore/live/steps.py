@@ -19,8 +19,7 @@ from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import LOOKS
-from paychain.model.paid_at import paid_link
-from paychain.model.pays import Pays
+from paychain.model.paid_at import ways_to_pay
 from paychain.model.roles import ROLES
 from paychain.model.script_checks import check_steps, operations_at, senders_of
 from paychain.model.scripts import Script
@@ -241,7 +240,7 @@ def _of_customers(chain: Chain) -> Iterator[StepChoice]:
         ("pays_again", f"with {card} card", {"after": "1s", "card": card})
         for card in ("same", "another")
     ]
-    ways = _ways_to_pay(chain)
+    ways = ways_to_pay(chain)
     if any(len(pays.every_step) > 1 for pays in ways):
         does.append(("lingers", "", {"for": duration_text(round(chain.deadline * _LINGERS, 3))}))
     if any(pays.names_amount_again for pays in ways):
@@ -272,13 +271,7 @@ def _knows_orders(chain: Chain) -> bool:
     """Whether customers name the order that they pay: who does not know it pays it twice, and no
     chain could tell.
     """
-    return any(_ORDER in str(pays.model_dump()) for pays in _ways_to_pay(chain))
-
-
-def _ways_to_pay(chain: Chain) -> list[Pays]:
-    """How customers pay the chain's own services."""
-    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
-    return [pays for link in paid if (pays := chain.links[link].pays) is not None]
+    return any(_ORDER in str(pays.model_dump()) for pays in ways_to_pay(chain))
 
 
 def in_order(steps: Steps) -> Steps:

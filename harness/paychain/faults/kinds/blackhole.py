@@ -32,6 +32,10 @@ class Blackhole(HopFaultKind):
         streams = ("upstream", "downstream") if self.share >= 1 else ("upstream",)
         return [ToxicSpec("timeout", stream, {"timeout": 0}) for stream in streams]
 
+    def stops(self, timeout_s: float) -> bool:
+        """With `new`, what is connected stays so."""
+        return self.connections == "all"
+
     @property
     def extent(self) -> str:
         """A blackhole of all connections needs no extension."""

@@ -27,3 +27,7 @@ class Drops(StateFaultKind):
     lasts = True
 
     share: Annotated[Share, Field(description="Share of the transfers that it drops.")] = 1.0
+
+    def stops(self, timeout_s: float) -> bool:
+        """Where it drops them all, none is ever mined."""
+        return self.share == 1

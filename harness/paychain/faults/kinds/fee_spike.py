@@ -32,3 +32,7 @@ class FeeSpike(StateFaultKind):
             description="The lowest fee that is mined, as a multiple of the usual fee.",
         ),
     ]
+
+    def stops(self, timeout_s: float) -> bool:
+        """A transfer waits for the end with those that offered the usual fee."""
+        return True

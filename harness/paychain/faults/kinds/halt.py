@@ -18,3 +18,7 @@ class Halt(StateFaultKind):
     )
     roles = frozenset({"ledger"})
     lasts = True
+
+    def stops(self, timeout_s: float) -> bool:
+        """No transfer is made without blocks."""
+        return True

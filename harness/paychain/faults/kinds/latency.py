@@ -28,3 +28,7 @@ class Latency(HopFaultKind):
             "jitter": whole_milliseconds("jitter", self.jitter),
         }
         return [ToxicSpec("latency", self.stream, attributes)]
+
+    def stops(self, timeout_s: float) -> bool:
+        """Even the shortest delay is longer than a caller waits."""
+        return self.delay - self.jitter >= timeout_s

@@ -21,6 +21,10 @@ class NoFinality(StateFaultKind):
     roles = frozenset({"ledger"})
     lasts = True
 
+    def stops(self, timeout_s: float) -> bool:
+        """No transfer becomes final."""
+        return True
+
     def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
         """Where finality comes with the block there are no blocks without it, as on TON."""
         limitation = super().limitation(name, link)

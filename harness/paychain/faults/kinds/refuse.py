@@ -20,6 +20,10 @@ class Refuse(HopFaultKind):
         """An extension of the embedded engine."""
         return [ToxicSpec("refuse", "downstream", {})]
 
+    def stops(self, timeout_s: float) -> bool:
+        """What is connected stays so."""
+        return False
+
     @property
     def refuses_all(self) -> bool:
         """With a smaller share the proxy listens, and resets that part of the connections."""

@@ -9,6 +9,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.policy import Call
+from paychain.model.review.calls import with_call
 from paychain.model.review.finding import Weakness, accept, of_setting
 from paychain.model.review.paths import longest_work_s
 from paychain.model.review.remedy import Edit, duration_text
@@ -163,8 +164,7 @@ def _reject_in_time(chain: Chain, clearing: str, rail: RailLimits) -> Edit | Non
             changes.append((edit, call.model_copy(update={"timeout": timeout_s})))
 
     def beyond_s(changed: Call) -> float:
-        link = chain.links[clearing].model_copy(update={"calls": {"transfer": changed}})
-        other = chain.model_copy(update={"links": {**chain.links, clearing: link}})
+        other = with_call(chain, clearing, "transfer", changed)
         return max(longest_work_s(other, clearing) - rail.payer_learns, 0.0)
 
     # The first of those that are enough; if none is, the one that brings most.

@@ -54,6 +54,13 @@ def declared_calls(chain: Chain) -> Iterator[DeclaredCall]:
                 yield DeclaredCall(name, operation, call)
 
 
+def with_call(chain: Chain, link: str, operation: str, call: Call) -> Chain:
+    """The chain with another call of a link in the place of its own."""
+    declared = chain.links[link]
+    changed = declared.model_copy(update={"calls": {**declared.calls, operation: call}})
+    return chain.model_copy(update={"links": {**chain.links, link: changed}})
+
+
 def _is_asked_by_mocks(chain: Chain, node: str, callers: list[Link]) -> bool:
     """Whether a link is a node that is called only as the file declares."""
     link = chain.links[node]

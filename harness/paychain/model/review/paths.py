@@ -11,6 +11,7 @@ from paychain.model.operations import RESOLVED
 from paychain.model.policy import Call
 
 Known = dict[str, float]  # seconds by link
+_ROUNDING_S = 1e-6
 # In the order in which they are made.
 WHILE_WAITING = (
     "forward",
@@ -22,6 +23,11 @@ WHILE_WAITING = (
     "authorise",
     "transfer",
 )
+
+
+def exceeds(sum_s: float, limit_s: float) -> bool:
+    """Whether a sum of seconds is above a limit: 50 ms and 10 ms are not above 60 ms."""
+    return sum_s - limit_s > _ROUNDING_S
 
 
 def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:

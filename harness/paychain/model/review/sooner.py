@@ -7,6 +7,7 @@ from paychain.model.chain import Chain
 from paychain.model.policy import Call
 from paychain.model.review.paths import (
     calls_in_payment,
+    exceeds,
     longest_wait_s,
     longest_work_s,
     typical_work_s,
@@ -76,6 +77,6 @@ def _shorter(chain: Chain, link: str, operation: str, call: Call, within_s: floa
         call.hedge.after if call.hedge is not None else 0.0,
         *(typical_work_s(chain, target, "p99") for target in call.targets),
     )
-    if not needed_s < timeout_s < call.timeout or wait_s(timeout_s) - within_s > 1e-6:
+    if not needed_s < timeout_s < call.timeout or exceeds(wait_s(timeout_s), within_s):
         return None
     return Edit(("links", link, "calls", operation, "timeout"), written)

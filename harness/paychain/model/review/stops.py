@@ -16,24 +16,12 @@ from paychain.faults.kind import (
     RequestFaultKind,
     SharedFaultKind,
 )
-from paychain.faults.kinds.blackhole import Blackhole
-from paychain.faults.kinds.cut_after import CutAfter
-from paychain.faults.kinds.decline import Decline
-from paychain.faults.kinds.drops import Drops
-from paychain.faults.kinds.fee_spike import FeeSpike
-from paychain.faults.kinds.halt import Halt
-from paychain.faults.kinds.late_answer import LateAnswer
-from paychain.faults.kinds.latency import Latency
-from paychain.faults.kinds.no_finality import NoFinality
-from paychain.faults.kinds.refuse import Refuse
-from paychain.faults.kinds.slow_answer import SlowAnswer
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.hop import Hop
 from paychain.model.places import Place, place_of
 from paychain.payments.codes import is_technical, lookup
 
-_ANSWERS_TO_NOBODY = 100  # bytes: no answer is as short
 Chosen = Callable[[Hop], bool]
 
 
@@ -95,26 +83,16 @@ def _is_one_way(chain: Chain, hop: Hop, other: Hop) -> bool:
 
 
 def _stops(kind: FaultKind, timeout_s: float, *, declines_end: bool) -> bool:
-    """Whether every request meets it, and none that does is answered within its time-out."""
+    """Whether every request meets it, and none that does is answered within its timeout."""
     if isinstance(kind, SharedFaultKind) and kind.share < 1:
         return False
-    if isinstance(kind, RequestFaultKind):
-        if kind.is_numbered or kind.limit_per_s is not None:
-            return False
-        if kind.holds_requests:
-            return True
-    match kind:
-        case Refuse() | Blackhole(connections="new"):  # what is connected stays so
-            return False
-        case Latency() | SlowAnswer() | LateAnswer():
-            return kind.delay - kind.jitter >= timeout_s
-        case CutAfter():
-            return kind.after < _ANSWERS_TO_NOBODY
-        case Decline():
-            return not declines_end or lookup(kind.code) is None or is_technical(kind.code)
-        case Drops():
-            return kind.share == 1
-        # With other faults of ledgers and nodes, transfers come to nothing or seem final.
-        case OutageKind() | FreezeKind() | Halt() | NoFinality() | FeeSpike():
-            return True
-    return kind.fails_calls
+    if isinstance(kind, RequestFaultKind) and (kind.is_numbered or kind.limit_per_s is not None):
+        return False
+    if declines_end and any(map(_is_final, kind.decline_codes.values())):
+        return False
+    return kind.stops(timeout_s)
+
+
+def _is_final(code: str) -> bool:
+    """Whether a decline with this code is the answer, and no failure of the link."""
+    return lookup(code) is not None and not is_technical(code)

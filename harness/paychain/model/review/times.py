@@ -16,10 +16,11 @@ from paychain.model.named_calls import operation_of
 from paychain.model.operations import TRANSFERS
 from paychain.model.policy import Budget, Call
 from paychain.model.review.accounts import answer_in_time, longest_transfer_s
-from paychain.model.review.calls import declared_calls
+from paychain.model.review.calls import declared_calls, with_call
 from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.paths import (
     calls_in_payment,
+    exceeds,
     longest_wait_s,
     longest_work_s,
     typical_work_s,
@@ -27,7 +28,6 @@ from paychain.model.review.paths import (
 from paychain.model.review.remedy import Edit, duration_between, duration_text
 from paychain.model.review.sooner import answers_within, patience
 
-ROUNDING_S = 1e-6
 MAX_REQUESTS = 3  # of one payment at one link: the usual retries of a single link
 
 
@@ -48,7 +48,7 @@ def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
             works_s = {name: max(took_s, finals_s.get(name, 0)) for name, took_s in works_s.items()}
             target = max(works_s, key=lambda name: works_s[name])
             end = "answers" if works_s[target] == finals_s.get(target) else "gives up"
-            if not _exceeds(works_s[target], call.timeout):
+            if not exceeds(works_s[target], call.timeout):
                 continue
             where, needs = f"{link}.{operation}", _s(works_s[target])
             longer = _longer(chain, link, operation, works_s[target], patience_s[link])
@@ -77,7 +77,7 @@ def _longer(
     """
     if (
         operation not in chain.links[link].calls
-        or _exceeds(needs_s, patience_s)
+        or exceeds(needs_s, patience_s)
         or _is_too_long(chain, link, operation, needs_s)
     ):
         return None
@@ -89,11 +89,10 @@ def _is_in_time(
     chain: Chain, link: str, operation: str, longer: Edit, patience_s: Mapping[str, float]
 ) -> bool:
     """Whether a link with a longer timeout still answers in time, with all of its tries."""
-    calls = chain.links[link].calls
-    call = calls[operation].model_copy(update={"timeout": duration_seconds(longer.value)})
-    waiting = chain.links[link].model_copy(update={"calls": {**calls, operation: call}})
-    changed = chain.model_copy(update={"links": {**chain.links, link: waiting}})
-    return not _exceeds(longest_work_s(changed, link), patience_s[link])
+    call = chain.links[link].calls[operation]
+    waiting = call.model_copy(update={"timeout": duration_seconds(longer.value)})
+    changed = with_call(chain, link, operation, waiting)
+    return not exceeds(longest_work_s(changed, link), patience_s[link])
 
 
 def _sooner(chain: Chain, link: str, operation: str, target: str, patience_s: float) -> Edit | None:
@@ -105,7 +104,7 @@ def _sooner(chain: Chain, link: str, operation: str, target: str, patience_s: fl
     works_s = longest_work_s(chain, target)
     if _is_too_long(chain, link, operation, works_s):
         return answer_in_time(chain, target)
-    if not _exceeds(works_s, within_s):
+    if not exceeds(works_s, within_s):
         return None  # it waits for a ledger, which no timeout makes quicker
     # Best in time for all that wait for the target.
     all_s = min(within_s, patience_s)
@@ -113,15 +112,10 @@ def _sooner(chain: Chain, link: str, operation: str, target: str, patience_s: fl
     return shorter or _with_deadline(chain, target, within_s)
 
 
-def _exceeds(sum_s: float, limit_s: float) -> bool:
-    """Whether a sum of seconds is above a limit: 50 ms and 10 ms are not above 60 ms."""
-    return sum_s - limit_s > ROUNDING_S
-
-
 def _with_deadline(chain: Chain, target: str, within_s: float) -> Edit | None:
     """The deadline passed on, where that is enough; an own service does not know of it."""
     passing = chain.model_copy(update={"propagate_deadline": True})
-    if _exceeds(longest_work_s(passing, target, has_deadline=True), within_s):
+    if exceeds(longest_work_s(passing, target, has_deadline=True), within_s):
         return None
     return Edit(("propagate_deadline",), True)
 
@@ -248,12 +242,7 @@ def _fewer_requests(chain: Chain, end: str, senders: list[_Sender]) -> Edit:
         budget = {"share": "10%"}
         retry = call.retry.model_copy(update={"budget": Budget.model_validate(budget)})
         limited = call.model_copy(update={"retry": retry})
-        calls = {
-            name: limited if name == operation else other
-            for name, other in chain.links[link].calls.items()
-        }
-        changed = chain.links[link].model_copy(update={"calls": calls})
-        fewer = chain.model_copy(update={"links": {**chain.links, link: changed}})
+        fewer = with_call(chain, link, operation, limited)
         if max(requests_per_payment(fewer).values()) <= MAX_REQUESTS:
             return Edit(_key(chain, link, operation, "retry", "budget"), budget)
     return accept("amplified_retries", f"link {end}")
