@@ -27,7 +27,7 @@ from paychain.load.traffic.arrivals import arrivals
 from paychain.load.traffic.planning import load_plan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.payments.journal import encode
+from paychain.payments.journal_frames import encode
 from paychain.simulation.simulate import collecting_by_steps
 
 RATE = 20  # payments a second

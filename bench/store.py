@@ -35,8 +35,8 @@ from paychain.payments.journal import (
     MovementKind,
     PaymentRecord,
     Record,
-    encode,
 )
+from paychain.payments.journal_frames import encode
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.report.outputs import publish
 from paychain.runs.result import result_of

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from paychain.payments.exchanges import ReceivedRequest
-from paychain.payments.journal import PaymentRecord, decode
+from paychain.payments.journal import PaymentRecord
+from paychain.payments.journal_frames import decode
 from paychain.payments.outcome import Outcome
 from paychain.processes.children import python_module
 from paychain.testing import start_chain

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paychain.environment.simulated_run import interleaved, simulate_run
 from paychain.model.loading import load_chain, load_experiment
-from paychain.payments.journal import encode
+from paychain.payments.journal_frames import encode
 
 
 def main(

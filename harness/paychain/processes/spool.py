@@ -18,7 +18,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from paychain.payments.journal import Journal, JournalEnd, LinkSwitch, Record, Stall, encode
+from paychain.payments.journal import Journal, LinkSwitch, Record, Stall
+from paychain.payments.journal_frames import JournalEnd, encode
 from paychain.processes.stalls import StallDetector
 
 FLUSH_S = 0.1  # a record is in the file after this

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from paychain.payments.errors import UserError
-from paychain.payments.journal import Record, decode, encode
+from paychain.payments.journal import Record
+from paychain.payments.journal_frames import decode, encode
 from paychain.processes.children import python_module
 from paychain.processes.variables import without_secrets
 from paychain.runs.follower import RunFollower

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paychain.declaration.text import read_text
 from paychain.faults.target import EVERY_LINK, for_one_link, may_be_for_every_link
@@ -91,6 +91,24 @@ def is_standard_fault(experiment: Experiment) -> bool:
     )
 
 
+class _Planned(NamedTuple):
+    """One cell of a matrix before it runs.
+
+    `path`: its own file, None where the link cannot have the fault. `run`: that of the cell which
+    was done before, if there is one.
+    """
+
+    link: str
+    fault: str
+    path: Path | None
+    run: Path | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the cell is found by."""
+        return self.link, self.fault
+
+
 def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     """Run every cell that has not run yet, and write the matrix.
 
@@ -111,7 +129,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     planned = list(_cells(spec, earlier))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []
-    ours = {(link, fault) for link, fault, _, _ in spec.part.share_of(planned)}
+    ours = {each.key for each in spec.part.share_of(planned)}
     for link, fault, path, run in planned:
         if (link, fault) not in ours:
             done[link, fault] = not_run(link, fault, IN_ANOTHER_PART)
@@ -129,8 +147,8 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
                 on_cell(cell, len(done) - len(planned) + len(ours), len(ours))
         except KeyboardInterrupt:
             interrupted = True
-    for link, fault, _, _ in planned:
-        done.setdefault((link, fault), not_run(link, fault, "the matrix was interrupted"))
+    for each in planned:
+        done.setdefault(each.key, not_run(*each.key, "the matrix was interrupted"))
     matrix = Matrix(
         chain=spec.chain.model.chain,
         title=spec.chain.model.title,
@@ -143,7 +161,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         version=version("paychain"),
         links=list(spec.links),
         faults={fault.model.experiment: fault.model.title for fault in spec.faults},
-        cells=[done[link, fault] for link, fault, _, _ in planned],
+        cells=[done[each.key] for each in planned],
         providers={
             link: list(named)
             for link in spec.links
@@ -159,13 +177,8 @@ def _digest(spec: MatrixSpec) -> str:
     return sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _cells(
-    spec: MatrixSpec, earlier: EarlierCells
-) -> Iterator[tuple[str, str, Path | None, Path | None]]:
-    """Link, fault and the cell's own file; no file where the link cannot have the fault.
-
-    Then the run of the cell that was done before, if there is one.
-    """
+def _cells(spec: MatrixSpec, earlier: EarlierCells) -> Iterator[_Planned]:
+    """Every cell, with its own file written where the link can have the fault."""
     for link in spec.links:
         for fault in spec.faults:
             path = spec.folder / CELLS / f"{link}.{fault.model.experiment}.yaml"
@@ -177,9 +190,9 @@ def _cells(
                 load_experiment(str(path), spec.chain.model, spec.names, shares_names=True)
             except UserError:
                 path.unlink()
-                yield link, fault.model.experiment, None, None
+                yield _Planned(link, fault.model.experiment, None, None)
             else:
-                yield link, fault.model.experiment, path, run
+                yield _Planned(link, fault.model.experiment, path, run)
 
 
 def _run_all(spec: MatrixSpec, cells: Sequence[CellSpec]) -> Iterator[Cell]:

@@ -24,8 +24,8 @@ from paychain.payments.journal import (
     MovementKind,
     PaymentRecord,
     Record,
-    encode,
 )
+from paychain.payments.journal_frames import encode
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules import RULES
 from tests.support.recorded import CHAIN, Recorded, ns

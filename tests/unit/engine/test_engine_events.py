@@ -11,7 +11,8 @@ from paychain.analysis.store.store import RunStore
 from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
 from paychain.engine.events import EngineEvents
-from paychain.payments.journal import EngineEvent, decode, encode
+from paychain.payments.journal import EngineEvent
+from paychain.payments.journal_frames import decode, encode
 from tests.support.fake_toxiproxy import serving
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from paychain.load.locust import recorder
 from paychain.load.locust.recorder import Recorder
-from paychain.payments.journal import Decision, DecisionKind, Record, decode
+from paychain.payments.journal import Decision, DecisionKind, Record
+from paychain.payments.journal_frames import decode
 from tests.support.waiting import let_pass
 
 

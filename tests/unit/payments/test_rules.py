@@ -425,6 +425,24 @@ def test_a_payment_is_completed_whose_refused_capture_another_sale_of_its_order_
     assert uncompleted_payments(order, set()) == {"p2"}
 
 
+def test_of_refused_captures_that_came_in_each_others_place_only_the_last_is_owed(
+    sound: list[Movement], movement: Make
+) -> None:
+    failed = [
+        movement("gateway", kind, item=item)
+        for item in ("c1", "c2")
+        for kind in ("captured", "uncaptured")
+    ]
+    ended = [movement(link, "expired") for link in PATH]
+    first, last = (
+        follow_up("refused", name=f"p1-1 {item}", amount_minor=1_000) for item in ("c1", "c2")
+    )
+    found = findings([*sound, *failed, *ended], follow_ups=[first, last])
+    assert {name: (each.amount_minor, each.text) for name, each in found.items()} == {
+        "completed": (1_000, f"approved, but {last}")
+    }
+
+
 def test_a_sound_payment_breaks_no_rule(sound: list[Movement]) -> None:
     assert broken(sound) == []
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from paychain.analysis.store.spool import SpoolReader
-from paychain.payments.journal import Stall, encode
+from paychain.payments.journal import Stall
+from paychain.payments.journal_frames import encode
 from paychain.processes import spool as spools
 from paychain.processes.spool import JOURNAL_FAILED, SpoolFile, SpoolJournal
 

@@ -59,8 +59,7 @@ class ObservedPolicy:
     after: Counter[str] = field(default_factory=Counter)  # results that were tried again
     # The last request at its link, from 1, whose result of this kind was tried again.
     repeated_until: dict[str, int] = field(default_factory=dict)
-    failed: Counter[str] = field(default_factory=Counter)  # results of requests that failed
-    # The same with which request at its link it was, from 1.
+    # Results of requests that failed, each with which request at its link it was, from 1.
     failed_at: Counter[tuple[str, int]] = field(default_factory=Counter)
     meanwhile: Counter[str] = field(default_factory=Counter)  # links asked while one was at work
     meanwhile_s: list[float] = field(default_factory=list)  # how long after that request
@@ -134,7 +133,6 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
             policy.meanwhile[request.callee] += 1
             _keep(policy.meanwhile_s, (request.started_ns - newest.started_ns) / 1e9)
         newest = request
-        policy.failed[result.value] += not result.worked
         link = request.callee
         tries[link] += 1
         policy.failed_at[result.value, tries[link]] += not result.worked
@@ -271,7 +269,7 @@ def _endless(waits_s: Sequence[float]) -> str:
 def _tries(call: Call, seen: ObservedPolicy) -> _Line:
     retry = call.claims.retry if call.claims is not None else None
     claimed = _times(retry.attempts) if retry is not None else ""
-    if not seen.failed.total():
+    if not seen.failed_at.total():
         return claimed, "no failed request was seen", None
     observed = _times(seen.most_tries)
     if seen.after:
@@ -297,7 +295,9 @@ def _meanwhile(seen: ObservedPolicy) -> str:
 def _was_tested(retry: Retry, seen: ObservedPolicy) -> bool:
     """Whether anything failed after which the claim says that it is tried again."""
     # A decline counts as no failure here, so that claimed codes may have come up unnoticed.
-    return bool(retry.codes) or any(seen.failed[failure] for failure in retry.on)
+    return bool(retry.codes) or any(
+        number and result in retry.on for (result, _), number in seen.failed_at.items()
+    )
 
 
 def _times(tries: int) -> str:

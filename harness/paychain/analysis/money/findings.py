@@ -103,7 +103,7 @@ def money(
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             if _is_uncompleted(judged, broken) and _is_measured(store, judged, story):
-                if judged is payment and payment.payment not in orders.payments:
+                if judged is payment:  # its order's only one: counted without keeping its name
                     uncompleted += 1
                 else:  # of an order and of one of its payments, each may be found
                     uncompleted_of_orders |= uncompleted_payments(

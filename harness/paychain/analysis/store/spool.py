@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from paychain.payments.journal import JournalEnd, Record, decode_frames
+from paychain.payments.journal import Record
+from paychain.payments.journal_frames import JournalEnd, decode_frames
 
 READ_BYTES = 1_000_000  # of a spool at once: about 8,000 records
 

@@ -80,14 +80,9 @@ class AccountTransfer:
         return max(self.returned_minor - self.kept_minor, self.refunded_minor - self.moved_minor, 0)
 
     @property
-    def is_balanced(self) -> bool:
-        """Whether the payee has as much as was paid for it."""
-        return self.paid_minor == self.received_minor
-
-    @property
     def is_unbalanced(self) -> bool:
-        """Whether that is wrong, and not because too much was returned."""
-        return not self.is_balanced and not self.beyond_minor
+        """Whether the payee has more or less than was paid, and not as too much was returned."""
+        return self.paid_minor != self.received_minor and not self.beyond_minor
 
     @property
     def made(self) -> str:

@@ -6,7 +6,7 @@ what was due says that they are wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.position import Position
@@ -17,7 +17,12 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
     """How much of an acknowledged capture, refund, cancel or chargeback no book has; else 0."""
     if follow_up.end != "done" or not follow_up.is_due:
         return 0
-    positions = dict(_positions(payment, follow_up))
+    # Of several authorisations with its name the last counts.
+    positions = {
+        link: position
+        for entry in payment.followed_by(follow_up)
+        for link, position in entry.positions.items()
+    }
     if not positions:
         return 0
     match follow_up.operation:
@@ -50,18 +55,3 @@ def _uncancelled_minor(payment: Reconciled, positions: Mapping[str, Position]) -
     if is_carried_out or ended & payment.settling:
         return 0
     return max((each.held_minor for each in lasting), default=0)
-
-
-def is_replaced(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether another capture came in the place of one that its own link has undone."""
-    return follow_up.operation == "capture" and any(
-        link == follow_up.link and position.is_replaced(follow_up.item)
-        for link, position in _positions(payment, follow_up)
-    )
-
-
-def _positions(payment: Reconciled, follow_up: FollowUp) -> Iterator[tuple[str, Position]]:
-    """The books of the authorisation that it follows; of several with its name the last."""
-    for entry in payment.authorisations:
-        if follow_up.follows(entry):
-            yield from entry.positions.items()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.reconciled import Reconciled
 
-TAKES = ("capture", "refund")
+_TAKES = ("capture", "refund")
 
 
 def total_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
@@ -44,7 +44,7 @@ def _items(payment: Reconciled, follow_ups: Iterable[FollowUp]) -> dict[tuple[st
     """How much each capture and refund was of, by operation, item and tender."""
     items: dict[tuple[str, str, str], int] = {}
     for follow_up in follow_ups:
-        if follow_up.operation not in TAKES:
+        if follow_up.operation not in _TAKES:
             continue
         # Each of several means has its own money, and its own first capture `c1`; a further attempt
         # is about the same money as the first.
@@ -61,12 +61,7 @@ def _behind_minor(payment: Reconciled, follow_up: FollowUp) -> int:
     own = [each for each in captures if each.is_of(follow_up.reference)]
     if not payment.tenders:
         own = own or captures
-    held = {
-        minor
-        for entry in payment.authorisations
-        if follow_up.follows(entry)
-        for minor, _ in entry.amounts
-    }
+    held = {minor for entry in payment.followed_by(follow_up) for minor, _ in entry.amounts}
     captured_minor = sum(_items(payment, own).values())
     held_minor = held.pop() if len(held) == 1 else payment.amount_minor
     return follow_up.amount_minor or captured_minor or held_minor

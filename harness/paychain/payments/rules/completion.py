@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from paychain.payments.rules.acknowledged import is_replaced
-from paychain.payments.rules.amounts_due import TAKES, due_minor, total_minor
-from paychain.payments.rules.authorisation import Authorisation
-from paychain.payments.rules.follow_ups import UNDOING, FollowUp
-from paychain.payments.rules.position import PART, Position
+from paychain.payments.rules.amounts_due import total_minor
+from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.position import PART
 from paychain.payments.rules.reconciled import Finding, Reconciled
+from paychain.payments.rules.refusals import wrongly_refused
 from paychain.payments.rules.rule import money_rule
 
 
@@ -61,28 +60,12 @@ def _owed(payment: Reconciled) -> tuple[dict[str, list[FollowUp]], int]:
 
     A refused capture is owed only where the order's sales have not brought all of it.
     """
-    refused = {part.payment: _refused(part) for part in payment.parts}
+    refused = {part.payment: wrongly_refused(part) for part in payment.parts}
     captures = {name: _only(each, "capture") for name, each in refused.items()}
     missing_minor = _uncollected_minor(payment, captures)
     if not missing_minor:
         return {name: _only(each, "refund") for name, each in refused.items()}, 0
     return refused, missing_minor
-
-
-def _refused(payment: Reconciled) -> list[FollowUp]:
-    """The captures and refunds of one payment that were refused, and should not have been."""
-    return [
-        follow_up
-        for follow_up in payment.follow_ups
-        if follow_up.end == "refused"
-        and follow_up.operation in TAKES
-        and not _is_beyond_captured(payment, follow_up)
-        and not _is_of_nothing(payment, follow_up)
-        and not _is_done_all_the_same(payment, follow_up)
-        and not _is_undone(payment, follow_up)
-        and not _is_over(payment, follow_up)
-        and not is_replaced(payment, follow_up)
-    ]
 
 
 def _only(follow_ups: Sequence[FollowUp], operation: str) -> list[FollowUp]:
@@ -143,98 +126,3 @@ def _brought_minor(payment: Reconciled) -> int:
 def _net_minor(payment: Reconciled) -> int:
     """What was captured where money settles, less what was refunded."""
     return sum(position.net_minor for position in payment.moneys())
-
-
-def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether a refund was of more than is left of what was captured, there or where it settles.
-
-    Where only a chargeback was in its way, the cardholder must have got as much by that.
-    """
-    if follow_up.operation != "refund":
-        return False
-    amount_minor = due_minor(payment, follow_up)
-    for entry in payment.authorisations:
-        if not follow_up.follows(entry):
-            continue
-        # Where the money settles, the cardholder may have it back by a dispute.
-        for link in (follow_up.target, *payment.settling):
-            position = entry.positions.get(link)
-            if position is None or not position.captured_minor:
-                continue
-            disputed_minor = position.charged_back_minor
-            if position.net_minor < amount_minor:
-                # All is to be given back: it is right only where nothing is left.
-                return follow_up.item != UNDOING or position.net_minor <= disputed_minor
-            if position.net_minor - disputed_minor < amount_minor:
-                return _refused_minor(payment, entry, position) <= disputed_minor
-    return False
-
-
-def _is_of_nothing(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether a refund was refused of a sale that no bank ever knew: the cardholder paid nothing.
-
-    What was sold without a bank, and never delivered to it, is for other rules.
-    """
-    if follow_up.operation != "refund":
-        return False
-    own = [entry for entry in payment.authorisations if follow_up.follows(entry)]
-    behind = {follow_up.target, *payment.settling}
-    return bool(own) and all(behind.isdisjoint(entry.positions) for entry in own)
-
-
-def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
-    """What the refused refunds of an authorisation would have given back without any dispute."""
-    refused = {
-        each.item: due_minor(payment, each)
-        for each in payment.follow_ups
-        if each.operation == "refund" and each.end == "refused" and each.follows(entry)
-    }
-    left_minor, back_minor = position.net_minor, 0
-    for amount_minor in refused.values():
-        if amount_minor <= left_minor - back_minor:
-            back_minor += amount_minor
-    return back_minor
-
-
-def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Refused because the other side has booked the same money before.
-
-    Its answer was lost, or an error, and the caller's book is behind; or a repeat that was booked
-    again has used up the hold. Other rules look at either.
-    """
-    return payment.is_booked(follow_up) or any(
-        follow_up.follows(entry)
-        and (position := entry.positions.get(follow_up.target)) is not None
-        and position.rebooked_minor > 0
-        for entry in payment.authorisations
-    )
-
-
-def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether the merchant gave the sale back, as its caller reversed it, and no money is left."""
-    return any(
-        undoing.item == UNDOING and undoing.is_due and undoing.is_of(follow_up.reference)
-        for undoing in payment.follow_ups
-    ) and not any(
-        follow_up.follows(entry)
-        and any(
-            position.exposure_minor > 0
-            for link, position in entry.positions.items()
-            if link in payment.settling
-        )
-        for entry in payment.authorisations
-    )
-
-
-def _is_over(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether the merchant gave back what no customer saw, before any bank knew of it."""
-    own = [entry for entry in payment.authorisations if follow_up.follows(entry)]
-    if payment.shown_approved or any(entry.money(payment.settling) for entry in own):
-        return False
-    sold = [
-        position
-        for entry in own
-        for link, position in entry.positions.items()
-        if link in payment.merchants
-    ]
-    return any(position.refunded_minor and position.exposure_minor <= 0 for position in sold)

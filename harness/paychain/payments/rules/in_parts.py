@@ -7,7 +7,6 @@ in the end shows whether the customer pays the order, all of it and no more.
 
 from __future__ import annotations
 
-from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Reconciled
 
 
@@ -35,7 +34,7 @@ def adds_up(payment: Reconciled) -> bool:
 
 def taken_minor(payment: Reconciled) -> int:
     """What is held or was taken, before anything was given back."""
-    return sum(_taken_minor(position) for position in payment.moneys())
+    return sum(position.held_minor + position.taken_minor for position in payment.moneys())
 
 
 def settled_minor(payment: Reconciled) -> int:
@@ -45,7 +44,9 @@ def settled_minor(payment: Reconciled) -> int:
     another provider, is no part of what an order was charged.
     """
     return sum(
-        _taken_minor(position) for position in payment.moneys() if position.exposure_minor > 0
+        position.held_minor + position.taken_minor
+        for position in payment.moneys()
+        if position.exposure_minor > 0
     )
 
 
@@ -53,9 +54,3 @@ def _authorised_minor(payment: Reconciled) -> int:
     """What was authorised wherever there is money, or was; all of it, once all is released."""
     everything_minor = sum(position.authorised_minor for position in payment.moneys())
     return payment.behind_minor or everything_minor
-
-
-def _taken_minor(position: Position) -> int:
-    # What was charged back had been taken: it is not deducted from what is held or taken.
-    returned_minor = position.refunded_minor + position.returned_again_minor
-    return position.exposure_minor + returned_minor

@@ -63,14 +63,18 @@ class Position:
     @property
     def held_minor(self) -> int:
         """Set apart and neither released nor captured."""
-        taken_minor = self.captured_minor + self.recaptured_minor
-        return max(0, self.authorised_minor - self.released_minor - taken_minor)
+        return max(0, self.authorised_minor - self.released_minor - self.taken_minor)
+
+    @property
+    def taken_minor(self) -> int:
+        """Captured, repeats included, whatever was given back since."""
+        return self.captured_minor + self.recaptured_minor
 
     @property
     def exposure_minor(self) -> int:
         """How much of the customer's money is held or taken."""
-        taken_minor = self.captured_minor + self.recaptured_minor
-        return self.held_minor + taken_minor - self.refunded_minor - self.returned_again_minor
+        returned_minor = self.refunded_minor + self.returned_again_minor
+        return self.held_minor + self.taken_minor - returned_minor
 
     @property
     def standing_minor(self) -> int:
@@ -91,8 +95,7 @@ class Position:
         """Minor units captured beyond the hold at that time plus `share` of it."""
         permitted_minor = share_of(self.authorised_minor, share)
         # Beyond a hold that was released nothing is permitted, however little was captured of it.
-        taken_minor = self.captured_minor + self.recaptured_minor
-        beyond_minor = max(0, taken_minor - self.authorised_minor)
+        beyond_minor = max(0, self.taken_minor - self.authorised_minor)
         # Repeats use up what is permitted, too, and are a finding of their own.
         return max(0, self.over_captured_minor - min(permitted_minor, beyond_minor))
 
@@ -152,8 +155,7 @@ class Position:
                     self.recaptured_minor += amount_minor
             case Verb.RETURN:
                 # A repeat that was booked again has given money back as well.
-                taken_minor = self.captured_minor + self.recaptured_minor
-                returnable_minor = max(0, taken_minor - self.returned_minor)
+                returnable_minor = max(0, self.taken_minor - self.returned_minor)
                 self.over_refunded_minor += max(0, amount_minor - returnable_minor)
                 if not self._is_new(self.refunded, movement):
                     self.returned_again_minor += amount_minor
@@ -172,7 +174,7 @@ class Position:
         if is_repeat and self.recaptured_minor >= movement.amount_minor:
             self.recaptured_minor -= movement.amount_minor
             return
-        beyond_minor = self.captured_minor + self.recaptured_minor - self.authorised_minor
+        beyond_minor = self.taken_minor - self.authorised_minor
         undone_minor = max(0, min(movement.amount_minor, beyond_minor))
         self.over_captured_minor -= min(self.over_captured_minor, undone_minor)
         self.captured_minor -= movement.amount_minor

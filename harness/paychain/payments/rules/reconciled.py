@@ -269,13 +269,16 @@ class Reconciled:
 
     def is_booked(self, follow_up: FollowUp) -> bool:
         """Whether the link that was asked has it in its book: its answer may say otherwise."""
-        for entry in self.authorisations:
-            position = entry.positions.get(follow_up.target)
-            if position is not None and follow_up.follows(entry):
-                is_capture = follow_up.operation == "capture"
-                if follow_up.item in (position.captured if is_capture else position.refunded):
-                    return True
-        return False
+        is_capture = follow_up.operation == "capture"
+        return any(
+            follow_up.item in (position.captured if is_capture else position.refunded)
+            for entry in self.followed_by(follow_up)
+            if (position := entry.positions.get(follow_up.target)) is not None
+        )
+
+    def followed_by(self, follow_up: FollowUp) -> list[Authorisation]:
+        """The authorisations that a follow-up is about: relays may have made more of the one."""
+        return [entry for entry in self.authorisations if follow_up.follows(entry)]
 
     @property
     def lacks_money(self) -> bool:
