@@ -27,7 +27,7 @@ from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
 
 _ERRORS = (HopResult.HTTP_ERROR, HopResult.REJECTED)
-_REPORTS = f"/{DISPUTE}"  # in our own dialect: no vendor has such a path
+_OUR_OWN = (HEALTH, f"/{DISPUTE}")  # in our own dialect: no vendor has such paths
 
 
 class VendorFront:
@@ -123,9 +123,7 @@ class VendorFront:
         await self._server.stop(0.0)
 
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:
-        if http.target == HEALTH:
-            return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
-        if http.target == _REPORTS:
+        if http.target in _OUR_OWN:
             return await self._reports.handle(http)
         # Customers come to the link's own port, services to a near end before it.
         own = f":{self._own_port}"
@@ -147,10 +145,10 @@ class VendorFront:
 
     def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
         """The caller went away; what was done stays done. An error did nothing."""
-        if http.target == _REPORTS:
+        if http.target in _OUR_OWN:
             self._reports.undeliverable(http, response)
             return
-        if http.target == HEALTH or self.api.classify(response).result in _ERRORS:
+        if self.api.classify(response).result in _ERRORS:
             return
         found = self._attribution.known(self.link, self.api.key(http))
         self.context.decided(
