@@ -54,11 +54,12 @@ class Selection:
 
 @dataclass(slots=True)
 class Operation:
-    """One operation of a request. `kind`: query or mutation."""
+    """One operation of a request. `kind`: query or mutation. `defaults`: of its variables."""
 
     kind: str
     name: str
     selections: list[Selection]
+    defaults: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,11 @@ def operation_of(text: str, variables: Mapping[str, Any], name: str = "") -> Ope
     """The operation that a request executes: the only one, or the named one. Raises Unreadable."""
     if len(text) > MAX_BYTES:
         raise Unreadable("too long")
-    parser = _Parser(text)
-    operations, defaults, fragments = parser.document()
+    operations, fragments = _Parser(text).document()
     found = [each for each in operations if not name or each.name == name]
     if len(found) != 1:
         raise Unreadable("Must provide an operation name that the request has.")
-    known = {**defaults.get(id(found[0]), {}), **variables}
-    _Filling(known, fragments).fill(found[0].selections, ())
+    _Filling({**found[0].defaults, **variables}, fragments).fill(found[0].selections, ())
     return found[0]
 
 
@@ -133,12 +132,9 @@ class _Parser:
                 self._tokens.append((found.lastgroup, found[0]))
         self._at, self._depth = 0, 0
 
-    def document(
-        self,
-    ) -> tuple[list[Operation], dict[int, dict[str, Any]], dict[str, Selection]]:
-        """Operations, the defaults of their variables, and fragments by name."""
+    def document(self) -> tuple[list[Operation], dict[str, Selection]]:
+        """Operations, and fragments by name."""
         operations: list[Operation] = []
-        defaults: dict[int, dict[str, Any]] = {}
         fragments: dict[str, Selection] = {}
         while self._at < len(self._tokens):
             if self._is("{"):
@@ -153,10 +149,9 @@ class _Parser:
             if word not in _KINDS:
                 raise Unreadable(f"Syntax error: unexpected {word}")
             name = "" if self._is("(") or self._is("{") else self._word()
-            of_variables = self._variables() if self._is("(") else {}
-            operations.append(Operation(word, name, self._selections()))
-            defaults[id(operations[-1])] = of_variables
-        return operations, defaults, fragments
+            defaults = self._variables() if self._is("(") else {}
+            operations.append(Operation(word, name, self._selections(), defaults))
+        return operations, fragments
 
     def _variables(self) -> dict[str, Any]:
         """The declared variables that have a default; their types are not checked."""

@@ -9,10 +9,11 @@ import paychain
 from tests.support.imports import imports_of
 
 ROOT = Path(paychain.__file__).parent
-# `control` and `process` serve the control API; `vendor_front` and `vendor_webhooks` a vendor's.
+# `control` and `process` serve the control API; those of `vendor_…` a vendor's.
 KNOW_THE_WIRE = {
     "transport.py",
     "received.py",
+    "vendor_call.py",
     "vendor_front.py",
     "vendor_webhooks.py",
     "control.py",

@@ -1,9 +1,9 @@
 """A call with its policy: reach a final answer, or fall back step by step, or say how it failed.
 
-execute ─▶ _call_target ─▶ try_target ─▶ Route.send ─▶ Channel.send      one exchange: Reply
-   │            │              └─ retry, with pauses ──────────────────▶  one target: Attempt
-   │            └─ settle_attempt: reverse · query · resend · give up ▶  for the role: CallEnd
-   └─ _fall_back: fail over (_call_target again) · stand in · queue · skip · decline …
+execute ─▶ call_target ─▶ try_target ─▶ Route.send ─▶ Channel.send       one exchange: Reply
+   │            │             └─ retry, with pauses ───────────────────▶  one target: Attempt
+   │            └─ settle_attempt: reverse · query · resend · give up ─▶  for the role: CallEnd
+   └─ _fall_back: fail over (call_target again) · stand in · queue · skip · decline …
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import msgspec
 from paychain.model.codes import OwnCodes
 from paychain.model.fallbacks.failover import FailoverTo
 from paychain.model.fallbacks.queue import Queue
-from paychain.model.fallbacks.split import Split
 from paychain.model.fallbacks.step import Failover, LocalStep
 from paychain.model.operations import RESOLVED
 from paychain.model.policy import Call, Hedge, Retry
@@ -28,8 +27,9 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies import deadline, unknown
-from paychain.services.policies.call_end import Attempt, CallEnd, SentRequest, next_attempt
+from paychain.services.policies.call_end import Attempt, CallEnd, SentRequest
 from paychain.services.policies.decisions import Decisions
+from paychain.services.policies.failover import Failovers
 from paychain.services.policies.fallbacks import Fallbacks, declined
 from paychain.services.policies.hedge import Hedged
 from paychain.services.policies.picked import picked
@@ -124,6 +124,14 @@ class PolicyCall:
             self._stores,
             own_codes=self._own_codes,
         )
+        self._failovers = Failovers(
+            operation=operation,
+            declared=declared,
+            context=context,
+            decisions=self._decisions,
+            budget=self._budget,
+            policy=self,
+        )
 
     @cached_property
     def _clock(self) -> asyncio.AbstractEventLoop:
@@ -160,9 +168,7 @@ class PolicyCall:
         target = preference.to if preference is not None else self._declared.to
         # A payment whose card was declined before may be at the limit of its scheme: then the call
         # ends with the last decline, and nothing is sent.
-        if request.payment in self._presentations and not self._may_present(
-            "call", target, request
-        ):
+        if request.payment in self._presentations and not self.may_present("call", target, request):
             code = self._presentations.last_code(request.payment)
             last = declined(self._context.link, code, self._own_codes)
             return CallEnd(reply=last, request=request)
@@ -170,13 +176,13 @@ class PolicyCall:
             self._budget.called()
         if preference is not None and preference.when_failing is not None:
             self._decisions.say(DecisionKind.FAILOVER, target, request, "failing")
-            end = await self._call_target(target, request, parent)
+            end = await self.call_target(target, request, parent)
         elif preference is not None:
-            end = await self._call_target(target, request, parent, self._first[target])
+            end = await self.call_target(target, request, parent, self._first[target])
         elif self._picked is not None:
             end = await self._picked.execute(request, parent)
         elif self._hedged is None:
-            end = await self._call_target(target, request, parent)
+            end = await self.call_target(target, request, parent)
         else:
             end = await self._hedged.execute(request, parent)
         if end.reply.result.worked:
@@ -192,7 +198,7 @@ class PolicyCall:
             store.cancel(sent.request.reference)
         self._reversals.start(self._voids[sent.target], sent.request, self._declared.reversal)
 
-    async def _call_target(
+    async def call_target(
         self, target: str, request: PaymentRequest, parent: str, route: Route | None = None
     ) -> CallEnd:
         """Try one target, and settle what stays unknown there."""
@@ -330,14 +336,14 @@ class PolicyCall:
         """
         if preferred is not None:
             own = FailoverTo(to=self._declared.to)
-            end = await self._fail_over(own, end, request, parent)
+            end = await self._failovers.fail_over(own, end, request, parent)
             if end.reply.result.worked:
                 return end
         for number, step in enumerate(self._declared.fallback):
-            if isinstance(step, Failover) and self._was_asked(step, preferred):
+            if isinstance(step, Failover) and self._failovers.was_asked(step, preferred):
                 continue
             if isinstance(step, Failover):
-                end = await self._fail_over(step, end, request, parent)
+                end = await self._failovers.fail_over(step, end, request, parent)
                 if end.reply.result.worked:
                     return end
             else:
@@ -350,44 +356,6 @@ class PolicyCall:
                     return taken
         self._decisions.say(DecisionKind.EXHAUSTED, "", end.request, end.reply.result)
         return end
-
-    async def _fail_over(
-        self, step: Failover, end: CallEnd, request: PaymentRequest, parent: str
-    ) -> CallEnd:
-        """The same operation at another link, as a new attempt; as it was when that may not be."""
-        instrument = request.instrument
-        # A step for some cards leaves other payments to the next step.
-        if step.cards is not None and not step.cards.has(instrument.identity, instrument.group):
-            return end
-        target = self._draw_target(step, request) if isinstance(step, Split) else step.targets[0]
-        if not self._may_present("failover", target, request):
-            return end
-        # A failover is a call of its own, which may spend retries.
-        if self._budget is not None:
-            self._budget.called()
-        again = next_attempt(
-            self._operation,
-            request,
-            end.attempts,
-            self._context.mark,
-            shares_keys=self._declared.shares_keys,
-        )
-        self._decisions.say(DecisionKind.FAILOVER, target, again, end.reply.result)
-        return end.followed_by(await self._call_target(target, again, parent))
-
-    def _was_asked(self, step: Failover, preferred: str | None) -> bool:
-        """Whether a step names only links that the call has asked already."""
-        picked = self._picked.pick.of if self._picked is not None else ()
-        return step.targets == [preferred] or set(step.targets) <= set(picked)
-
-    def _draw_target(self, step: Split, request: PaymentRequest) -> str:
-        """One of the links of a split, by weight; the same one for the same payment."""
-        left = self._context.draw("split", request.payment) * sum(step.split.values())
-        for target, weight in step.split.items():
-            left -= weight
-            if left < 0:
-                return target
-        raise AssertionError("a draw is below one")
 
     def _may_retry(self, retry: Retry, target: str, request: PaymentRequest, reply: Reply) -> bool:
         """Whether such a reply is retried, and there is time for the pause that it asks for."""
@@ -404,13 +372,13 @@ class PolicyCall:
 
     def may_send_again(self, what: str, target: str, request: PaymentRequest) -> bool:
         """Whether the scheme and the budget have room for one more request."""
-        if not self._may_present(what, target, request):
+        if not self.may_present(what, target, request):
             return False
         is_spent = self._budget is not None and not self._budget.spend()
         why = "the budget is spent" if is_spent else ""
         return not self._decisions.suppressed(what, why, request, target)
 
-    def _may_present(self, what: str, target: str, request: PaymentRequest) -> bool:
+    def may_present(self, what: str, target: str, request: PaymentRequest) -> bool:
         """Whether the scheme lets the card be presented once more."""
         limit = self._presentations.forbid(request, self._context.now_ns())
         why = limit.id if limit is not None else ""

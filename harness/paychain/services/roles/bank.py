@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -43,7 +44,7 @@ from paychain.services.policies.call_end import CallEnd, CallEnding
 from paychain.services.roles.credits import Credits, Incoming
 from paychain.services.roles.exchange import PATIENCE
 from paychain.services.roles.role import Role, Work
-from paychain.services.roles.transfers import GIVE_UP_S, PAUSE_S, PAUSE_SHARE, is_about
+from paychain.services.roles.transfers import is_about, rail_of, until_known
 from paychain.services.state.followup import is_final
 from paychain.services.state.kept import Retained
 
@@ -132,9 +133,7 @@ class Bank(Role):
 
     @property
     def _rail(self) -> RailLimits:
-        rail = self.chain.rail
-        assert rail is not None  # the checks ask for a clearing
-        return rail
+        return rail_of(self.chain)
 
     def _end_hold(self, transfer: _Outgoing) -> None:
         """Give the payer the money back although the transfer may still be made."""
@@ -146,21 +145,18 @@ class Bank(Role):
     async def _send(self, transfer: _Outgoing, parent: str) -> None:
         """Send a transfer, until the clearing's word is known, and act on it."""
         if self._rail.deems:
-            answer = self._final(await self._sent(transfer, parent), transfer)
+            answer = await self._asked(transfer, parent)
             self._end(transfer, answer or await self._deemed(transfer))
         elif (answer := await self._word(transfer, parent)) is not None:
             self._end(transfer, answer)
 
     async def _word(self, transfer: _Outgoing, parent: str) -> Answer | None:
         """The clearing's word, which is queried until it comes; None if it never does."""
-        began_ns = self.context.now_ns()
-        while (answer := self._final(await self._sent(transfer, parent), transfer)) is None:
+
+        def note() -> None:
             transfer.may_be_made = True
-            taken_s = (self.context.now_ns() - began_ns) / 1e9
-            if taken_s > GIVE_UP_S:
-                return None
-            await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
-        return answer
+
+        return await until_known(partial(self._asked, transfer, parent), self.context, note)
 
     async def _deemed(self, transfer: _Outgoing) -> Answer:
         """The outcome of a transfer that nobody knows: what the payee's bank says in the end."""
@@ -207,8 +203,9 @@ class Bank(Role):
         )
         transfer.answerable.set()
 
-    async def _sent(self, transfer: _Outgoing, parent: str) -> CallEnd:
-        return await self.calls["transfer"].execute(transfer.request, parent)
+    async def _asked(self, transfer: _Outgoing, parent: str) -> Answer | None:
+        end = await self.calls["transfer"].execute(transfer.request, parent)
+        return self._final(end, transfer)
 
     def _final(self, end: CallEnd, transfer: _Outgoing) -> Answer | None:
         """The clearing's final word; None while there is none, or it is about something else."""

@@ -31,7 +31,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
 from paychain.services.roles.role import Role, Work
-from paychain.services.roles.transfers import is_about
+from paychain.services.roles.transfers import is_about, rail_of
 from paychain.services.state.followup import is_final
 from paychain.services.state.kept import Retained
 
@@ -89,9 +89,7 @@ class Clearing(Role):
 
     def _without_answer(self, code: str, request: PaymentRequest) -> Answer | None:
         """What becomes of a transfer that may be credited: rejected, or None where it is deemed."""
-        rail = self.chain.rail
-        assert rail is not None  # its own
-        return None if rail.deems else self.decline(code, request.reference)
+        return None if rail_of(self.chain).deems else self.decline(code, request.reference)
 
     def _decided(self, end: CallEnd, request: PaymentRequest) -> Answer | None:
         """The answer to both banks: without one of the payee's bank in time, a rejection."""
@@ -103,7 +101,7 @@ class Clearing(Role):
             case CallEnding.ANSWERED if is_about(end.answer, request):
                 return self.approve(request)
             # An approval of another transfer says nothing of this one, which may be credited.
-            case CallEnding.ANSWERED if self._without_answer(LATE_RESPONSE, request) is None:
+            case CallEnding.ANSWERED if rail_of(self.chain).deems:
                 return None
             case CallEnding.ANSWERED:
                 self.calls["transfer"].void(SentRequest(self.link.calls["transfer"].to, request))
@@ -150,13 +148,12 @@ class Clearing(Role):
 
     async def _recall(self, request: PaymentRequest, parent: str) -> Answer:
         """Pass a recall on until the payee's bank has answered it; its answer is the bank's."""
-        transfer, rail = self._transfers.get(request.reference), self.chain.rail
+        transfer = self._transfers.get(request.reference)
         answer = transfer.answer if transfer is not None else None
         if transfer is None or answer is None or answer.outcome is not Outcome.APPROVED:
             return self.decline(NOT_FOUND, request.reference)
-        assert rail is not None  # its own
         late_ns = self.context.now_ns() - transfer.decided_ns
-        if late_ns > rail.recall_s(request.item) * 1e9:
+        if late_ns > rail_of(self.chain).recall_s(request.item) * 1e9:
             return self.decline(RECALL_REFUSED, request.reference)
         reply = await self._pass_on("recall", request)
         return reply.answer or self._in_progress(request)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -12,13 +14,15 @@ from paychain.model.chain import Chain
 from paychain.payments.codes import APPROVED, NOT_FOUND
 from paychain.payments.money import PRICE_UNIT, coins_for
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.rails import RailLimits
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
 from paychain.services.policies.policy import PolicyCall
 
-GIVE_UP_S = 2 * 86_400.0  # after the wallet: what is pending still is for people to look at
-PAUSE_S = 0.5  # before a wallet that gave no final answer gets the request once more, at least
-PAUSE_SHARE = 1 / 8  # of the time that the transfer has taken
+Known = TypeVar("Known")
+_GIVE_UP_S = 2 * 86_400.0  # after the wallet: what is pending still is for people to look at
+_PAUSE_S = 0.5  # before a wallet that gave no final answer gets the request once more, at least
+_PAUSE_SHARE = 1 / 8  # of the time that the transfer has taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ def on_ledger(request: PaymentRequest, chain: Chain) -> PaymentRequest:
     return msgspec.structs.replace(request, amount_minor=coins_minor, currency=chain.asset)
 
 
+def rail_of(chain: Chain) -> RailLimits:
+    """The limits of a clearing's rail: the checks ask banks for a clearing, and it for a rail."""
+    assert chain.rail is not None
+    return chain.rail
+
+
 def nothing() -> None:
     """Do nothing while a transfer has no final answer."""
 
@@ -52,14 +62,21 @@ async def transferred(
 
     `on_no_answer` is called after each try that brought no final answer.
     """
+    return await until_known(partial(_asked, call, request, parent), context, on_no_answer)
+
+
+async def until_known(
+    ask: Callable[[], Awaitable[Known | None]], context: Context, on_no_answer: Callable[[], None]
+) -> Known | None:
+    """Ask again and again, with ever longer pauses; None if the outcome is never known."""
     began_ns = context.now_ns()
-    while (ended := await _asked(call, request, parent)) is None:
+    while (known := await ask()) is None:
         on_no_answer()
         taken_s = (context.now_ns() - began_ns) / 1e9
-        if taken_s > GIVE_UP_S:
+        if taken_s > _GIVE_UP_S:
             return None
-        await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
-    return ended
+        await asyncio.sleep(max(_PAUSE_S, taken_s * _PAUSE_SHARE))
+    return known
 
 
 async def _asked(call: PolicyCall, request: PaymentRequest, parent: str) -> Ended | None:

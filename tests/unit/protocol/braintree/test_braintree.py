@@ -351,6 +351,27 @@ def test_settlement_at_once_reports_each_settlement() -> None:
     assert all(b"bt_signature=paychain%7C" in http.body for http in links.webhooks)
 
 
+@pytest.mark.parametrize(
+    ("setting", "merchant"), [("", "paychain"), (", merchant_id: shop", "shop")]
+)
+def test_a_webhook_names_the_merchant_where_the_request_did_not(
+    setting: str, merchant: str
+) -> None:
+    order = {"amount": "10.00", "orderId": payment(1)}
+    pays = {"paymentMethodId": "fake-valid-visa-nonce", "transaction": order}
+    charge = "mutation ($input: I!) { chargePaymentMethod(input: $input) { transaction { id } } }"
+
+    async def scenario(links: BraintreeLinks) -> None:
+        headers = {"authorization": "Bearer test", "content-type": "application/json"}
+        body = msgspec.json.encode({"query": charge, "variables": {"input": pays}})
+        await links.ask("POST", "/graphql", body, headers)
+
+    links = on_braintree(scenario, f"{{braintree: {{settlement: at_once{setting}}}}}")
+    form = parse_qs(links.webhooks[-1].body.decode())
+    notification = read(base64.b64decode(form["bt_payload"][0]), XML)["notification"]
+    assert notification["source_merchant_id"] == merchant
+
+
 def test_what_nobody_submits_expires() -> None:
     async def scenario(links: BraintreeLinks) -> None:
         name = (await links.sale()).transaction["id"]

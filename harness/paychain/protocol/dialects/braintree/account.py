@@ -24,12 +24,13 @@ SIMULATE, IGNORE = "simulate", "ignore"
 class Account:
     """The merchant of one link.
 
-    `currency`: of its merchant account. `settlement`: with `batch` only the sandbox's own path
-    settles during a run, with `at_once` a submission does. `test_amounts`: whether the sandbox's
-    test amounts are declined.
+    `merchant_id`: the only one, "" where any is served. `currency`: of its merchant account.
+    `settlement`: with `batch` only the sandbox's own path settles during a run, with `at_once` a
+    submission does. `test_amounts`: whether the sandbox's test amounts are declined.
     """
 
     backend: Backend
+    merchant_id: str
     currency: str
     settlement: str
     test_amounts: str
@@ -43,6 +44,7 @@ class Account:
         """The account that a chain declares."""
         return cls(
             backend=backend,
+            merchant_id=settings.get("merchant_id", ""),
             currency=settings.get("currency") or backend.currency,
             settlement=settings.get("settlement", BATCH),
             test_amounts=settings.get("test_amounts", IGNORE),

@@ -124,7 +124,6 @@ class Braintree:
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
         self._account = Account.of(backend, settings)
-        self._merchant_id = settings.get("merchant_id", "")
 
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
@@ -156,10 +155,10 @@ class Braintree:
         account, method = self._account, call.http.method
         path = call.http.target.partition("?")[0].strip("/").split("/")
         if (method, path) == ("POST", [graphql.PATH]):
-            return graphql.answer(call, account, self._merchant_id)
+            return graphql.answer(call, account)
         if len(path) < 3 or path[0] != "merchants":
             return None
-        if self._merchant_id and path[1] != self._merchant_id:
+        if account.merchant_id and path[1] != account.merchant_id:
             return None
         found = _ROUTES.find(method, path[2:])
         if found is None:
@@ -227,7 +226,7 @@ def _of_graphql(body: bytes) -> Reply:
     if not isinstance(answered, dict):
         return Reply(HopResult.MALFORMED)
     if isinstance(errors_of := answered.get("errors"), list) and errors_of:
-        code = _first_code({"of": _legacy(errors_of)})
+        code = errors.first_error(_legacy(errors_of))[0]
         is_open = code in (_IN_FLIGHT, _SERVER_ERROR)
         return Reply(HopResult.HTTP_ERROR if is_open else HopResult.REJECTED, code)
     data = answered.get("data")
@@ -256,14 +255,6 @@ def _of_refusal(answered: dict[str, Any]) -> Reply:
             case status if status == REJECTED:
                 return Reply(HopResult.DECLINED, str(transaction["gateway_rejection_reason"]))
         return Reply(HopResult.DECLINED, code)
-    code = _first_code(refusal.get("errors"))
+    code = errors.first_error(refusal.get("errors"))[0]
     is_open = code in (_IN_FLIGHT, _SERVER_ERROR)
     return Reply(HopResult.HTTP_ERROR if is_open else HopResult.REJECTED, code or "422")
-
-
-def _first_code(found: Any) -> str:
-    """The code of the first validation error at any depth, "" if there is none."""
-    values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
-    if isinstance(found, dict) and isinstance(found.get("code"), str):
-        return str(found["code"])
-    return next((code for code in map(_first_code, values) if code), "")

@@ -79,6 +79,14 @@ def validation_error(name: str, params: dict[str, Any] | None = None) -> HttpRes
     return document(INVALID, "api_error_response", shown)
 
 
+def first_error(found: Any) -> tuple[str, str]:
+    """Code and message of the first validation error at any depth; empty if there is none."""
+    if isinstance(found, dict) and isinstance(found.get("code"), str):
+        return found["code"], str(found.get("message") or "")
+    values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return next((each for each in map(first_error, values) if each[0]), ("", ""))
+
+
 def of_link(error: Error) -> HttpResponse:
     """An error of the link or an injected one, in Braintree's format."""
     if error.kind is ErrorKind.GARBLED:

@@ -56,8 +56,14 @@ _REFUSED = {
 
 async def follow(plan: Plan, call: VendorCall, account: Account, name: str) -> HttpResponse:
     """Do what `plan` makes of a transaction, or show what the same key did before."""
+    return await follow_by(plan, call, account, name, transaction_of(call.http))
+
+
+async def follow_by(
+    plan: Plan, call: VendorCall, account: Account, name: str, given: Given
+) -> HttpResponse:
+    """As `follow`, with what a request says. Raises Invalid and NotFound."""
     named = found(account, name)
-    given = transaction_of(call.http)
     key = account.key(call.http)
     call.attribute(Evidence(headers=call.http.headers, object_id=named.transaction.id, key=key))
     known_key = account.known_key(call.http)

@@ -1,15 +1,15 @@
 """`POST /graphql`: Braintree's GraphQL API, which has the transactions of its other API.
 
-A request becomes one of the other API's, and its answer is shown in this one's words. A decline is
-a transaction with its status; what is refused is an error beside `data`. One operation of a request
-is served: at most one mutation, or one object.
+A request is worked on as one of the other API's, and its answer is shown in this one's words. A
+decline is a transaction with its status; what is refused is an error beside `data`. One operation
+of a request is served: at most one mutation, or one object.
 Source: schema.graphql in github.com/braintree/graphql-api; errors as the SDK for Python reads them
 (braintree 4.48.0), their wording from memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ import msgspec
 from paychain.protocol.dialects.braintree import followups, sales
 from paychain.protocol.dialects.braintree.account import Account, inside, text
 from paychain.protocol.dialects.braintree.documents import read
-from paychain.protocol.dialects.braintree.errors import XML, Invalid, NotFound
+from paychain.protocol.dialects.braintree.errors import XML, Invalid, NotFound, first_error
 from paychain.protocol.dialects.braintree.graphql_objects import (
     REFUND,
     TRANSACTION,
@@ -31,8 +31,7 @@ from paychain.protocol.dialects.braintree.graphql_objects import (
 from paychain.protocol.dialects.braintree.tables import errors
 from paychain.protocol.graphql import Operation, Selection, Unreadable, operation_of
 from paychain.protocol.json_text import decoded
-from paychain.protocol.message import Answer, PaymentRequest
-from paychain.protocol.vendor import Attributed, Evidence, VendorCall
+from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ignored import within
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
@@ -64,46 +63,7 @@ class _Refused(Exception):
     code: str = ""
 
 
-class _Translated:
-    """A call whose request is one of the other API's."""
-
-    def __init__(self, call: VendorCall, http: HttpRequest) -> None:
-        self._call, self.http = call, http
-
-    def attribute(self, evidence: Evidence) -> Attributed:
-        return self._call.attribute(evidence)
-
-    async def execute(
-        self,
-        operation: str,
-        request: PaymentRequest,
-        *,
-        is_keyed: bool = True,
-        change: Callable[[], object] | None = None,
-        undo: Callable[[], object] | None = None,
-        note: Callable[[Answer], object] | None = None,
-    ) -> Answer:
-        return await self._call.execute(
-            operation, request, is_keyed=is_keyed, change=change, undo=undo, note=note
-        )
-
-    def another(self) -> VendorCall:
-        return _Translated(self._call.another(), self.http)
-
-    async def together(self, works: Iterable[Awaitable[None]]) -> None:
-        await self._call.together(works)
-
-    def card_given(self) -> None:
-        self._call.card_given()
-
-    def ignored(self, parameter: str) -> None:
-        self._call.ignored(parameter)
-
-    def not_served(self, what: str = "") -> None:
-        self._call.not_served(what)
-
-
-async def answer(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
+async def answer(call: VendorCall, account: Account) -> HttpResponse:
     """Answer one request; only what is no GraphQL at all is an error of HTTP."""
     try:
         operation = _asked(call.http)
@@ -118,7 +78,7 @@ async def answer(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
         text_of = f"Field '{root.name}' in type '{operation.kind.capitalize()}' is not served"
         return _errors(None, [_error(text_of, _VALIDATION)])
     try:
-        value = await work(call, account, root, merchant_id)
+        value = await work(call, account, root)
     except _Refused as refused:
         error = _error(refused.message, refused.kind, refused.code, [root.key])
         return _errors({root.key: None}, [error])
@@ -158,21 +118,6 @@ def _root(call: VendorCall, operation: Operation) -> Selection:
     return fields[0]
 
 
-def _as(call: VendorCall, merchant_id: str, method: str, path: str, given: Given) -> VendorCall:
-    http = call.http
-    return _Translated(
-        call,
-        HttpRequest(
-            method,
-            f"/merchants/{merchant_id or 'm'}/transactions{path}",
-            {**http.headers, "content-type": "application/json"},
-            msgspec.json.encode({"transaction": given}),
-            http.peer_port,
-            http.is_secure,
-        ),
-    )
-
-
 async def _shown(call: VendorCall, work: Awaitable[HttpResponse]) -> dict[str, Any]:
     """The transaction of the other API's answer. Raises _Refused and _Unanswered."""
     try:
@@ -190,21 +135,13 @@ async def _shown(call: VendorCall, work: Awaitable[HttpResponse]) -> dict[str, A
     refusal = document.get("api_error_response", document)
     found = refusal.get("transaction")
     if not isinstance(found, dict):
-        code, message = _first_error(refusal.get("errors"))
+        code, message = first_error(refusal.get("errors"))
         raise _Refused(message or str(refusal.get("message") or ""), _VALIDATION, code)
     return found
 
 
-def _first_error(found: Any) -> tuple[str, str]:
-    """Code and message of the first validation error at any depth."""
-    if isinstance(found, dict) and isinstance(found.get("code"), str):
-        return found["code"], str(found.get("message") or "")
-    values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
-    return next((each for each in map(_first_error, values) if each[0]), ("", ""))
-
-
 async def _pay(
-    call: VendorCall, account: Account, root: Selection, merchant_id: str, *, submits: bool
+    call: VendorCall, account: Account, root: Selection, *, submits: bool
 ) -> dict[str, Any]:
     given = _input(call, account, root)
     asked = inside(given, "transaction")
@@ -229,55 +166,43 @@ async def _pay(
         "options": options,
     }
     sale = {name: value for name, value in sale.items() if value}
-    work = sales.create(_as(call, merchant_id, "POST", "", sale), account)
-    shown = await _shown(call, work)
+    shown = await _shown(call, sales.pay_by(call, account, sale, account.merchant_id))
     return _payload(given, "TransactionPayload", transaction=payment(shown))
 
 
 async def _follow(
-    call: VendorCall,
-    account: Account,
-    root: Selection,
-    merchant_id: str,
-    *,
-    kind: str,
+    call: VendorCall, account: Account, root: Selection, *, kind: str
 ) -> dict[str, Any]:
     given = _input(call, account, root)
-    method, path, plan, types, field = _FOLLOWS[kind]
+    plan, types, field = _FOLLOWS[kind]
     details = inside(given, "refund" if kind == "refund" else "transaction")
     amount = text(details, "amount") or text(given, "amount")
     asked = {"amount": amount, "order_id": text(details, "orderId")}
     asked = {name: value for name, value in asked.items() if value}
     given_id = text(given, "transactionId")
     name = legacy_id(given_id, TRANSACTION) or given_id
-    translated = _as(call, merchant_id, method, f"/{name}/{path}", asked)
-    shown = await _shown(call, followups.follow(plan, translated, account, name))
+    shown = await _shown(call, followups.follow_by(plan, call, account, name, asked))
     return _payload(given, types, **{field: payment(shown)})
 
 
-async def _node(
-    call: VendorCall, account: Account, root: Selection, merchant_id: str
-) -> dict[str, Any]:
+async def _node(call: VendorCall, account: Account, root: Selection) -> dict[str, Any]:
     name = legacy_id(text(root.arguments, "id"), TRANSACTION, REFUND)
-    translated = _as(call, merchant_id, "GET", f"/{name}", {})
-    return payment(await _shown(call, followups.find(translated, account, name)))
+    return payment(await _shown(call, followups.find(call, account, name)))
 
 
-async def _ping(call: VendorCall, account: Account, root: Selection, merchant_id: str) -> str:
-    del account, root, merchant_id
+async def _ping(call: VendorCall, account: Account, root: Selection) -> str:
+    del account, root
     await execute_nothing(call)
     return "pong"
 
 
-_FOLLOWS: dict[str, tuple[str, str, followups.Plan, str, str]] = {
-    "capture": (
-        *("PUT", "submit_for_settlement", followups.submit),
-        *("TransactionPayload", "transaction"),
-    ),
-    "refund": ("POST", "refund", followups.refund, "RefundTransactionPayload", "refund"),
-    "reverse": ("POST", "reverse", followups.reverse, "ReverseTransactionPayload", "reversal"),
+# By the kind of operation: its plan, the type of its payload, and the field that has the payment.
+_FOLLOWS: dict[str, tuple[followups.Plan, str, str]] = {
+    "capture": (followups.submit, "TransactionPayload", "transaction"),
+    "refund": (followups.refund, "RefundTransactionPayload", "refund"),
+    "reverse": (followups.reverse, "ReverseTransactionPayload", "reversal"),
 }
-_Work = Callable[[VendorCall, Account, Selection, str], Awaitable[Any]]
+_Work = Callable[[VendorCall, Account, Selection], Awaitable[Any]]
 _MUTATIONS: dict[str, _Work] = {
     "chargePaymentMethod": partial(_pay, submits=True),
     "chargeCreditCard": partial(_pay, submits=True),

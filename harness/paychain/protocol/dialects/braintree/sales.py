@@ -93,8 +93,14 @@ _NUMBER_ERRORS = {
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """Make a transaction, or show the one that the key made before."""
-    given = transaction_of(call.http)
     merchant_id = call.http.target.strip("/").split("/")[1]
+    return await pay_by(call, account, transaction_of(call.http), merchant_id)
+
+
+async def pay_by(
+    call: VendorCall, account: Account, given: dict[str, Any], merchant_id: str
+) -> HttpResponse:
+    """Pay as the transaction in a request says. Raises Invalid."""
     requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS, "options.")

@@ -14,6 +14,7 @@ from paychain.protocol.dialects.checkout.errors import Invalid, failure
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.short_ids import LONG, lengthen, shorten
 from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor_attempts import Attempts
 from paychain.protocol.vendor_ids import BASE32, decode, encode
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -75,17 +76,12 @@ class Payment:
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """A page where a customer pays.
-
-    `references`: ours of the payments attempted on it. `in_progress`: of those that requests are
-    working on; it may be there more than once.
-    """
+    """A page where a customer pays."""
 
     id: str
     body: dict[str, Any]
     created_s: int
-    references: list[str] = field(default_factory=list)
-    in_progress: list[str] = field(default_factory=list)
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 @dataclass(slots=True, kw_only=True)

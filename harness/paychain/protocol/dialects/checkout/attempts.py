@@ -27,32 +27,17 @@ def attempt(
         yield
         return
     known = reference if is_known else ""
-    if is_begun(account, page, known) or paid_by(account, page) not in ("", known):
+    begun = page.attempts.begun(account.backend, besides=known)
+    if begun or paid_by(account, page) not in ("", known):
         raise Invalid("session_paid")
-    if reference not in page.references:
-        page.references.append(reference)
-    page.in_progress.append(reference)
-    try:
+    with page.attempts.working_on(reference):
         yield
-    finally:
-        page.in_progress.remove(reference)
 
 
 def paid_by(account: Account, page: Page) -> str:
     """Our reference of the page's payment in the book, "" if it has not been paid."""
-    for reference in page.references:
+    for reference in page.attempts.references:
         entry = account.backend.entry(reference)
         if entry is not None and entry.state in PAID:
             return reference
     return ""
-
-
-def is_begun(account: Account, page: Page, besides: str = "") -> bool:
-    """Whether a payment on the page, other than `besides`, may yet be approved."""
-    for reference in page.references:
-        entry = account.backend.entry(reference)
-        is_open = entry is None or entry.state == "in_flight"
-        is_worked_on = reference in page.in_progress
-        if reference != besides and is_open and (entry is not None or is_worked_on):
-            return True
-    return False

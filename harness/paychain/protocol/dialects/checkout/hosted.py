@@ -211,7 +211,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
         return _back(page, "success_url", paid) if paid else _left(page)
     if _is_over(account, page):
         raise Invalid("not_found")
-    if attempts.is_begun(account, page):
+    if page.attempts.begun(account.backend):
         await _attribute(call, account, page.body)
         return processing_page(b"{}")
     body = {each: page.body[each] for each in _PAYMENT_FIELDS if each in page.body}
@@ -226,13 +226,13 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if shown.get("status") == "Pending":
         return processing_page(answer.body)
     way = "success_url" if shown.get("approved") else "failure_url"
-    return _back(page, way, page.references[-1])
+    return _back(page, way, page.attempts.references[-1])
 
 
 def key_of(account: Account, target: str) -> str:
     """The key under which the page pays: one press of its button charges once."""
     page = account.pages.get(target.partition("?")[0].rpartition("/")[2])
-    return key_of_press(target, len(page.references)) if page is not None else ""
+    return key_of_press(target, len(page.attempts.references)) if page is not None else ""
 
 
 def _back(page: Page, way: str, reference: str) -> HttpResponse:

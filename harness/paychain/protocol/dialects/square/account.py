@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -20,6 +19,7 @@ from paychain.protocol.dialects.square.order_sums import OrderSums
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor_attempts import Attempts
 from paychain.protocol.vendor_ids import decode, encode
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.protocol.vendor_keyed import Keyed, Made, MadeByKey
@@ -73,8 +73,7 @@ class Payment:
 class Order:
     """What is sold. `asked`: as it was requested, each of its parts with a uid.
 
-    `references`: our references of the payments that name it. `in_progress`: of those that requests
-    are working on; it may be there more than once.
+    `attempts`: the payments that name it.
     """
 
     id: str
@@ -85,19 +84,7 @@ class Order:
     version: int = 1
     is_canceled: bool = False
     is_marked_paid: bool = False  # one that costs nothing
-    references: list[str] = field(default_factory=list)
-    in_progress: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def tries(self, reference: str) -> Iterator[None]:
-        """While a payment that names it is executed: that may take its part of it."""
-        if reference not in self.references:
-            self.references.append(reference)
-        self.in_progress.append(reference)
-        try:
-            yield
-        finally:
-            self.in_progress.remove(reference)
+    attempts: Attempts = field(default_factory=Attempts)
 
     @property
     def texts(self) -> tuple[str, ...]:

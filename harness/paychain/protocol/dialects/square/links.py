@@ -115,13 +115,13 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         return customers_page(answer.status, "Your card was declined.", answer.body)
     if decoded(answer.body)["payment"]["status"] == "PENDING":
         return processing_page(answer.body)
-    return _back(link, link.order.references[-1])
+    return _back(link, link.order.attempts.references[-1])
 
 
 def key_of(account: Account, target: str) -> str:
     """The key under which the page pays: one press of its button charges once."""
     link = account.links.get(_name_in(target))
-    return key_of_press(target, len(link.order.references)) if link is not None else ""
+    return key_of_press(target, len(link.order.attempts.references)) if link is not None else ""
 
 
 def _name_in(target: str) -> str:

@@ -17,7 +17,7 @@ _APPLIED = ("discounts", "taxes", "service_charges")
 def paid_by(account: Account, order: Order, *states: str) -> list[tuple[Payment, str]]:
     """The order's payments in these states, each with our reference of it."""
     found = []
-    for reference in order.references:
+    for reference in order.attempts.references:
         payment = account.payment(reference)
         if payment is not None and status(account.backend.entry(reference)) in states:
             found.append((payment, reference))
@@ -26,12 +26,9 @@ def paid_by(account: Account, order: Order, *states: str) -> list[tuple[Payment,
 
 def begun(account: Account, order: Order, besides: Payment | None = None) -> list[Payment]:
     """The order's payments, other than `besides`, that may yet be approved."""
-    found = []
-    for payment, reference in paid_by(account, order, "PENDING"):
-        is_at_issuer = account.backend.entry(reference) is not None
-        if payment is not besides and (is_at_issuer or reference in order.in_progress):
-            found.append(payment)
-    return found
+    reference = besides.reference if besides is not None else ""
+    begun = map(account.payment, order.attempts.begun(account.backend, reference))
+    return [payment for payment in begun if payment is not None]
 
 
 def worth(payment: Payment) -> int:

@@ -24,6 +24,7 @@ from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.dialects.square.order_sums import parts_of, sums_of
 from paychain.protocol.dialects.square.order_updates import OURS, PARTS, name_parts, updated
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_attempts import Attempts
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_nothing import execute_nothing
 from paychain.wire.http import HttpResponse, json_response
@@ -264,7 +265,7 @@ def _known(account: Account, name: str) -> Order | None:
         sums=sums_of(asked),
         created_s=payment.requested_s,
         updated_s=payment.updated_s,
-        references=[payment.reference],
+        attempts=Attempts([payment.reference]),
     )
 
 

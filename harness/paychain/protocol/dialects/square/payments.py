@@ -74,7 +74,7 @@ async def pay_by(call: VendorCall, account: Account, body: dict[str, Any]) -> Ht
     requested.request = attributed(call, requested.request, texts=texts, key=key)
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
-    with nullcontext() if order is None else order.tries(payment.reference):
+    with nullcontext() if order is None else order.attempts.working_on(payment.reference):
         answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
 

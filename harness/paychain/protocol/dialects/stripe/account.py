@@ -8,7 +8,12 @@ from typing import Any
 
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS
-from paychain.protocol.dialects.stripe.cards import ConfirmationToken, Method, named
+from paychain.protocol.dialects.stripe.cards import (
+    ConfirmationToken,
+    Method,
+    named,
+    of_parameters,
+)
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque, read
@@ -189,6 +194,20 @@ class Account:
             return None
         methods = [*(charge.method for charge in intent.charges), intent.method]
         return next((method for method in methods if method and method.id == name), None)
+
+    def method_given(
+        self, given: dict[str, Any], made_id: Callable[[], str], intent: Intent | None = None
+    ) -> Method | None:
+        """The method that a request names or brings along, None without one. Raises Invalid.
+
+        `made_id`: the id of one that is made here. `intent`: the one that it is to pay.
+        """
+        if name := text(given, "payment_method"):
+            return self.method_asked(name, made_id(), intent)
+        if given.get("payment_method_data"):
+            data = mapping(given, "payment_method_data")
+            return of_parameters(data, made_id(), self.backend.now_s())
+        return None
 
     def method_asked(self, name: str, made_id: str, intent: Intent | None = None) -> Method:
         """The method that a parameter names: an id, a test card's name or a token of ours.

@@ -8,10 +8,11 @@ has made pays one intent, also where its payment method is a customer's and may 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
-from paychain.protocol.dialects.stripe.cards import ConfirmationToken, Method, of_parameters
+from paychain.protocol.dialects.stripe.cards import ConfirmationToken, Method
 from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.parameters import mapping, text
@@ -69,12 +70,11 @@ HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
 
 
 def _method(account: Account, given: dict[str, Any]) -> Method:
-    if name := text(given, "payment_method"):
-        return account.method_asked(name, account.new_id("pm"))
-    data = mapping(given, "payment_method_data") or {"card": {"token": "tok_visa"}}
     if not any(given.get(each) for each in _METHOD):
-        given["payment_method_data"] = data
-    return of_parameters(data, account.new_id("pm"), account.backend.now_s())
+        given["payment_method_data"] = {"card": {"token": "tok_visa"}}
+    method = account.method_given(given, partial(account.new_id, "pm"))
+    assert method is not None  # the request has one now
+    return method
 
 
 def _shown(account: Account, name: str, token: ConfirmationToken) -> Shown:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from paychain.payments.money import currencies
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
-from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.cards import Method
 from paychain.protocol.dialects.stripe.confirmation_tokens import TOKEN
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown, address
@@ -273,7 +273,8 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
     currency = text(given, "currency")
     if currency or amount_minor:
         currency = currency_of(currency or intent.currency, amount_minor or intent.amount_minor)
-    method = _method(account, intent, given)
+    made_id = method_id(intent) if intent.reference != "-" else ""
+    method = account.method_given(given, lambda: made_id, intent)
     if method is not None or "customer" in fields:
         _check_owner(method or intent.method, {**intent.fields, **fields}.get("customer"))
     return_url = text(given, "return_url")
@@ -293,18 +294,6 @@ def written_by(account: Account, intent: Intent, given: dict[str, Any]) -> Calla
             intent.waits = intent.is_authenticated = False
 
     return write_all
-
-
-def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method | None:
-    """The payment method that a request names or brings along, None without one."""
-    made_id = method_id(intent) if intent.reference != "-" else ""
-    name = text(given, "payment_method")
-    if name:
-        return account.method_asked(name, made_id, intent)
-    if given.get("payment_method_data"):
-        data = mapping(given, "payment_method_data")
-        return of_parameters(data, made_id, account.backend.now_s())
-    return None
 
 
 def _check_owner(method: Method | None, customer: str | None) -> None:

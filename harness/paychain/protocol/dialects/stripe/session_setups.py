@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from paychain.protocol.dialects.stripe import setup_changes
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
 from paychain.protocol.dialects.stripe.errors import Invalid
 from paychain.protocol.dialects.stripe.intents import request_of
@@ -15,7 +16,6 @@ from paychain.protocol.dialects.stripe.payments import known_currency
 from paychain.protocol.dialects.stripe.records import CheckoutSession, Setup
 from paychain.protocol.dialects.stripe.setup_changes import Change, save_card
 
-CANCELED = "setup_intent.canceled"
 _NAMING_METHODS = ("payment_method_types", "allowed_payment_method_types")
 
 
@@ -76,8 +76,7 @@ def confirm(
 
 
 def end(account: Account, setup: Setup) -> None:
-    """The session has ended: nobody can authenticate any more. Stripe's reason is not known."""
-    setup.waits, setup.canceled_s = False, account.backend.now_s()
-    setup.cancellation_reason = "abandoned"
-    setup.log.append((CANCELED, setup.canceled_s))
-    account.backend.notify(CANCELED, setup.request)
+    """The session has ended, and its intent with it. Stripe's reason is not known."""
+    change = Change(account, setup)
+    setup_changes.end(change, "abandoned")
+    change.make()

@@ -42,7 +42,7 @@ class Change:
         setup = self.setup
         self.undos.append(self._before.written())
         request = setup.request if setup.request.payment else None
-        return self.account.looked_up(self._show, request, change=self._make, undo=self._undo)
+        return self.account.looked_up(self._show, request, change=self.make, undo=self._undo)
 
     def take_back(self) -> None:
         """Revert what the request has written: it is refused."""
@@ -63,9 +63,10 @@ class Change:
     def keep(self) -> None:
         """Keep a new intent, and report what has happened to it."""
         self.account.setups[self.setup.id] = self.setup
-        self._make()
+        self.make()
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Report what has happened to the intent, whose card can be asked for from now on."""
         if self.kept is not None:
             self.account.keep_method(self.kept)
         for kind, at_s in self._reported:
@@ -108,6 +109,14 @@ def fail(change: Change, error: Shown) -> None:
     setup.error = {**error, "payment_method": account.objects.method(setup.method)}
     setup.waits, setup.method = False, None
     change.report("setup_failed")
+
+
+def end(change: Change, reason: str) -> None:
+    """Cancel an intent: nobody can authenticate any more."""
+    setup = change.setup
+    setup.waits, setup.canceled_s = False, change.account.backend.now_s()
+    setup.cancellation_reason = reason
+    change.report("canceled")
 
 
 def card_to_save(account: Account, setup: Setup) -> Method:

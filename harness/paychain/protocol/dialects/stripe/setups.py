@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
@@ -22,7 +23,6 @@ from paychain.protocol.dialects.stripe.account import (
     written,
 )
 from paychain.protocol.dialects.stripe.authentication import Returned
-from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.errors import CARD, Invalid, invalid, missing, shaped
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import boolean, choice, mapping, text
@@ -35,6 +35,7 @@ from paychain.protocol.dialects.stripe.records import (
 from paychain.protocol.dialects.stripe.setup_changes import (
     Change,
     card_to_save,
+    end,
     fail,
     save_card,
     unexpected,
@@ -127,9 +128,7 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
             f"{', '.join(_WAITING)}.",
         )
     change = Change(account, setup)
-    setup.waits, setup.canceled_s = False, account.backend.now_s()
-    setup.cancellation_reason = reason
-    change.report("canceled")
+    end(change, reason)
     return change.plan()
 
 
@@ -222,7 +221,7 @@ def _write(change: Change, given: dict[str, Any]) -> None:
             "enabled": boolean(automatic, "enabled"),
         }
     customer = account.customer_asked(given) or setup.customer
-    method = _method(account, given)
+    method = account.method_given(given, partial(account.new_id, "pm"))
     kept = method or setup.method
     if kept is not None and kept.customer not in ("", customer):
         raise invalid(ATTACHED, code="payment_method_unexpected_state", param="payment_method")
@@ -232,13 +231,3 @@ def _write(change: Change, given: dict[str, Any]) -> None:
     if method is not None:
         setup.method, setup.waits = method, False
         change.kept = method
-
-
-def _method(account: Account, given: dict[str, Any]) -> Method | None:
-    """The card that a request names or contains, None if there is none."""
-    if name := text(given, "payment_method"):
-        return account.method_asked(name, account.new_id("pm"))
-    if given.get("payment_method_data"):
-        data = mapping(given, "payment_method_data")
-        return of_parameters(data, account.new_id("pm"), account.backend.now_s())
-    return None
