@@ -18,6 +18,8 @@ MASK = "…"
 ID_LENGTH = len("p0000012")
 # What a relay or a bank adds to the name of an attempt: a gateway's own next one has a number.
 RELAYED = re.compile(r"[+~.]\D.*")
+# The parts of one attempt by several tenders: `p0000012-1/1`, `p0000012-1/2`.
+TENDER = re.compile(r"([^/]*)/(\d+)")
 UNCOLLECTED = "never collected"
 
 
@@ -51,6 +53,17 @@ def wrongs(world: World) -> Wrongs:
     return found
 
 
+def _is_paid_again(references: list[str]) -> bool:
+    """Whether an order is paid by two attempts, or one tender of an attempt by two authorisations.
+
+    Two tenders of one attempt are what the customer wants, however much each of them takes.
+    """
+    parts = [TENDER.match(each) for each in references]
+    attempts = {part[1] if part else each for part, each in zip(parts, references, strict=True)}
+    tenders = [part.groups() for part in parts if part]
+    return len(attempts) > 1 or len(references) > max(1, len(set(tenders)))
+
+
 def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, int]]:
     """A customer wants to pay for an order once, with however many payments it is tried."""
     customers = [deal.customer for deal in deals if deal.customer is not None]
@@ -58,7 +71,8 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     if not customers:
         return
     lines = [line for deal in deals for line in deal.of(world.links("issuer"))]
-    cards = list(accounts(lines).values())
+    by_name = accounts(lines)
+    cards = list(by_name.values())
     # What one card got back too much of is no help to another one.
     standing = [card.exposure for card in cards if card.exposure > 0]
     exposure = sum(standing)
@@ -77,7 +91,8 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     # Who is told that the order was paid before knows what the merchant sold.
     is_told = any(customer.original[:ID_LENGTH] == order for customer in customers)
     # Of two holds under one name one may have been undone.
-    is_again = len(standing) > 1 or any(
+    charged = [reference for (_, reference), card in by_name.items() if card.exposure > 0]
+    is_again = _is_paid_again(charged) or any(
         card.holds > 1 and card.exposure > card.first for card in cards
     )
     if exposure - tips > agreed and is_again:

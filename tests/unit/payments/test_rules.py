@@ -829,6 +829,28 @@ def test_each_of_several_means_needs_money_of_its_own(movement: Make) -> None:
     assert finding.amount_minor == 800  # of 10.00, 2.00 are on the gift card
 
 
+@pytest.mark.parametrize("is_again", [False, True])
+def test_a_tender_of_a_wrong_amount_is_no_double_charge(movement: Make, is_again: bool) -> None:
+    # The card's part, 8.00, is multiplied by 100 on its way to the issuer.
+    gift = [movement(link, amount=200, reference="p1-1/1") for link in ("gateway", "gift-cards")]
+    asked = [movement(link, amount=800, reference="p1-1/2") for link in ("gateway", "processor-a")]
+    wrong = [movement("issuer", amount=80_000, reference="p1-1/2")]
+    again = [movement("issuer", amount=800, reference="p1-1/2.1")] if is_again else []
+    payment = Reconciled(
+        payment="p1",
+        amount_minor=1_000,
+        currency="EUR",
+        shown_approved=True,
+        shown_minor=1_000,
+        authorisations=authorisations([*gift, *asked, *wrong, *again]),
+        settling=frozenset({"issuer", "gift-cards"}),
+        merchants=frozenset({"gateway"}),
+        tenders={("gateway", "gift-cards"): 200, ("gateway", "processor-a"): 800},
+    )
+    assert RULES["amounts_equal"](payment) is not None
+    assert (RULES["no_double_charge"](payment) is not None) is is_again
+
+
 @pytest.mark.parametrize(("booked", "is_found"), [(300, False), (400, False), (500, True)])
 @pytest.mark.parametrize("links", [("processor-a", "issuer"), ("issuer",)])
 def test_a_part_of_any_tender_may_be_approved_where_no_gateway_knows_which_it_was(

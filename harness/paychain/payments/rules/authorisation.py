@@ -6,11 +6,13 @@ stood in until the advice arrived.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from paychain.payments.journal import Leg, Movement
-from paychain.payments.rules.position import Position
+from paychain.payments.rules.position import PART, Position
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +38,12 @@ class Authorisation:
     is_partial: bool = False
     stored_as: frozenset[str] = frozenset()
     deciders: frozenset[str] = frozenset()
+
+    @property
+    def part(self) -> tuple[str, str]:
+        """The attempt that it belongs to, and the number of its tender, "" where one takes all."""
+        attempt, _, rest = self.reference.partition(PART)
+        return attempt, "".join(takewhile(str.isdigit, rest))
 
     def money(self, settling: frozenset[str]) -> Position | None:
         """The position that says where the money is; None when nobody who may ever held it.
@@ -68,6 +76,18 @@ class Authorisation:
             position.is_sound(overcapture.get(link, 0.0))
             for link, position in self.positions.items()
         )
+
+
+def times_charged(charges: Iterable[tuple[Authorisation, Position]]) -> int:
+    """How often a customer pays the same: the tenders of one attempt are one charge together."""
+    parts = Counter[tuple[str, str]]()
+    for entry, position in charges:
+        is_again = position.holds > 1 and position.exposure_minor > position.first_minor
+        parts[entry.part] += 2 if is_again else 1
+    attempts = dict[str, int]()
+    for (attempt, _), times in parts.items():
+        attempts[attempt] = max(times, attempts.get(attempt, 0))
+    return sum(attempts.values())
 
 
 Renamed = Mapping[tuple[str, str], str]

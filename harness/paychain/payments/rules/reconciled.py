@@ -16,7 +16,7 @@ from functools import cached_property
 from paychain.payments.money import written
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.account_transfer import AccountTransfer
-from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.authorisation import Authorisation, times_charged
 from paychain.payments.rules.evidence import MerchantsBook, StoodIn
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.on_chain import OnChain
@@ -171,17 +171,15 @@ class Reconciled:
     def is_double_charged(self) -> bool:
         """More than one hold together takes more than the customer agreed to.
 
-        What a capture took beyond its own hold (a tip) is not a second charge.
+        What a capture took beyond its own hold (a tip) is not a second charge, nor is a tender that
+        is held for too much.
         """
-        times = sum(
-            2 if position.holds > 1 and position.exposure_minor > position.first_minor else 1
-            for _, position in self.charges
-        )
         beyond_minor = sum(
             max(0, position.captured_minor - position.authorised_minor)
             for _, position in self.charges
         )
-        return times > 1 and self.exposure_minor - beyond_minor > self.agreed_minor
+        is_again = times_charged(self.charges) > 1
+        return is_again and self.exposure_minor - beyond_minor > self.agreed_minor
 
     @property
     def is_orphaned(self) -> bool:
