@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.late_answer import LateAnswer
+from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.places import InLinkPlace
 from paychain.model.policy import Query
-from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
+from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
 from paychain.payments.outcome import Outcome
 from paychain.services.in_link_faults import ActiveFault
 from tests.support.chains import corner_shop, shop
@@ -277,3 +278,28 @@ def test_the_last_link_is_doubted_as_an_only_one_is() -> None:
     assert [at_ms for at_ms in queries_at_ms(links) if at_ms < 1200] == [400, 600, 800]
     assert queries_at_ms(links)[-1] > 2100
     assert links.of(PaymentRecord)[0].outcome is Outcome.APPROVED
+
+
+def test_what_follows_a_resent_request_is_about_the_answered_execution() -> None:
+    text = corner_shop(
+        answers_at_once=True,
+        on_unknown="resend",
+        gateway={"captures": {"after": "100ms"}},
+        processor={"idempotency": "none"},
+    )
+
+    async def work(links: VirtualLinks) -> None:
+        lost = ActiveFault(
+            id="f",
+            parameters=LostAnswer(first=1),
+            spots=(InLinkPlace("processor", operation="authorise"),),
+        )
+        links.host.faults.apply(lost)
+        await links.pay()
+        await links.drain()
+
+    links, _ = on_links(text, work)
+    # The processor has no keys: it executes the repeat anew, under a name that its answer gives.
+    captured = {move.link: move.reference for move in links.of(Movement) if move.item == "c1"}
+    assert captured == dict.fromkeys(("gateway", "processor", "issuer"), "p1-1~processor.2")
+    assert list(links.broken()) == ["no_double_charge"]

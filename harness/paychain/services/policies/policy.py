@@ -321,7 +321,8 @@ class PolicyCall:
                 reply=reply, request=request, standing=(attempt.sent,), is_unresolved=True
             )
         if found.result is _APPROVED:
-            return CallEnd(reply=found, request=request, standing=(attempt.sent,), is_found=True)
+            known = msgspec.structs.replace(attempt, reply=found)
+            return CallEnd(reply=found, request=request, standing=(known.sent,), is_found=True)
         # The target does not know the request: it failed as if it had been refused.
         last = reply if found.code == NOT_FOUND else found
         return CallEnd(reply=last, request=request)
