@@ -10,6 +10,7 @@ import codecs
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from paychain.declaration.quantity import brief, with_point
 from paychain.declaration.reading import read_bounded
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
-from paychain.payments.money import to_minor
+from paychain.payments.money import exponent, to_minor
 from paychain.payments.whole_number import whole_number
 
 MAX_BYTES = 100_000_000  # read whole
@@ -33,6 +34,8 @@ SCHEME_COLUMNS = ("scheme", "card_scheme", "brand", "card_brand", "network")
 CARD_NUMBERS = ("pan", "card_number", "cardnumber", "card", "number")
 MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19  # ISO/IEC 7812-1 identifiers of payment cards
 MILLISECONDS_FROM = 100_000_000_000  # an epoch time above it counts milliseconds, not seconds
+# Separated thousands, or a number with three decimals. Only currencies with these mean the latter.
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _SPELLINGS = {"american express": "amex", "americanexpress": "amex", "master card": "mastercard"}
 
 
@@ -54,6 +57,14 @@ class ReplayedPayment(NamedTuple):
         minor = self.amount_minor
         if self.amount is not None:
             minor = to_minor(self.amount, currency)
+            if exponent(currency) < 3 and _GROUPED.fullmatch(self.amount):
+                thousands, decimal = (
+                    self.amount.replace(".", ""),
+                    self.amount.rstrip("0").rstrip("."),
+                )
+                raise ValueError(
+                    f"'{self.amount}' may mean {thousands} or {decimal}; write it as one of them"
+                )
         if minor is not None and minor <= 0:
             raise ValueError("the amount is not above zero")
         return minor

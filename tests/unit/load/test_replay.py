@@ -114,6 +114,12 @@ def test_seconds_are_read_as_amounts_are(tmp_path: Path, written: str, at_s: flo
     assert payment.at_s == at_s
 
 
+def test_three_decimals_are_an_amount_where_the_currency_has_them(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("at_s;amount\n0;1.250\n")
+    (payment,) = read_replay(tmp_path / "x.csv").payments
+    assert payment.minor("KWD") == 1_250
+
+
 def test_payments_after_the_end_of_the_load_are_counted(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("at_s,amount\n0,1\n2,1\n60,1\n")
     load = load_experiment(str(experiment_in(tmp_path, "arrivals: {replay: x.csv}"))).model.load
@@ -140,6 +146,11 @@ def test_payments_after_the_end_of_the_load_are_counted(tmp_path: Path) -> None:
         ("at_s,pan\n0,4000 0566 5566 5556\n", "x.csv:2: column 'pan' holds what looks like a card"),
         ('at_s,amount\n0,"1,250"\n', "x.csv:2: '1,250' may mean 1250 or 1.250; write a decimal"),
         ('at_s\n0\n"1,250"\n', "x.csv:3: '1,250' may mean 1250 or 1.250; write a decimal point"),
+        (
+            "at_s;amount\n0;1.250\n",
+            "x.csv:2: '1.250' may mean 1250 or 1.25; write it as one of them",
+        ),
+        ("at_s;amount\n0;2.000\n", "x.csv:2: '2.000' may mean 2000 or 2; write it as one of them"),
         ("at_s;amount\n0;1.2,5,0\n", "x.csv:2: '1.2,5,0' is not an amount"),
         ("at_s\n0,4242424242424242\n", "x.csv:2: column '' holds what looks like a card"),
         ("at_s,note\n0,4242424242424242\n", "x.csv:2: column 'note' holds what looks like a card"),
