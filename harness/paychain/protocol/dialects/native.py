@@ -24,8 +24,8 @@ RETRY_AFTER = "retry-after"
 MAX_RETRY_AFTER_S = 86_400 * 365  # a year; the caller decides what is too long for a payment
 NOT_EXECUTED_HEADER = "paychain-not-executed"  # of a 503 from a link whose queue is full
 # Statuses by which a link says that it did not execute the request: every error of the client (RFC
-# 9110 §15.5), since it is refused before any work. Two prove nothing: 402 is a decline, of which the
-# body may be lost, and 408 may come from whatever stopped waiting on the way.
+# 9110 §15.5), since it is refused before any work. Two prove nothing: 402 is a decline, whose body
+# may be lost, and 408 may come from whatever stopped waiting on the way.
 NOT_EXECUTED = frozenset(range(400, 500)) - {PAYMENT_REQUIRED, 408}
 _STATUS = {
     ErrorKind.MALFORMED: 400,
