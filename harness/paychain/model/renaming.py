@@ -77,7 +77,13 @@ def _named(experiment: Experiment) -> Iterable[str]:
 
 def _fault(fault: Fault, names: Names, chain: Chain | None) -> Fault:
     alone = None if fault.target is None else _target(fault.target, names, chain)
-    several = [_target(target, names, chain) for target in fault.targets]
+    several: list[Target] = []
+    for number, target in enumerate(fault.targets):
+        ours = _target(target, names, chain)
+        # Two providers of the outage may be one and the same in this chain. What the file itself
+        # names twice stays a mistake.
+        if ours not in several or target in fault.targets[:number]:
+            several.append(ours)
     return fault.model_copy(update={"target": alone, "targets": several})
 
 

@@ -192,6 +192,21 @@ def test_links_are_mapped_wherever_a_target_names_them(
     assert str(loaded.faults[0].target) == mapped
 
 
+def test_two_providers_of_an_outage_may_be_one_of_the_chain(tmp_path: Path) -> None:
+    fault = "{at: 0s, for: 1s, targets: [{provider: aws}, {provider: azure}], down: {}}"
+    declare(tmp_path, shop=two_clouds(), outage=experiment(fault))
+    chain = load_chain(str(tmp_path / "shop.yaml")).model
+    names = {"aws": "cloud-b", "azure": "cloud-b"}
+    loaded = load_experiment(str(tmp_path / "outage.yaml"), chain, names).model
+    assert [str(target) for target in loaded.faults[0].targets] == ["provider cloud-b"]
+
+
+def test_a_target_that_a_file_names_twice_is_a_mistake_under_any_map(tmp_path: Path) -> None:
+    fault = "{at: 0s, for: 1s, targets: [{link: shop}, {link: shop}], down: {}}"
+    found = mistakes(tmp_path, fault, names=("shop=issuer",))
+    assert [line.partition(": ")[2] for line in found] == ["a target is named twice; keep one"]
+
+
 def test_the_commands_map_names_and_the_run_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
