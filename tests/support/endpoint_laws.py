@@ -18,12 +18,14 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from paychain.payments.journal import Movement
+from paychain.protocol.dialects.vendors import VENDORS
 from paychain.simulation.simulate import simulate
 from paychain.wire.http import HttpRequest, WireError
 from tests.support.stripe_links import StripeLinks
 
 LOST_S, SETTLES_S = 0.5, 0.4
 LATE_S = 2.0  # longer than a client waits
+WINDOW_S = 5.0  # of a key, where the law is about its end
 _WORDS = re.compile(r"[A-Za-z_ .,:'?-]{0,80}|-?\d+\.\d\d|\d{1,2}")
 _IDS = ("id", "invoice_prefix", "product", "default_price")  # may be a word by chance
 _TIME = 10**8  # numbers from here on are times
@@ -361,6 +363,28 @@ def check_wrong_answer(vendor: Vendor, recipe: Recipe, method: str) -> None:
     shown, at_last = on_seat(vendor, keyed, scenario)
     assert masked(shown) == masked((good.status, good.shown))
     assert at_last == good.at_last
+
+
+def check_window(vendor: Vendor, recipe: Recipe, method: str) -> None:
+    """A key whose window is over is a new key: it is answered, and does, what another one would."""
+    model = VENDORS[vendor.name].idempotency
+    declared = f"idempotency: {{model: {model}, window: {WINDOW_S:g}s}}"
+    own = recipe.further.get("psp", "")
+    psp = f"{own}\n    {declared}" if own else declared
+    windowed = replace(recipe, further={**recipe.further, "psp": psp})
+
+    def used_again(key: str) -> tuple[Any, State]:
+        async def scenario(seat: Seat) -> tuple[Any, State]:
+            asked = await recipe.prepare(seat)
+            await seat.ask_for(method, asked)
+            await asyncio.sleep(WINDOW_S + 1)
+            shown = await seat.ask_for(method, asked, key)
+            return masked(shown), await seat.look((*vendor.views, *asked.views))
+
+        return on_seat(vendor, windowed, scenario)
+
+    if _good(vendor, recipe, method).asked.key:
+        assert used_again("key-1") == used_again("key-2")
 
 
 def _set_key(given: dict[str, Any], place: str, key: str) -> None:

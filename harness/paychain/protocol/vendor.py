@@ -137,6 +137,9 @@ class Backend(Protocol):
     def now_s(self) -> int:
         """Seconds since 1970, as vendors date their objects."""
 
+    def key_now(self, key: str) -> str:
+        """The name under which to remember what a key did: another one once its window is over."""
+
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book entry of an authorisation, None if there is none."""
 

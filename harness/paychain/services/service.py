@@ -296,6 +296,10 @@ class MockLink:
         """Hold again what a link behind has refused to capture."""
         self._role.book.uncapture(request)
 
+    def key_now(self, key: str) -> str:
+        """The name under which what a key did is remembered."""
+        return self._repeats.name_of(key)
+
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Send a webhook about `request`, where the link has any."""
         self._role.send_webhook(kind, request)

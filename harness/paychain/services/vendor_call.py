@@ -73,6 +73,9 @@ class VendorLink(Protocol):
     async def ready_to_answer(self, payment: str) -> None:
         """Wait until the answer to a request of a payment may leave."""
 
+    def key_now(self, key: str) -> str:
+        """The name under which what a key did is remembered."""
+
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""
 
@@ -118,6 +121,10 @@ class ServedApi:
     first: BoundedDict[tuple[str, str], _Keyed] = field(
         default_factory=lambda: BoundedDict(MAX_STORED)
     )
+    # By operation, key and payment: what was refused after it was answered as received.
+    refused: BoundedDict[tuple[str, str, str], None] = field(
+        default_factory=lambda: BoundedDict(MAX_STORED)
+    )
     overlaps: Overlaps = field(default_factory=Overlaps)
 
     @property
@@ -158,7 +165,7 @@ class ServedCall:
         is_customers = http.headers.get(CALLER_HEADER) == CUSTOMER
         self._caller = CUSTOMER if is_customers else served.caller
         self._attempt = 1
-        self._key = served.api.key(http)
+        self._key = served.link_behind.key_now(served.api.key(http))
         self._by: AttributedBy = "nothing"
         self._is_executed = self._is_card_given = False
         self._is_refused = False  # a capture, void or refund: the link has declined it
@@ -186,6 +193,8 @@ class ServedCall:
     def attribute(self, evidence: Evidence) -> Attributed:
         """The payment that the request is for."""
         served = self._served
+        if evidence.key:
+            evidence = with_changes(evidence, key=served.link_behind.key_now(evidence.key))
         found = served.attribution.attribute(
             served.context.link, evidence, self._began_ns, lambda: _whole(self.http)
         )
@@ -344,7 +353,15 @@ class ServedCall:
         for call in (self, *self._others):
             call._record_hop(reply)
             if call._is_refused and reply.code == RECEIVED:
-                seen.note(DecisionKind.REFUSED_LATER, "", call._operation, call.payment)
+                call._note_refused()
+
+    def _note_refused(self) -> None:
+        """Record once that it is refused, however often its key gets the answer again."""
+        name = (self._operation, self._key, self.payment)
+        if self._key and name in self._served.refused:
+            return
+        self._served.refused[name] = None
+        self._seen.note(DecisionKind.REFUSED_LATER, "", self._operation, self.payment)
 
     def _record_hop(self, reply: Reply) -> None:
         """One operation of the request as a hop."""

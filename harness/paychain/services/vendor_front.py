@@ -88,6 +88,10 @@ class VendorFront:
         """The link's book on an authorisation."""
         return self._link_behind.entry(reference)
 
+    def key_now(self, key: str) -> str:
+        """The name under which what a key did is remembered."""
+        return self._link_behind.key_now(key)
+
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Send a webhook where the link has any."""
         self._link_behind.notify(kind, request)
@@ -150,7 +154,7 @@ class VendorFront:
             return
         if self.api.classify(response).result in _ERRORS:
             return
-        found = self._attribution.known(self.link, self.api.key(http))
+        found = self._attribution.known(self.link, self.key_now(self.api.key(http)))
         self.context.decided(
             DecisionKind.ANSWER_UNDELIVERABLE,
             "transfer" if self.network else "authorise",

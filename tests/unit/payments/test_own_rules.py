@@ -165,6 +165,56 @@ def test_a_paid_order_whose_money_went_back(tmp_path: Path) -> None:
     assert broken(run, tmp_path) == {"paid_orders_have_money": ["p1"]}
 
 
+def released(run: Shop, payment: str, at_s: float, order: str = "") -> None:
+    """A payment that the customer sees approved at 2 s, and the shop's release of its hold."""
+    run.pay(payment, 1.0, 1.0, order=order)
+    run.asked(payment, 1.1)
+    run.holds(payment, 1.15)
+    run.asked(payment, at_s, operation="void", call="authorise", target="/void")
+    run.in_books(payment, at_s + 0.02, "voided")
+
+
+def test_an_order_that_the_shop_cancelled_after_its_approval_needs_no_money(tmp_path: Path) -> None:
+    run = Shop()
+    released(run, "p1", 4.0)
+    run.books("p1", paid=False)
+    # The customer pays the same order again.
+    released(run, "p2", 4.0, order="o2")
+    run.books("p2", paid=False)
+    run.pay("p3", 6.0, order="o2")
+    run.asked("p3", 6.1)
+    run.holds("p3", 6.15)
+    run.books("p3", paid=True)
+    assert broken(run, tmp_path) == {}
+
+
+def test_an_approval_whose_money_was_released_is_no_cancelled_order(tmp_path: Path) -> None:
+    run = Shop()
+    released(run, "p1", 4.0)  # as far as its own books say, the order is paid
+    run.books("p1", paid=True)
+    released(run, "p2", 1.4)  # before the customer saw the approval
+    run.books("p2", paid=False)
+    released(run, "p3", 4.0, order="o3")
+    run.books("p3", paid=False)
+    run.pay("p4", 6.0, order="o3")  # approved anew, and nothing is held for it
+    run.books("p4", paid=False)
+    assert broken(run, tmp_path) == {"no_approval_without_money": ["p1", "p2", "p4"]}
+
+
+def test_without_books_nobody_knows_that_an_order_was_cancelled(tmp_path: Path) -> None:
+    run = Shop()
+    released(run, "p1", 4.0)
+    assert broken(run, tmp_path, NO_BOOKS) == {"no_approval_without_money": ["p1"]}
+
+
+def test_a_cancelled_order_whose_money_is_still_held_is_named(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.asked("p1", 4.0, operation="void", status=500, result="http_error")
+    run.books("p1", paid=False)
+    assert broken(run, tmp_path) == {"money_has_its_order": ["p1"]}
+
+
 def test_money_without_a_paid_order(tmp_path: Path) -> None:
     run = Shop()
     run.paid("p1", 1.0)  # the customer was shown the approval

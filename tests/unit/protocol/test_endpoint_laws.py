@@ -27,6 +27,7 @@ from tests.support.endpoint_laws import (
     check,
     check_escaped,
     check_overlap,
+    check_window,
     check_wrong_answer,
 )
 
@@ -110,6 +111,13 @@ def test_a_late_failure_leaves_what_another_request_has_done(
     vendor: Vendor, recipe: Recipe, endpoint: str
 ) -> None:
     check_overlap(vendor, recipe, endpoint.partition(" ")[0], Repeats(has_another_key=True))
+
+
+@pytest.mark.parametrize(("vendor", "recipe", "endpoint"), CASES)
+def test_a_key_whose_window_is_over_is_a_new_key(
+    vendor: Vendor, recipe: Recipe, endpoint: str
+) -> None:
+    check_window(vendor, recipe, endpoint.partition(" ")[0])
 
 
 @pytest.mark.parametrize(

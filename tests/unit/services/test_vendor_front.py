@@ -12,6 +12,7 @@ import pytest
 
 from paychain.faults.kinds import KINDS
 from paychain.model.places import InLinkPlace
+from paychain.payments.exchanges import ReceivedRequest
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, Record
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.vendors import VENDORS
@@ -220,3 +221,55 @@ def test_an_id_can_be_read_and_nothing_else_can(alphabet: str) -> None:
     assert len({digits[:8] for digits in ids}) > 10
     mistaken = [decode(digits[:-1], alphabet) for digits in ids]
     assert mistaken.count(None) >= 298  # two of its bytes are a checksum
+
+
+WINDOWED = CHAIN.replace(
+    "    role: processor", "    role: processor\n    idempotency: {model: stripe-v1, window: 10s}"
+)
+
+
+async def _pay(links: Links, order: str, amount: int = 900) -> HttpResponse:
+    return await links.post("/payments", {"amount": amount, "order": order}, toy_key="k1")
+
+
+def test_a_key_whose_window_is_over_may_stand_for_another_payment() -> None:
+    async def scenario(links: Links) -> None:
+        await _pay(links, PAYMENT)
+        await asyncio.sleep(11.0)
+        assert (await _pay(links, f"{PREFIX}0000043")).status == 200
+        assert (await _pay(links, f"{PREFIX}0000043")).headers["replayed"] == "true"
+
+    links = on_links(scenario, WINDOWED)
+    received = [(each.payment[-2:], each.key, each.attempt) for each in links.of(ReceivedRequest)]
+    new = ("43", "k1 (window 2)", 1)
+    assert received == [("42", "k1", 1), new, new]
+
+
+def test_a_key_whose_window_is_over_charges_a_payment_again_under_a_name_of_its_own() -> None:
+    async def scenario(links: Links) -> None:
+        await _pay(links, PAYMENT)
+        await asyncio.sleep(9.0)
+        await _pay(links, PAYMENT)  # within the window nothing happens, and it is not longer for it
+        await asyncio.sleep(2.0)
+        await _pay(links, PAYMENT)
+
+    links = on_links(scenario, WINDOWED)
+    held = [(what, reference) for link, what, reference, _ in links.booked() if link == "psp"]
+    assert [reference for what, reference in held if what == "captured"] == [
+        f"{PAYMENT}-1",
+        f"{PAYMENT}-2",
+    ]
+
+
+def test_a_key_is_not_shared_with_a_request_before_its_window() -> None:
+    async def scenario(links: Links) -> None:
+        for waits_s, amount in ((0.0, 900), (11.0, 901), (1.0, 902)):
+            await asyncio.sleep(waits_s)
+            await _pay(links, PAYMENT, amount)
+
+    shared = [
+        each.at_ns // 10**9
+        for each in on_links(scenario, WINDOWED).of(Decision)
+        if each.kind is DecisionKind.KEY_SHARED
+    ]
+    assert shared == [12]

@@ -26,6 +26,7 @@ from paychain.payments.rules.follow_ups import follow_ups
 from paychain.payments.rules.on_chain import ON_LEDGERS, Funded, OnChain, funded_by, on_chain
 from paychain.payments.rules.own_traces import (
     done_again,
+    is_taken_back,
     lost_webhooks,
     merchants_book,
     opened_by_own,
@@ -340,6 +341,8 @@ def _of_own_services(
         ),
         "shown_declined": customer.outcome is Outcome.DECLINED,
         "book": merchants_book(story.decisions),
+        "is_taken_back": customer.outcome is Outcome.APPROVED
+        and is_taken_back(customer.ended_ns, story.decisions, parties.without_book),
         "done_again": list(done_again(story.decisions)),
         "reused_keys": list(reused_keys(story.decisions)),
         "unsigned_webhooks": list(unsigned_webhooks(story.hops, story.decisions)),

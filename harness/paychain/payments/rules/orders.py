@@ -43,6 +43,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],
         on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
         book=_of_books([payment.book for payment in payments if payment.book is not None]),
+        is_taken_back=all(payment.is_taken_back for payment in payments if payment.shown_approved),
         lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
     )
 

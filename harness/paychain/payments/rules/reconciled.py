@@ -78,6 +78,7 @@ class Reconciled:
     beyond_limits: Sequence[str] = ()
     queried_beyond: Sequence[str] = ()
     book: MerchantsBook | None = None
+    is_taken_back: bool = False  # an own service cancelled what it had shown as approved
     on_chain: OnChain | None = None
     transfer: AccountTransfer | None = None
     price_ages: Mapping[str, int] = field(default_factory=dict)
@@ -336,8 +337,7 @@ class Reconciled:
     def moneys(self) -> Iterator[Position]:
         """Where the money of each authorisation is."""
         for entry in self.authorisations:
-            position = entry.money(self.settling)
-            if position is not None:
+            if (position := entry.money(self.settling)) is not None:
                 yield position
 
     @property
@@ -347,7 +347,9 @@ class Reconciled:
         What another gateway sold and gave back was sold.
         """
         voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
-        return bool(voids) and not any(
+        if not voids:
+            return self.is_taken_back and not self.exposure_minor
+        return not any(
             link in self.merchants and position.standing_minor > 0
             for entry in self.authorisations
             for link, position in entry.positions.items()

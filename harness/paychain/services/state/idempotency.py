@@ -18,6 +18,7 @@ from paychain.model.idempotency import Idempotency
 from paychain.payments.outcome import Outcome
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, PaymentRequest
+from paychain.services.state.key_windows import KeyWindows, named_key
 
 Work = Callable[[PaymentRequest], Awaitable[AnswerOrError]]
 MAX_KEYS = 100_000  # kept per link: a repeat comes within seconds, long before as many payments
@@ -149,11 +150,17 @@ class IdempotencyStore:
         self._now_s = now_s
         self._mark = mark
         self._oldest_s = inf  # no key is known for longer
+        # A link whose provider supports no keys has none whose window could be over.
+        self._windows = KeyWindows(self._window_s, now_s) if self._model is not None else None
         self._known: OrderedDict[tuple[str, str], KnownKey] = OrderedDict()
 
     def __len__(self) -> int:
         """How many keys are known now."""
         return len(self._known)
+
+    def name_of(self, key: str) -> str:
+        """What a key stands for now; once its window is over, it has another name."""
+        return self._windows.name_of(key) if self._windows is not None else key
 
     def execute(
         self, operation: str, request: PaymentRequest, work: Work
@@ -166,7 +173,7 @@ class IdempotencyStore:
                 return _refused(ErrorKind.KEY_MISSING, "no idempotency key")
             return work(request)
         longest = model.longest_key if model is not None else None
-        if longest is not None and len(request.key) > longest:
+        if longest is not None and len(named_key(request.key)) > longest:
             return _refused(ErrorKind.KEY_TOO_LONG, "the idempotency key is too long")
         now_s = self._now_s()
         until_s = now_s - self._window_s
@@ -244,6 +251,8 @@ class IdempotencyStore:
             self._oldest_s = now_s
         if number > 1 and key[0] in _MAKES:
             request = _renamed(request, f"{self._mark}{number}")
+        if self._windows is not None:
+            self._windows.begun(key[1])
         try:
             given = await work(request)
         except Exception as error:
@@ -254,6 +263,9 @@ class IdempotencyStore:
             if self._known.get(key) is known:
                 del self._known[key]
             raise
+        finally:
+            if self._windows is not None:
+                self._windows.ended(key[1])
         known.given = given
         if known.awaited is not None:
             known.awaited.set_result(given)

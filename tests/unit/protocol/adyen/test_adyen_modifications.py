@@ -275,6 +275,39 @@ def test_what_is_received_and_then_refused_is_recorded_as_both() -> None:
     assert refused == [("psp", "capture", payment_id(1))]
 
 
+def test_what_is_refused_later_is_recorded_once_for_each_request() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        await links.modify(psp, "cancels", key="cancel")
+        for key in ("one", "one", "two", "one"):
+            await links.modify(psp, "captures", 1000, key=key)
+
+    refused = [
+        decision.payment
+        for decision in on_adyen(scenario).journal
+        if isinstance(decision, Decision) and decision.kind is DecisionKind.REFUSED_LATER
+    ]
+    assert refused == [payment_id(1)] * 2
+
+
+def test_a_refusal_whose_answer_was_lost_is_recorded_with_the_answer_to_its_repeat() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        await links.modify(psp, "cancels", key="cancel")
+        links.inject("lost_answer")
+        with pytest.raises(WireError):
+            await links.modify(psp, "captures", 1000, key="one")
+        links.host.faults.heal("lost_answer")
+        assert DecisionKind.REFUSED_LATER not in decided(links)
+        await links.modify(psp, "captures", 1000, key="one")
+
+    assert DecisionKind.REFUSED_LATER in decided(on_adyen(scenario))
+
+
+def decided(links: AdyenLinks) -> set[DecisionKind]:
+    return {each.kind for each in links.journal if isinstance(each, Decision)}
+
+
 def test_what_nobody_captures_expires() -> None:
     async def scenario(links: AdyenLinks) -> None:
         await authorised(links)

@@ -75,14 +75,13 @@ class Account:
         return http.headers.get(KEY, "")
 
     def known_key(self, http: HttpRequest) -> tuple[str, str] | None:
-        """The target and key of a request; None without a key, or where the link keeps no keys."""
-        key = self.key(http) if self.backend.knows_keys else ""
+        """Under which its key is remembered; None without one, or where the link keeps no keys."""
+        key = self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
         return (http.target, key) if key else None
 
     def repeated(self, http: HttpRequest) -> Modification | None:
         """The modification that a request repeats under its key; None for a new one."""
-        key = self.key(http) if self.backend.knows_keys else ""
-        return self.registry.repeated(http.target, key)
+        return self.registry.repeated(self.known_key(http))
 
     def captures_at_once(self, body: dict[str, Any], additional: dict[str, Any]) -> bool:
         """Whether an authorisation is captured by Adyen at once. Raises Invalid.

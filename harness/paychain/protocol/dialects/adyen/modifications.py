@@ -185,7 +185,7 @@ def _new(
         merchant_account=payment.merchant_account,
         merchant_reference=str(body.get("reference") or payment.merchant_reference),
     )
-    account.registry.modify(made, call.http.target, account.key(call.http))
+    account.registry.modify(made, account.known_key(call.http))
     return made
 
 
@@ -209,7 +209,7 @@ async def _cancel_unknown(
         merchant_account=merchant,
         merchant_reference=str(body.get("reference") or reference),
     )
-    account.registry.modify(made, call.http.target, key)
+    account.registry.modify(made, account.known_key(call.http))
     request = PaymentRequest(
         found.payment,
         0,

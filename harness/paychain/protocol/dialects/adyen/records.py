@@ -142,15 +142,15 @@ class Records:
         self._numbers[reference, kind] = number
         return f"{kind}{number}"
 
-    def repeated(self, target: str, key: str) -> Modification | None:
+    def repeated(self, key: tuple[str, str] | None) -> Modification | None:
         """The modification that this path and key stood for before; None for a new request."""
-        return self._repeats.get((target, key)) if key else None
+        return self._repeats.get(key) if key is not None else None
 
-    def modify(self, modification: Modification, target: str, key: str) -> None:
-        """Register a modification and its key."""
+    def modify(self, modification: Modification, key: tuple[str, str] | None) -> None:
+        """Register a modification, and the path and key of its request."""
         self._modifications[modification.reference, modification.item] = modification
-        if key:
-            self._repeats[target, key] = modification
+        if key is not None:
+            self._repeats[key] = modification
 
     def modification(self, reference: str, item: str) -> Modification | None:
         """The modification with this name, which may name any execution of it."""

@@ -62,8 +62,8 @@ class Account:
         return value if isinstance(value, str) else ""
 
     def known_key(self, http: HttpRequest) -> str:
-        """As `key`; "" if the link ignores keys."""
-        return self.key(http) if self.backend.knows_keys else ""
+        """Under which its key is remembered; "" if the link ignores keys."""
+        return self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
 
     def entry(self, reference: str) -> BookEntry | None:
         """The book entry of an authorisation, None if there is none."""

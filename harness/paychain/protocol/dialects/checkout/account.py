@@ -149,6 +149,10 @@ class Account:
         """The idempotency key of a request, "" when it has none."""
         return http.headers.get(KEY, "")
 
+    def known_key(self, http: HttpRequest) -> str:
+        """Under which its key is remembered; "" if the link ignores keys."""
+        return self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
+
     def request_id(self) -> str:
         """A new request id in the form of a UUID."""
         self._requests += 1
@@ -226,7 +230,7 @@ class Account:
 
     def repeated(self, http: HttpRequest) -> Action | None:
         """The action that a request repeats under its key; None for a new one."""
-        key = self.key(http) if self.backend.knows_keys else ""
+        key = self.known_key(http)
         return self._repeats.get((http.target, key)) if key else None
 
     def act(self, payment: Payment, kind: str, amount_minor: int, http: HttpRequest) -> Action:
@@ -239,8 +243,7 @@ class Account:
             requested_s=self.backend.now_s(),
         )
         payment.actions.append(action)
-        key = self.key(http)
-        if key:
+        if key := self.known_key(http):
             self._repeats[http.target, key] = action
         return action
 

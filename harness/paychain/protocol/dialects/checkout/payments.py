@@ -67,7 +67,7 @@ async def pay(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments`."""
     body = reading.read(call.http.body)
     # An invalid request is refused before its unused fields are noted.
-    _payment_from(body, account, account.key(call.http))
+    _payment_from(body, account, account.known_key(call.http))
     account.ignored.note(call, body, _USED)
     return await pay_by(call, account, body)
 
@@ -82,7 +82,7 @@ async def pay_by(
 
     Raises Invalid, also for a page that another attempt has paid, or may have.
     """
-    key = account.key(call.http) if account.backend.knows_keys else ""
+    key = account.known_key(call.http)
     requested = _payment_from(body, account, key)
     texts = (
         requested.merchant_reference,

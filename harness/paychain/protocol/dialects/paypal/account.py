@@ -114,8 +114,8 @@ class Account:
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def known_key(self, http: HttpRequest) -> str:
-        """As `key`; "" if the link ignores keys."""
-        return self.key(http) if self.backend.knows_keys else ""
+        """Under which its key is remembered; "" if the link ignores keys."""
+        return self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
 
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""

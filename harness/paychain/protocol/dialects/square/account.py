@@ -173,7 +173,7 @@ class Account:
             return known
         self.payments[payment.reference] = payment
         if key:
-            self._keys[key] = payment.reference
+            self._keys[self.backend.key_now(key)] = payment.reference
         return payment
 
     def payment(self, reference: str) -> Payment | None:
@@ -182,7 +182,7 @@ class Account:
 
     def by_key(self, key: str) -> Payment | None:
         """The payment requested under a key."""
-        return self.payments.get(self._keys.get(key, ""))
+        return self.payments.get(self._keys.get(self.backend.key_now(key), ""))
 
     def executed_by_key(self, key: str) -> Payment | None:
         """The payment that the link has executed under a key, where it knows keys."""
@@ -197,7 +197,7 @@ class Account:
         new: Callable[[], Made],
     ) -> Keyed[Made]:
         """What a request makes, or the first one under its key. Raises Invalid for another body."""
-        key = self.key(http) if self.backend.knows_keys else ""
+        key = self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
         keyed = made.begin(key or None, body, new)
         if keyed.body != body:
             raise Invalid("key_mismatch", field="idempotency_key")
@@ -236,17 +236,17 @@ class Account:
         )
         payment.refunds.append(made)
         if key:
-            self._refunds[key] = made
+            self._refunds[self.backend.key_now(key)] = made
         return made
 
     def withdraw(self, payment: Payment, made: Refund, key: str) -> None:
         """Forget a refund that was never worked on."""
         payment.refunds[:] = [each for each in payment.refunds if each is not made]
-        self._refunds.pop(key, None)
+        self._refunds.pop(self.backend.key_now(key), None)
 
     def refund_of(self, key: str) -> Refund | None:
         """The refund requested under a key; None for a new one."""
-        return self._refunds.get(key) if self.backend.knows_keys else None
+        return self._refunds.get(self.backend.key_now(key)) if self.backend.knows_keys else None
 
 
 def status(entry: BookEntry | None) -> str:

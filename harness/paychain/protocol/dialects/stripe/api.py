@@ -159,7 +159,7 @@ class Stripe:
             # At Stripe, events have the version with which the webhook endpoint was set up.
             self._account.version = http.headers.get("stripe-version", VERSION)
             asked = self._asked(call)
-            plan = self._plans.get(asked.key) if self._backend.knows_keys else None
+            plan = self._plans.get(self._known_key(asked))
             if plan is not None:
                 # Another request under the same key never gets further than the link.
                 return await self._executed(asked, plan, is_repeat=True)
@@ -199,8 +199,9 @@ class Stripe:
         """Forget a plan that the link has not executed: a repeat of its key is planned again."""
         if plan.undo is not None:
             plan.undo()
-        if self._plans.get(asked.key) is plan:
-            del self._plans[asked.key]
+        known_key = self._known_key(asked)
+        if self._plans.get(known_key) is plan:
+            del self._plans[known_key]
 
     def _asked(self, call: VendorCall) -> RoutedRequest:
         """The request with its route. Raises Invalid for an unknown path or parameter."""
@@ -230,9 +231,13 @@ class Stripe:
     def _planned(self, asked: RoutedRequest) -> Plan:
         """The plan of a request, remembered for repeats of its key. Raises Invalid."""
         plan = self._handlers[asked.route.name](self._account, asked)
-        if asked.key:
-            self._plans[asked.key] = plan
+        if known_key := self._known_key(asked):
+            self._plans[known_key] = plan
         return plan
+
+    def _known_key(self, asked: RoutedRequest) -> str:
+        """Under which its plan is remembered; "" for a request without a key that is known."""
+        return self._backend.key_now(asked.key) if self._backend.knows_keys else ""
 
     async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:
         """A page on which the customer does something, and which leads back to the shop."""
