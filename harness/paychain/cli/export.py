@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paychain.cli.options import RunFolder
-from paychain.cli.say import say
+from paychain.cli.say import said_when_slow, say
 
 if TYPE_CHECKING:
     from paychain.analysis.store.store import RunStore
@@ -112,7 +112,9 @@ def _write(path: Path, requests: Iterable[dict[str, Any]]) -> int:
 
     spans = 0
     try:
-        with path.open("wb") as file:
+        with said_when_slow(f"waiting for somebody to read {path}"):
+            file = path.open("wb")
+        with file:
             for request in requests:
                 file.write(msgspec.json.encode(request) + b"\n")
                 spans += _spans(request)

@@ -85,8 +85,9 @@ app.add_typer(show.app, name="show")
 app.add_typer(engine.app, name="engine")
 
 
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
+def _print_version(context: typer.Context, is_asked: bool) -> None:
+    # A shell that completes a later word reads what is printed; zsh would execute it.
+    if is_asked and not context.resilient_parsing:
         help.print_version()
         raise typer.Exit
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 
 from paychain.payments.errors import one_line
 
+_SILENT_S = 1.0  # as long as a user need not know what is being waited for
 TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
 OUR_BUG = f"this is a bug in paychain or in a library: {TRACEBACK_VARIABLE}=1 shows where"
 
@@ -18,3 +22,19 @@ def say(*lines: str, is_error: bool = False) -> None:
     """
     for line in lines:
         print(one_line(line), file=sys.stderr if is_error else sys.stdout, flush=True)
+
+
+@contextmanager
+def said_when_slow(line: str) -> Iterator[None]:
+    """Say what is waited for, once, if it takes longer than a second.
+
+    For a file that may be a pipe, such as `<(vault read …)`: whoever opens one waits for the other
+    side, however long that takes.
+    """
+    timer = Timer(_SILENT_S, say, [line], {"is_error": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import RunFolder
-from paychain.cli.say import say
+from paychain.cli.say import said_when_slow, say
 from paychain.processes.tokens import SIGNING_KEY_VARIABLE
 
 
@@ -34,7 +34,8 @@ def sign(
     from paychain.report.evidence.files import sign_run
 
     if key is not None:
-        signing = read_private_key(key)
+        with said_when_slow(f"waiting for somebody to write to {key}"):
+            signing = read_private_key(key)
     elif os.environ.get(SIGNING_KEY_VARIABLE):
         signing = private_key(os.environ[SIGNING_KEY_VARIABLE].encode(), SIGNING_KEY_VARIABLE)
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from paychain.payments.web_addresses import split_address
+from paychain.processes.connecting import connect
 from paychain.wire.answer import AnswerReader
 from paychain.wire.http import HttpRequest, HttpResponse, MalformedHttp, WireError
 
@@ -104,9 +105,15 @@ class Sender:
     def _connection(self) -> HTTPConnection:
         parts = split_address(self.url)
         assert parts.hostname is not None  # the command has looked
-        if parts.scheme == "https":
-            return HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout_s)
-        return HTTPConnection(parts.hostname, parts.port, timeout=self.timeout_s)
+        if parts.scheme != "https":
+            connection = HTTPConnection(parts.hostname, parts.port, timeout=self.timeout_s)
+            connection.sock = connect(connection.host, connection.port, self.timeout_s)
+            return connection
+        tls = ssl.create_default_context()
+        over_tls = HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout_s, context=tls)
+        plain = connect(over_tls.host, over_tls.port, self.timeout_s)
+        over_tls.sock = tls.wrap_socket(plain, server_hostname=over_tls.host)
+        return over_tls
 
     @staticmethod
     def _send_body(connection: HTTPConnection, body: bytes, over_s: float) -> None:

@@ -1,7 +1,8 @@
 """HTTP clients whose time limit is for the whole answer.
 
 Those of `http.client`, and so of `requests`, begin anew with each byte that comes: a server that
-drips its headers, or sends `100 Continue` without end, would be waited for without end.
+drips its headers, or sends `100 Continue` without end, would be waited for without end. The look-up
+of its name has no limit there at all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from paychain.processes.connecting import connect
 
 
 class _TimedBytes(io.RawIOBase):
@@ -55,6 +59,11 @@ class _TimedResponse(http.client.HTTPResponse):
 class TimedConnection(http.client.HTTPConnection):
     """Connects within its timeout, and has the whole answer within another one."""
 
+    def connect(self) -> None:
+        """Look up the name and connect."""
+        assert isinstance(self.timeout, int | float)
+        self.sock = connect(self.host, self.port, self.timeout)
+
     def getresponse(self) -> Any:
         """Read the head of the answer; what it is, the other base class says where there is one."""
         assert isinstance(self.timeout, int | float)
@@ -67,8 +76,19 @@ class TimedConnection(http.client.HTTPConnection):
 class _TimedHttp(HTTPConnection, TimedConnection):
     """That of urllib3, which calls getresponse of `http.client` through ours."""
 
+    def _new_conn(self) -> socket.socket:
+        assert isinstance(self.timeout, int | float)
+        options = tuple(self.socket_options or ())
+        source = self.source_address
+        try:
+            return connect(self.host, self.port, self.timeout, source=source, options=options)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
 
-class _TimedHttps(HTTPSConnection, TimedConnection):
+
+class _TimedHttps(_TimedHttp, HTTPSConnection):
     """The same over TLS."""
 
 

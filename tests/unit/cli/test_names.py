@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from paychain.cli import names
 from paychain.cli.listing import listed
+from paychain.cli.main import app
 from paychain.runs.matrix import standard_faults
 from tests.support.chains import experiment
 from tests.support.cli import environment, invoked
@@ -105,6 +109,37 @@ def test_words_are_completed_wherever_one_is_a_name(
         "COMP_CWORD": str(len(words.split())),
     }
     assert invoked(tmp_path, variables=completing).stdout.split() == found
+
+
+def _switches() -> list[str]:
+    """Every option without a value, behind the command that has it."""
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    commands: list[tuple[str, Any]] = [("paychain", root)]
+    for name, command in root.commands.items():
+        commands.append((f"paychain {name}", command))
+        commands += [
+            (f"paychain {name} {below}", each)
+            for below, each in getattr(command, "commands", {}).items()
+        ]
+    return [
+        f"{words} {option.opts[0]}"
+        for words, command in commands
+        for option in command.params
+        if getattr(option, "is_flag", False)
+    ]
+
+
+def test_completing_a_word_does_not_do_what_the_words_before_it_say(tmp_path: Path) -> None:
+    # zsh executes what is printed: `paychain --version <TAB>` ran `paychain 0.1.0`.
+    assert len(_switches()) > 30
+    for words in _switches():
+        completing = {
+            "_PAYCHAIN_COMPLETE": "complete_zsh",
+            "_TYPER_COMPLETE_ARGS": f"{words} --",
+        }
+        printed = invoked(tmp_path, variables=completing).stdout
+        assert printed.startswith(("_arguments '", "_files")), (words, printed)
 
 
 @pytest.mark.parametrize("name", ["$(id)", "`id`", "a b", "a;id", "a\nb", "a&id", "a\x1b[31m"])

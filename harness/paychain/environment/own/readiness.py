@@ -6,7 +6,6 @@ A fault at the start of a run would otherwise hide the service, or a frozen hop 
 from __future__ import annotations
 
 import http.client
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from paychain.environment.own.variables import Address, Addresses
 from paychain.model.service import Ready
+from paychain.processes.connecting import connect
 from paychain.processes.deadlines import TimedConnection
 
 POLL_S = 0.1  # between two looks at a service that starts
@@ -76,7 +76,7 @@ class ReadySign:
 
 def _by_port(address: Address, within_s: float) -> str:
     try:
-        socket.create_connection(address, within_s).close()
+        connect(*address, within_s).close()
     except OSError as error:
         return _reason(error)
     return ""

@@ -9,13 +9,14 @@ from paychain.model.loading import Loaded
 from paychain.model.placement import Placed, is_name
 from paychain.model.reach import is_allowed
 from paychain.payments.errors import UserError
+from paychain.processes.connecting import LOOKUP_S, looked_up
 
 
 def address_of(placed: Placed, chain: Loaded[Chain]) -> str:
     """The machine's IPv4 address. Raises UserError for a name of none, or of one not allowed."""
     if not is_name(placed.address):
         return placed.address  # it was checked with the file
-    address = looked_up(placed.address)
+    address = _looked_up(placed.address)
     if not is_allowed(address, chain.model.allow):
         raise UserError(
             f"{placed.address} is {address}, outside loopback and not allowed",
@@ -24,11 +25,10 @@ def address_of(placed: Placed, chain: Loaded[Chain]) -> str:
     return address
 
 
-def looked_up(name: str) -> str:
-    """The IPv4 address of a host. Raises UserError when it has none."""
+def _looked_up(name: str) -> str:
     try:
-        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        found = looked_up(name, None, LOOKUP_S, socket.AF_INET)
+    except OSError as error:
         raise UserError(
             f"no address of {name} is known ({error})", hint="check the name"
         ) from error

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from paychain.model.placement import is_name
 from paychain.payments.errors import UserError
 from paychain.payments.whole_number import whole_number
+from paychain.processes.connecting import LOOKUP_S, looked_up
 from paychain.processes.loopback import LOOPBACK, is_loopback
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, TOKEN_VARIABLE, new_token
 
@@ -83,9 +84,8 @@ def _looked_up(host: str) -> str:
     """The IPv4 address that a name stands for; what has none is returned as it is."""
     if not is_name(host):
         return host
-    with suppress(OSError, UnicodeError):
-        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
-        return str(found[0][4][0])
+    with suppress(OSError):
+        return str(looked_up(host, None, LOOKUP_S, socket.AF_INET)[0][4][0])
     return host
 
 

@@ -1,0 +1,92 @@
+"""Connections whose time limit is for looking up the name as well.
+
+Nothing bounds a look-up: where no name server answers, the system's own limits add up to half a
+minute for a name, and to more with several servers and search domains.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
+from queue import Empty, SimpleQueue
+
+# What `getaddrinfo` is typed to return; the bytes are of a Python without IPv6.
+Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+Found = Sequence[tuple[int, int, int, str, Address]]
+
+LOOKUP_S = 5.0  # for a name that is looked up on its own, before anything else is done
+
+
+def looked_up(host: str, port: int | None, within_s: float, family: int = 0) -> Found:
+    """What `getaddrinfo` finds for TCP. Raises OSError: TimeoutError when the time is over."""
+    if _is_number(host):  # answered at once, and connections to loopback are many
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    ended: SimpleQueue[Found | OSError] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            ended.put(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
+        except OSError as error:
+            ended.put(error)
+        except UnicodeError:  # a label that is empty or too long
+            ended.put(socket.gaierror(socket.EAI_NONAME, "no host can have this name"))
+
+    # Nothing can end a look-up from outside: one that hangs ends with this process.
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        found = ended.get(timeout=max(within_s, 0.0))
+    except Empty:
+        raise TimeoutError(f"no name server has found {host} within {within_s:g} s") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def connect(
+    host: str,
+    port: int,
+    within_s: float,
+    *,
+    source: tuple[str, int] | None = None,
+    options: tuple[tuple[int, int, int | bytes], ...] = (),
+) -> socket.socket:
+    """A connection to the first address of a host that accepts one, within a time for all of them.
+
+    `source`, `options`: what the socket is bound to, and what is set on it. Its own timeout is then
+    `within_s`. Raises OSError.
+    """
+    until_s = time.monotonic() + within_s
+    refused: OSError = TimeoutError("timed out")
+    for family, kind, protocol, _, address in looked_up(host, port, within_s):
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
+            break
+        made = socket.socket(family, kind, protocol)
+        try:
+            for option in options:
+                made.setsockopt(*option)
+            if source is not None:
+                made.bind(source)
+            made.settimeout(left_s)
+            made.connect(address)
+            made.settimeout(within_s)
+        except OSError as error:
+            made.close()
+            refused = error
+        except BaseException:
+            made.close()
+            raise
+        else:
+            return made
+    raise refused
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
