@@ -161,6 +161,7 @@ class ObservedRun:
         by: str = "reference",
         stated: str = "",
         captures_minor: int = 0,
+        is_stale: bool = False,
     ) -> None:
         """A request as the link saw it."""
         self.spans += 1
@@ -184,6 +185,7 @@ class ObservedRun:
                 code="",
                 stated=stated,
                 captures_minor=captures_minor,
+                is_stale=is_stale,
             )
         )
 

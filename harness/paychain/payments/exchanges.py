@@ -87,3 +87,4 @@ class ReceivedRequest(
     named: str = ""
     stated: str = ""  # another payment that its own words name, where its trace says whose it is
     captures_minor: int = 0  # how much a capture asked for; 0: not known, or no capture
+    is_stale: bool = False  # its answer was that to an earlier request: the link did not see it

@@ -39,6 +39,7 @@ class Attribution:
         self._card_amounts = CardAmounts()
         self._attempts: Counter[str] = Counter()
         self._known: BoundedDict[tuple[str, str], Attributed] = BoundedDict(MAX_KNOWN)
+        self._newest: BoundedDict[tuple[str, str], int] = BoundedDict(MAX_KNOWN)
         self._strangers = 0
 
     def expect(self, payments: Iterable[Expected]) -> None:
@@ -54,6 +55,8 @@ class Attribution:
 
         The same key, or an object that was made before, is a repeat of its attempt. Anything else
         is a new one, and so is a key that another payment has used: the request says whose it is.
+        What makes no attempt and names only the payment (a query by the merchant's reference, say)
+        is about the newest attempt at this link, whatever other links were asked since.
         """
         by_object = self._of_object(evidence.object_id)
         if by_object is not None:
@@ -65,7 +68,7 @@ class Attribution:
         if known is not None and not is_reused:
             return known
         if not evidence.makes_attempt:
-            attempt = max(1, self._attempts[payment])
+            attempt = self._newest.get((link, payment)) or max(1, self._attempts[payment])
             return Attributed(
                 payment=payment, attempt=attempt, reference=f"{payment}-{attempt}", by=by
             )
@@ -74,7 +77,7 @@ class Attribution:
             self._strangers += 1
             payment = f"{UNKNOWN}{link}-{self._strangers}"
         self._attempts[payment] += 1
-        attempt = self._attempts[payment]
+        attempt = self._newest[link, payment] = self._attempts[payment]
         found = Attributed(
             payment=payment,
             attempt=attempt,

@@ -31,6 +31,7 @@ class ReceivedCall:
         self.key = ""
         self.reference = self.named = self.stated = ""
         self.captures_minor = 0
+        self.is_stale = False  # its answer is that to an earlier request
         self._context, self._http = context, http
 
     def is_for(self, operation: str, request: PaymentRequest) -> None:
@@ -81,6 +82,7 @@ class ReceivedCall:
                 named=self.named,
                 stated=self.stated,
                 captures_minor=self.captures_minor,
+                is_stale=self.is_stale,
             )
         )
         return reply

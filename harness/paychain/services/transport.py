@@ -100,13 +100,17 @@ class Listener:
         call = ReceivedCall(context, http)
         call.is_for(operation, request)
         envelope = Envelope(envelope.caller, call.span, envelope.left_s)
-        response = await self._work(operation, request, envelope)
+        response = await self._work(operation, request, envelope, call)
         reply = self._dialect.classify(response) if response is not None else None
         call.record(caller, response, reply)
         return response
 
     async def _work(
-        self, operation: str, request: PaymentRequest, envelope: Envelope
+        self,
+        operation: str,
+        request: PaymentRequest,
+        envelope: Envelope,
+        seen: ReceivedCall | None = None,
     ) -> HttpResponse | None:
         number = self._requests = self._requests + 1
         self._in_flight[number] = request.payment
@@ -121,6 +125,8 @@ class Listener:
             return None
         if isinstance(given, Error):
             return self._dialect.error(given)
+        if seen is not None:
+            seen.is_stale = given.is_stale
         return self._delivered(request, given)
 
     def _delivered(self, request: PaymentRequest, delivery: Delivery) -> HttpResponse:

@@ -238,6 +238,7 @@ class ServedCall:
             changes = ApiChange(operation, change, note, overlap, has_last=has_last)
             given = await self._served.link_behind.receive(operation, request, envelope, changes)
             if isinstance(given, Delivery):
+                self._seen.is_stale = given.is_stale
                 if given.is_stale and last is not None and not isinstance(given.given, Error):
                     self.copies = given.copies
                     raise _EarlierAnswer(_copy(last))

@@ -101,18 +101,23 @@ def _given(config: pytest.Config) -> list[Path]:
 
 @pytest.fixture
 def paychain(request: pytest.FixtureRequest) -> Iterator[Callable[..., ChainUnderTest]]:
-    """Starts chains by name or path; they are stopped when the test is over."""
+    """Starts chains by name or path; they are stopped when the test is over.
+
+    `real`: as processes on real sockets; without it the command line says so (`--paychain-real`).
+    """
     from paychain.testing.chain import start_chain
 
     config = request.config
-    real = config.getoption("--paychain-real")
-    if real:
-        _refuse_hidden_packages()
     with ExitStack() as running:
 
-        def start(spec: str, *, seed: int | None = None) -> ChainUnderTest:
+        def start(
+            spec: str, *, seed: int | None = None, real: bool | None = None
+        ) -> ChainUnderTest:
             chosen = seed if seed is not None else config.getoption("--paychain-seed")
-            return running.enter_context(start_chain(spec, seed=chosen, real=real))
+            is_real = config.getoption("--paychain-real") if real is None else real
+            if is_real:
+                _refuse_hidden_packages()
+            return running.enter_context(start_chain(spec, seed=chosen, real=is_real))
 
         yield start
 

@@ -76,3 +76,18 @@ def test_a_capture_that_was_undone_does_not_make_up_for_one_too_many(tmp_path: P
     run.booked("p1", 4.1, "captured", item="c1")
     kinds = [each.kind for each in decisions(run.store(tmp_path), "p1")]
     assert kinds.count(DecisionKind.CAPTURED_AGAIN) == 1
+
+
+@pytest.mark.parametrize(("is_stale", "again"), [(True, 0), (False, 1)])
+def test_a_capture_that_its_link_never_saw_is_sent_again(
+    is_stale: bool, again: int, tmp_path: Path
+) -> None:
+    """It was answered with what had been said of another payment."""
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    run.asked("p1", 1.1)
+    run.asked("p1", 2.0, operation="capture", target="/capture", key="a", is_stale=is_stale)
+    run.asked("p1", 4.0, operation="capture", target="/capture", key="b")
+    run.booked("p1", 4.05, "captured", item="c0")
+    kinds = [each.kind for each in decisions(run.store(tmp_path), "p1")]
+    assert kinds.count(DecisionKind.CAPTURED_AGAIN) == again

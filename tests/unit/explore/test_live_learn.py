@@ -25,6 +25,10 @@ from paychain.payments.outcome import HopResult
 
 LOADED = load_chain("examples/shop-python/chain-naive.yaml")
 CHAIN = LOADED.model
+GUESSED = (
+    "shop met no connection that was refused or reset; its twin tries again then, as after a "
+    "timeout"
+)
 LESSON = next(
     lesson
     for lesson in lessons(CHAIN)
@@ -138,7 +142,8 @@ def test_a_repeat_that_is_rare_is_not_what_the_twin_does() -> None:
     ]
     watch({"shop": policy}, TRIES_AGAIN)
     watch({"shop": policy}, TRIES_AGAIN)
-    (sentence,) = learned.unlike_twin()
+    sentence, guessed = learned.unlike_twin()
+    assert guessed == GUESSED
     assert sentence.endswith("3 of 5 requests that ended with timeout; its twin always does")
 
 
@@ -152,9 +157,11 @@ def test_a_result_with_fewer_tries_than_another_is_tried_again_by_the_twin() -> 
         watch({"shop": policy}, [*lost, asked("adyen", 7.0, 0.1, fails=False)])
     learned = Learned({"shop": policy})
     call = yaml.safe_load(twin_text(LOADED, learned))["links"]["shop"]["calls"]["authorise"]
-    assert (call["retry"]["attempts"], set(call["retry"]["on"])) == (3, {"http_error", "timeout"})
+    seen, guessed = {"http_error", "timeout"}, {"refused", "reset"}
+    assert (call["retry"]["attempts"], set(call["retry"]["on"])) == (3, seen | guessed)
     assert learned.unlike_twin() == [
-        "shop tried at most 2 times where requests ended with timeout; its twin tries 3 times"
+        "shop tried at most 2 times where requests ended with timeout; its twin tries 3 times",
+        GUESSED,
     ]
 
 
@@ -173,7 +180,8 @@ def test_pauses_that_vary_are_said_to() -> None:
     lines = {line.what: line.observed for line in learned.lines(CHAIN)}
     assert lines["backoff"] == "500 ms (median; from 100 ms to 1.1 s)"
     assert learned.unlike_twin() == [
-        "shop varies its pauses before repeats; its twin always waits for the median"
+        GUESSED,
+        "shop varies its pauses before repeats; its twin always waits for the median",
     ]
 
 
@@ -184,6 +192,28 @@ def test_a_link_that_is_passed_by_is_said_to_be() -> None:
     assert learned.unlike_twin() == [
         "shop did not ask stripe for 1 payment, as with a breaker; its twin asks it each time"
     ]
+
+
+@pytest.mark.parametrize(
+    ("others", "sentences"),
+    [
+        # Others got there by the same failures, so that these do not explain it.
+        ([FAILS_OVER], ["shop did not ask adyen for 1 payment, as with a breaker"]),
+        ([FAILS_OVER[:1]], []),  # nobody ever did: it may be how the service is made
+    ],
+)
+def test_a_later_link_is_passed_by_where_others_got_there(
+    others: list[list[ObservedRequest]], sentences: list[str]
+) -> None:
+    lost, refused = (
+        Lesson(service="shop", link="adyen", failure=failure, steps=LESSON.steps * 2, otherwise=())
+        for failure in ("a lost answer", "HTTP 503")
+    )
+    learned = Learned(
+        {"shop": ObservedPolicy()}, [react(lost, others), react(refused, [FAILS_OVER[:1]])]
+    )
+    skipped = [sentence.partition(";")[0] for sentence in learned.unlike_twin()]
+    assert skipped == sentences
 
 
 def test_the_twin_is_a_chain_of_mocks_that_does_the_same(tmp_path: Path) -> None:
@@ -212,7 +242,7 @@ def test_tries_and_their_pauses_are_the_twins_as_well() -> None:
         "attempts": 2,
         "backoff": "500ms",
         "jitter": "none",
-        "on": ["timeout"],
+        "on": ["timeout", "refused", "reset"],  # no lesson shows the last two
     }
     assert call["on_unknown"] == "resend"
 

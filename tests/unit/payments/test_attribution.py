@@ -141,6 +141,22 @@ def test_what_a_traced_request_names_beside_its_own_payment_is_known(
     assert (found.payment, found.by, found.stated) == (f"{P}r2", "trace", stated)
 
 
+def test_a_query_by_reference_is_about_what_its_own_link_was_asked_for() -> None:
+    """Another provider is asked while the outcome at the first one is being queried."""
+    attribution = Attribution("pk3fa")
+    query = Evidence(headers={}, texts=(P,), makes_attempt=False)
+    assert attribution.attribute("first", query).attempt == 1  # nobody was asked before
+    for key, link in (("k1", "first"), ("k2", "second")):
+        attribution.attribute(link, Evidence(headers={}, texts=(P,), key=key))
+    found = {link: attribution.attribute(link, query) for link in ("first", "second", "third")}
+    assert {link: each.attempt for link, each in found.items()} == {
+        "first": 1,
+        "second": 2,
+        "third": 2,
+    }
+    assert found["first"].reference == f"{P}-1"
+
+
 def test_the_engine_finds_it_in_a_header_too() -> None:
     request = f"POST /pay HTTP/1.1\r\nX-Shop-Order: {P}\r\n\r\n{{}}".encode()
     assert evidence_of(request, IDS)[1:3] == (P, "other text")

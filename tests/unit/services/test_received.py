@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from paychain.payments.journal import Decision, DecisionKind
-from paychain.payments.outcome import HopResult
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.exchanges import ReceivedRequest
+from paychain.payments.journal import Decision, DecisionKind, Record
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.dialects import DIALECTS
+from paychain.protocol.envelope import Envelope
+from paychain.protocol.message import Answer, Delivery, PaymentRequest
+from paychain.services.context import Context
+from paychain.services.transport import Listener
 from tests.support.vendor_links import PSP
 from tests.support.vendor_virtual import VendorVirtual, on_vendor
 
@@ -41,3 +50,28 @@ def test_what_a_mock_does_not_have_is_answered_as_its_vendor_does_and_noted(dial
     ]
     assert details == [(PSP, noted)] * 3
     assert [hop.result for hop in links.hops()] == [HopResult.REJECTED] * 3
+
+
+class AnswersOnceMore:
+    """A link that an own service asks, and that repeats what it said to an earlier request."""
+
+    async def receive(self, _: str, request: PaymentRequest, __: Envelope) -> Delivery:
+        return Delivery(Answer(Outcome.APPROVED, "00", PSP, request.reference), is_stale=True)
+
+    def caller(self, _: Envelope) -> str:
+        return "shop"
+
+    def undeliverable(self, *_: object) -> None:
+        raise AssertionError("its caller waits")
+
+
+def test_an_answer_to_an_earlier_request_is_noted_as_such_in_our_own_dialect() -> None:
+    journal: list[Record] = []
+    context = Context(link=PSP, seed=1, now_ns=lambda: 0, journal=journal, span_prefix="0001")
+    dialect = DIALECTS["paychain"]
+    listener = Listener(dialect, AnswersOnceMore(), context)
+    request = PaymentRequest("p1", 100, "EUR", TEST_CARDS[0], reference="p1-1")
+    answer = asyncio.run(listener.handle(dialect.ask("authorise", request)))
+    assert answer is not None
+    (noted,) = [each for each in journal if isinstance(each, ReceivedRequest)]
+    assert noted.is_stale

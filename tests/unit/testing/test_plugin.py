@@ -153,3 +153,16 @@ def test_a_real_chain_names_the_file_that_hides_a_package(repository: Path) -> N
     output = pytest_in(repository, "--paychain-real", "chaos/a.yaml", "test_x.py")
     assert "2 failed" in output or "1 failed, 1 error" in output
     assert output.count("requests.py hides the package requests") >= 2
+
+
+@pytest.mark.slow
+def test_a_test_may_say_itself_that_its_chain_is_real(repository: Path) -> None:
+    """A suite has chains of mocks beside one with a service, which virtual time cannot reach."""
+    (repository / "requests.py").write_text("raise RuntimeError\n")  # only a real chain imports it
+    (repository / "test_x.py").write_text(
+        "def test_virtual(paychain):\n    assert paychain('chains/shop.yaml').pay(1)\n"
+        "def test_real(paychain):\n    paychain('chains/shop.yaml', real=True)\n"
+    )
+    output = pytest_in(repository, "test_x.py")
+    assert "1 failed, 1 passed" in output
+    assert "requests.py hides the package requests" in output

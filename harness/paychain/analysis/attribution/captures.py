@@ -97,7 +97,7 @@ def _triggers(
             is_refused = any(
                 before.started_ns <= at_ns <= request.started_ns for at_ns in refused_ns
             )
-            is_failed = is_refused or (is_over and not result_of(before)[0].worked)
+            is_failed = is_refused or (is_over and not _may_be_done(before))
             is_another_part = is_of_parts and _asks_for_another_amount(before, request)
             if (request.key and request.key == before.key) or (is_failed and not is_another_part):
                 wanted[number] = WantedCapture(first, request)
@@ -105,6 +105,12 @@ def _triggers(
         else:
             wanted.append(WantedCapture(request, request))
     return wanted
+
+
+def _may_be_done(request: ObservedRequest) -> bool:
+    """Whether a capture was answered as done, by a link that saw it."""
+    is_stale = request.received is not None and request.received.is_stale
+    return result_of(request)[0].worked and not is_stale
 
 
 def _asks_for_another_amount(before: ObservedRequest, request: ObservedRequest) -> bool:

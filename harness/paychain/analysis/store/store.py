@@ -74,7 +74,7 @@ assert tuple(_STORY) == SHAPED
 Row = TypeVar("Row", bound=Record)
 BATCH = 10_000  # records in memory at once
 IN_MEMORY = Path(":memory:")  # SQLite's name for a database that is no file
-VERSION = 7  # of the tables' columns: one more whenever they change
+VERSION = 8  # of the tables' columns: one more whenever they change
 
 
 class RecordedPayment(NamedTuple):

@@ -50,6 +50,8 @@ _UNKNOWN: Mapping[str, str] = {
     f"{QUERY_THEN}{REPEAT}": "resend",
     NOTHING: "give_up",
 }
+# Failures that no lesson shows: a mock cannot break its caller's connection for one payment alone.
+_UNSHOWN, _LIKE = ("refused", "reset"), "timeout"
 # What a mock gateway has no use for: how customers and providers reach the user's process.
 _OF_OWN = ("service", "pays", "books", "receives", "webhook_path", "telemetry")
 
@@ -210,6 +212,9 @@ def _unlike(seen: ObservedPolicy) -> Iterator[str]:
                 f"tried at most {tries} times where requests ended with {result}; its twin tries "
                 f"{seen.most_tries} times"
             )
+    if guessed := _guessed(seen):
+        met = " or ".join(guessed)
+        yield f"met no connection that was {met}; its twin tries again then, as after a {_LIKE}"
     if any(map(varies, seen.pauses_s.values())):
         yield "varies its pauses before repeats; its twin always waits for the median"
     for link, number in seen.meanwhile.most_common():
@@ -218,11 +223,15 @@ def _unlike(seen: ObservedPolicy) -> Iterator[str]:
 
 
 def _skips(reactions: Sequence[Reaction]) -> Iterator[str]:
-    """Links that payments passed by which nothing had failed for: a breaker, say."""
+    """Links that payments passed by which nothing had failed for: a breaker, say.
+
+    To a later link payments only come by failures before it, and may end before they are there:
+    only where others got there by the same failures it was passed by.
+    """
+    reached = {reaction.lesson.way for reaction in reactions if reaction.next}
     skipped: Counter[str] = Counter()
     for reaction in reactions:
-        # To a later link payments only come by failures, and may end before they are there.
-        if not reaction.lesson.otherwise:
+        if reaction.lesson.is_first or reaction.lesson.way in reached:
             skipped[reaction.lesson.link] += reaction.elsewhere
     for link, number in (+skipped).items():
         payments = count(number, "payment")
@@ -236,6 +245,16 @@ def _tried_again(seen: ObservedPolicy) -> list[str]:
         for result, repeated in seen.after.items()
         if result in get_args(Failure) and 2 * repeated > seen.could_be_repeated(result)
     ]
+
+
+def _guessed(seen: ObservedPolicy) -> list[str]:
+    """The results after which the twin tries again although the service was not seen to meet them.
+
+    Most clients have one way to go on for whatever leaves them without an answer.
+    """
+    shown = {result for (result, _), number in seen.failed_at.items() if number}
+    is_repeated = _LIKE in _tried_again(seen)
+    return [result for result in _UNSHOWN if is_repeated and result not in shown]
 
 
 def _as_mocks_ask_it(written: dict[str, Any], link: Link) -> None:
@@ -257,7 +276,7 @@ def _policy(call: Call, seen: ObservedPolicy) -> dict[str, Any]:
     usual = usual_wait_s(seen.waits_s)
     if usual is not None:
         written["timeout"] = duration_text(round(usual[0] / ROUNDED_S) * ROUNDED_S)
-    again = _tried_again(seen)
+    again = [*_tried_again(seen), *_guessed(seen)]
     if seen.most_tries > 1 and again:
         pauses = [pause for each in seen.pauses_s.values() for pause in each]
         backoff = duration_text(round(median(pauses), 3)) if pauses else "0s"

@@ -54,6 +54,16 @@ class Lesson:
         """What it teaches, by whichever steps."""
         return self.service, self.link, self.failure
 
+    @property
+    def is_first(self) -> bool:
+        """It is about the link that is asked first: nothing has to fail before it."""
+        return len(self.steps) <= 1
+
+    @property
+    def way(self) -> tuple[str, str, Steps]:
+        """How payments get to its link: by what fails before it."""
+        return self.service, self.link, self.steps[:-1]
+
 
 @dataclass
 class Reaction:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from paychain.payments.exchanges import ReceivedRequest
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.stripe import Stripe
 from paychain.wire.http import HttpResponse, WireError
@@ -105,8 +106,14 @@ def test_an_answer_of_before_is_another_payments() -> None:
         second = await links.pay(2)
         assert second["id"] == first["id"]
         assert second["metadata"]["order"] == payment(1)
+        links.heal("stale_answer")
+        await links.pay(2)
 
-    assert [move[1] for move in on_stripe(scenario).booked()] == [f"{payment(1)}-1"] * 2
+    links = on_stripe(scenario)
+    of_both = [f"{payment(1)}-1"] * 2 + [f"{payment(2)}-2"] * 2  # another key: another attempt
+    assert [move[1] for move in links.booked()] == of_both
+    asked = [each for each in links.journal if isinstance(each, ReceivedRequest)]
+    assert [each.is_stale for each in asked] == [False, True, False]
 
 
 def test_a_link_that_dies_and_forgets_knows_no_intent() -> None:
