@@ -7,7 +7,7 @@ real cardholder (PCI DSS 6.5.5). Source: docs/domain.md §2.1 and §4.5.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -32,7 +32,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     @property
     def masked(self) -> str:
         """First six and last four digits: all that may reach a file (PCI DSS 3.4.1)."""
-        return f"{self.number[:6]}…{self.number[-4:]}"
+        return _masked_number(self.number)
 
     def __repr__(self) -> str:
         """Masked: messages of errors that nobody expected reach terminals and files, too."""
@@ -41,6 +41,12 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """The same, for who prints structs field by field."""
         return [("number", self.masked), ("scheme", self.scheme)]
+
+
+# A movement of every link has it: one text for all that a card has paid.
+@lru_cache(maxsize=1_000)
+def _masked_number(number: str) -> str:
+    return f"{number[:6]}…{number[-4:]}"
 
 
 # Published test numbers (processors' public testing pages).

@@ -11,6 +11,7 @@ import pytest
 from paychain.analysis.money.findings import money
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile
+from paychain.analysis.store import store as store_module
 from paychain.analysis.store.queries import last_done
 from paychain.analysis.store.spool import SpoolReader
 from paychain.analysis.store.store import RecordedPayment, RunStore
@@ -208,6 +209,24 @@ def test_aggregates_count_what_the_rows_say_whenever_the_records_came(tmp_path: 
     assert seconds == sorted(seconds)
     in_warm_up = sum(total.n for total in store.totals(PaymentRecord) if total.alike[0])
     assert in_warm_up == 15  # offered every third of a second: 0 to 4.67 s
+
+
+def test_many_records_at_once_are_the_same_rows_whatever_part_of_them_is_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(folder: Path) -> list[tuple[object, ...]]:
+        folder.mkdir()
+        store = run.store(folder)
+        tables = ("txn", "hop", "movement", "decision", "shape", "agg_hop", "agg_movement")
+        return [row for table in tables for row in store.select(f"SELECT * FROM {table}", ())]
+
+    run = Recorded(ends_s=10)
+    for number in range(40):
+        run.pay(number / 4, "unknown" if number % 7 == 0 else "approved", route=number % 2)
+    whole = rows(tmp_path / "whole")
+    monkeypatch.setattr(store_module, "BATCH", 7)
+    assert rows(tmp_path / "parts") == whole
+    assert len(whole) > 120
 
 
 def test_aggregates_of_a_long_run_do_not_pile_up_in_memory(store: RunStore) -> None:

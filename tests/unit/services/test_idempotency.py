@@ -14,6 +14,7 @@ from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, PaymentRequest
+from paychain.services.state import retained
 from paychain.services.state.idempotency import MAX_KEYS, MODELS, IdempotencyStore
 
 DAY_S = 86_400.0
@@ -303,15 +304,19 @@ def test_work_that_raises_is_a_500_of_the_first_request() -> None:
     assert asyncio.run(ask()) == 500
 
 
-def test_keys_are_forgotten_so_that_memory_is_bounded() -> None:
+def test_keys_are_forgotten_so_that_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retained, "MIN_KEPT", 0)
+
     async def ask() -> tuple[int, int]:
         link = Link("stripe-v1", window="1s")
         for number in range(10):
             await link.ask(key=f"k{number}")
-        kept = len(link.repeats._known)
+        kept = len(link.repeats)
         link.now_s = 5.0
         await link.ask(key="last")
-        return kept, len(link.repeats._known)
+        link.now_s = 10.0
+        await link.ask(key="very last")
+        return kept, len(link.repeats)
 
     assert asyncio.run(ask()) == (10, 1)
     assert MAX_KEYS <= 100_000  # some 40 MB per link at most

@@ -177,21 +177,23 @@ class RunStore(Meta):
         for record in records:
             rows[type(record)].append(record)
         for kind, batch in rows.items():
-            plain = msgspec.to_builtins(batch)  # a record as plain values is [tag, field, …]
-            if kind in SHAPED:
-                for row, shape in zip(plain, self._shapes.numbers_of(kind, batch), strict=True):
-                    row[0] = shape
-                if kind in WITH_PARTY:
-                    for row, party in zip(plain, self._shapes.parties_of(batch), strict=True):
-                        row.insert(1, party)
-            else:
-                plain = [
-                    [json.dumps(v) if isinstance(v, list) else v for v in row[1:]] for row in plain
-                ]
-            marks = ", ".join("?" * len(plain[0]))
-            self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)
+            for first in range(0, len(batch), BATCH):
+                self._insert(kind, batch[first : first + BATCH])
             self._aggregates.count(kind, batch)
         self._db.commit()
+
+    def _insert(self, kind: type[Any], records: Sequence[Record]) -> None:
+        rows = msgspec.to_builtins(records)  # a record as plain values is [tag, field, …]
+        if kind in SHAPED:
+            for row, shape in zip(rows, self._shapes.numbers_of(kind, records), strict=True):
+                row[0] = shape
+            if kind in WITH_PARTY:
+                for row, party in zip(rows, self._shapes.parties_of(records), strict=True):
+                    row.insert(1, party)
+        else:
+            rows = [[json.dumps(v) if isinstance(v, list) else v for v in row[1:]] for row in rows]
+        marks = ", ".join("?" * len(rows[0]))
+        self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", rows)
 
     def totals(self, kind: type[Row]) -> Iterator[Total]:
         """What records of one kind add up to, per second: counts, amounts, latencies."""

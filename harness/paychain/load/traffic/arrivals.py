@@ -28,7 +28,7 @@ _FURTHER = re.compile(r"r\d{1,3}$")  # after a number of seven digits
 SEEDS_KEPT = 8  # a search makes one seed's schedule again and again
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One payment to be made. `at_s` counts from the start of the load.
 
     `order` is what it pays for, of `order_minor` in all; "" and 0: the payment alone is the order.

@@ -70,12 +70,17 @@ def decode_answer(body: bytes) -> Answer:
     """Raises msgspec.ValidationError or msgspec.DecodeError when it is not an answer."""
     answer = decoded_by(_answer_decoder, body)
     answer.code, answer.decided_by = intern(answer.code), intern(answer.decided_by)
+    answer.three_ds = intern(answer.three_ds)
     return answer
 
 
 def _shared(request: PaymentRequest) -> PaymentRequest:
     request.instrument = _cards.get(request.instrument.number, request.instrument)
     request.currency, request.merchant = intern(request.currency), intern(request.merchant)
+    request.three_ds = intern(request.three_ds)
+    # Nearly every attempt has its reference as its key.
+    if request.key == request.reference:
+        request.key = request.reference
     return request
 
 

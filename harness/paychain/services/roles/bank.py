@@ -46,7 +46,7 @@ from paychain.services.roles.exchange import PATIENCE
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.transfers import is_about, rail_of, until_known
 from paychain.services.state.followup import is_final
-from paychain.services.state.kept import Retained
+from paychain.services.state.retained import Retained
 
 LATE = "late"  # the mark of a debit whose hold had ended: it is booked as one of its own
 

@@ -33,7 +33,7 @@ from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.transfers import is_about, rail_of
 from paychain.services.state.followup import is_final
-from paychain.services.state.kept import Retained
+from paychain.services.state.retained import Retained
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from paychain.protocol.message import PaymentRequest
 from paychain.services.policies.call_end import SentRequest
-from paychain.services.state.kept import Retained, Retention
+from paychain.services.state.kept import Retention
+from paychain.services.state.retained import Retained
 
 
 class TakenAuthorisation(NamedTuple):

@@ -30,7 +30,7 @@ from paychain.services.roles.merchant import Merchants
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.sale import Sale
 from paychain.services.roles.tenders import Tenders
-from paychain.services.state.kept import Retained
+from paychain.services.state.retained import Retained
 from paychain.services.state.webhooks import WebhookReceiver, senders_to
 
 

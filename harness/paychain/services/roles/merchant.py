@@ -24,7 +24,8 @@ from paychain.services.policies.call_end import SentRequest
 from paychain.services.state.background import Background
 from paychain.services.state.book import Book, Entry
 from paychain.services.state.followup import name_of
-from paychain.services.state.kept import Retained, Retention
+from paychain.services.state.kept import Retention
+from paychain.services.state.retained import Retained
 
 
 class Follow(Protocol):

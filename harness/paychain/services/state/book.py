@@ -23,7 +23,8 @@ from paychain.payments.outcome import Outcome
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
-from paychain.services.state.kept import Retained, Retention
+from paychain.services.state.kept import Retention
+from paychain.services.state.retained import Retained
 
 # The rest of a capture that was not final is over by itself when its hold expires: a run waits for
 # that, as for anything under way, unless it takes longer than this.

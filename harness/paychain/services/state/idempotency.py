@@ -7,10 +7,9 @@ is still in flight, with another body, and when the window is over. Source: docs
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from math import inf
 
 import msgspec
 
@@ -19,9 +18,11 @@ from paychain.payments.outcome import Outcome
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, PaymentRequest
 from paychain.services.state.key_windows import KeyWindows, named_key
+from paychain.services.state.retained import FixedWindow, Retained
 
 Work = Callable[[PaymentRequest], Awaitable[AnswerOrError]]
-MAX_KEYS = 100_000  # kept per link: a repeat comes within seconds, long before as many payments
+# Kept per operation of a link: a repeat comes within seconds, long before as many payments.
+MAX_KEYS = 100_000
 # Characters of a key, at the most.
 ADYENS_LONGEST_KEY = 64  # its limit on the header
 SQUARES_LONGEST_KEY = 45  # the SDK's documentation of RefundPayment
@@ -149,14 +150,17 @@ class IdempotencyStore:
         self._window_s = window_of(declared)
         self._now_s = now_s
         self._mark = mark
-        self._oldest_s = inf  # no key is known for longer
         # A link whose provider supports no keys has none whose window could be over.
         self._windows = KeyWindows(self._window_s, now_s) if self._model is not None else None
-        self._known: OrderedDict[tuple[str, str], KnownKey] = OrderedDict()
+        window = FixedWindow(lambda: int(now_s() * 1e9), int(self._window_s * 1e9))
+        # By operation: a pair of operation and key would be one more object for every request.
+        self._known: defaultdict[str, Retained[KnownKey]] = defaultdict(
+            lambda: Retained(window, _is_done, MAX_KEYS)
+        )
 
     def __len__(self) -> int:
         """How many keys are known now."""
-        return len(self._known)
+        return sum(map(len, self._known.values()))
 
     def name_of(self, key: str) -> str:
         """What a key stands for now; once its window is over, it has another name."""
@@ -176,20 +180,16 @@ class IdempotencyStore:
         if longest is not None and len(named_key(request.key)) > longest:
             return _refused(ErrorKind.KEY_TOO_LONG, "the idempotency key is too long")
         now_s = self._now_s()
-        until_s = now_s - self._window_s
-        if self._oldest_s <= until_s or len(self._known) > MAX_KEYS:
-            self._forget(until_s)
-        key = (operation, request.key)
-        known = self._known.get(key)
-        # What is still in flight keeps those behind it from being forgotten.
-        if known is None or (known.since_s <= until_s and known.given is not None):
-            return self._work(key, request, work, 1, now_s)
-        return self._repeat(known, key, request, work, now_s)
+        known = self._known[operation].get(request.key)
+        is_over = known is not None and known.since_s <= now_s - self._window_s
+        if known is None or (is_over and known.given is not None):
+            return self._work(operation, request, work, 1, now_s)
+        return self._repeat(known, operation, request, work, now_s)
 
     async def _repeat(
         self,
         known: KnownKey,
-        key: tuple[str, str],
+        operation: str,
         request: PaymentRequest,
         work: Work,
         now_s: float,
@@ -198,7 +198,7 @@ class IdempotencyStore:
         model = self._model
         # The link supports no keys: a repeat is new work, of a payment of its own.
         if model is None:
-            return await self._work(key, request, work, known.executions + 1, now_s)
+            return await self._work(operation, request, work, known.executions + 1, now_s)
         if model.mismatch is not None and known.body != _body(request):
             return Error(
                 ErrorKind.KEY_MISMATCH,
@@ -222,18 +222,18 @@ class IdempotencyStore:
         if model.continues:
             done = known.done
             is_stored = done is not None and model.stores(done)
-            return await self._work(key, request, work, 1, now_s, done if is_stored else None)
-        return await self._work(key, request, work, known.executions + 1, now_s)
+            return await self._work(operation, request, work, 1, now_s, done if is_stored else None)
+        return await self._work(operation, request, work, known.executions + 1, now_s)
 
     def continued(self, operation: str, request: PaymentRequest) -> KnownKey | None:
         """What is known of a key whose repeat continues failed work; None: there is no such."""
         if self._model is None or not self._model.continues or not request.key:
             return None
-        return self._known.get((operation, request.key))
+        return self._known[operation].get(request.key)
 
     async def _work(
         self,
-        key: tuple[str, str],
+        operation: str,
         request: PaymentRequest,
         work: Work,
         number: int,
@@ -244,15 +244,12 @@ class IdempotencyStore:
         is_compared = self._model is not None and self._model.mismatch is not None
         body = _body(request) if is_compared else ()
         known = KnownKey(body, now_s, number, done=done)
-        if key in self._known:  # it is the youngest from now on
-            del self._known[key]
-        self._known[key] = known
-        if now_s < self._oldest_s:
-            self._oldest_s = now_s
-        if number > 1 and key[0] in _MAKES:
+        key, keys = request.key, self._known[operation]
+        keys[key] = known
+        if number > 1 and operation in _MAKES:
             request = _renamed(request, f"{self._mark}{number}")
         if self._windows is not None:
-            self._windows.begun(key[1])
+            self._windows.begun(key)
         try:
             given = await work(request)
         except Exception as error:
@@ -260,27 +257,21 @@ class IdempotencyStore:
         except BaseException:  # cancelled: the link dies, and no repeat may wait for it
             if known.awaited is not None:
                 known.awaited.cancel()
-            if self._known.get(key) is known:
-                del self._known[key]
+            if keys.get(key) is known:
+                keys.pop(key)
             raise
         finally:
             if self._windows is not None:
-                self._windows.ended(key[1])
+                self._windows.ended(key)
         known.given = given
         if known.awaited is not None:
             known.awaited.set_result(given)
         return given
 
-    def _forget(self, until_s: float) -> None:
-        """Drop the keys whose window is over, and the oldest beyond what is kept."""
-        while self._known:
-            key, oldest = next(iter(self._known.items()))
-            is_over = oldest.since_s <= until_s or len(self._known) > MAX_KEYS
-            if not is_over or oldest.given is None:
-                self._oldest_s = oldest.since_s
-                return
-            del self._known[key]
-        self._oldest_s = inf
+
+def _is_done(_key: str, known: KnownKey) -> bool:
+    """Whether the first request with a key is not worked on any more."""
+    return known.given is not None
 
 
 async def _refused(kind: ErrorKind, why: str) -> Error:

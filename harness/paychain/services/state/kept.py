@@ -1,4 +1,4 @@
-"""What a link remembers of payments, and how it forgets those that are over.
+"""For how long a link remembers payments that are over.
 
 A payment is over when nothing can come for it any more: what is declared to follow it has followed,
 and its idempotency keys are forgotten, so that its callers must not repeat it either. All that a
@@ -7,10 +7,9 @@ verdict needs is in the journal by then.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.functional_validators import BeforeValidator
@@ -20,10 +19,6 @@ from paychain.model.chain import Chain
 from paychain.model.idempotency import Idempotency
 from paychain.services.state.idempotency import window_of
 
-Value = TypeVar("Value")
-MIN_KEPT = 1_000  # fewer things are not worth looking through
-AT_ONCE = 50  # looked at for each new one: more would let a request wait
-NEVER_NS = 1 << 62
 WAITS = 2  # one declared wait may follow another: an answer late, a capture after it
 
 
@@ -81,72 +76,3 @@ def _is_duration(hint: Any, said: tuple[Any, ...]) -> bool:
     return any(
         isinstance(each, BeforeValidator) and each.func is duration_seconds for each in said
     ) or any(_is_duration(part, getattr(part, "__metadata__", ())) for part in get_args(hint))
-
-
-class Retained(Generic[Value]):
-    """Objects by name, kept until they are finished and have not been used for a given time.
-
-    `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
-    """
-
-    def __init__(
-        self,
-        retention: Retention,
-        is_over: Callable[[str, Value], bool] = lambda _name, _value: True,
-    ) -> None:
-        self._retention, self._now_ns = retention, retention.now_ns
-        self._is_over = is_over
-        self._known: OrderedDict[str, tuple[int, Value]] = OrderedDict()  # longest untouched first
-        self._next_look_ns = 0  # before then nothing in it was untouched for long enough
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._known
-
-    def __getitem__(self, name: str) -> Value:
-        """Raises KeyError."""
-        _, value = self._known[name]
-        self._touch(name, value)
-        return value
-
-    def get(self, name: str) -> Value | None:
-        """What has this name; None for nothing."""
-        kept = self._known.get(name)
-        if kept is None:
-            return None
-        self._touch(name, kept[1])
-        return kept[1]
-
-    def __setitem__(self, name: str, value: Value) -> None:
-        now_ns = self._now_ns()
-        if name in self._known:
-            self._known.move_to_end(name)
-        self._known[name] = (now_ns, value)
-        if len(self._known) > MIN_KEPT and now_ns >= self._next_look_ns:
-            self._forget(now_ns)
-
-    def pop(self, name: str) -> Value | None:
-        """Forget what has this name, and return it; None for nothing."""
-        _, value = self._known.pop(name, (0, None))
-        return value
-
-    def _touch(self, name: str, value: Value) -> None:
-        self._known[name] = (self._now_ns(), value)
-        self._known.move_to_end(name)
-
-    def _forget(self, now_ns: int) -> None:
-        keeps_ns = self._retention.keeps_ns
-        if keeps_ns is None:
-            self._next_look_ns = NEVER_NS
-            return
-        for _ in range(AT_ONCE):
-            name, (touched_ns, value) = next(iter(self._known.items()))
-            self._next_look_ns = touched_ns + keeps_ns
-            if now_ns < self._next_look_ns or len(self._known) <= MIN_KEPT:
-                return
-            if self._is_over(name, value):
-                del self._known[name]
-            else:
-                self._touch(name, value)  # it is looked at again when this long has passed again
