@@ -10,6 +10,7 @@ from tests.oracle.world import (
     CHARGE_BACK,
     GIVE_BACK,
     HOLD,
+    REDUCE,
     RELEASE,
     TAKE,
     UNTAKE,
@@ -63,6 +64,10 @@ class Account:
         elif line.does == UNTAKE:
             self.held += amount
             self.taken -= amount
+        elif line.does == REDUCE:  # no more than the rest was ever approved
+            self.first -= amount
+            self.held -= amount
+            self.was_held -= amount
         elif line.does == RELEASE:
             self.beyond_held += max(0, amount - max(0, self.held))
             self.held -= amount
@@ -164,6 +169,11 @@ def belongs_to(name: str, sale: str) -> bool:
     more = name.removeprefix(asked)
     is_relays = more[:1] in ("+", "~", ".") and not more[1:2].isdigit()
     return name.startswith(asked) and (not more or is_relays)
+
+
+def is_named_after(name: str, payment: str) -> bool:
+    """Whether an authorisation is named after this payment: `p1-1`, `p1.edge1-1`."""
+    return name.startswith((f"{payment}-", f"{payment}."))
 
 
 def is_gone(cards: list[Account]) -> bool:

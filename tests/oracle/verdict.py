@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.oracle.accounts import Account, Sale, accounts, belongs_to, is_gone, sales
+from tests.oracle.accounts import (
+    Account,
+    Sale,
+    accounts,
+    belongs_to,
+    is_gone,
+    is_named_after,
+    sales,
+)
 from tests.oracle.rules_for import RULES_FOR
 from tests.oracle.world import GIVE_BACK, HOLD, TAKE, Customer, Deal, World
 
@@ -198,7 +206,7 @@ def _wrong_with_payment(
     elif not is_one and customer.saw_minor > customer.amount_minor:
         yield "shown another amount", customer.saw_minor - customer.amount_minor
     held = {line.amount_minor for line in deal.lines if line.does == HOLD}
-    if others := held - world.amounts_of(customer.amount_minor):
+    if others := held - world.amounts_of(deal, customer):
         yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
     if any(line.currency != customer.currency for line in deal.lines):
         yield "in another currency", customer.amount_minor
@@ -430,13 +438,23 @@ def _is_banked(world: World, sale: Sale, deal: Deal) -> bool:
     if sale.cards and is_gone(list(sale.cards)):
         return False
     if sale.reference in deal.alone:
-        behind = [
-            account
+        behind = {
+            (link, name): account
             for (link, name), account in accounts(deal.lines).items()
-            if link != sale.gateway and belongs_to(name, sale.reference)
+            if link != sale.gateway
+        }
+        under_its_name = [
+            account for (_, name), account in behind.items() if belongs_to(name, sale.reference)
+        ]
+        # By a trace number it may have been answered as another payment, and is booked as that.
+        under_anothers = [
+            account
+            for (link, name), account in behind.items()
+            if link in world.asked_by(sale.gateway) and not is_named_after(name, deal.payment)
         ]
         # What was delivered and undone there is nobody's promise any more.
-        return not behind or not is_gone(behind)
+        delivered = under_its_name or under_anothers
+        return not delivered or not is_gone(delivered)
     paid = {line.reference for line in deal.of(world.asked_by(sale.gateway))}
     return bool(sale.cards and sale.reference in paid)
 

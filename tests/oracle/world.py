@@ -16,6 +16,7 @@ from typing import Any
 from paychain.load.traffic.customer import CustomerPayment
 from paychain.model.chain import Chain
 from paychain.payments.chance import draw
+from paychain.payments.codes import PARTIAL_APPROVAL
 from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, PaymentRequest
@@ -26,12 +27,14 @@ from paychain.services.roles.merchant import Merchants
 
 HOLD, TAKE, UNTAKE, RELEASE, GIVE_BACK = "hold", "take", "untake", "release", "give back"
 CHARGE_BACK = "charge back"
+REDUCE = "reduce"
 # What each line of a bank's or a processor's book does to the account that it keeps.
 _DOES = {
     MovementKind.AUTHORISED: HOLD,
     MovementKind.ADVISED: HOLD,
     MovementKind.STOOD_IN: HOLD,
     MovementKind.STORED: HOLD,
+    MovementKind.REDUCED: REDUCE,
     MovementKind.CAPTURED: TAKE,
     MovementKind.UNCAPTURED: UNTAKE,
     MovementKind.VOIDED: RELEASE,
@@ -67,6 +70,7 @@ class Customer:
     card: str
     saw_approved: bool = False
     saw_minor: int = 0
+    saw_part: bool = False  # the page called it an approval of a part
     original: str = ""  # what the page said that the payment repeats: approved before
 
 
@@ -157,9 +161,10 @@ class World:
         relays = self.links("processor") | self.links("scheme")
         return [name for name in relays if link in self._targets[name]]
 
-    def amounts_of(self, wanted: int) -> set[int]:
-        """What a payment may be held for: all of it, one of its means, a part that a bank gives."""
+    def amounts_of(self, deal: Deal, customer: Customer) -> set[int]:
+        """What a payment may be held for: all of it, one of its means, a part that a bank gave."""
         calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
+        wanted = customer.amount_minor
         found = {wanted}
         for call in calls:
             # Each share is rounded by itself; the call's own target is paid what is left.
@@ -169,12 +174,15 @@ class World:
                 found.add(paid or wanted)
                 left -= paid
             found.add(left or wanted)
-        # A bank gives a part only to who accepts one, and declines everybody else.
+        # A bank gives a part only to who accepts one, and declines everybody else. Another amount
+        # that happens to be as much is no part: nobody gave it, nor does the page say so.
         accepted = any(self.chain.links[name].accepts_partial for name in self.links("gateway"))
-        banks = self.links("issuer") if accepted else ()
+        banks = self.links("issuer") if accepted else frozenset()
+        held = {line.amount_minor for line in deal.of(banks) if line.does == HOLD}
         for given in (self.chain.links[name].partial_approvals for name in banks):
             if given is not None:
-                found |= {max(1, int(amount * given.of + 0.5)) for amount in found}
+                parts = {max(1, int(amount * given.of + 0.5)) for amount in found}
+                found |= parts if customer.saw_part else parts & held
         return found
 
     def is_paid_by_one_means(self) -> bool:
@@ -231,6 +239,7 @@ class World:
         assert customer is not None
         customer.saw_approved = answer is not None and answer.outcome is Outcome.APPROVED
         customer.saw_minor = answer.amount_minor if customer.saw_approved else 0
+        customer.saw_part = customer.saw_approved and answer.code == PARTIAL_APPROVAL
         # The refusal of a duplicate has the amount of its original, once that was approved.
         refused = {link.duplicates.code for link in self.chain.links.values() if link.duplicates}
         is_repeat = answer is not None and answer.outcome is Outcome.DECLINED

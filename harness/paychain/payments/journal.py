@@ -39,6 +39,7 @@ class MovementKind(StrEnum):
     EXPIRED = "expired"  # not captured in time: the hold is over
     STOOD_IN = "stood_in"  # approved in place of the link that should have decided
     STORED = "stored"  # accepted now, to be decided when it is forwarded
+    REDUCED = "reduced"  # what was stored: less of it was approved when it was forwarded
     ADVISED = "advised"  # the deciding link booked what another link had approved for it
     RESERVED = "reserved"  # set apart of the funding of payouts, or of a payer's account
     FREED = "freed"  # a reservation that is the funding's or the payer's again
@@ -79,6 +80,7 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.AUTHORISED: Verb.HOLD,
     MovementKind.STOOD_IN: Verb.HOLD,
     MovementKind.STORED: Verb.HOLD,
+    MovementKind.REDUCED: Verb.RELEASE,
     MovementKind.ADVISED: Verb.HOLD,
     MovementKind.RESERVED: Verb.HOLD,
     MovementKind.FREED: Verb.RELEASE,

@@ -44,6 +44,16 @@ def test_what_was_captured_and_undone_is_held_again() -> None:
     assert (position.exposure_minor, position.over_released_minor) == (0, 0)
 
 
+def test_what_was_stored_and_approved_in_part_was_never_more_than_that_part() -> None:
+    reduced = ((MovementKind.STORED, ""), (MovementKind.REDUCED, ""))
+    position = booked(*reduced, (MovementKind.VOIDED, ""), amounts=(1000, 700, 300))
+    assert (position.first_minor, position.authorised_minor) == (300, 300)
+    assert position.exposure_minor == 0
+    assert position.is_sound(0.0)
+    position = booked(*reduced, (MovementKind.CAPTURED, "c1"), amounts=(1000, 700, 400))
+    assert position.over_captured_minor == 100
+
+
 def test_what_is_captured_again_after_it_was_undone_is_no_repeat() -> None:
     for item in ("c1", "c2"):
         position = booked(*FAILED, (MovementKind.CAPTURED, item))

@@ -274,6 +274,31 @@ def test_what_was_stored_keeps_its_name_where_the_last_delivery_alone_was_undone
     assert found == ({} if is_kept else {("p1-1", "gateway"): "p1-1~scheme.2"})
 
 
+@pytest.mark.parametrize(
+    ("undone", "name"),
+    [
+        # A webhook named the last one, and the gateway reversed what it knew nothing of.
+        ({"p1-1~scheme.3"}, "p1-1~scheme.2"),
+        ({"p1-1~scheme.2"}, "p1-1~scheme.3"),
+        ({"p1-1~scheme.2", "p1-1~scheme.3"}, "p1-1~scheme.3"),
+        (set(), "p1-1~scheme.3"),
+    ],
+)
+def test_what_was_stored_is_the_repeat_that_is_left_where_the_last_one_was_undone(
+    movement: Make, undone: set[str], name: str
+) -> None:
+    stored = movement("gateway", "stored", decided_by="gateway")
+    made = [movement("issuer", reference="p1-1~scheme.2")]
+    made += [movement(link, reference="p1-1~scheme.3") for link in PATH[1:]]
+    released = [
+        movement(each.link, "voided", reference=each.reference)
+        for each in made
+        if each.reference in undone
+    ]
+    found = renamed([queue_delivered("p1-1~scheme.3")], [stored, *made, *released])
+    assert found == {("p1-1", "gateway"): name}
+
+
 def test_what_was_stored_keeps_the_name_that_was_captured(movement: Make) -> None:
     stored = movement("gateway", "stored", decided_by="gateway")
     names = ("p1-1", "p1-1~scheme.2")
@@ -612,6 +637,14 @@ def test_capturing_more_than_authorised_is_found(sound: list[Movement], movement
     both = findings([*sound, *more, *other])["captured_within_authorised"]
     assert both.amount_minor == 300
     assert both.text.count("captured 1") == 2
+
+
+def test_what_a_merchants_book_alone_captured_beyond_its_hold_is_no_money(
+    captured: list[Movement], movement: Make
+) -> None:
+    assert broken([*captured, movement("gateway", "captured", amount=300, item="c3")]) == [
+        "money_conserved"
+    ]
 
 
 def test_refunding_more_than_captured_is_found(captured: list[Movement], movement: Make) -> None:

@@ -238,6 +238,22 @@ def test_what_was_stored_and_is_declined_later_is_released_at_the_gateway() -> N
     assert links.book("issuer") == []
 
 
+def test_what_was_stored_and_is_approved_in_part_later_is_sold_for_that_part() -> None:
+    store = ", fallback: [{queue: {within: 5s, pause: 50ms}}]"
+    text = chain(
+        gateway="captures: {after: 10ms}\n    accepts_partial: true",
+        authorise=store,
+        issuer=", partial_approvals: {share: 100%, of: 30%}",
+    )
+    links, result = on_links(text, _without_issuer)
+    assert result is HopResult.APPROVED
+    assert links.book("gateway") == ["stored 1000", "reduced 700", "captured 300 c1"]
+    for link in LINKS[1:]:
+        assert links.book(link) == ["authorised 300", "captured 300 c1"]
+    # The customer was shown all of it before: the risk of storing.
+    assert set(links.broken()) == {"customer_saw_the_amount"}
+
+
 def test_what_is_tried_again_after_a_reversal_has_a_reference_the_reversal_cannot_undo() -> None:
     again = ", retry: {attempts: 2, backoff: 300ms, jitter: none, on: [technical]}"
     text = chain(authorise=again).replace("timeout: 1s}}", "timeout: 200ms, on_unknown: reverse}}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from paychain.payments.journal import Leg, Movement
+from paychain.payments.journal import Leg, Movement, MovementKind
 from paychain.payments.rules.position import PART, Position
 
 
@@ -124,5 +124,16 @@ def authorisations(
         if movement.kind.sign > 0:
             entry.amounts.add((movement.amount_minor, movement.currency))
             entry.deciders |= {movement.decided_by}
+        if movement.kind is MovementKind.REDUCED:
+            _reduce(entry, movement)
         position.book(movement)
     return list(found.values())
+
+
+def _reduce(entry: Authorisation, reduced: Movement) -> None:
+    """Take the amount that a link had stored for the one that it was approved for on delivery."""
+    stored_minor = entry.positions[reduced.link].first_minor
+    elsewhere = {book.first_minor for link, book in entry.positions.items() if link != reduced.link}
+    if stored_minor not in elsewhere:
+        entry.amounts.discard((stored_minor, reduced.currency))
+    entry.amounts.add((stored_minor - reduced.amount_minor, reduced.currency))

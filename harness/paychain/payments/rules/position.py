@@ -142,6 +142,10 @@ class Position:
                 self.authorised_minor += amount_minor
                 self.stood_in |= movement.kind is MovementKind.STOOD_IN
                 self.is_stored |= movement.kind is MovementKind.STORED
+            case Verb.RELEASE if movement.kind is MovementKind.REDUCED:
+                # No more than the rest was ever approved.
+                self.authorised_minor -= amount_minor
+                self.first_minor -= amount_minor
             case Verb.RELEASE:
                 self.over_released_minor += max(0, amount_minor - self.held_minor)
                 self.released_minor += amount_minor

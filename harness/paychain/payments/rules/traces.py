@@ -18,6 +18,7 @@ from paychain.payments.journal import (
 from paychain.payments.outcome import HopResult, Outcome, Proof
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.position import REPEAT
 
 MOVES = ("authorise", "transfer")
 # How the detail of a refused duplicate ends whose original is somebody else's.
@@ -233,7 +234,7 @@ def renamed(
 
     The link that stored it, and those in front of it, have booked it under the first. A target that
     had to reverse earlier deliveries authorised it under a reference of its own. Where what it made
-    of the last delivery was undone, and what it made of an earlier one was not, the first is kept.
+    of the last delivery was undone, and what it made of an earlier one was not, that one counts.
     """
     # By link and stored reference. Their attempts do not tell them apart: a relay books what it
     # stored as the attempt that it was asked for, and delivers it as a later one of its own.
@@ -246,28 +247,35 @@ def renamed(
     }
     if not delivered:
         return {}
-    return {
-        (movement.reference, movement.link): _settled_as(reference, delivered)
+    stands_as = {
+        (movement.reference, movement.link): _stands_as(
+            movement, _settled_as(reference, delivered), movements
+        )
         for movement in movements
         if movement.kind is MovementKind.STORED
         and (reference := delivered.get((movement.link, movement.reference)))
-        and not _is_kept(movement, _settled_as(reference, delivered), movements)
     }
+    return {stored: name for stored, name in stands_as.items() if name != stored[0]}
 
 
-def _is_kept(stored: Movement, settled_as: str, movements: Sequence[Movement]) -> bool:
-    """Whether links behind the store have it under its own reference, and not as it was delivered.
+def _stands_as(stored: Movement, settled_as: str, movements: Sequence[Movement]) -> str:
+    """Under which reference links behind the store have it: mostly as it was delivered.
 
-    An earlier delivery, whose answer was lost, had authorised it. Where a webhook tells a gateway
-    of the last one under a name that it does not know, the gateway reverses that.
+    An earlier delivery, whose answer was lost, may have authorised it, under its own reference or
+    as a repeat. Where a webhook tells a gateway of the last one under a name that it does not know,
+    the gateway reverses that.
     """
     behind = [move for move in movements if move.decided_by != stored.link]
-    if not _is_left(stored.reference, behind):
-        return False
     captured = {move.reference for move in behind if move.kind.verb is Verb.MOVE}
-    # What the merchant captured says which of two it has, however much another one holds.
-    is_captured = stored.reference in captured and settled_as not in captured
-    return is_captured or not _is_left(settled_as, behind)
+    for name in dict.fromkeys(move.reference for move in behind):
+        is_earlier = name == stored.reference or name.startswith(f"{stored.reference}{REPEAT}")
+        if name == settled_as or not is_earlier or not _is_left(name, behind):
+            continue
+        # What the merchant captured says which of two it has, however much another one holds.
+        is_captured = name in captured and settled_as not in captured
+        if is_captured or not _is_left(settled_as, behind):
+            return name
+    return settled_as
 
 
 def _is_left(reference: str, movements: Iterable[Movement]) -> bool:

@@ -387,6 +387,7 @@ class Gateway(Role):
         assert end.later is not None  # it was queued
         reply: Reply = await end.later
         if reply.result is HopResult.APPROVED:
+            self.book.deliver(sent.request.reference, reply.answer)
             self._merchant.approved(sent, sent.request.reference)
         else:
             await self.book.reverse(sent.request.reference)

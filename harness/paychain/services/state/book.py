@@ -151,6 +151,18 @@ class Book:
         if self._expires_after_s is not None:
             asyncio.get_running_loop().call_later(self._expires_after_s, self._expire, entry)
 
+    def deliver(self, reference: str, answer: Answer | None) -> None:
+        """What was stored is approved; where that is for less, no more than that is held."""
+        entry = self._entries.get(reference)
+        if answer is None or entry is None or entry.state is not AuthorisationState.AUTHORISED:
+            return
+        assert entry.request is not None  # it is held
+        less_minor = entry.request.amount_minor - answer.amount_minor
+        if less_minor > 0:
+            entry.is_partial = answer.code == PARTIAL_APPROVAL
+            entry.request = msgspec.structs.replace(entry.request, amount_minor=answer.amount_minor)
+            self._moved(MovementKind.REDUCED, entry, less_minor)
+
     def capture(self, request: PaymentRequest) -> str:
         """Take (a part of) what is held. Returns a response code; APPROVED when it is booked.
 
