@@ -164,6 +164,10 @@ def _check_target(
     if target.hop is not None:
         hops = [f"{hop.caller} -> {hop.callee}" for hop in chain.hops()]
         written = " -> ".join(part.strip() for part in target.hop.split("->"))
+        caller, _, callee = written.partition(" -> ")
+        if (backwards := f"{callee} -> {caller}") in hops and written not in hops:
+            what = f"unknown hop '{target.hop}'"
+            return [Problem((*at, "hop"), what, f"did you mean '{backwards}'?")]
         if written not in hops:
             return [unknown((*at, "hop"), "hop", target.hop, dict.fromkeys(hops))]
     return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 MAX_NAMED = 40  # names listed in one hint
@@ -113,10 +113,18 @@ def both(names: Sequence[str]) -> str:
 def meant(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: the name that was probably meant, or the names that exist."""
     names = list(known)
-    close = get_close_matches(name, names, n=1)
+    close = get_close_matches(name, names, n=max(1, len(names)))
     if close:
+        closest = max(close, key=lambda each: _closeness(each, name))
         # What looks the same may be another letter, or contain an invisible character.
         odd = "" if name.isascii() else f" (yours has U+{ord(max(name)):04X})"
-        return f"did you mean '{close[0]}'?{odd}"
+        return f"did you mean '{closest}'?{odd}"
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return f"there are: {', '.join(names[:MAX_NAMED])}{more}" if names else "there are none"
+
+
+def _closeness(known: str, name: str) -> tuple[float, int]:
+    """Of names that are equally close, one that begins alike: EUX is rather EUR than UGX."""
+    pairs = enumerate(zip(known, name, strict=False))
+    alike = next((at for at, (a, b) in pairs if a != b), min(len(known), len(name)))
+    return SequenceMatcher(None, known, name).ratio(), alike

@@ -101,6 +101,12 @@ def test_an_empty_secret_is_a_mistake(folder: Path) -> None:
     assert (done.exit_code, "--secret is empty" in done.stderr) == (2, True)
 
 
+def test_a_hop_that_is_written_backwards_is_turned_round(folder: Path) -> None:
+    (folder / "hop.yaml").write_text(EXPERIMENT.replace("customer -> gateway", "issuer->processor"))
+    said = invoked(folder, "check", "shop.yaml", "hop.yaml").stderr
+    assert "unknown hop 'issuer->processor'; did you mean 'processor -> issuer'?" in said
+
+
 def test_a_hop_that_is_not_there_is_answered_with_each_hop_once(folder: Path) -> None:
     (folder / "hop.yaml").write_text(EXPERIMENT.replace("customer -> gateway", "a -> b"))
     said = invoked(folder, "check", "shop.yaml", "hop.yaml").stderr

@@ -66,3 +66,8 @@ def test_a_mistake_of_a_user_is_one_line_whatever_they_wrote() -> None:
 def test_names_that_look_alike_are_told_apart() -> None:
     assert meant("isuer", ["issuer"]) == "did you mean 'issuer'?"
     assert meant("\u0456ssuer", ["issuer"]) == "did you mean 'issuer'? (yours has U+0456)"
+
+
+def test_of_names_that_are_equally_close_one_that_begins_alike_is_meant() -> None:
+    assert meant("EUX", ["EUR", "UGX", "UYU"]) == "did you mean 'EUR'?"
+    assert meant("UGY", ["EUR", "UYU", "UGX"]) == "did you mean 'UGX'?"

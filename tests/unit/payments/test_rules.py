@@ -862,6 +862,24 @@ def test_each_of_several_means_needs_money_of_its_own(movement: Make) -> None:
     assert finding.amount_minor == 800  # of 10.00, 2.00 are on the gift card
 
 
+def test_of_a_tender_without_money_no_books_are_compared_as_well(movement: Make) -> None:
+    gift = [movement(link, amount=200, reference="p1-1/1") for link in ("gateway", "gift-cards")]
+    card = [movement("gateway", amount=800, reference="p1-1/2")]
+    payment = Reconciled(
+        payment="p1",
+        amount_minor=1_000,
+        currency="EUR",
+        shown_approved=True,
+        shown_minor=1_000,
+        authorisations=authorisations([*gift, *card]),
+        settling=frozenset({"issuer", "gift-cards"}),
+        merchants=frozenset({"gateway"}),
+        tenders={("gateway", "gift-cards"): 200, ("gateway", "processor-a"): 800},
+    )
+    assert RULES["no_approval_without_money"](payment) is not None
+    assert RULES["books_agree"](payment) is None
+
+
 @pytest.mark.parametrize("is_again", [False, True])
 def test_a_tender_of_a_wrong_amount_is_no_double_charge(movement: Make, is_again: bool) -> None:
     # The card's part, 8.00, is multiplied by 100 on its way to the issuer.

@@ -362,7 +362,7 @@ class Reconciled:
 
         That is a finding of its own. What the books say of each other is then no second one.
         """
-        return self.is_double_charged or self.is_orphaned or self.lacks_money
+        return self.is_double_charged or self.is_orphaned or self.missing_minor > 0
 
     def money(self, amount_minor: int) -> str:
         """An amount in the payment's currency, such as `92.30 EUR`."""
