@@ -49,6 +49,11 @@ def order(intent: str = "CAPTURE", **more: Any) -> dict[str, Any]:
     return {"intent": intent, "purchase_units": units, **more}
 
 
+def of_two_units(**more: Any) -> dict[str, Any]:
+    units = [{"amount": AMOUNT, "custom_id": payment(1), "reference_id": name} for name in "ab"]
+    return {"intent": "CAPTURE", "purchase_units": units, **more}
+
+
 def at(path: str, fields: dict[str, Any], *, changes: bool = True, **more: Any) -> Recipe:
     async def prepare(_seat: Seat) -> Asked:
         return Asked(path=path, fields=fields, **more)
@@ -150,7 +155,10 @@ RECIPES = {
     f"{_ORDER}/{{id}}/confirm-payment-source": [
         of_order("confirm-payment-source", order(), payment_source=CARD)
     ],
-    f"{_ORDER}/{{id}}/capture": [of_order("capture", order(), payment_source=CARD)],
+    f"{_ORDER}/{{id}}/capture": [
+        of_order("capture", order(), payment_source=CARD),
+        of_order("capture", of_two_units(), payment_source=CARD),
+    ],
     f"{_ORDER}/{{id}}/authorize": [of_order("authorize", order("AUTHORIZE"), payment_source=CARD)],
     f"{_AUTHORIZATION}/capture": [of_payment("capture")],
     f"{_AUTHORIZATION}/void": [of_payment("void")],

@@ -255,7 +255,7 @@ def cut_connection(shop: Shop) -> str:
 
 @SCENARIOS.add("unknown parameter")
 def unknown_parameter(shop: Shop) -> str:
-    assert issue_of(lambda: shop.create("SAVE")) == "UNSUPPORTED_INTENT"
+    assert issue_of(lambda: shop.create("SAVE"), 400) == "INVALID_PARAMETER_VALUE"
     assert issue_of(lambda: shop.create(value="1.001")) == "DECIMAL_PRECISION"
     missing = issue_of(lambda: shop.create(value=""), 400)
     assert missing == "MISSING_REQUIRED_PARAMETER"
@@ -265,11 +265,13 @@ def unknown_parameter(shop: Shop) -> str:
     assert issue_of(lambda: shop.create(source={"card": real})) == "CARD_NUMBER_INVALID"
     body = {
         "intent": "CAPTURE",
-        "purchase_units": [{"amount": money("1.00"), "payee": {"merchant_id": "SHOP"}}],
+        "purchase_units": [
+            {"amount": money("1.00"), "payment_instruction": {"disbursement_mode": "DELAYED"}}
+        ],
     }
     shop.orders.create_order({"body": body})
     ignored = {each.detail for each in shop.links.decisions() if each.kind == "parameter_ignored"}
-    assert "purchase_units.payee" in ignored
+    assert "purchase_units.payment_instruction" in ignored
     return "ErrorException 400 or 422 with the issue; unknown fields are ignored"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.paypal_shop import (
     CARD,
+    WHOLE,
     ErrorException,
     Shop,
     issue_of,
@@ -74,8 +75,27 @@ def order(shop: Shop) -> str:
     seen = shop.orders.get_order({"id": made.id}).body
     assert seen.purchase_units[0].shipping.trackers[0].status == "CANCELLED"
     late = issue_of(lambda: shop.orders.patch_order({"id": made.id, "body": patch}))
-    assert shop.booked("captured") == [1200]
-    return f"its amount is patched, {late} once it is paid; tracking is added and cancelled"
+    units = [
+        {"reference_id": name, "custom_id": f"{shop.order} {name}", "amount": money(value)}
+        for name, value in (("hat", "3.00"), ("bag", "4.50"))
+    ]
+    body = {"intent": "CAPTURE", "purchase_units": units, "payment_source": {"card": CARD}}
+    several = shop.orders.create_order(
+        {"body": body, "prefer": WHOLE, "paypal_request_id": shop.key()}
+    ).body
+    sold = {unit.reference_id: unit.payments.captures[0] for unit in several.purchase_units}
+    assert (sold["hat"].amount.value, sold["bag"].amount.value) == ("3.00", "4.50")
+    assert shop.refund(sold["bag"].id, "1.50").body.status == "COMPLETED"
+    left = [
+        unit.payments.captures[0].status
+        for unit in shop.orders.get_order({"id": several.id}).body.purchase_units
+    ]
+    assert left == ["COMPLETED", "PARTIALLY_REFUNDED"]
+    assert shop.booked("captured") == [1200, 750]
+    return (
+        f"its amount is patched, {late} once it is paid; tracking is added and cancelled; each of "
+        "two purchase units has a capture, which is refunded by itself"
+    )
 
 
 @SCENARIOS.add("lists")

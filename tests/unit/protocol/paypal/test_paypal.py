@@ -99,9 +99,9 @@ def amount(value: str, currency: str = "EUR") -> dict[str, Any]:
     ("change", "status", "issue"),
     [
         ({"intent": ""}, 400, "MISSING_REQUIRED_PARAMETER"),
-        ({"intent": "SAVE"}, 422, "UNSUPPORTED_INTENT"),
+        ({"intent": "SAVE"}, 400, "INVALID_PARAMETER_VALUE"),
         ({"purchase_units": []}, 400, "MISSING_REQUIRED_PARAMETER"),
-        ({"purchase_units": [amount("1.00")] * 2}, 422, "MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED"),
+        ({"purchase_units": [amount("1.00")] * 2}, 422, "REFERENCE_ID_REQUIRED"),
         ({"purchase_units": [amount("1.001")]}, 422, "DECIMAL_PRECISION"),
         ({"purchase_units": [amount("ten")]}, 400, "INVALID_PARAMETER_SYNTAX"),
         ({"purchase_units": [amount("-1.00")]}, 422, "CANNOT_BE_ZERO_OR_NEGATIVE"),

@@ -156,6 +156,10 @@ class PayPal:
         """Whether PayPal sends a webhook for this kind of event."""
         return webhooks.reports(kind, request, self._account)
 
+    def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
+        """The webhooks about one outcome: one for each purchase unit that was captured."""
+        return webhooks.events(kind, request, self._account)
+
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
         """The webhook about an event. `secret`: the webhook's id."""
         return webhooks.notification(event, path, secret, sent_s, self._account)

@@ -8,6 +8,7 @@ from typing import Any
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.paypal.account import Account, inside, shown_money
+from paychain.protocol.dialects.paypal.purchase_units import ONLY
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZATION,
     CAPTURE,
@@ -25,6 +26,7 @@ DAY_S = 86_400
 _OF_TOKEN = (("self", "GET"), ("delete", "DELETE"))
 VALID_DAYS = 29  # of an authorisation (developer.paypal.com: authorize and capture)
 MERCHANT = "PAYCHAIN"
+_PAYEE = {"merchant_id": MERCHANT, "email_address": "merchant@example.com"}
 APPROVAL = "checkoutnow"  # a page
 ORDERS, PAYMENTS = "/v2/checkout/orders", "/v2/payments"
 PENDING, DECLINED, DENIED = "PENDING", "DECLINED", "DENIED"
@@ -66,8 +68,11 @@ def _is_declined(charge: Charge, state: str) -> bool:
 def status_of_capture(account: Account, charge: Charge, part: CaptureOrRefund) -> str:
     """The status of a capture, according to the book."""
     entry = account.entry(charge.reference)
-    if part not in charge.captured(entry):
-        is_denied = charge.request.is_sale and status_of_charge(account, charge) == DENIED
+    if part not in charge.captured(entry) or not part.amount_minor:
+        # Of a partial approval, nothing may be left for it.
+        is_denied = not part.amount_minor or (
+            charge.request.is_sale and status_of_charge(account, charge) == DENIED
+        )
         return DECLINED if is_denied or part.state == FAILED else PENDING
     given_back = part.amount_minor - left_minor(charge, part, entry)
     if given_back >= part.amount_minor:
@@ -103,32 +108,30 @@ def status_of_order(account: Account, order: Order) -> str:
 
 def order_shown(account: Account, order: Order) -> dict[str, Any]:
     """The whole order."""
-    charge = order.charge
-    unit = {
-        "reference_id": "default",
-        **_unit_shown(account, order),
-        "payee": {"merchant_id": MERCHANT, "email_address": "merchant@example.com"},
-    }
-    if charge is not None:
-        unit["payments"] = payments_of(account, order, charge)
     return {
         "id": order.id,
         "intent": order.intent,
         "status": status_of_order(account, order),
         **({"payment_source": _source(account, order)} if order.source else {}),
-        "purchase_units": [unit],
+        "purchase_units": [
+            _unit_shown(account, order, number) for number in range(len(order.units))
+        ],
         "create_time": time_of(order.created_s),
         "update_time": time_of(order.created_s),
         "links": order_links(account, order),
     }
 
 
-def _unit_shown(account: Account, order: Order) -> dict[str, Any]:
-    """A purchase unit with the trackers of what was shipped."""
-    if not order.trackers:
-        return order.unit
-    trackers = [_tracker(account, order, each) for each in order.trackers]
-    return {**order.unit, "shipping": {**inside(order.unit, "shipping"), "trackers": trackers}}
+def _unit_shown(account: Account, order: Order, number: int) -> dict[str, Any]:
+    """A purchase unit with its payments, and the trackers of what was shipped of it."""
+    unit, charge = order.units[number], order.charge
+    shown = {"reference_id": ONLY, **unit, "payee": {**_PAYEE, **inside(unit, "payee")}}
+    if charge is not None:
+        shown["payments"] = payments_of(account, order, charge, number)
+    trackers = [_tracker(account, order, each) for each in order.trackers if each.unit == number]
+    if trackers:
+        shown["shipping"] = {**inside(unit, "shipping"), "trackers": trackers}
+    return shown
 
 
 def _tracker(account: Account, order: Order, tracker: Tracker) -> dict[str, Any]:
@@ -182,16 +185,18 @@ def approval_page(account: Account, order: Order) -> str:
     return f"{account.pages}/{APPROVAL}?token={order.id}"
 
 
-def payments_of(account: Account, order: Order, charge: Charge) -> dict[str, Any]:
-    """The payments of an order: its authorisation or captures, and refunds."""
+def payments_of(account: Account, order: Order, charge: Charge, number: int) -> dict[str, Any]:
+    """The payments of an order's unit: its authorisation or captures, and refunds."""
     payments: dict[str, Any] = {}
     if order.intent != CAPTURE:
         payments["authorizations"] = [authorization_shown(account, order, charge)]
     captured = charge.captured(account.entry(charge.reference))
     captures = charge.captures if order.intent == CAPTURE else captured
+    captures = [part for part in captures if order.unit_of(part.item) == number]
     if captures:
         payments["captures"] = [capture_shown(account, order, charge, each) for each in captures]
     refunded = charge.refunded(account.entry(charge.reference))
+    refunded = [part for part in refunded if order.unit_of(part.of) == number]
     if refunded:
         payments["refunds"] = [refund_shown(account, order, charge, each) for each in refunded]
     return payments
@@ -239,7 +244,7 @@ def capture_shown(
         **({"status_details": {"reason": "OTHER"}} if status == PENDING else {}),
         "amount": gross,
         "final_capture": part.is_final,
-        **_merchants(order),
+        **_merchants(order, order.unit_of(part.item)),
         **part.shown,
         **_processor(account, charge),
         "seller_protection": {"status": "NOT_ELIGIBLE"},
@@ -269,7 +274,7 @@ def refund_shown(
         "id": name,
         "status": status_of_refund(account, charge, part),
         "amount": gross,
-        **_merchants(order),
+        **_merchants(order, order.unit_of(part.of)),
         **part.shown,
         "seller_payable_breakdown": {
             "gross_amount": gross,
@@ -314,8 +319,9 @@ def _processor(account: Account, charge: Charge) -> dict[str, Any]:
     return {"processor_response": {"avs_code": avs, "cvv_code": cvv, "response_code": code}}
 
 
-def _merchants(order: Order) -> dict[str, Any]:
-    return {name: order.unit[name] for name in ("custom_id", "invoice_id") if name in order.unit}
+def _merchants(order: Order, number: int = 0) -> dict[str, Any]:
+    unit = order.units[number]
+    return {name: unit[name] for name in ("custom_id", "invoice_id") if name in unit}
 
 
 def _link(account: Account, path: str, rel: str, method: str) -> dict[str, str]:

@@ -19,8 +19,6 @@ from paychain.protocol.dialects.paypal.account import (
     Source,
     addresses,
     body_of,
-    inside,
-    money,
     note_source,
     source_of,
     text,
@@ -33,6 +31,12 @@ from paychain.protocol.dialects.paypal.objects import (
     minimal,
     order_shown,
     status_of_charge,
+)
+from paychain.protocol.dialects.paypal.purchase_units import (
+    amounts_of,
+    note_ignored,
+    texts_of,
+    units_of,
 )
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZE,
@@ -57,28 +61,6 @@ PATH = "v2/checkout/orders"
 CAPTURES_OR_AUTHORISES = (CAPTURE, AUTHORIZE)  # what an order may be meant for
 _USED = frozenset({"intent", "purchase_units", "payment_source"})
 _USED_CONTEXT = within("application_context", "return_url", "cancel_url")
-SHOWN_UNIT = (
-    "reference_id",
-    "amount",
-    "description",
-    "custom_id",
-    "invoice_id",
-    "items",
-    "shipping",
-    "soft_descriptor",
-)
-_USED_UNIT = frozenset(SHOWN_UNIT)
-_NAMING = ("custom_id", "invoice_id", "reference_id", "description")
-
-
-def unit_of(call: VendorCall, account: Account, given: Given) -> Given:
-    """What an order keeps of a purchase unit; the rest is reported as ignored."""
-    account.ignored.note(call, given, _USED_UNIT, "purchase_units.")
-    return _shown_unit(given)
-
-
-def _shown_unit(given: Given) -> Given:
-    return {name: given[name] for name in SHOWN_UNIT if name in given}
 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
@@ -90,12 +72,13 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("PAYPAL_REQUEST_ID_REQUIRED")
     account.ignored.note(call, given, _USED | _USED_CONTEXT)
     note_source(call, account, given)
-    unit_of(call, account, given["purchase_units"][0])
+    for unit in given["purchase_units"]:
+        note_ignored(call, account, unit)
     request = asked.request
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
-            texts=tuple(text(asked.unit, name) for name in _NAMING),
+            texts=texts_of(asked.units),
             key=account.key(call.http),
             instrument=source.instrument if source is not None and source.is_card else None,
             amount_minor=request.amount_minor,
@@ -283,9 +266,8 @@ def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
         is_card=order.is_card,
         response=order.response,
         captures=[
-            CaptureOrRefund(
-                item="c1", amount_minor=request.amount_minor, created_s=now_s, is_final=True
-            )
+            CaptureOrRefund(item=f"c{number}", amount_minor=minor, created_s=now_s, is_final=True)
+            for number, minor in enumerate(amounts_of(order.units, order.intent)[0], start=1)
         ]
         if is_sale
         else [],
@@ -351,23 +333,19 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
     if not intent:
         raise Invalid("MISSING_REQUIRED_PARAMETER", "/intent")
     if intent not in CAPTURES_OR_AUTHORISES:
-        raise Invalid("UNSUPPORTED_INTENT", "/intent", intent)
-    units = given.get("purchase_units")
-    if not isinstance(units, list) or not units or not isinstance(units[0], dict):
-        raise Invalid("MISSING_REQUIRED_PARAMETER", "/purchase_units")
-    if len(units) > 1:
-        raise Invalid("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
-    minor, currency = money(inside(units[0], "amount"), "/purchase_units/@0/amount")
+        raise Invalid("INVALID_PARAMETER_VALUE", "/intent", intent)
+    units = units_of(given)
+    minors, currency = amounts_of(units, intent)
     source = source_of(given, account)
     return_url, cancel_url = addresses(given)
     order = Order(
-        request=PaymentRequest("", minor, currency, WALLET),
+        request=PaymentRequest("", sum(minors), currency, WALLET),
         intent=intent,
         created_s=account.backend.now_s(),
         return_url=return_url,
         cancel_url=cancel_url,
         base=account.base,
-        unit=_shown_unit(units[0]),
+        units=units,
     )
     if source is not None:
         _take(order, source)

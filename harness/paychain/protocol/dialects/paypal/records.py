@@ -78,10 +78,16 @@ class Charge:
         return self.request.reference
 
     def captured(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
-        """The captures that the book has. Of a partial approval, the approved part is captured."""
+        """The captures that the book has.
+
+        Of a partial approval, the approved part is captured: of the units in their order.
+        """
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
-            self.captures[0].amount_minor = booked.amount_minor
+            rest_minor = booked.amount_minor
+            for part in self.captures:
+                part.amount_minor = min(part.amount_minor, rest_minor)
+                rest_minor -= part.amount_minor
         return booked_parts(self.captures, entry.captured_minor if entry else 0)
 
     def refunded(self, entry: BookEntry | None, of: str = "") -> list[CaptureOrRefund]:
@@ -93,9 +99,10 @@ class Charge:
 
 @dataclass(slots=True, kw_only=True)
 class Tracker:
-    """A shipment of what an order sold. `id`: of its capture and its number."""
+    """A shipment of what one of an order's units sold. `id`: of its capture and its number."""
 
     id: str
+    unit: int
     items: list[Any]
     created_s: int
     updated_s: int
@@ -106,15 +113,15 @@ class Tracker:
 class Order:
     """An order as it was created.
 
-    `request`: the first charge, except for what pays it. `source`: what pays it, as it is shown;
-    the request's `instrument` is its card. `waits`: for the payer. `base`: where the service that
-    made it reaches the API.
+    `request`: the first charge, of all `units` together, except for what pays it. `source`: what
+    pays it, as it is shown; the request's `instrument` is its card. `waits`: for the payer.
+    `base`: where the service that made it reaches the API.
     """
 
     request: PaymentRequest
     intent: str
     created_s: int
-    unit: dict[str, Any]
+    units: list[dict[str, Any]]
     base: str
     source: dict[str, Any] = field(default_factory=dict)
     is_card: bool = False
@@ -137,6 +144,10 @@ class Order:
     def id(self) -> str:
         """PayPal's id of the order."""
         return made_id(self.reference, ORDER)
+
+    def unit_of(self, capture: str) -> int:
+        """Which of its units a capture is of: each has its own where it is captured at once."""
+        return int(capture[1:]) - 1 if self.intent == CAPTURE else 0
 
     @property
     def charge(self) -> Charge | None:

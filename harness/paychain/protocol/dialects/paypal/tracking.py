@@ -35,6 +35,7 @@ async def track(call: VendorCall, account: Account, name: str) -> HttpResponse:
     account.ignored.note(call, given, _USED)
     items, now_s = given.get("items"), account.backend.now_s()
     tracker = Tracker(
+        unit=order.unit_of(found.part.item),
         id=f"{capture}-{text(given, 'tracking_number') or 'NOTRACKER'}",
         items=items if isinstance(items, list) else [],
         created_s=now_s,

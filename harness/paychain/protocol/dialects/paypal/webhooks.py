@@ -18,6 +18,7 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import replace
 
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.paypal.account import (
@@ -65,6 +66,7 @@ _TYPES = {
     ORDER_APPROVED: "CHECKOUT.ORDER.APPROVED",
 }
 _DECLINED = "PAYMENT.CAPTURE.DECLINED"
+_OF_EACH_UNIT = ("captured", "declined")
 _SUMMARIES = {
     "PAYMENT.AUTHORIZATION.CREATED": "A payment authorization was created",
     "PAYMENT.AUTHORIZATION.VOIDED": "A payment authorization was voided",
@@ -97,13 +99,27 @@ def reports(kind: str, request: PaymentRequest, account: Account) -> bool:
     return kind in _TYPES
 
 
+def events(kind: str, request: PaymentRequest, account: Account) -> tuple[str, ...]:
+    """PayPal's webhooks about one outcome. Each unit of a charge has a capture of its own."""
+    if not reports(kind, request, account):
+        return ()
+    found = account.registry.of_charge(request.reference)
+    if found is None or kind not in _OF_EACH_UNIT or found[0].intent == AUTHORIZE:
+        return (kind,)
+    further = (f"{kind} {part.item}" for part in found[1].captures[1:])
+    return (kind, *further)
+
+
 def notification(
     event: Event, path: str, webhook_id: str, sent_s: int, account: Account
 ) -> HttpRequest:
     """The webhook that reports an event."""
+    what, _, item = event.event.partition(" ")
+    if item:
+        event = replace(event, event=what, item=item)
     kind = _TYPES.get(event.event, _DECLINED)
     created = time_of(sent_s)
-    number = hashlib.sha256(event.key.encode()).hexdigest()
+    number = hashlib.sha256(f"{event.key}{item}".encode()).hexdigest()
     shown = {
         "id": f"WH-{number[:17]}-{number[17:34]}".upper(),
         "event_version": "1.0",
@@ -161,8 +177,7 @@ def _resource_type(event: Event) -> str:
 def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
     """A chargeback by the cardholder's bank. From outside PayPal, it starts as a claim."""
     found = account.registry.of_charge(event.reference)
-    captures = found[1].captures if found is not None else []
-    sold = captures[0].item if captures else "c1"
+    sold = [part.item for part in found[1].captures] if found is not None else []
     opened = time_of(sent_s)
     return {
         "dispute_id": f"PP-D-{crc32(event.key.encode())}",
@@ -170,12 +185,13 @@ def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
         "update_time": opened,
         "disputed_transactions": [
             {
-                "seller_transaction_id": made_id(event.reference, sold),
+                "seller_transaction_id": made_id(event.reference, item),
                 "seller": {"merchant_id": MERCHANT},
-                "custom": found[0].unit.get("custom_id", "")
+                "custom": found[0].units[found[0].unit_of(item)].get("custom_id", "")
                 if found is not None
                 else event.payment,
             }
+            for item in sold or ["c1"]
         ],
         "reason": "UNAUTHORISED",
         "status": "WAITING_FOR_SELLER_RESPONSE",

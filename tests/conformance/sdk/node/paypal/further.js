@@ -2,7 +2,7 @@
 const assert = require("node:assert/strict");
 const shop = require("./shop.js");
 const { CARD, booked, charge, control, create, current, failing, issue, key, requests } = shop;
-const { newOrders, orders, paid, vault } = shop;
+const { WHOLE, newOrders, orders, paid, payments, vault } = shop;
 
 const scenarios = {
   "stored card": async () => {
@@ -54,8 +54,28 @@ const scenarios = {
     const seen = await orders.getOrder({ id });
     assert.equal(seen.result.purchaseUnits[0].shipping.trackers[0].status, "CANCELLED");
     const late = await issue(() => orders.patchOrder(patch));
-    assert.deepEqual(await booked("captured"), [1200]);
-    return `its amount is patched, ${late} once it is paid; tracking is added and cancelled`;
+    const unit = (referenceId, value) => ({
+      referenceId,
+      customId: `${current.order} ${referenceId}`,
+      amount: { currencyCode: "EUR", value },
+    });
+    const purchaseUnits = [unit("hat", "3.00"), unit("bag", "4.50")];
+    const wanted = { intent: "CAPTURE", purchaseUnits, paymentSource: { card: CARD } };
+    const made = { body: wanted, prefer: WHOLE, paypalRequestId: key() };
+    const { result: several } = await orders.createOrder(made);
+    const [hat, bag] = several.purchaseUnits.map(({ payments: { captures } }) => captures[0]);
+    assert.deepEqual([hat.amount.value, bag.amount.value], ["3.00", "4.50"]);
+    const part = { amount: { currencyCode: "EUR", value: "1.50" } };
+    const back = { captureId: bag.id, body: part, prefer: WHOLE, paypalRequestId: key() };
+    assert.equal((await payments.refundCapturedPayment(back)).result.status, "COMPLETED");
+    const left = (await orders.getOrder({ id: several.id })).result.purchaseUnits;
+    const statuses = left.map(({ payments: { captures } }) => captures[0].status);
+    assert.deepEqual(statuses, ["COMPLETED", "PARTIALLY_REFUNDED"]);
+    assert.deepEqual(await booked("captured"), [1200, 750]);
+    return (
+      `its amount is patched, ${late} once it is paid; tracking is added and cancelled; each of ` +
+      "two purchase units has a capture, which is refunded by itself"
+    );
   },
   lists: async () => {
     const customer = { id: `l${current.order.slice(-7)}` };
