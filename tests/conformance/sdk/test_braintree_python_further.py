@@ -160,8 +160,16 @@ def graphql(shop: Shop) -> str:
         client.query('{ node(id: "dHJhbnNhY3Rpb25fbm9ib2R5") { id } }')
     read = client.query("query ($id: ID!) { node(id: $id) { id } }", {"id": held["id"]})
     assert read["data"]["node"]["id"] == held["id"]
+    nodes = "transactions(input: $input) { edges { node { id } } }"
+    search = f"query ($input: TransactionSearchInput!) {{ search {{ {nodes} }} }}"
+    wanted = {"orderId": {"is": shop.order}, "status": {"in": ["SETTLED", "VOIDED"]}}
+    found = client.query(search, {"input": wanted})["data"]["search"]["transactions"]["edges"]
+    assert {each["node"]["id"] for each in found} == {paid["id"], held["id"]}
     assert shop.booked("captured") == [600, 1000]
-    return f"a decline is a status; {refused[0]['code']} is an error beside data; NotFoundError"
+    return (
+        f"a decline is a status; {refused[0]['code']} is an error beside data; NotFoundError; "
+        "a search by order id finds what was charged"
+    )
 
 
 @SCENARIOS.add("errors")

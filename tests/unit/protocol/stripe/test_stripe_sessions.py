@@ -267,6 +267,7 @@ def test_a_session_that_ends_takes_its_setup_along_and_lines_have_no_place_in_on
         assert (refused.status, refused.error["param"]) == (400, "line_items")
         subscribes = await links.post("checkout/sessions", fields(mode="subscription"))
         assert (subscribes.status, subscribes.error["param"]) == (400, "mode")
+        assert subscribes.error["message"].endswith("in mode subscription: only payment and setup.")
 
     links = on_stripe(scenario)
     kinds = [event["type"] for event in links.events]

@@ -2,7 +2,7 @@
 
 A request is worked on as one of the other API's, and its answer is shown in this one's words. A
 decline is a transaction with its status; what is refused is an error beside `data`. One operation
-of a request is served: at most one mutation, or one object.
+of a request is served: at most one mutation, one search, or one object.
 Source: schema.graphql in github.com/braintree/graphql-api; errors as the SDK for Python reads them
 (braintree 4.48.0), their wording from memory.
 """
@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
-from paychain.protocol.dialects.braintree import followups, sales
+from paychain.protocol.dialects.braintree import followups, graphql_search, sales
 from paychain.protocol.dialects.braintree.account import Account, inside, text
 from paychain.protocol.dialects.braintree.documents import read
 from paychain.protocol.dialects.braintree.errors import XML, Invalid, NotFound, first_error
@@ -75,7 +75,9 @@ async def answer(call: VendorCall, account: Account) -> HttpResponse:
     if work is None:
         call.not_served(f"{operation.kind} {root.name} of GraphQL")
         await execute_nothing(call)
-        text_of = f"Field '{root.name}' in type '{operation.kind.capitalize()}' is not served"
+        served = ", ".join(_MUTATIONS if operation.kind == "mutation" else _QUERIES)
+        where = operation.kind.capitalize()
+        text_of = f"Field '{root.name}' in type '{where}' is not served; this mock has {served}"
         return _errors(None, [_error(text_of, _VALIDATION)])
     try:
         value = await work(call, account, root)
@@ -190,6 +192,26 @@ async def _node(call: VendorCall, account: Account, root: Selection) -> dict[str
     return payment(await _shown(call, followups.find(call, account, name)))
 
 
+async def _search(call: VendorCall, account: Account, root: Selection) -> dict[str, Any]:
+    asked = [each for each in root.selections if each.name != "__typename"]
+    if len(asked) != 1 or asked[0].name not in graphql_search.KINDS:
+        return await _no_search(call, ", ".join(each.name for each in asked))
+    try:
+        found = await graphql_search.look(call, account, asked[0])
+    except graphql_search.NotServed as unknown:
+        return await _no_search(call, f"{asked[0].name} by {unknown}")
+    return {TYPES: ("Search",), asked[0].name: found}
+
+
+async def _no_search(call: VendorCall, what: str) -> NoReturn:
+    """What does not match must not be taken for what does. Raises _Refused."""
+    call.not_served(f"a search of GraphQL for {what}")
+    await execute_nothing(call)
+    kinds, served = " or ".join(graphql_search.KINDS), ", ".join(graphql_search.SERVED)
+    text_of = f"A search for {what} is not served; this mock finds {kinds} by {served}"
+    raise _Refused(text_of)
+
+
 async def _ping(call: VendorCall, account: Account, root: Selection) -> str:
     del account, root
     await execute_nothing(call)
@@ -212,7 +234,7 @@ _MUTATIONS: dict[str, _Work] = {
     "refundTransaction": partial(_follow, kind="refund"),
     "reverseTransaction": partial(_follow, kind="reverse"),
 }
-_QUERIES: dict[str, _Work] = {"node": _node, "ping": _ping}
+_QUERIES: dict[str, _Work] = {"node": _node, "ping": _ping, "search": _search}
 
 
 def _input(call: VendorCall, account: Account, root: Selection) -> Given:

@@ -7,6 +7,8 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from paychain.payments.money import decimal_of
 from paychain.protocol.dates import seconds_of
 from paychain.protocol.dialects.braintree.account import Account, inside
@@ -14,8 +16,8 @@ from paychain.protocol.dialects.braintree.documents import Rows, read
 from paychain.protocol.dialects.braintree.errors import NotFound, document
 from paychain.protocol.dialects.braintree.objects import amount, shown, status_of
 from paychain.protocol.dialects.braintree.records import IdTarget
-from paychain.protocol.vendor import VendorCall
-from paychain.protocol.vendor_nothing import execute_nothing
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_nothing import NOTHING, execute_nothing
 from paychain.wire.http import HttpResponse
 
 PAGE_SIZE = 50  # transactions fetched at a time by the SDKs
@@ -30,14 +32,14 @@ _TEXT: dict[str, _Matcher] = {
 }
 _TEXTS = ("customer_id", "id", "order_id", "payment_method_token", "status", "type")
 _USED = frozenset({*_TEXTS, "amount", "created_at", "ids"})
-_Criteria = dict[str, Any]
+Criteria = dict[str, Any]
 
 
 async def ids(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search_ids`."""
     criteria = _criteria(call)
-    await execute_nothing(call)
-    matching = [_id(named) for named in _matching(account, criteria)]
+    await look(call, criteria)
+    matching = [_id(named) for named in found_by(account, criteria)]
     return document(
         200,
         "search_results",
@@ -48,14 +50,24 @@ async def ids(call: VendorCall, account: Account) -> HttpResponse:
 async def transactions(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search`: those of the given ids that still match."""
     criteria = _criteria(call)
-    await execute_nothing(call)
-    found = [shown(account, named) for named in _matching(account, criteria)][:PAGE_SIZE]
+    await look(call, criteria)
+    found = [shown(account, named) for named in found_by(account, criteria)][:PAGE_SIZE]
     return document(
         200, "credit_card_transactions", Rows("transaction", found, page_size=PAGE_SIZE)
     )
 
 
-def _criteria(call: VendorCall) -> _Criteria:
+async def look(call: VendorCall, criteria: Criteria) -> None:
+    """A search asks about the payment whose order it names."""
+    order = inside(criteria, "order_id").get("is")
+    payment = ""
+    if isinstance(order, str):
+        evidence = Evidence(headers=call.http.headers, texts=(order,), makes_attempt=False)
+        payment = call.attribute(evidence).payment
+    await execute_nothing(call, replace(NOTHING, payment=payment))
+
+
+def _criteria(call: VendorCall) -> Criteria:
     given = read(call.http.body, call.http.headers.get("content-type", ""))
     criteria = inside(given, "search")
     for name in criteria.keys() - _USED:
@@ -70,7 +82,8 @@ def _id(named: IdTarget) -> str:
     return transaction.id_of(part) if part is not None else transaction.id
 
 
-def _matching(account: Account, criteria: _Criteria) -> Iterator[IdTarget]:
+def found_by(account: Account, criteria: Criteria) -> Iterator[IdTarget]:
+    """The transactions and credits that a search finds, newest first."""
     wanted = criteria.get("ids")
     for named in _all(account) if wanted is None else _by_id(account, wanted):
         if _matches(account, named, criteria):
@@ -96,7 +109,7 @@ def _all(account: Account) -> Iterator[IdTarget]:
         yield IdTarget(transaction=transaction)
 
 
-def _matches(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
+def _matches(account: Account, named: IdTarget, criteria: Criteria) -> bool:
     transaction, part = named.transaction, named.part
     values = {
         "id": _id(named),

@@ -46,7 +46,8 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     mode = choice(given, "mode", ("payment", "setup", "subscription"))
     if mode == "subscription":
         asked.call.not_served(f"a Checkout Session in mode {mode}")
-        raise invalid(f"This mock has no Checkout Sessions in mode {mode}.", param="mode")
+        what = f"This mock has no Checkout Sessions in mode {mode}: only payment and setup."
+        raise invalid(what, param="mode")
     is_hosted = (choice(given, "ui_mode", HOSTED + WITHIN) or HOSTED[0]) in HOSTED
     back = "success_url" if is_hosted else "return_url"
     required(given, back)

@@ -144,8 +144,17 @@ const scenarios = {
     assert.equal(gone.type, "notFoundError");
     const read = await client.query("query ($id: ID!) { node(id: $id) { id } }", { id: held.id });
     assert.equal(read.data.node.id, held.id);
+    const nodes = "transactions(input: $input) { edges { node { id } } }";
+    const search = `query ($input: TransactionSearchInput!) { search { ${nodes} } }`;
+    const wanted = { orderId: { is: current.order }, status: { in: ["SETTLED", "VOIDED"] } };
+    const { edges } = (await client.query(search, { input: wanted })).data.search.transactions;
+    const ids = edges.map(({ node }) => node.id);
+    assert.deepEqual(new Set(ids), new Set([sale.id, held.id]));
     assert.deepEqual(await booked("captured"), [600, 1000]);
-    return `a decline is a status; ${extensions.legacyCode} is an error beside data; ${gone.type}`;
+    return (
+      `a decline is a status; ${extensions.legacyCode} is an error beside data; ${gone.type}; ` +
+      "a search by order id finds what was charged"
+    );
   },
   errors: async () => {
     const seen = [];
