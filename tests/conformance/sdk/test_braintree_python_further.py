@@ -165,10 +165,15 @@ def graphql(shop: Shop) -> str:
     wanted = {"orderId": {"is": shop.order}, "status": {"in": ["SETTLED", "VOIDED"]}}
     found = client.query(search, {"input": wanted})["data"]["search"]["transactions"]["edges"]
     assert {each["node"]["id"] for each in found} == {paid["id"], held["id"]}
-    assert shop.booked("captured") == [600, 1000]
+    kept = ask("vaultPaymentMethod", "paymentMethod { id }", paymentMethodId="fake-valid-nonce")
+    card = kept["data"]["vaultPaymentMethod"]["paymentMethod"]["id"]
+    again = pay("chargePaymentMethod", card, "3.00")["data"]["chargePaymentMethod"]["transaction"]
+    assert again["status"] == "SUBMITTED_FOR_SETTLEMENT"
+    ask("deletePaymentMethodFromVault", "clientMutationId", paymentMethodId=card)
+    assert shop.booked("captured") == [600, 1000, 300]
     return (
         f"a decline is a status; {refused[0]['code']} is an error beside data; NotFoundError; "
-        "a search by order id finds what was charged"
+        "a search by order id finds what was charged; a vaulted card is charged and deleted"
     )
 
 

@@ -234,8 +234,8 @@ def paypal(intent: str) -> Fields:
             "paypal",
             "v2/checkout/orders",
             paypal("SELL"),
-            422,
-            {"name": "UNPROCESSABLE_ENTITY", "details[0].issue": "UNSUPPORTED_INTENT"},
+            400,
+            {"name": "INVALID_REQUEST", "details[0].issue": "INVALID_PARAMETER_VALUE"},
         ),
         (
             "paypal",

@@ -137,7 +137,7 @@ def test_what_is_pending_is_no_decline_and_has_no_event_yet(declines: str, ends_
 
 def test_what_is_not_served_is_refused_and_an_unknown_field_is_null() -> None:
     async def scenario(links: JsonLinks) -> None:
-        for query in ("{ viewer { id } }", "mutation { vaultPaymentMethod { x } }", "{ a b }", "{"):
+        for query in ("{ viewer { id } }", "mutation { createClientToken { x } }", "{ a b }", "{"):
             assert (await ask(links, query))["errors"]
         fields = "chargePaymentMethod(input: $input) { transaction { tip } }"
         query = f"mutation ($input: I!) {{ {fields} }}"

@@ -10,17 +10,28 @@ Source: schema.graphql in github.com/braintree/graphql-api; errors as the SDK fo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
 
-from paychain.protocol.dialects.braintree import followups, graphql_search, sales
+from paychain.protocol.dialects.braintree import (
+    followups,
+    graphql_search,
+    graphql_vault,
+    sales,
+)
 from paychain.protocol.dialects.braintree.account import Account, inside, text
-from paychain.protocol.dialects.braintree.documents import read
-from paychain.protocol.dialects.braintree.errors import XML, Invalid, NotFound, first_error
+from paychain.protocol.dialects.braintree.graphql_answers import (
+    VALIDATION,
+    Refused,
+    Unanswered,
+    answered,
+    payload,
+)
 from paychain.protocol.dialects.braintree.graphql_objects import (
+    CARD,
+    CUSTOMER,
     REFUND,
     TRANSACTION,
     TYPES,
@@ -28,7 +39,6 @@ from paychain.protocol.dialects.braintree.graphql_objects import (
     legacy_id,
     payment,
 )
-from paychain.protocol.dialects.braintree.tables import errors
 from paychain.protocol.graphql import Operation, Selection, Unreadable, operation_of
 from paychain.protocol.json_text import decoded
 from paychain.protocol.vendor import VendorCall
@@ -38,8 +48,6 @@ from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 PATH = "graphql"
 Given = dict[str, Any]
-_VALIDATION, _NOT_FOUND = "VALIDATION", "NOT_FOUND"
-_NO_OBJECT = "An object with this ID was not found."
 _USED = frozenset(
     {
         *("clientMutationId", "paymentMethodId", "transactionId", "amount"),
@@ -54,15 +62,6 @@ _KEEPS = {
 }
 
 
-@dataclass(slots=True)
-class _Refused(Exception):
-    """An error beside `data`. `code`: the validation error of the other API."""
-
-    message: str
-    kind: str = _VALIDATION
-    code: str = ""
-
-
 async def answer(call: VendorCall, account: Account) -> HttpResponse:
     """Answer one request; only what is no GraphQL at all is an error of HTTP."""
     try:
@@ -70,7 +69,7 @@ async def answer(call: VendorCall, account: Account) -> HttpResponse:
         root = _root(call, operation)
     except Unreadable as unreadable:
         await execute_nothing(call)
-        return _errors(None, [_error(str(unreadable), _VALIDATION)])
+        return _errors(None, [_error(str(unreadable), VALIDATION)])
     work = _MUTATIONS.get(root.name) if operation.kind == "mutation" else _QUERIES.get(root.name)
     if work is None:
         call.not_served(f"{operation.kind} {root.name} of GraphQL")
@@ -78,27 +77,19 @@ async def answer(call: VendorCall, account: Account) -> HttpResponse:
         served = ", ".join(_MUTATIONS if operation.kind == "mutation" else _QUERIES)
         where = operation.kind.capitalize()
         text_of = f"Field '{root.name}' in type '{where}' is not served; this mock has {served}"
-        return _errors(None, [_error(text_of, _VALIDATION)])
+        return _errors(None, [_error(text_of, VALIDATION)])
     try:
         value = await work(call, account, root)
-    except _Refused as refused:
+    except Refused as refused:
         error = _error(refused.message, refused.kind, refused.code, [root.key])
         return _errors({root.key: None}, [error])
-    except _Unanswered as failed:
+    except Unanswered as failed:
         return failed.response
 
     def note(path: str) -> None:
         account.ignored.note(call, {f"{root.name}.{path}": True}, frozenset())
 
     return _data({root.key: chosen(value, root.selections, note)})
-
-
-class _Unanswered(Exception):
-    """The link behind did not answer: an error of HTTP, as in the other API."""
-
-    def __init__(self, response: HttpResponse) -> None:
-        super().__init__(response.status)
-        self.response = response
 
 
 def _asked(http: HttpRequest) -> Operation:
@@ -121,25 +112,9 @@ def _root(call: VendorCall, operation: Operation) -> Selection:
 
 
 async def _shown(call: VendorCall, work: Awaitable[HttpResponse]) -> dict[str, Any]:
-    """The transaction of the other API's answer. Raises _Refused and _Unanswered."""
-    try:
-        response = await work
-    except NotFound:
-        await execute_nothing(call)
-        raise _Refused(_NO_OBJECT, _NOT_FOUND) from None
-    except Invalid as invalid:
-        await execute_nothing(call)
-        error = errors()[invalid.name]
-        raise _Refused(error.message, _VALIDATION, error.code) from None
-    if "xml" not in response.headers.get("content-type", ""):
-        raise _Unanswered(response)
-    document = read(response.body, XML, is_own=True)
-    refusal = document.get("api_error_response", document)
-    found = refusal.get("transaction")
-    if not isinstance(found, dict):
-        code, message = first_error(refusal.get("errors"))
-        raise _Refused(message or str(refusal.get("message") or ""), _VALIDATION, code)
-    return found
+    """The transaction of the other API's answer. Raises Refused and Unanswered."""
+    shown: dict[str, Any] = (await answered(call, work, "transaction"))["transaction"]
+    return shown
 
 
 async def _pay(
@@ -148,7 +123,7 @@ async def _pay(
     given = _input(call, account, root)
     asked = inside(given, "transaction")
     name = text(given, "paymentMethodId")
-    token = legacy_id(name, "paymentmethod_cc", "paymentmethod")
+    token = legacy_id(name, CARD, "paymentmethod")
     if not token and name in account.vault.cards:
         token = name
     options: Given = {"submit_for_settlement": submits}
@@ -162,14 +137,14 @@ async def _pay(
         "order_id": text(asked, "orderId"),
         "channel": text(asked, "channel"),
         "merchant_account_id": text(asked, "merchantAccountId"),
-        "customer_id": legacy_id(customer, "customer") or customer,
+        "customer_id": legacy_id(customer, CUSTOMER) or customer,
         "payment_method_token" if token else "payment_method_nonce": token or name,
         "custom_fields": _custom(asked.get("customFields")),
         "options": options,
     }
     sale = {name: value for name, value in sale.items() if value}
     shown = await _shown(call, sales.pay_by(call, account, sale, account.merchant_id))
-    return _payload(given, "TransactionPayload", transaction=payment(shown))
+    return payload(given, "TransactionPayload", transaction=payment(shown))
 
 
 async def _follow(
@@ -184,7 +159,17 @@ async def _follow(
     given_id = text(given, "transactionId")
     name = legacy_id(given_id, TRANSACTION) or given_id
     shown = await _shown(call, followups.follow_by(plan, call, account, name, asked))
-    return _payload(given, types, **{field: payment(shown)})
+    return payload(given, types, **{field: payment(shown)})
+
+
+async def _vault(
+    call: VendorCall,
+    account: Account,
+    root: Selection,
+    *,
+    do: Callable[[VendorCall, Account, Given], Awaitable[dict[str, Any]]],
+) -> dict[str, Any]:
+    return await do(call, account, _input(call, account, root, graphql_vault.USED))
 
 
 async def _node(call: VendorCall, account: Account, root: Selection) -> dict[str, Any]:
@@ -204,12 +189,12 @@ async def _search(call: VendorCall, account: Account, root: Selection) -> dict[s
 
 
 async def _no_search(call: VendorCall, what: str) -> NoReturn:
-    """What does not match must not be taken for what does. Raises _Refused."""
+    """What does not match must not be taken for what does. Raises Refused."""
     call.not_served(f"a search of GraphQL for {what}")
     await execute_nothing(call)
     kinds, served = " or ".join(graphql_search.KINDS), ", ".join(graphql_search.SERVED)
     text_of = f"A search for {what} is not served; this mock finds {kinds} by {served}"
-    raise _Refused(text_of)
+    raise Refused(text_of)
 
 
 async def _ping(call: VendorCall, account: Account, root: Selection) -> str:
@@ -233,13 +218,19 @@ _MUTATIONS: dict[str, _Work] = {
     "captureTransaction": partial(_follow, kind="capture"),
     "refundTransaction": partial(_follow, kind="refund"),
     "reverseTransaction": partial(_follow, kind="reverse"),
+    "createCustomer": partial(_vault, do=graphql_vault.create_customer),
+    "vaultPaymentMethod": partial(_vault, do=graphql_vault.keep),
+    "vaultCreditCard": partial(_vault, do=graphql_vault.keep),
+    "deletePaymentMethodFromVault": partial(_vault, do=graphql_vault.remove),
 }
 _QUERIES: dict[str, _Work] = {"node": _node, "ping": _ping, "search": _search}
 
 
-def _input(call: VendorCall, account: Account, root: Selection) -> Given:
+def _input(
+    call: VendorCall, account: Account, root: Selection, used: frozenset[str] = _USED
+) -> Given:
     given = inside(root.arguments, "input")
-    account.ignored.note(call, given, _USED, "input.")
+    account.ignored.note(call, given, used, "input.")
     return given
 
 
@@ -247,10 +238,6 @@ def _custom(given: Any) -> Given:
     if not isinstance(given, list):
         return {}
     return {text(each, "name"): text(each, "value") for each in given if isinstance(each, dict)}
-
-
-def _payload(given: Given, kind: str, **fields: Any) -> dict[str, Any]:
-    return {TYPES: (kind,), "clientMutationId": given.get("clientMutationId"), **fields}
 
 
 def _error(

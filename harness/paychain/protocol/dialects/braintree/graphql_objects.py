@@ -32,6 +32,7 @@ _EVENTS = {
     "FAILED": ("FailedEvent", True),
 }
 TRANSACTION, REFUND = "transaction", "refund"
+CARD, CUSTOMER = "paymentmethod_cc", "customer"
 
 
 def global_id(kind: str, name: str) -> str:
@@ -77,7 +78,7 @@ def payment(shown: dict[str, Any]) -> dict[str, Any]:
         **made,
         "channel": shown["channel"],
         "customFields": _fields(shown["custom_fields"]),
-        "customer": _customer(shown["customer"]),
+        "customer": customer(shown["customer"]),
         "refunds": [_named(each, REFUND) for each in shown["refund_ids"]],
     }
 
@@ -173,17 +174,52 @@ def _card(card: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _customer(customer: dict[str, Any]) -> dict[str, Any] | None:
-    name = customer["id"]
+def payment_method(card: dict[str, Any]) -> dict[str, Any]:
+    """A card in the vault. `card`: it in the other API."""
+    return {
+        TYPES: ("PaymentMethod", "Node"),
+        "id": global_id(CARD, card["token"]),
+        "legacyId": card["token"],
+        "usage": "MULTI_USE",
+        "createdAt": card["created_at"],
+        "details": _card(card),
+        "customer": {
+            TYPES: ("Customer", "Node"),
+            "id": global_id(CUSTOMER, card["customer_id"]),
+            "legacyId": card["customer_id"],
+        },
+    }
+
+
+def verification(shown: dict[str, Any] | None) -> dict[str, Any]:
+    """The verification of a card. `shown`: one that failed, in the other API; None: it passed."""
+    failed = shown or {}
+    response = {
+        TYPES: ("VerificationProcessorResponse",),
+        "legacyCode": failed.get("processor_response_code") or "1000",
+        "message": failed.get("processor_response_text") or "Approved",
+    }
+    return {
+        TYPES: ("Verification", "Node"),
+        "status": str(failed.get("status") or "verified").upper(),
+        "processorResponse": response,
+    }
+
+
+def customer(shown: dict[str, Any]) -> dict[str, Any] | None:
+    """A customer, None for a sale without one. `shown`: it in the other API."""
+    name = shown["id"]
     if not name:
         return None
     return {
         TYPES: ("Customer", "Node"),
-        "id": global_id("customer", name),
+        "id": global_id(CUSTOMER, name),
         "legacyId": name,
-        "email": customer["email"],
-        "firstName": customer["first_name"],
-        "lastName": customer["last_name"],
+        "company": shown["company"],
+        "email": shown["email"],
+        "firstName": shown["first_name"],
+        "lastName": shown["last_name"],
+        "phoneNumber": shown["phone"],
     }
 
 

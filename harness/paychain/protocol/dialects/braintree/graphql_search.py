@@ -16,6 +16,7 @@ from paychain.protocol.dialects.braintree.account import Account, inside, text
 from paychain.protocol.dialects.braintree.documents import read
 from paychain.protocol.dialects.braintree.errors import XML, document
 from paychain.protocol.dialects.braintree.graphql_objects import (
+    CUSTOMER,
     REFUND,
     TRANSACTION,
     TYPES,
@@ -105,7 +106,7 @@ def _statuses(term: dict[str, Any]) -> list[str]:
 
 def _customer(term: dict[str, Any]) -> list[str]:
     _check(term, {"id"})
-    return _one_of(inside(term, "id"), "customer")
+    return _one_of(inside(term, "id"), CUSTOMER)
 
 
 def _text(term: dict[str, Any]) -> dict[str, Any]:

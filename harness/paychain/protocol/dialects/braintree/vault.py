@@ -57,7 +57,13 @@ _USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "
 
 
 async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
-    given = _given(call, account, "customer")
+    return await create_customer_by(call, account, _given(call, account, "customer"))
+
+
+async def create_customer_by(
+    call: VendorCall, account: Account, given: dict[str, Any]
+) -> HttpResponse:
+    """Create a customer as a request says, in whichever API. Raises Invalid."""
     vault, name = account.vault, customer_id_of(given) or new_id(account)
     if name in vault.customers:
         raise Invalid("customer_id_in_use")
@@ -99,7 +105,11 @@ async def _delete_customer(call: VendorCall, account: Account, name: str) -> Htt
 
 
 async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
-    given = _given(call, account, *_CARD)
+    return await create_card_by(call, account, _given(call, account, *_CARD))
+
+
+async def create_card_by(call: VendorCall, account: Account, given: dict[str, Any]) -> HttpResponse:
+    """Keep a customer's card as a request says, in whichever API. Raises Invalid."""
     customer_id = text(given, "customer_id")
     if not customer_id:
         raise Invalid("kept_customer_required")
@@ -143,7 +153,8 @@ async def _update_card(call: VendorCall, account: Account, token: str) -> HttpRe
     return document(200, "credit_card", _shown(kept))
 
 
-async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
+async def delete_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
+    """Forget a card. Raises NotFound."""
     kept = _found(account, token)
     await execute_nothing(call, change=lambda: account.vault.remove(kept))
     return plain(200)
@@ -161,7 +172,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
         for method, handler in (
             ("GET", _show_card),
             ("PUT", _update_card),
-            ("DELETE", _delete_card),
+            ("DELETE", delete_card),
         )
     },
 }

@@ -150,10 +150,17 @@ const scenarios = {
     const { edges } = (await client.query(search, { input: wanted })).data.search.transactions;
     const ids = edges.map(({ node }) => node.id);
     assert.deepEqual(new Set(ids), new Set([sale.id, held.id]));
-    assert.deepEqual(await booked("captured"), [600, 1000]);
+    const given = { paymentMethodId: "fake-valid-nonce" };
+    const kept = await ask("vaultPaymentMethod", "paymentMethod { id }", given);
+    const vaulted = kept.data.vaultPaymentMethod.paymentMethod.id;
+    const again = (await charge("chargePaymentMethod", vaulted, "3.00")).data.chargePaymentMethod;
+    assert.equal(again.transaction.status, "SUBMITTED_FOR_SETTLEMENT");
+    const removed = { paymentMethodId: vaulted };
+    await ask("deletePaymentMethodFromVault", "clientMutationId", removed);
+    assert.deepEqual(await booked("captured"), [600, 1000, 300]);
     return (
       `a decline is a status; ${extensions.legacyCode} is an error beside data; ${gone.type}; ` +
-      "a search by order id finds what was charged"
+      "a search by order id finds what was charged; a vaulted card is charged and deleted"
     );
   },
   errors: async () => {
