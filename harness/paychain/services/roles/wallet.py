@@ -20,7 +20,7 @@ import msgspec
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments.codes import IN_PROGRESS, INVALID_TRANSACTION, NOT_FOUND
 from paychain.payments.journal import DecisionKind
-from paychain.payments.ledger import Refusal
+from paychain.payments.transaction import Refusal
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest, Sighting, Signed
 from paychain.services.policies.call_end import CallEnd
