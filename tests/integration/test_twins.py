@@ -293,6 +293,12 @@ TWINS = {
         finding="rejected_credit_kept",
         sound="upi-collect",
     ),
+    "toncoin-payout-new-seqno": Twin(
+        experiment="doge-sent-again",
+        rules=("sent_once",),
+        finding="signed_twice",
+        sound="toncoin-payout",
+    ),
     "toncoin-payout-any-message": Twin(
         experiment="steady",
         rules=UNPAID,

@@ -525,6 +525,10 @@ EXPECTED = {
         *STATUS_CHECKS[1:],
     ],
     "toncoin-payout": [each.replace(" base", " ton") for each in PAYOUT],
+    "toncoin-payout-new-seqno": [
+        "signed_twice wallet",
+        *(each.replace(" base", " ton") for each in PAYOUT),
+    ],
     "toncoin-payout-any-message": [
         "receipt_not_checked wallet",
         *(each.replace(" base", " ton") for each in PAYOUT),
