@@ -26,8 +26,8 @@ from tests.support.tiers import only
 from tests.support.virtual_links import VirtualLinks, on_links
 from tests.support.virtual_runs import judged, run_virtually
 
-CHAIN = available("chain")["upi-collect"].read_text()
-LINKS = list(load_chain("upi-collect").model.links)
+CHAIN = available("chain")["upi-payment"].read_text()
+LINKS = list(load_chain("upi-payment").model.links)
 DEEMED, LATE, TWICE = "deemed-transfers", "late-credits", "credits-twice"
 # Whoever reports another outcome than there is: its callers have nothing else to believe.
 LIES = {
@@ -45,15 +45,15 @@ OF_PAYEES_BANKS = {
 @pytest.mark.parametrize(
     ("pair", "rules"),
     [
-        *((("upi-collect", story), set()) for story in (DEEMED, LATE, TWICE)),
-        (("upi-collect-keeps-returned", LATE), {"debit_equals_credit"}),
-        (("upi-collect-keeps-returned", DEEMED), set()),
-        (("upi-collect-double-credit", TWICE), {"debit_equals_credit"}),
-        (("upi-collect-double-credit", LATE), set()),
-        (("upi-collect-deemed-failed", DEEMED), {"debit_equals_credit"}),
-        (("upi-collect-deemed-failed", TWICE), set()),
-        (("upi-collect-deemed-paid", DEEMED), {"reported_once_and_right"}),
-        (("upi-collect-deemed-paid", TWICE), set()),
+        *((("upi-payment", story), set()) for story in (DEEMED, LATE, TWICE)),
+        (("upi-payment-keeps-returned", LATE), {"debit_equals_credit"}),
+        (("upi-payment-keeps-returned", DEEMED), set()),
+        (("upi-payment-double-credit", TWICE), {"debit_equals_credit"}),
+        (("upi-payment-double-credit", LATE), set()),
+        (("upi-payment-deemed-failed", DEEMED), {"debit_equals_credit"}),
+        (("upi-payment-deemed-failed", TWICE), set()),
+        (("upi-payment-deemed-paid", DEEMED), {"reported_once_and_right"}),
+        (("upi-payment-deemed-paid", TWICE), set()),
     ],
     ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
 )
@@ -64,7 +64,7 @@ def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: se
 
 
 def test_what_is_deemed_is_credited_or_the_payer_has_the_money_back(tmp_path: Path) -> None:
-    assert judged(in_virtual_time(("upi-collect", DEEMED), tmp_path)) == {}
+    assert judged(in_virtual_time(("upi-payment", DEEMED), tmp_path)) == {}
     kinds = booked(tmp_path)
     assert kinds["reserved"] == kinds["spent"]
     assert kinds["reversed"] > 3
@@ -72,7 +72,7 @@ def test_what_is_deemed_is_credited_or_the_payer_has_the_money_back(tmp_path: Pa
 
 
 def test_a_second_credit_is_taken_back(tmp_path: Path) -> None:
-    assert judged(in_virtual_time(("upi-collect", TWICE), tmp_path)) == {}
+    assert judged(in_virtual_time(("upi-payment", TWICE), tmp_path)) == {}
     kinds = booked(tmp_path)
     assert kinds["taken_back"] > 10
     assert kinds["credited"] - kinds["taken_back"] == kinds["spent"] - kinds["reversed"]

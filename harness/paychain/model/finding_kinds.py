@@ -157,12 +157,12 @@ KINDS: dict[Kind, KindFacts] = {
     "double_credit_kept": KindFacts(
         "money",
         "A transfer that was credited twice stays so: nobody paid the second credit.",
-        "shown by: paychain run upi-collect-double-credit credits-twice",
+        "shown by: paychain run upi-payment-double-credit credits-twice",
     ),
     "deemed_believed": KindFacts(
         "money",
         "What was returned turns out to be credited, or what was shown as paid comes back.",
-        "shown by: paychain run upi-collect-deemed-failed deemed-transfers",
+        "shown by: paychain run upi-payment-deemed-failed deemed-transfers",
     ),
     "refunds_unchecked": KindFacts(
         "money",

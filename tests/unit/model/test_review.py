@@ -507,11 +507,11 @@ EXPECTED = {
     "sepa-instant-keeps-rejected": ["rejected_credit_kept payee-bank", *TRANSFER],
     "sepa-instant-recalls": TRANSFER,
     "sepa-instant-returns-twice": ["returned_again payee-bank", *TRANSFER],
-    "upi-collect": COLLECT,
-    "upi-collect-keeps-returned": ["rejected_credit_kept payee-bank", *COLLECT],
-    "upi-collect-double-credit": ["double_credit_kept payee-bank", *COLLECT],
-    "upi-collect-deemed-failed": ["deemed_believed payer-bank", *COLLECT],
-    "upi-collect-deemed-paid": ["deemed_believed payer-bank", *COLLECT],
+    "upi-payment": COLLECT,
+    "upi-payment-keeps-returned": ["rejected_credit_kept payee-bank", *COLLECT],
+    "upi-payment-double-credit": ["double_credit_kept payee-bank", *COLLECT],
+    "upi-payment-deemed-failed": ["deemed_believed payer-bank", *COLLECT],
+    "upi-payment-deemed-paid": ["deemed_believed payer-bank", *COLLECT],
     "pix-lookups": LOOKUPS,
     "pix-lookups-retried": ["amplified_retries directory", "lookups_used_up bank.serve", *LOOKUPS],
     "card-trace-numbers": TRACES,
@@ -608,7 +608,7 @@ def test_every_shipped_chain_has_exactly_its_expected_findings(chain: str) -> No
 
 
 def test_a_clearing_that_deems_is_not_said_to_reject(tmp_path: Path) -> None:
-    text = available("chain")["upi-collect"].read_text()
+    text = available("chain")["upi-payment"].read_text()
     path = tmp_path / "late.yaml"
     path.write_text(text.replace("timeout: 1500ms", "timeout: 18s"))
     found = {each.subject: each.what for each in review(load_chain(str(path)))}

@@ -126,7 +126,7 @@ def test_a_link_remembers_for_as_long_as_the_chain_may_wait() -> None:
 
 
 def test_a_bank_remembers_a_transfer_until_it_is_confirmed() -> None:
-    declared = load_chain("upi-collect").model
+    declared = load_chain("upi-payment").model
     assert declared.rail is not None
     keeps_ns = Retention(declared, "payee-bank", lambda: 0).keeps_ns
     assert keeps_ns is not None
