@@ -288,7 +288,7 @@ KINDS: dict[Kind, KindFacts] = {
         "orphaned",
         "Each limit leaves time for the next one: otherwise the banks end with different outcomes, "
         "or the payer's money is held for too long or released too soon.",
-        "EPC, SCT Inst rulebook 2025 (docs/bank-transfers.md: time limits)",
+        "docs/bank-transfers.md: time limits, with the source of each rail's",
     ),
     "dialect_not_declared": KindFacts(
         "availability",
