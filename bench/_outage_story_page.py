@@ -74,7 +74,7 @@ _TAIL = """\
   chain files state what is assumed.
 - Figures of providers (confirmations, limits) change: check them before you copy a chain.
 - UPI's outage is replayed only on the debit, with the roles of cards; transfers that are deemed to
-  be made have a chain of their own (`upi-collect`), with no outage of that kind on record. Clock
+  be made have a chain of their own (`upi-payment`), with no outage of that kind on record. Clock
   times of 2025-04-12 differ between reports.
 - Pix is represented by the lookups and the debit, with the roles of cards; ISO 8583 by what a host
   treats as a repeat. Neither has an outage of that kind on record: the rules are published, and

@@ -27,7 +27,7 @@ SOUND = (
     "stablecoin-payout-replaced",
     "toncoin-payment",
     "toncoin-payout",
-    "upi-collect",
+    "upi-payment",
 )
 # test_node_runs.py breaks no rule with chains of nodes. One fault at a time meets the on-ramp and
 # the payout in test_deposits.py and test_payouts.py.

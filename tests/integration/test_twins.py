@@ -269,29 +269,35 @@ TWINS = {
         finding="query_too_often",
         sound="status-checks",
     ),
-    "upi-collect-deemed-failed": Twin(
+    "upi-payment-deemed-failed": Twin(
         experiment="deemed-transfers",
         rules=("debit_equals_credit",),
         finding="deemed_believed",
-        sound="upi-collect",
+        sound="upi-payment",
     ),
-    "upi-collect-deemed-paid": Twin(
+    "upi-payment-deemed-paid": Twin(
         experiment="deemed-transfers",
         rules=("reported_once_and_right",),
         finding="deemed_believed",
-        sound="upi-collect",
+        sound="upi-payment",
     ),
-    "upi-collect-double-credit": Twin(
+    "upi-payment-double-credit": Twin(
         experiment="credits-twice",
         rules=("debit_equals_credit",),
         finding="double_credit_kept",
-        sound="upi-collect",
+        sound="upi-payment",
     ),
-    "upi-collect-keeps-returned": Twin(
+    "upi-payment-keeps-returned": Twin(
         experiment="late-credits",
         rules=("debit_equals_credit",),
         finding="rejected_credit_kept",
-        sound="upi-collect",
+        sound="upi-payment",
+    ),
+    "toncoin-payout-new-seqno": Twin(
+        experiment="doge-sent-again",
+        rules=("sent_once",),
+        finding="signed_twice",
+        sound="toncoin-payout",
     ),
     "toncoin-payout-any-message": Twin(
         experiment="steady",
@@ -314,10 +320,10 @@ FOR_REAL = (
     "sepa-instant-returns-twice",
     "stablecoin-payout-reserves-late",
     "toncoin-payout-any-message",
-    "upi-collect-deemed-failed",
-    "upi-collect-deemed-paid",
-    "upi-collect-double-credit",
-    "upi-collect-keeps-returned",
+    "upi-payment-deemed-failed",
+    "upi-payment-deemed-paid",
+    "upi-payment-double-credit",
+    "upi-payment-keeps-returned",
 )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import cycle, product
 from pathlib import Path
 
 import pytest
 
 from paychain.faults.kinds.decline import Decline
+from paychain.faults.kinds.deemed import Deemed
 from paychain.faults.kinds.late_credit import LateCredit
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.files import available
 from paychain.model.loading import load_chain
 from paychain.model.places import InLinkPlace
 from paychain.payments.instrument import published
-from paychain.payments.journal import HopRecord, Movement, MovementKind
+from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, MovementKind
 from paychain.payments.outcome import HopResult
 from paychain.services.in_link_faults import ActiveFault
 from tests.integration.test_bank_transfers import booked, experiment
@@ -26,8 +28,8 @@ from tests.support.tiers import only
 from tests.support.virtual_links import VirtualLinks, on_links
 from tests.support.virtual_runs import judged, run_virtually
 
-CHAIN = available("chain")["upi-collect"].read_text()
-LINKS = list(load_chain("upi-collect").model.links)
+CHAIN = available("chain")["upi-payment"].read_text()
+LINKS = list(load_chain("upi-payment").model.links)
 DEEMED, LATE, TWICE = "deemed-transfers", "late-credits", "credits-twice"
 # Whoever reports another outcome than there is: its callers have nothing else to believe.
 LIES = {
@@ -45,15 +47,15 @@ OF_PAYEES_BANKS = {
 @pytest.mark.parametrize(
     ("pair", "rules"),
     [
-        *((("upi-collect", story), set()) for story in (DEEMED, LATE, TWICE)),
-        (("upi-collect-keeps-returned", LATE), {"debit_equals_credit"}),
-        (("upi-collect-keeps-returned", DEEMED), set()),
-        (("upi-collect-double-credit", TWICE), {"debit_equals_credit"}),
-        (("upi-collect-double-credit", LATE), set()),
-        (("upi-collect-deemed-failed", DEEMED), {"debit_equals_credit"}),
-        (("upi-collect-deemed-failed", TWICE), set()),
-        (("upi-collect-deemed-paid", DEEMED), {"reported_once_and_right"}),
-        (("upi-collect-deemed-paid", TWICE), set()),
+        *((("upi-payment", story), set()) for story in (DEEMED, LATE, TWICE)),
+        (("upi-payment-keeps-returned", LATE), {"debit_equals_credit"}),
+        (("upi-payment-keeps-returned", DEEMED), set()),
+        (("upi-payment-double-credit", TWICE), {"debit_equals_credit"}),
+        (("upi-payment-double-credit", LATE), set()),
+        (("upi-payment-deemed-failed", DEEMED), {"debit_equals_credit"}),
+        (("upi-payment-deemed-failed", TWICE), set()),
+        (("upi-payment-deemed-paid", DEEMED), {"reported_once_and_right"}),
+        (("upi-payment-deemed-paid", TWICE), set()),
     ],
     ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
 )
@@ -64,7 +66,7 @@ def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: se
 
 
 def test_what_is_deemed_is_credited_or_the_payer_has_the_money_back(tmp_path: Path) -> None:
-    assert judged(in_virtual_time(("upi-collect", DEEMED), tmp_path)) == {}
+    assert judged(in_virtual_time(("upi-payment", DEEMED), tmp_path)) == {}
     kinds = booked(tmp_path)
     assert kinds["reserved"] == kinds["spent"]
     assert kinds["reversed"] > 3
@@ -72,7 +74,7 @@ def test_what_is_deemed_is_credited_or_the_payer_has_the_money_back(tmp_path: Pa
 
 
 def test_a_second_credit_is_taken_back(tmp_path: Path) -> None:
-    assert judged(in_virtual_time(("upi-collect", TWICE), tmp_path)) == {}
+    assert judged(in_virtual_time(("upi-payment", TWICE), tmp_path)) == {}
     kinds = booked(tmp_path)
     assert kinds["taken_back"] > 10
     assert kinds["credited"] - kinds["taken_back"] == kinds["spent"] - kinds["reversed"]
@@ -151,3 +153,61 @@ def test_a_sound_transfer_keeps_its_rules_under_every_fault(
     text = standard(fault, link, after="25s")
     found = judged(run_virtually(tmp_path, CHAIN, text))
     assert not found or (link, fault) in LIES, found
+
+
+UNCONFIRMED = CHAIN.replace("    deemed: {confirmed_after: 8s}   # a day in reality\n", "").replace(
+    "settles_within: 90s", "settles_within: 5d"
+)
+
+
+@pytest.mark.parametrize(
+    ("is_credited", "rule"), [(True, "reported_once_and_right"), (False, "debit_equals_credit")]
+)
+def test_what_nobody_confirms_in_the_rails_time_stays_pending(is_credited: bool, rule: str) -> None:
+    """The payee's bank has credited or not, and never says so: that is for people to settle.
+
+    Its bank asks when the confirmation is due, a day after it, and not again.
+    """
+
+    async def work(links: VirtualLinks) -> None:
+        fault = Deemed.model_validate({"returns": "0%" if is_credited else "100%"})
+        spots = (InLinkPlace("payee-bank"),)
+        links.host.faults.apply(ActiveFault(id="f", parameters=fault, spots=spots))
+        await links.pay(card=published("UPI")[0])
+        await asyncio.sleep(60)
+        links.host.faults.apply(ActiveFault(id="g", parameters=LostAnswer(), spots=spots))
+        asked = []
+        for _ in range(6):
+            await asyncio.sleep(86_400 + 120)  # each is sent for a minute
+            sent = [each for each in links.of(Decision) if each.operation == "confirm"]
+            asked.append(
+                sum(
+                    each.link == "payer-bank" and each.kind is DecisionKind.FOLLOW_UP_SENT
+                    for each in sent
+                )
+            )
+        assert asked == [1, 2, 2, 2, 2, 2]
+        kinds = [each.kind for each in links.of(Movement) if each.link == "payer-bank"]
+        assert kinds == [MovementKind.RESERVED, MovementKind.SPENT]
+        again = await links.pay(card=published("UPI")[0])
+        assert again.result is HopResult.UNKNOWN
+        await links.drain()
+        links.journal.pop()  # the customer's second try is the same payment
+        # Its payer's money is gone, and nobody knows for what.
+        open_rules = {"authorisations_settled", "no_orphaned_authorisation"}
+        assert set(links.broken()) == {rule, *open_rules}
+
+    on_links(UNCONFIRMED, work)
+
+
+@pytest.mark.parametrize("fault", ["deemed: {returns: 50%}", "lost_answer: {}", "down: {}"])
+def test_nothing_is_left_open_where_nobody_queries(tmp_path: Path, fault: str) -> None:
+    """A rail that deems has an outcome without queries: the payee's bank confirms or returns."""
+    asks = re.compile(r" +on_unknown: query.*\n +query: .*\n")
+    assert len(asks.findall(CHAIN)) == 2
+    for link in ("payee-bank", "switch"):
+        if link == "switch" and fault.startswith("deemed"):
+            continue
+        text = experiment(f"target: {{link: {link}}}, {fault}")
+        assert judged(run_virtually(tmp_path / link, asks.sub("", CHAIN), text)) == {}
+        assert booked(tmp_path / link)["spent"] > 100

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Blockchain, Refusal
+from paychain.payments.ledger import Blockchain
 from paychain.payments.rails import Finality
-from paychain.payments.transaction import LedgerEvent, Receipt, Transaction, TransactionChange
+from paychain.payments.transaction import (
+    LedgerEvent,
+    Receipt,
+    Refusal,
+    Transaction,
+    TransactionChange,
+)
 from tests.support.laws import examples
 
 INTERVAL_NS = 1_000
@@ -72,6 +78,7 @@ def schedules(draw: st.DrawFn) -> list[Step]:
                     to=draw(st.sampled_from(["payee-a", "payee-b"])),
                     amount_minor=draw(st.integers(1, 30)),
                     fee=draw(st.integers(1, 30)),
+                    valid_until_ns=draw(st.one_of(st.none(), st.integers(0, 40 * INTERVAL_NS))),
                 )
             )
             steps.append(Step(after_ns, "submit", sent[-1]))
@@ -166,6 +173,28 @@ def test_the_same_schedule_has_the_same_answers_however_often_one_asks(
     # Whatever left its sender has arrived in the end, and nothing is mined twice.
     standing(quiet.events)
     assert all(receipt.mined_at or not receipt.is_final for receipt in quiet.receipts.values())
+
+
+@examples(200)
+@given(steps=schedules(), block_limit=limits(), looks=st.lists(st.integers(0, 60_000), max_size=30))
+def test_no_block_gets_what_has_expired_and_nothing_expired_waits(
+    steps: list[Step], block_limit: int | None, looks: list[int]
+) -> None:
+    until_ns = {
+        step.transaction.id: step.transaction.valid_until_ns
+        for step in steps
+        if step.transaction is not None and step.transaction.valid_until_ns is not None
+    }
+
+    def look(ledger: Blockchain, now_ns: int) -> None:
+        made_ns = ledger.tip(now_ns).made_ns
+        for waiting in ledger.waiting(now_ns):
+            assert made_ns < until_ns.get(waiting.id, made_ns + 1)
+
+    answers = played(steps, block_limit=block_limit, looks=looks, look=look)
+    for event in answers.events:
+        if event.change is TransactionChange.MINED:
+            assert event.at_ns < until_ns.get(event.transaction.id, event.at_ns + 1)
 
 
 def standing(events: Sequence[LedgerEvent]) -> dict[tuple[str, int], list[Transaction]]:

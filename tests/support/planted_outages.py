@@ -227,7 +227,7 @@ PLANTED = [
     ),
     Planted("late confirmation dropped", "sepa-instant-late-dropped", "held_not_lost", 1),
     Planted("rejected credit kept", "sepa-instant-keeps-rejected", "debit_equals_credit", 1),
-    Planted("deemed taken for failed", "upi-collect-deemed-failed", "debit_equals_credit", 1),
+    Planted("deemed taken for failed", "upi-payment-deemed-failed", "debit_equals_credit", 1),
 ]
 # Mistakes of shipped chains that are slow to play: only the bench searches them. Half the payments
 # of exchanges are deposits: of five there is none with one seed of twenty. What follows a nonce

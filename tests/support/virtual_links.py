@@ -87,8 +87,8 @@ class VirtualLinks:
         reply = await channel.send(request, "", timeout_s=timeout_s)
         approved = reply.result is HopResult.APPROVED
         outcome = Outcome.APPROVED if approved else Outcome.DECLINED
-        if not approved and reply.answer is None:
-            outcome = Outcome.UNKNOWN
+        if not approved and (reply.answer is None or reply.answer.outcome is Outcome.UNKNOWN):
+            outcome = Outcome.UNKNOWN  # as the load process does: pending is no decline
         reported_minor = reply.answer.amount_minor if approved and reply.answer is not None else 0
         self.journal.append(
             PaymentRecord(

@@ -39,10 +39,24 @@ def _clearing(chain: Chain, name: str) -> Iterator[Problem]:
         rail = account_rails()[link.rail]
         what = f"{rail.title} transfers {rail.currency}, and the chain has {chain.currency}"
         yield Problem((*at, "rail"), what, f"write currency: {rail.currency}")
+    yield from _queries(chain, name, link)
     if any(other.role in ("issuer", "ledger") for other in chain.links.values()):
         what = "payments to accounts are made neither with cards nor over a ledger"
         yield Problem(at, what, "remove the issuer or ledger, or the clearing")
     yield from _targets(chain, name, "bank", "name the payee's bank")
+
+
+def _queries(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
+    """A clearing permits no more queries than its rail; how soon is the review's to say."""
+    limits, rail = link.query_limits, chain.rail
+    if limits is None or rail is None or rail.queries is None:
+        return
+    if limits.attempts is not None and limits.attempts <= rail.queries:
+        return
+    number = "any number of" if limits.attempts is None else limits.attempts
+    what = f"{name} permits {number} queries of a transfer, and {rail.title} {rail.queries}"
+    at: KeyPath = ("links", name, "query_limits", "attempts")
+    yield Problem(at, what, f"write attempts: {rail.queries}, or less")
 
 
 def _bank(chain: Chain, name: str, link: Link) -> Iterator[Problem]:

@@ -257,6 +257,13 @@ class LedgerSettings(Declared):
             "signed once more with the next nonce: a common mistake, so it can be declared."
         ),
     ] = "one_per_payment"
+    valid_until: Annotated[
+        Span | None,
+        Field(
+            description="For how long after its signing a block may have a transfer (valid_until "
+            "on TON). One that expired is signed again with its number; default: it never expires."
+        ),
+    ] = None
     replaces: Annotated[
         Replaces | None,
         Field(description="When a wallet offers a higher fee; default: never."),

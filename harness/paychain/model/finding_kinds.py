@@ -157,12 +157,12 @@ KINDS: dict[Kind, KindFacts] = {
     "double_credit_kept": KindFacts(
         "money",
         "A transfer that was credited twice stays so: nobody paid the second credit.",
-        "shown by: paychain run upi-collect-double-credit credits-twice",
+        "shown by: paychain run upi-payment-double-credit credits-twice",
     ),
     "deemed_believed": KindFacts(
         "money",
         "What was returned turns out to be credited, or what was shown as paid comes back.",
-        "shown by: paychain run upi-collect-deemed-failed deemed-transfers",
+        "shown by: paychain run upi-payment-deemed-failed deemed-transfers",
     ),
     "refunds_unchecked": KindFacts(
         "money",
@@ -288,7 +288,7 @@ KINDS: dict[Kind, KindFacts] = {
         "orphaned",
         "Each limit leaves time for the next one: otherwise the banks end with different outcomes, "
         "or the payer's money is held for too long or released too soon.",
-        "EPC, SCT Inst rulebook 2025 (docs/bank-transfers.md: time limits)",
+        "docs/bank-transfers.md: time limits, with the source of each rail's",
     ),
     "dialect_not_declared": KindFacts(
         "availability",

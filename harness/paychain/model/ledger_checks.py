@@ -148,6 +148,14 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
             what = f"pausing payouts needs {'a call ' * (needed == 'scan')}'{needed}'"
             yield Problem((*at, "pauses"), what, f"add {needed}: to {name}")
     blocks = chain.links[chain.network].blocks if chain.network else None
+    if link.valid_until is not None and copies:
+        what = f"{copies[0]} shows transactions that never expire"
+        yield Problem((*at, "valid_until"), what, f"remove it, or the dialect of {copies[0]}")
+    if link.valid_until is not None and blocks is not None and link.valid_until <= blocks.every:
+        every, valid = (seconds_text(each, digits=4) for each in (blocks.every, link.valid_until))
+        what = f"{chain.network} makes a block every {every}, and transfers expire after {valid}"
+        hint = "write the time of many blocks: otherwise none of them gets it"
+        yield Problem((*at, "valid_until"), what, hint)
     if link.pauses is not None and blocks is not None:
         oldest_s = link.pauses.head_older_than
         if oldest_s <= blocks.every:

@@ -100,12 +100,19 @@ ROLES: dict[str, RoleFacts] = {
     "wallet": RoleFacts(
         asks=("transfer", "read"),
         serves=("transfer",),
-        settings=("declines", "nonces", "replaces", "checks_network", "checks_receipt"),
+        settings=(
+            "declines",
+            "nonces",
+            "valid_until",
+            "replaces",
+            "checks_network",
+            "checks_receipt",
+        ),
         needs=("transfer", "read"),
     ),
     "depositor": RoleFacts(
         asks=("transfer", "read", "forward"),
-        settings=("nonces", "checks_network"),
+        settings=("nonces", "valid_until", "checks_network"),
         needs=("transfer", "read", "forward"),
     ),
     "node": RoleFacts(

@@ -160,6 +160,7 @@ class DecisionKind(StrEnum):
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
     REPLACED = "replaced"  # by one with its nonce and a higher fee; detail: `OLD by NEW`
+    RENEWED = "renewed"  # the same for one that has expired
     REVERTED = "reverted"  # a block has a transfer, which failed; detail: its name
     REVERT_UNDONE = "revert_undone"  # the block of one that had failed was replaced
     QUOTED = "quoted"  # sold at a price; detail: `PRICE since NANOSECONDS`

@@ -1,9 +1,9 @@
 """A blockchain as a function of the clock: blocks, a pool, fees, halts and reorganisations.
 
     submit ──▶ pool ── the next block, in the order of each sender's nonces ──▶ mined ──▶ final
-                 ▲                        └─ blocks later, where messages take time ─▶
+                 ▲            └─ where messages take time: debited, and mined blocks later ─▶
                  ├──────── returned by a reorganisation ◀───────────────────────┤
-                 └─ replaced, or no room ──▶ forgotten ◀── lost by a reorganisation
+                 └─ replaced, expired, or no room ──▶ forgotten ◀── lost by a reorganisation
 
 Nothing ticks. Whoever asks gives the time, which never runs backwards, and the ledger first does
 what has become due since it was last asked: answers depend on what happened to it and when, never
@@ -17,30 +17,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
 from operator import itemgetter
 
 from paychain.payments import block_times
+from paychain.payments.pool import Pool
 from paychain.payments.rails.finality import Finality
-from paychain.payments.transaction import LedgerEvent, Receipt, Transaction, TransactionChange
-
-REPLACES_FROM = 110  # percent of the fee of the transaction that is replaced; geth's default
-
+from paychain.payments.transaction import (
+    LedgerEvent,
+    Receipt,
+    Refusal,
+    Transaction,
+    TransactionChange,
+)
 
 Returns = Callable[["Transaction"], bool]  # whether what is undone waits for a block again
 Reverts = Callable[["Transaction"], bool]  # whether a block has it as one that failed
 Arrives = Callable[["Transaction"], int]  # how many blocks later its receiver's block has it
-
-
-class Refusal(StrEnum):
-    """Why a ledger does not take a transaction, in the words of geth."""
-
-    ALREADY_KNOWN = "already known"
-    NONCE_TOO_LOW = "nonce too low"
-    REPLACEMENT_UNDERPRICED = "replacement transaction underpriced"
-    UNDERPRICED = "transaction underpriced"
-    POOL_FULL = "txpool is full"
-    INSUFFICIENT_FUNDS = "insufficient funds"
 
 
 _UNKNOWN = Receipt(is_known=False)
@@ -57,9 +49,9 @@ class Blockchain:
     """One chain of blocks, `interval_ns` apart while it is not halted.
 
     `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
-    any number. `fee_floor`: a lower fee is refused. `funds`: what senders own at first; a sender
-    that is not named owns as much as it likes. `reverts`: asked when a block gets a transaction.
-    `arrives`: asked when one leaves its sender, whose nonce is used from then on.
+    any number. `fee_floor`: a lower fee is refused. `funds`: what senders own at first; others own
+    as much as they like. `reverts`: asked when a block gets a transaction. `arrives`: asked when
+    one leaves its sender, whose nonce is used and who is debited from then on.
     """
 
     interval_ns: int
@@ -72,7 +64,7 @@ class Blockchain:
     arrives: Arrives = lambda _: 0
     _balances: Counter[str] = field(default_factory=Counter, init=False)
     _nonces: Counter[str] = field(default_factory=Counter, init=False)  # mined, by sender
-    _pool: dict[tuple[str, int], Transaction] = field(default_factory=dict, init=False)
+    _pool: Pool = field(init=False)
     _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in no block yet
     _on_way: list[tuple[int, Transaction]] = field(default_factory=list, init=False)  # by height
     _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
@@ -93,6 +85,7 @@ class Blockchain:
     def __post_init__(self) -> None:
         """Open the accounts."""
         assert self.interval_ns > 0
+        self._pool = Pool(self.pool_limit)
         self._steady = [block_times.FROM_THE_FIRST]
         self._balances.update(self.funds)
 
@@ -102,11 +95,10 @@ class Blockchain:
         A nonce in the future is taken too: it waits until those before it are mined.
         """
         self._advance(now_ns)
-        key = (transaction.sender, transaction.nonce)
-        before = self._pool.get(key)
+        before = self._pool.get(transaction.sender, transaction.nonce)
         refusal = self._refusal(transaction, before)
         if refusal is None:
-            gone = before or (self._last_behind(transaction) if self._is_full else None)
+            gone = before or (self._pool.last_behind(transaction) if self._pool.is_full else None)
             if gone is not None:
                 self._leave(gone)
                 self._note(TransactionChange.FORGOTTEN, gone, self._head)
@@ -176,6 +168,7 @@ class Blockchain:
             value = getattr(self, each.name)
             if isinstance(value, dict | list | set):
                 setattr(branch, each.name, copy(value))
+        branch._pool = self._pool.copy()
         branch._events, branch._settled = [], []
         return branch
 
@@ -223,13 +216,13 @@ class Blockchain:
     def waiting(self, now_ns: int) -> list[Transaction]:
         """The pool, in the order in which transactions came."""
         self._advance(now_ns)
-        return list(self._pool.values())
+        return list(self._pool)
 
     def next_change_ns(self, now_ns: int) -> int | None:
         """When the next transaction will be mined; None while none can be."""
         self._advance(now_ns)
         due = [height for height, _ in self._on_way[:1]]
-        if any(map(self._is_ready, self._pool.values())):
+        if any(map(self._is_ready, self._pool)):
             due = [self._head + 1]
         if self._halts or not due:
             return None
@@ -261,32 +254,17 @@ class Blockchain:
             return Refusal.ALREADY_KNOWN
         if transaction.nonce < self._nonces[transaction.sender]:
             return Refusal.NONCE_TOO_LOW
+        if transaction.is_expired(self._next_block_ns):
+            return Refusal.EXPIRED
         if transaction.fee < self.fee_floor:
             return Refusal.UNDERPRICED
         if before is not None:
-            is_enough = transaction.fee * 100 >= before.fee * REPLACES_FROM
-            return None if is_enough else Refusal.REPLACEMENT_UNDERPRICED
-        if self._is_full and self._last_behind(transaction) is None:
+            return None if transaction.outbids(before) else Refusal.REPLACEMENT_UNDERPRICED
+        if self._pool.is_full and self._pool.last_behind(transaction) is None:
             return Refusal.POOL_FULL
         if not self._can_pay(transaction):
             return Refusal.INSUFFICIENT_FUNDS
         return None
-
-    @property
-    def _is_full(self) -> bool:
-        return len(self._pool) >= self.pool_limit
-
-    def _last_behind(self, transaction: Transaction) -> Transaction | None:
-        """What gives way to a transaction: its sender's last one, which has to wait for it.
-
-        Otherwise a full pool would wait for a nonce that it does not take.
-        """
-        behind = (
-            waiting
-            for waiting in self._pool.values()
-            if waiting.sender == transaction.sender and waiting.nonce > transaction.nonce
-        )
-        return max(behind, key=lambda waiting: waiting.nonce, default=None)
 
     def _can_pay(self, transaction: Transaction) -> bool:
         sender = transaction.sender
@@ -298,6 +276,7 @@ class Blockchain:
         self._now_ns = now_ns
         if self._halts:
             return
+        self._drop_expired()
         due = (now_ns - self._head_ns) // self.interval_ns
         while due:
             made = due
@@ -305,9 +284,23 @@ class Blockchain:
                 made = 1
             elif self._on_way:  # nothing else is mined before the next one arrives
                 made = min(due, self._on_way[0][0] - 1 - self._head)
+            made = self._pool.intervals_until_expiry(self._next_block_ns, self.interval_ns, made)
             self._head += made
             self._head_ns += made * self.interval_ns
             due -= made
+            self._drop_expired()
+
+    def _drop_expired(self) -> None:
+        """Forget what no block can get any more, since the last one."""
+        gone = TransactionChange.FORGOTTEN
+        for waiting in self._pool.expired(self._next_block_ns):
+            self._leave(waiting)
+            self._events.append(LedgerEvent(self._head_ns, gone, waiting, self._head))
+
+    @property
+    def _next_block_ns(self) -> int:
+        """When the next block is made, if there is no halt: blocks get what is valid then."""
+        return self._head_ns + self.interval_ns
 
     def _mine(self, height: int) -> bool:
         """Put into a block what may be mined, and what arrives; false when nothing does."""
@@ -318,7 +311,7 @@ class Blockchain:
         # One that came before its predecessor is ready in the next pass.
         while before < taken:
             before = taken
-            for waiting in list(self._pool.values()):
+            for waiting in self._pool:
                 if taken == self.block_limit:
                     break
                 if not self._is_ready(waiting):
@@ -326,6 +319,7 @@ class Blockchain:
                 taken += 1
                 self._leave(waiting)
                 self._nonces[waiting.sender] += 1
+                self._debit(waiting, 1)
                 if blocks := self.arrives(waiting):
                     self._waiting.add(waiting.id)
                     insort(self._on_way, (height + blocks, waiting), key=itemgetter(0))
@@ -337,13 +331,16 @@ class Blockchain:
         return bool(mined or taken)
 
     def _executed(self, transaction: Transaction, height: int) -> Transaction:
-        """The transaction as its block has it: it has moved its amount, or was reverted."""
+        """The transaction as its block has it: it has moved its amount, or was reverted.
+
+        Its sender, who was debited when it left, gets the amount of one that was reverted back.
+        """
         self._waiting.discard(transaction.id)
         if self.reverts(transaction):
             self._reverted.add(transaction.id)
             transaction = replace(transaction, is_reverted=True)
-        at_ns = self._head_ns + self.interval_ns
-        self._move(transaction, 1)
+        at_ns = self._next_block_ns
+        self._balances[transaction.receiver] += transaction.amount_minor
         self._mined[transaction.id] = height, at_ns
         self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, transaction, height))
         return transaction
@@ -364,26 +361,26 @@ class Blockchain:
             self._settled += [transaction.id for transaction in block]
 
     def _enter(self, transaction: Transaction) -> None:
-        self._pool[transaction.sender, transaction.nonce] = transaction
+        self._pool.enter(transaction)
         self._waiting.add(transaction.id)
 
     def _leave(self, transaction: Transaction) -> None:
-        del self._pool[transaction.sender, transaction.nonce]
+        self._pool.leave(transaction)
         self._waiting.discard(transaction.id)
 
-    def _move(self, transaction: Transaction, sign: int) -> None:
-        """Move its amount; with -1 undo that."""
-        self._balances[transaction.sender] -= sign * transaction.moved_minor
-        self._balances[transaction.to] += sign * transaction.moved_minor
+    def _debit(self, transaction: Transaction, sign: int) -> None:
+        """Take its amount from its sender; with -1 undo that."""
+        self._balances[transaction.sender] -= sign * transaction.amount_minor
 
     def _undo(self, transaction: Transaction, height: int, *, is_kept: bool) -> None:
-        self._move(transaction, -1)
+        self._balances[transaction.receiver] -= transaction.amount_minor
+        self._debit(transaction, -1)
         self._nonces[transaction.sender] -= 1
         del self._mined[transaction.id]
         self._reverted.discard(transaction.id)
         self._note(TransactionChange.UNDONE, transaction, height)
         transaction = transaction.waiting
-        if is_kept:
+        if is_kept and not transaction.is_expired(self._next_block_ns):
             # Whatever took its place in the pool meanwhile was refused: its nonce was used.
             self._enter(transaction)
         else:

@@ -22,7 +22,8 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
     `fee`: what its sender offers for it, in the smallest unit of the ledger. `to`: the account that
     it pays, of a deposit; "": the address that the payment is made to. `raw`: the bytes themselves
     in hex digits, where a real client made them. `network`: the one whose id is signed with it; "":
-    it is valid on any.
+    it is valid on any. `valid_until_ns`: no block that is made then or later (ns since the run's
+    epoch) gets it.
     """
 
     sender: str
@@ -31,6 +32,7 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
     to: str = ""
     raw: str = ""
     network: str = ""
+    valid_until_ns: int | None = None
 
 
 class News(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +64,8 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a node says of one transaction. `head`: the height of the last block that it has seen.
 
     `mined_at`: the height of its block; None while it has none, or the node does not know it.
-    `made_ns`: when the head was made (ns since the run's epoch), for who asks for no account.
+    `made_ns`: when the head was made (ns since the run's epoch), for who asks for no account, or
+    for a transaction that expires.
     `is_reverted`: its block says that it failed. `branch`: of a scan of an account, whose blocks
     were read; None: the rest's.
     """

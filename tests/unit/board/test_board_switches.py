@@ -18,7 +18,7 @@ OF_A_STATE = {name for name, kind in KINDS.items() if issubclass(kind, StateFaul
 SHARED = set(KINDS) - {"freeze"} - OF_A_STATE
 STATES = [
     (chain, link)
-    for chain in (load_chain(name).model for name in ("crypto-onramp", "upi-collect"))
+    for chain in (load_chain(name).model for name in ("crypto-onramp", "upi-payment"))
     for link in chain.links
 ]
 

@@ -222,6 +222,17 @@ def test_what_is_deemed_to_be_made_is_confirmed_over_the_clearing() -> None:
 @pytest.mark.parametrize(
     ("edit", "where", "what"),
     [
+        *(
+            (
+                ("rail: upi", f"rail: upi, query_limits: {limits}"),
+                "links.csm.query_limits.attempts",
+                f"csm permits {number} queries of a transfer, and UPI 3",
+            )
+            for limits, number in (
+                ("{first_after: 45s, attempts: 4}", "4"),
+                ("{first_after: 45s}", "any number of"),
+            )
+        ),
         (
             ("payer: {role: bank", "payer: {role: bank, holds: {spent: 5%}"),
             "links.payer.holds",

@@ -251,6 +251,21 @@ def test_messages_are_on_their_way_only_where_no_block_is_replaced(
     assert found == ([f"links.base.messages: {what}"] if is_open else [])
 
 
+def test_transfers_that_expire_are_valid_for_more_than_a_block() -> None:
+    found = problems("role: wallet", "role: wallet, valid_until: 2s")
+    what = "base makes a block every 2 s, and transfers expire after 2 s"
+    assert found == [f"links.wallet.valid_until: {what}"]
+    assert problems("role: wallet", "role: wallet, valid_until: 2001ms") == []
+
+
+def test_ethereums_transactions_never_expire() -> None:
+    text = PAYOUTS.replace("role: wallet", "role: wallet, valid_until: 1m").replace(
+        "{role: node,", "{role: node, dialect: json-rpc,"
+    )
+    found = check_chain(Chain.model_validate(parse(text).value))
+    assert "node shows transactions that never expire" in [each.what for each in found]
+
+
 def test_an_exchange_may_credit_deposits_by_their_amounts() -> None:
     graded = DEPOSITS.replace("credits: {after: 4}", "credits: [{up_to: 10, after: 4}, {after: 9}]")
     for text in (DEPOSITS, graded):

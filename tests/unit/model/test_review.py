@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -343,8 +344,9 @@ TRANSFER = [
     "single_provider cloud-eu",
     "single_provider csm",
 ]
-COLLECT = [
+UPI_PAYMENT = [
     "deadline_too_short customer",
+    "rail_limit_missed switch",
     "single_link payer-bank",
     "single_link switch",
     "single_link payee-bank",
@@ -507,11 +509,11 @@ EXPECTED = {
     "sepa-instant-keeps-rejected": ["rejected_credit_kept payee-bank", *TRANSFER],
     "sepa-instant-recalls": TRANSFER,
     "sepa-instant-returns-twice": ["returned_again payee-bank", *TRANSFER],
-    "upi-collect": COLLECT,
-    "upi-collect-keeps-returned": ["rejected_credit_kept payee-bank", *COLLECT],
-    "upi-collect-double-credit": ["double_credit_kept payee-bank", *COLLECT],
-    "upi-collect-deemed-failed": ["deemed_believed payer-bank", *COLLECT],
-    "upi-collect-deemed-paid": ["deemed_believed payer-bank", *COLLECT],
+    "upi-payment": UPI_PAYMENT,
+    "upi-payment-keeps-returned": ["rejected_credit_kept payee-bank", *UPI_PAYMENT],
+    "upi-payment-double-credit": ["double_credit_kept payee-bank", *UPI_PAYMENT],
+    "upi-payment-deemed-failed": ["deemed_believed payer-bank", *UPI_PAYMENT],
+    "upi-payment-deemed-paid": ["deemed_believed payer-bank", *UPI_PAYMENT],
     "pix-lookups": LOOKUPS,
     "pix-lookups-retried": ["amplified_retries directory", "lookups_used_up bank.serve", *LOOKUPS],
     "card-trace-numbers": TRACES,
@@ -525,6 +527,10 @@ EXPECTED = {
         *STATUS_CHECKS[1:],
     ],
     "toncoin-payout": [each.replace(" base", " ton") for each in PAYOUT],
+    "toncoin-payout-new-seqno": [
+        "signed_twice wallet",
+        *(each.replace(" base", " ton") for each in PAYOUT),
+    ],
     "toncoin-payout-any-message": [
         "receipt_not_checked wallet",
         *(each.replace(" base", " ton") for each in PAYOUT),
@@ -604,10 +610,38 @@ def test_every_shipped_chain_has_exactly_its_expected_findings(chain: str) -> No
 
 
 def test_a_clearing_that_deems_is_not_said_to_reject(tmp_path: Path) -> None:
-    text = available("chain")["upi-collect"].read_text()
+    text = available("chain")["upi-payment"].read_text()
     path = tmp_path / "late.yaml"
     path.write_text(text.replace("timeout: 1500ms", "timeout: 18s"))
     found = {each.subject: each.what for each in review(load_chain(str(path)))}
     assert found["switch.transfer"] == (
         "switch waits 18 s for the payee's bank, and UPI deems it made after 15 s"
     )
+
+
+@pytest.mark.parametrize(
+    ("chain", "sources", "others"),
+    [("upi-payment", ("NPCI", "RBI"), ("EPC", "SCT")), ("sepa-instant", ("EPC", "SCT"), ("NPCI",))],
+)
+def test_each_rail_cites_its_own_source(
+    tmp_path: Path, chain: str, sources: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    text = available("chain")[chain].read_text()
+    path = tmp_path / "late.yaml"
+    path.write_text(re.sub(r"timeout: \d+m?s", "timeout: 18s", text))
+    cited = {
+        each.source for each in review(load_chain(str(path))) if each.kind == "rail_limit_missed"
+    }
+    (source,) = cited
+    assert all(name in source for name in sources)
+    assert not any(name in source for name in others)
+    assert "paychain docs bank-transfers" in source
+
+
+def test_a_rail_that_deems_leaves_nothing_open(tmp_path: Path) -> None:
+    """Without queries the payee's bank still confirms or returns (test_upi_transfers.py)."""
+    text = available("chain")["upi-payment"].read_text()
+    asks = re.compile(r" +on_unknown: query.*\n +query: .*\n")
+    path = tmp_path / "no-queries.yaml"
+    path.write_text(asks.sub("", text))
+    assert short(review(load_chain(str(path)))) == UPI_PAYMENT[1:]  # nobody waits for queries

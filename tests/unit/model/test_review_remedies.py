@@ -570,6 +570,17 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         )
     ),
     *(
+        (
+            "rail_limit_missed",
+            "csm",
+            of_chain(
+                edited(TRANSFERS, ON_UPI), "rail: upi", f"rail: upi\n    query_limits: {limits}"
+            ),
+            [],
+        )
+        for limits in ("{first_after: 30s, attempts: 3}", "{attempts: 2}")
+    ),
+    *(
         ("rail_limit_missed", subject, of_transfers(old, new), [])
         for subject, old, new in (
             ("csm.transfer", "timeout: 7s", "timeout: 7500ms"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.payments.ledger import Blockchain, Refusal
+from paychain.payments.ledger import Blockchain
 from paychain.payments.rails import Finality
-from paychain.payments.transaction import Transaction, TransactionChange
+from paychain.payments.transaction import Refusal, Transaction, TransactionChange
 
 
 def sent(id: str, nonce: int, **more: Any) -> Transaction:
@@ -205,13 +205,16 @@ def test_a_message_uses_its_nonce_when_it_leaves_and_moves_its_amount_when_it_ar
     )
     assert chain.submit(sent("slow", 0), 10) is None
     assert chain.submit(sent("bounces", 1), 20) is None
+    assert chain.balance("wallet", 50) == 0
     assert chain.next_change_ns(50) == 100
+    assert chain.balance("wallet", 150) == -10  # both have left
     on_way = chain.receipt("slow", 150)  # it left in the block at 100
     assert (on_way.is_known, on_way.mined_at, on_way.is_final) == (True, None, False)
     assert chain.submit(sent("slow", 0), 150) is Refusal.NONCE_TOO_LOW
     assert chain.next_change_ns(150) == 200
     bounced = chain.receipt("bounces", 200)
     assert (bounced.mined_at, bounced.is_reverted) == (2, True)
+    assert chain.balance("wallet", 200) == -5  # what bounced is back
     assert chain.next_change_ns(250) == 600
     chain.halt(310)
     assert chain.next_change_ns(400) is None
@@ -222,3 +225,37 @@ def test_a_message_uses_its_nonce_when_it_leaves_and_moves_its_amount_when_it_ar
     assert (arrived.mined_at, arrived.is_final) == (6, False)
     assert chain.receipt("slow", 1_400).is_final
     assert (chain.balance("payee", 1_400), chain.balance("wallet", 1_400)) == (5, -5)
+
+
+def test_what_is_on_its_way_cannot_be_sent_again() -> None:
+    """A sender with 8 has 3 left once 5 have left, long before they arrive."""
+    chain = ledger(funds={"wallet": 8}, final=Finality(after_blocks=1), arrives=lambda _: 5)
+    assert chain.submit(sent("a", 0), 10) is None
+    assert chain.submit(sent("b", 1), 150) is Refusal.INSUFFICIENT_FUNDS
+    assert chain.balance("payee", 599) == 0
+    assert chain.balance("payee", 600) == 5
+    assert chain.submit(sent("b", 1), 700) is Refusal.INSUFFICIENT_FUNDS
+
+
+def test_what_has_expired_is_in_no_block_and_its_nonce_is_free() -> None:
+    chain = ledger()
+    assert chain.submit(sent("before", 1, valid_until_ns=450), 10) is None  # it waits for nonce 0
+    assert chain.receipt("before", 299).is_known
+    assert chain.submit(sent("late", 0, valid_until_ns=400), 310) is Refusal.EXPIRED
+    assert not chain.receipt("before", 400).is_known  # the next block is made at 500
+    assert chain.submit(sent("before", 1, valid_until_ns=450), 410) is Refusal.EXPIRED
+    assert chain.submit(sent("first", 0, valid_until_ns=501), 410) is None
+    assert chain.submit(sent("again", 1, valid_until_ns=601), 420) is None
+    assert [chain.receipt(name, 500).mined_at for name in ("first", "again")] == [5, 5]
+    changes = [(each.change, each.transaction.id, each.at_ns) for each in chain.events(500)]
+    assert changes[0] == (TransactionChange.FORGOTTEN, "before", 400)
+
+
+def test_what_expires_during_a_halt_is_in_no_block_after_it() -> None:
+    chain = ledger()
+    chain.halt(10)
+    assert chain.submit(sent("a", 0, valid_until_ns=250), 20) is None
+    assert chain.receipt("a", 240).is_known
+    chain.resume(1_000)
+    assert not chain.receipt("a", 1_000).is_known
+    assert chain.next_change_ns(1_000) is None

@@ -128,12 +128,14 @@ def test_a_link_remembers_for_as_long_as_the_chain_may_wait() -> None:
 
 
 def test_a_bank_remembers_a_transfer_until_it_is_confirmed() -> None:
-    declared = load_chain("upi-collect").model
+    declared = load_chain("upi-payment").model
     assert declared.rail is not None
     keeps_ns = Retention(declared, "payee-bank", lambda: 0).keeps_ns
     assert keeps_ns is not None
-    # It is asked that long after the last query, which comes some minutes after the transfer.
-    assert keeps_ns / 1e9 > declared.rail.confirms_within + 600
+    # It is asked for the last time two days after the last query, which comes some minutes after
+    # the transfer, and each time for a minute.
+    assert declared.rail.confirm_requests == 2
+    assert keeps_ns / 1e9 > 2 * 86_400 + 600
 
 
 @pytest.mark.usefixtures("few")

@@ -104,15 +104,22 @@ def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
     """
     if chain.rail is None:
         return
+    found = _of_rail(chain, chain.rail)
+    cites = f"{chain.rail.source}; docs/bank-transfers.md: time limits"
+    yield from (replace(each, cites=cites) for each in found)
+
+
+def _of_rail(chain: Chain, rail: RailLimits) -> Iterator[Weakness]:
     for name, call in _transfers(chain, "clearing"):
-        yield from _clearing_rejects(name, call, chain.rail)
+        yield from _clearing_rejects(name, call, rail)
+        yield from _queries_permitted(chain, name, rail)
         for target in call.targets:
-            yield from _payee_answers(chain, target, chain.rail)
+            yield from _payee_answers(chain, target, rail)
     for name, call in _transfers(chain, "bank"):
-        yield from _payer_learns(name, call, chain.rail)
-        yield from _hold_ends(chain, name, call, chain.rail)
-        yield from _recalled_in_time(chain, name, chain.rail)
-        yield from _confirmed_in_time(chain, name, chain.rail)
+        yield from _payer_learns(name, call, rail)
+        yield from _hold_ends(chain, name, call, rail)
+        yield from _recalled_in_time(chain, name, rail)
+        yield from _confirmed_in_time(chain, name, rail)
 
 
 def longest_transfer_s(chain: Chain, link: str) -> float | None:
@@ -193,6 +200,17 @@ def _clearing_rejects(name: str, call: Call, rail: RailLimits) -> Iterator[Weakn
         what,
         rail.clearing_rejects,
     )
+
+
+def _queries_permitted(chain: Chain, name: str, rail: RailLimits) -> Iterator[Weakness]:
+    """How soon a clearing may be queried. How often is not a matter of time: see the checks."""
+    limits = chain.links[name].query_limits
+    if limits is None or limits.first_after >= rail.query_after:
+        return
+    what = f"{name} permits queries after {_s(limits.first_after)}, and {rail.title} after "
+    what += _s(rail.query_after)
+    key: KeyPath = ("links", name, "query_limits", "first_after")
+    yield _missed(key, f"link {name}", what, rail.query_after)
 
 
 def _payee_answers(chain: Chain, name: str, rail: RailLimits) -> Iterator[Weakness]:

@@ -45,7 +45,7 @@ class Weakness:
     """A finding whose places are still key paths. `file`: which file `path` is in.
 
     `in_code`: the better remedy where the link is an own service, whose code can be changed and
-    whose providers cannot.
+    whose providers cannot. `cites`: the source, where it is not that of every finding of the kind.
     """
 
     kind: Kind
@@ -57,6 +57,7 @@ class Weakness:
     file: Where = "chain"
     unavoidable: bool = False
     in_code: Edit | None = None
+    cites: str = ""
 
 
 def of_setting(

@@ -91,8 +91,11 @@ def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
     """Authorisations and transfers whose unknown outcome is neither reversed, queried nor resent.
 
     A link whose callers all reverse needs no reversals of its own: it passes theirs on. Where a
-    caller leaves the outcome as it is, too, that caller is the one to change.
+    caller leaves the outcome as it is, too, that caller is the one to change. On a rail that deems
+    nothing is left open: the payee's bank confirms or returns it, whoever has queried before.
     """
+    if chain.rail is not None and chain.rail.deems:
+        return
     covered = _cleared_by_callers(chain)
     for declared in declared_calls(chain):
         call = declared.call
@@ -117,11 +120,11 @@ def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
 def _way_out(chain: Chain, declared: DeclaredCall) -> WayOut:
     """The usual way out of an unknown outcome on the rail of an operation.
 
-    A clearing resolves what has no answer by itself: its rejection is final, where there is any.
+    A clearing resolves what has no answer by itself: its rejection is final.
     """
     if chain.rail is not None:
         is_clearings = chain.links[declared.link].role == "clearing"
-        return "reverse" if is_clearings and not chain.rail.deems else ACCOUNT.on_unknown[0]
+        return "reverse" if is_clearings else ACCOUNT.on_unknown[0]
     operation = declared.operation
     return next(rail.on_unknown[0] for rail in RAILS.values() if operation in rail.makes)
 

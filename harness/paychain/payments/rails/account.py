@@ -46,6 +46,7 @@ class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     hold_ends: float | None = None
     queries: int | None = None
     confirms_within: float = 0.0
+    confirm_requests: int = 0
     recall_days: dict[RecallReason, int] = {}
 
     @property
@@ -65,6 +66,7 @@ class RailLimits(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
             assert self.payee_answers < self.clearing_rejects < self.payer_learns < self.hold_ends
         # A rail either takes back what it rejects, or waits for the word of the payee's bank.
         assert self.deems == (self.hold_ends is None) == bool(self.confirms_within)
+        assert self.deems == bool(self.confirm_requests)
 
 
 class _Rails(msgspec.Struct, forbid_unknown_fields=True):

@@ -200,7 +200,7 @@ class _LedgerRecords:
             self._transaction(decision.detail).signed_ns = decision.at_ns
             if decision.operation == "pay":
                 self.kind = "deposit"
-        elif decision.kind is DecisionKind.REPLACED:
+        elif decision.kind in (DecisionKind.REPLACED, DecisionKind.RENEWED):
             old, _, new = decision.detail.partition(" by ")
             self._transaction(new).first = self._transaction(old).first
         elif decision.kind is DecisionKind.REVERTED:

@@ -84,6 +84,7 @@ _DECISIONS = {
     DecisionKind.REFUNDED_AGAIN: "refunded the same money once more at",
     DecisionKind.SIGNED: "signed a transfer for",
     DecisionKind.REPLACED: "offered a higher fee for",
+    DecisionKind.RENEWED: "signed again what had expired:",
     DecisionKind.REVERTED: "put a transfer into a block as a failed one",
     DecisionKind.REVERT_UNDONE: "replaced the block of a failed transfer",
     DecisionKind.QUOTED: "sells at the price of",

@@ -169,6 +169,7 @@ def agreed(sightings: list[Sighting], agree: int) -> Sighting:
     """
     assert len(sightings) >= agree
     head = sorted((each.head for each in sightings), reverse=True)[agree - 1]
+    made_ns = sorted((each.made_ns for each in sightings), reverse=True)[agree - 1]
     mined = [each for each in sightings if each.mined_at is not None]
     for is_final in (True, False):
         places = Counter(
@@ -181,9 +182,11 @@ def agreed(sightings: list[Sighting], agree: int) -> Sighting:
                     is_known=True,
                     mined_at=height,
                     is_final=is_final,
+                    made_ns=made_ns,
                     is_reverted=is_reverted,
                 )
-    return Sighting(head, is_known=sum(each.is_known for each in sightings) >= agree)
+    is_known = sum(each.is_known for each in sightings) >= agree
+    return Sighting(head, is_known=is_known, made_ns=made_ns)
 
 
 def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming, ...]]:

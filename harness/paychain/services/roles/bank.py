@@ -7,7 +7,8 @@
 
     On a rail that deems the payer is debited at once, and the outcome comes at the latest when the
     bank wants it confirmed: debited ─┬─ confirmed ──▶ nothing more
-                                      └─ returned ──▶ the payer has it back
+                                      ├─ returned ──▶ the payer has it back
+                                      └─ neither, however often it asks ──▶ a dispute: pending
 
     payee    transfer ──▶ credited ──▶ rejected by the clearing: taken back
 
@@ -53,12 +54,16 @@ LATE = "late"  # the mark of a debit whose hold had ended: it is booked as one o
 
 @dataclass(slots=True)
 class _Outgoing:
-    """A transfer that the bank sends. `known`: its outcome, None while it is pending."""
+    """A transfer that the bank sends. `known`: its outcome, None while it is pending.
+
+    `is_over`: the bank does nothing more about it, whether or not it knows the outcome.
+    """
 
     request: PaymentRequest
     number: int = 1  # of the payment, where repeats are executed
     is_held: bool = False
     may_be_made: bool = False  # a round of calls ended without an outcome
+    is_over: bool = False
     known: Outcome | None = None
     code: str = ""
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +80,7 @@ class Bank(Role):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._outgoing = Retained(self.retention, lambda _, each: each.known is not None)
+        self._outgoing = Retained(self.retention, lambda _, each: each.is_over)
         self._incoming = Retained(self.retention)
         self._credits = Credits(
             name=self.name,
@@ -145,10 +150,12 @@ class Bank(Role):
     async def _send(self, transfer: _Outgoing, parent: str) -> None:
         """Send a transfer, until the clearing's word is known, and act on it."""
         if self._rail.deems:
-            answer = await self._asked(transfer, parent)
-            self._end(transfer, answer or await self._deemed(transfer))
-        elif (answer := await self._word(transfer, parent)) is not None:
+            answer = await self._asked(transfer, parent) or await self._deemed(transfer)
+        else:
+            answer = await self._word(transfer, parent)
+        if answer is not None:
             self._end(transfer, answer)
+        transfer.is_over = True
 
     async def _word(self, transfer: _Outgoing, parent: str) -> Answer | None:
         """The clearing's word, which is queried until it comes; None if it never does."""
@@ -158,8 +165,12 @@ class Bank(Role):
 
         return await until_known(partial(self._asked, transfer, parent), self.context, note)
 
-    async def _deemed(self, transfer: _Outgoing) -> Answer:
-        """The outcome of a transfer that nobody knows: what the payee's bank says in the end."""
+    async def _deemed(self, transfer: _Outgoing) -> Answer | None:
+        """The outcome of a transfer that nobody knows: what the payee's bank says in the end.
+
+        None if it says nothing as often as the rail has it asked: what follows is a dispute, which
+        people end.
+        """
         match self.link.deemed.shown:
             case "failed":
                 return self.decline(LATE_RESPONSE, transfer.request.reference)
@@ -170,12 +181,12 @@ class Bank(Role):
         request = transfer.request
         asked = msgspec.structs.replace(request, key=f"{request.reference}-confirm")
         target = self.link.calls["transfer"].to
-        await asyncio.sleep(self.link.deemed.confirmed_after_s(self._rail))
-        while True:
+        for _ in range(self._rail.confirm_requests):
+            await asyncio.sleep(self.link.deemed.confirmed_after_s(self._rail))
             reply = await self.follow_ups.start("confirm", target, asked)
             if reply.answer is not None and is_final(reply) and is_about(reply.answer, request):
                 return reply.answer
-            await asyncio.sleep(self.link.deemed.confirmed_after_s(self._rail))
+        return None
 
     def _end(self, transfer: _Outgoing, answer: Answer) -> None:
         """Do with the payer's money as the outcome says."""
@@ -305,19 +316,29 @@ class Bank(Role):
         return known
 
     async def _return(self, request: PaymentRequest, parent: str) -> Answer:
-        """Return the money of a transfer that is recalled, once, or refuse."""
+        """Return the money of a transfer that is recalled, once, or refuse.
+
+        A transfer may be recalled once, and as a whole.
+        """
         known, returns = self._incoming.get(request.reference), self.link.returns
         if known is None or known.request is None or not known.is_credited or known.is_rejected:
             return self.decline(NOT_FOUND, request.reference)
         is_known = returns.repeats == "answered" and not self.executes_repeats
         if known.recalled is not None and is_known:
-            return known.recalled
+            is_repeat = request.key == known.recall
+            return known.recalled if is_repeat else self._refuse_recall(request)
+        if request.amount_minor != known.request.amount_minor:
+            return self._refuse_recall(request)
+        known.recall = request.key
         if self.drawn("agrees", request, returns.agrees):
             self.context.moved(MovementKind.RETURNED, known.request, self.name, leg="out")
             known.recalled = self.approve(known.request)
         else:
-            known.recalled = self.decline(RECALL_REFUSED, request.reference)
+            known.recalled = self._refuse_recall(request)
         return known.recalled
+
+    def _refuse_recall(self, request: PaymentRequest) -> Answer:
+        return self.decline(RECALL_REFUSED, request.reference)
 
     async def _confirm(self, request: PaymentRequest, parent: str) -> Answer:
         """Whether a transfer was credited, for good; one that was not is returned."""

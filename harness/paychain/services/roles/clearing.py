@@ -41,10 +41,12 @@ class _Transfer:
     """What the clearing has decided about a transfer; None while the payee's bank is asked.
 
     On a rail that deems it stays None until that bank has confirmed the credit or returned it.
+    `recall`: the key of the recall that came in time, and may be repeated after that.
     """
 
     answer: Answer | None = None
     decided_ns: int = 0
+    recall: str = ""
 
 
 @dataclass
@@ -153,8 +155,10 @@ class Clearing(Role):
         if transfer is None or answer is None or answer.outcome is not Outcome.APPROVED:
             return self.decline(NOT_FOUND, request.reference)
         late_ns = self.context.now_ns() - transfer.decided_ns
-        if late_ns > rail_of(self.chain).recall_s(request.item) * 1e9:
+        is_late = late_ns > rail_of(self.chain).recall_s(request.item) * 1e9
+        if is_late and request.key != transfer.recall:
             return self.decline(RECALL_REFUSED, request.reference)
+        transfer.recall = transfer.recall or request.key
         reply = await self._pass_on("recall", request)
         return reply.answer or self._in_progress(request)
 

@@ -27,13 +27,15 @@ Drawn = Callable[[str, PaymentRequest, float], bool]
 class Incoming:
     """A transfer that a bank received; `request` is None where its rejection came first.
 
-    `is_credited`: its payee has the money. `is_open`: the bank does not know that yet.
+    `is_credited`: its payee has the money. `is_open`: the bank does not know that yet. `recall`:
+    the key of the recall that was answered with `recalled`; another one is refused.
     """
 
     request: PaymentRequest | None
     is_credited: bool = False
     is_open: bool = False
     is_rejected: bool = False
+    recall: str = ""
     recalled: Answer | None = None
 
 

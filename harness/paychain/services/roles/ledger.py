@@ -155,6 +155,7 @@ class Ledger(Role):
             fee=signed.fee,
             raw=signed.raw,
             usual_fee=PRIORITY_FEE if signed.raw else 1,
+            valid_until_ns=signed.valid_until_ns,
         )
         now_ns = self.context.now_ns()
         branch = self._branch_of(request, now_ns)
@@ -172,6 +173,7 @@ class Ledger(Role):
         now_ns = self.context.now_ns()  # one moment for all that is said
         chain = self._branch_of(request, now_ns).chain
         receipt = chain.receipt(request.reference, now_ns)
+        expires = request.signed is not None and request.signed.valid_until_ns is not None
         self._journal(now_ns)
         sighting = Sighting(
             chain.head(now_ns),
@@ -179,6 +181,7 @@ class Ledger(Role):
             receipt.mined_at,
             receipt.is_final,
             self._news(request.since, now_ns),
+            made_ns=chain.tip(now_ns).made_ns if expires else 0,
             is_reverted=receipt.is_reverted,
         )
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)

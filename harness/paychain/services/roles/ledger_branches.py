@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import Blockchain, Refusal
-from paychain.payments.transaction import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger import Blockchain
+from paychain.payments.transaction import (
+    LedgerEvent,
+    Refusal,
+    Transaction,
+    TransactionChange,
+)
 from paychain.protocol.message import BranchPoint, Incoming, PaymentRequest
 
 MAX_FORKS = 8  # that are kept although nobody asks about them any more, the latest

@@ -2,11 +2,13 @@
 
     asked ──▶ signed ──▶ broadcast ──▶ mined ──▶ final: made, or reverted and so declined
                  ▲           │            │
-                 └───────────┴────────────┴─ no answer, unknown to the node: the same bytes again
+                 ├───────────┴────────────┴─ no answer, unknown to the node: the same bytes again
+                 └─ in no block, and none can get it any more: signed again
 
 A nonce is used once, so that the same bytes can be sent as often as one likes. What is signed anew
 is another transfer: with `nonces: each_try` a lost answer sends the money twice. What waits for a
-block because it offers too little is replaced by one with its nonce, where that is declared.
+block because it offers too little is replaced by one with its nonce, where that is declared. So is
+what has expired, once a block shows that it has: a clock or a lost answer shows nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ import msgspec
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments.codes import IN_PROGRESS, INVALID_TRANSACTION, NOT_FOUND
 from paychain.payments.journal import DecisionKind
-from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.transaction import Refusal
 from paychain.protocol.message import Answer, PaymentRequest, Sighting, Signed
 from paychain.services.policies.call_end import CallEnd
 from paychain.services.roles.role import Role, Work
 
-# Refusals that say that the ledger has these bytes, or had them: a look will show which.
-_TAKEN = frozenset({Refusal.ALREADY_KNOWN, Refusal.NONCE_TOO_LOW})
+# Refusals that say that the ledger has these bytes, had them, or can get them no more: a look will
+# show which.
+_TAKEN = frozenset({Refusal.ALREADY_KNOWN, Refusal.NONCE_TOO_LOW, Refusal.EXPIRED})
 MAX_SIGNED = 5  # transactions of one transfer: so often a naive wallet tries
 UNSEEN_LOOKS = 3  # in a row, after which a node has lost what it was sent
 GIVE_UP_S = 86_400.0  # without news: a day, longer than ledgers have halted; then people look
@@ -38,7 +41,8 @@ PATIENCE = 1 / 8  # of the time without news is the pause before the next look, 
 class _Transaction:
     """Signed bytes. `is_sent`: the ledger has them, as far as a node's word goes.
 
-    `was_sent`: a node has said so before, so that its word is no news any more.
+    `was_sent`: a node has said so before, of these bytes or of those that they renew, so that its
+    word is no news any more.
     """
 
     request: PaymentRequest
@@ -48,6 +52,14 @@ class _Transaction:
     was_sent: bool = False
     unseen: int = 0  # looks in a row at which no node knew it
     sighting: Sighting | None = None
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether no block has it, and a later one than could have got it is there."""
+        until_ns, sighting = self.signed.valid_until_ns, self.sighting
+        if until_ns is None or sighting is None:
+            return False
+        return not sighting.is_known and sighting.made_ns >= until_ns
 
 
 @dataclass(slots=True)
@@ -175,12 +187,20 @@ class Wallet(Role):
         if nonce is None:
             nonce = self._next_nonce
             self._next_nonce += 1
-        network = self.chain.network if self.link.checks_network else ""
-        signed = Signed(self.name, nonce, fee=fee, to=self.account, network=network)
+        signed = self._signed(nonce, fee)
         request = msgspec.structs.replace(transfer.request, reference=name, key=name, signed=signed)
         transfer.transactions.append(_Transaction(request, signed, self.context.now_ns()))
         self._decided(DecisionKind.SIGNED, request, name)
         return name
+
+    def _signed(self, nonce: int, fee: int) -> Signed:
+        valid_until, until_ns = self.link.valid_until, None
+        if valid_until is not None:
+            until_ns = self.context.now_ns() + round(valid_until * 1e9)
+        network = self.chain.network if self.link.checks_network else ""
+        return Signed(
+            self.name, nonce, fee=fee, to=self.account, network=network, valid_until_ns=until_ns
+        )
 
     def _decided(self, kind: DecisionKind, request: PaymentRequest, detail: str) -> None:
         self.context.decided(
@@ -207,9 +227,21 @@ class Wallet(Role):
                 if len(transfer.transactions) < MAX_SIGNED:
                     self._sign(transfer, fee)
                 continue
-            name = self._sign(transfer, fee, waiting.signed.nonce)
-            old = waiting.request.reference
-            self._decided(DecisionKind.REPLACED, waiting.request, f"{old} by {name}")
+            self._sign_again(transfer, waiting, fee, DecisionKind.REPLACED)
+
+    def _renew(self, transfer: Transfer) -> None:
+        """Sign again what has expired: its number is unused, so that one of the two is mined."""
+        for expired in transfer.last:
+            if expired.has_expired:
+                self._sign_again(transfer, expired, expired.signed.fee, DecisionKind.RENEWED)
+                transfer.transactions[-1].was_sent = expired.was_sent
+
+    def _sign_again(
+        self, transfer: Transfer, old: _Transaction, fee: int, kind: DecisionKind
+    ) -> None:
+        """Sign with the nonce of another transaction, in its place."""
+        name = self._sign(transfer, fee, old.signed.nonce)
+        self._decided(kind, old.request, f"{old.request.reference} by {name}")
 
     async def _deliver(self, transfer: Transfer, parent: str) -> None:
         """Send and look until all that was signed is final."""
@@ -225,6 +257,7 @@ class Wallet(Role):
                     await self._look(transfer, transaction, parent)
             self._conclude(transfer)
             self._replace(transfer)
+            self._renew(transfer)
 
     async def _broadcast(self, transfer: Transfer, transaction: _Transaction, parent: str) -> None:
         """Send the bytes; whether a node took them is only its word until they are seen."""

@@ -34,15 +34,17 @@ class Retention:
     def keeps_ns(self) -> int | None:
         """The window of the link's idempotency keys, or longer, where the chain declares a wait.
 
-        So does its rail, where what is deemed to be made is confirmed later. None: forever. An own
-        service may refund a payment whenever it likes.
+        So does its rail, where what is deemed to be made is confirmed later, when it is asked for
+        the last time. None: forever. An own service may refund a payment whenever it likes.
         """
         if self._chain.own_services():
             return None
         rail = self._chain.rail
-        confirms_s = rail.confirms_within if rail is not None else 0.0
-        longest_s = WAITS * max(_waits_s(self._chain), default=0.0)
-        longest_s = max(longest_s, WAITS * confirms_s)
+        waits_s = max(_waits_s(self._chain), default=0.0)
+        longest_s = WAITS * waits_s
+        if rail is not None and rail.deems:
+            # One more, since each of them is repeated for a while.
+            longest_s = (rail.confirm_requests + 1) * max(rail.confirms_within, waits_s)
         return int(max(window_of(self._chain.links[self._link].idempotency), longest_s) * 1e9)
 
 

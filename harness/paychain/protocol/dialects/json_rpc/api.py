@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.addresses import Address
-from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.transaction import Refusal
 from paychain.protocol.dialects.json_rpc import sending
 from paychain.protocol.dialects.json_rpc.copy import Copy, history_of
 from paychain.protocol.dialects.json_rpc.filters import FILTERS, Filters

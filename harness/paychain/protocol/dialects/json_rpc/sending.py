@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from paychain.payments.addresses import Address
-from paychain.payments.ledger import Refusal
 from paychain.payments.money import MAX_MINOR
 from paychain.payments.outcome import Outcome
+from paychain.payments.transaction import Refusal
 from paychain.protocol.dialects.json_rpc.moment import (
     GAS_MONEY_WEI,
     Moment,

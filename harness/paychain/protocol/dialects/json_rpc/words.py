@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import Refusal
+from paychain.payments.transaction import Refusal
 from paychain.protocol.dialects.json_rpc.values import (
     INVALID_PARAMS,
     NO_METHOD,
