@@ -34,7 +34,7 @@ from paychain.report.evidence.files import (
     read_sums,
     sign_run,
 )
-from paychain.report.evidence.history import ENVELOPES
+from paychain.report.evidence.history import ENVELOPES, is_signed
 from paychain.report.evidence.timestamp import stamp
 from paychain.report.evidence.verification import verify_run
 from paychain.report.outputs import render_again
@@ -126,6 +126,15 @@ def test_sums_that_lead_out_of_the_run_are_refused(tmp_path: Path, line: str) ->
 def test_a_signed_run_is_not_signed_again(run: Path) -> None:
     with pytest.raises(UserError, match="already signed"):
         sign_run(run, KEY)
+
+
+def test_a_run_under_another_name_is_not_signed(tmp_path: Path) -> None:
+    run = run_at(tmp_path, "20261124T100000Z-shop-steady").rename(tmp_path / "artifact")
+    with pytest.raises(
+        UserError, match="artifact is the run 20261124T100000Z-shop-steady under another name"
+    ):
+        sign_run(run, KEY)
+    assert not is_signed(run)
 
 
 @pytest.mark.parametrize(
