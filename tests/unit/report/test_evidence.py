@@ -74,6 +74,14 @@ def test_a_signed_run_is_sound_and_says_its_verdict(run: Path) -> None:
     assert verified.facts["verdict"] == json.loads((run / FILE_NAME).read_text())["verdict"]
 
 
+def test_a_run_is_named_where_it_is_the_working_folder(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run)
+    verified = verify_run(Path(), [PUBLIC])
+    assert (verified.is_sound, verified.run) == (True, run.name)
+
+
 def test_another_key_is_not_trusted(run: Path) -> None:
     verified = verify_run(run, [OTHER.public_key()])
     assert "not signed by a trusted key" in verified.complaints[0]
