@@ -22,6 +22,7 @@ from paychain.analysis.measures.recovery import faults
 from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
 from paychain.analysis.measures.slow_starts import slow_starts
 from paychain.analysis.measures.stalls import CONDUCTOR, stalls
+from paychain.analysis.measures.unfinished import still_failing
 from paychain.declaration.quantity import count
 
 _FREE_OF_FAULTS = ("before", "between")  # phases: in recovery a fault may still have effects
@@ -171,4 +172,4 @@ _QUESTIONS: tuple[Doubts, ...] = (
     _unanswered,
     _silent,
 )
-_NOTES: tuple[Doubts, ...] = (slow_starts, _missed, _unmet_accepted)
+_NOTES: tuple[Doubts, ...] = (still_failing, slow_starts, _missed, _unmet_accepted)

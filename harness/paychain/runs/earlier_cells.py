@@ -1,14 +1,14 @@
 """The cells that a folder has from before, when a matrix is continued in it.
 
 A page shows all its cells as of one matrix, so only cells of the same matrix are continued: the
-same chain, faults, seed and version, run in the same way. Which links and faults it has may differ:
-a matrix may grow.
+same chain, faults, seed and version, run in the same way. A matrix may grow by links and faults. It
+may not shrink: what broke in a cell that it leaves out would be gone from its page and verdict.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import pairwise
@@ -66,12 +66,22 @@ class EarlierCells:
                     raise self._different(cell, words)
             self._runs.setdefault(cell, []).append(run)
 
+    def refuse_left_out(self, planned: Iterable[tuple[str, str]]) -> None:
+        """Raise UserError when a link and a fault with a run are not among the planned ones."""
+        left_out = self._runs.keys() - {_cell(*each) for each in planned}
+        if left_out:
+            names = ", ".join(sorted(left_out))
+            raise UserError(
+                f"{self._folder} has runs that this matrix leaves out: {names}",
+                hint="continue it with all its links, faults and its part, or begin a new one",
+            )
+
     def run_of(self, link: str, fault: Experiment, text: str) -> Path | None:
         """The run of a cell that was done before and says something. `text`: of its experiment.
 
         Raises UserError when it was made of another fault.
         """
-        cell = f"{link}.{fault.experiment}"
+        cell = _cell(link, fault.experiment)
         # In the cell the fault names its link, too.
         names = {**used_of(self._names, fault), **_only(self._names, link)}
         digest, found = sha256(text.encode()).hexdigest(), None
@@ -98,6 +108,10 @@ _WORDS = {
     "seed": "seeds",
     "is_virtual": "ways to run (--real)",
 }
+
+
+def _cell(link: str, fault: str) -> str:
+    return f"{link}.{fault}"
 
 
 def _only(names: Names, name: str) -> Mapping[str, str]:

@@ -93,7 +93,7 @@ def _judged(inputs: Inputs, facts: RunFacts, store: RunStore, folder: Path) -> F
     add_own_hops(store, inputs.chain.model, inputs.experiment.model)
     analysis = _analysed(inputs, facts, store)
     store.close_thinned(facts.seed)
-    result = result_of(inputs, facts, analysis, run_id=folder.name)
+    result = result_of(inputs, facts, analysis, run_id=folder.resolve().name)
     return Finished(folder, publish(result, folder), facts.interrupted)
 
 
@@ -118,7 +118,7 @@ def _without_records(inputs: Inputs, facts: RunFacts, folder: Path, error: Excep
     try:
         store.begin(nothing.times)
         analysis = _analysed(inputs, nothing, store)
-        result = result_of(inputs, nothing, analysis, run_id=folder.name)
+        result = result_of(inputs, nothing, analysis, run_id=folder.resolve().name)
         return Finished(folder, publish(result, folder), facts.interrupted)
     except Exception as further:
         if not isinstance(further, OSError):

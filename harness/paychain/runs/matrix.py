@@ -126,10 +126,12 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         is_virtual=not spec.is_real,
         names=spec.names,
     )
+    keys = [(link, fault.model.experiment) for link in spec.links for fault in spec.faults]
+    ours = set(spec.part.share_of(keys))
+    earlier.refuse_left_out(ours)
     planned = list(_cells(spec, earlier))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []
-    ours = {each.key for each in spec.part.share_of(planned)}
     for link, fault, path, run in planned:
         if (link, fault) not in ours:
             done[link, fault] = not_run(link, fault, IN_ANOTHER_PART)

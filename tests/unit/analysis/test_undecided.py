@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from paychain.analysis.measures.measures import Verdict
-from paychain.payments.journal import EngineEvent, Movement, MovementKind
+from paychain.payments.journal import EngineEvent, HopRecord, Movement, MovementKind
+from paychain.payments.outcome import HopResult
 from paychain.payments.rules import AT_ANY_TIME
 from tests.support.recorded import Recorded, ns
 
@@ -44,6 +45,45 @@ def test_a_run_with_payments_in_progress_does_not_pass_and_names_them() -> None:
     open_rules = {rule.rule for rule in analysis.money.rules if rule.passed is None}
     assert open_rules
     assert not open_rules & AT_ANY_TIME
+
+
+def notified(run: Recorded, payment: str, at_s: float, result: HopResult, code: str) -> None:
+    run.records.append(
+        HopRecord(
+            payment=payment,
+            attempt=1,
+            span=f"{payment}-{at_s}",
+            parent="",
+            caller="processor",
+            operation="notify",
+            callee="shop",
+            route=0,
+            try_number=1,
+            started_ns=ns(at_s),
+            ended_ns=ns(at_s + 0.1),
+            result=result,
+            code=code,
+        )
+    )
+
+
+def test_a_call_that_went_on_failing_is_named_beside_them() -> None:
+    run = in_progress(pending=3)
+    # Two payments in progress, each told twice after the load; and what does not count: a payment
+    # that is done, a webhook during the load, and one that was taken.
+    for payment in run.pending[:2]:
+        for at_s in (21.0, 25.0):
+            notified(run, payment, at_s, HopResult.HTTP_ERROR, "404")
+    notified(run, run.pending[0], 22.0, HopResult.RESET, "")
+    for number in range(5):
+        notified(run, f"p0000{number + 1}", 23.0, HopResult.TIMEOUT, "")
+        notified(run, run.pending[0], 10.0 + number, HopResult.TIMEOUT, "")
+        notified(run, run.pending[0], 24.0 + number, HopResult.APPROVED, "00")
+    assert run.analysed(technical_success=">= 99%").reasons == [
+        "3 payments not decided: still in progress when the drain ended (settles_within)",
+        "after the load, processor → shop (notify) went on failing for 2 payments in progress: "
+        "http_error 404",
+    ]
 
 
 def test_a_broken_tolerance_fails_a_run_that_did_not_come_to_rest() -> None:

@@ -34,7 +34,7 @@ from paychain.report.evidence.files import (
     read_sums,
     sign_run,
 )
-from paychain.report.evidence.history import ENVELOPES
+from paychain.report.evidence.history import ENVELOPES, is_signed
 from paychain.report.evidence.timestamp import stamp
 from paychain.report.evidence.verification import verify_run
 from paychain.report.outputs import render_again
@@ -72,6 +72,14 @@ def test_a_signed_run_is_sound_and_says_its_verdict(run: Path) -> None:
     verified = verify_run(run, [OTHER.public_key(), PUBLIC])
     assert verified.is_sound
     assert verified.facts["verdict"] == json.loads((run / FILE_NAME).read_text())["verdict"]
+
+
+def test_a_run_is_named_where_it_is_the_working_folder(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run)
+    verified = verify_run(Path(), [PUBLIC])
+    assert (verified.is_sound, verified.run) == (True, run.name)
 
 
 def test_another_key_is_not_trusted(run: Path) -> None:
@@ -126,6 +134,15 @@ def test_sums_that_lead_out_of_the_run_are_refused(tmp_path: Path, line: str) ->
 def test_a_signed_run_is_not_signed_again(run: Path) -> None:
     with pytest.raises(UserError, match="already signed"):
         sign_run(run, KEY)
+
+
+def test_a_run_under_another_name_is_not_signed(tmp_path: Path) -> None:
+    run = run_at(tmp_path, "20261124T100000Z-shop-steady").rename(tmp_path / "artifact")
+    with pytest.raises(
+        UserError, match="artifact is the run 20261124T100000Z-shop-steady under another name"
+    ):
+        sign_run(run, KEY)
+    assert not is_signed(run)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,17 @@ def test_a_cell_that_is_not_asked_for_counts_too(tmp_path: Path) -> None:
     assert (refused.exit_code, "seeds of issuer.down differ" in refused.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("words", [("--link", "gateway"), ("--link", "issuer", "--part", "2/2")])
+def test_a_cell_that_was_run_is_not_left_out(tmp_path: Path, words: tuple[str, ...]) -> None:
+    declared(tmp_path)
+    invoked(tmp_path, *WORDS)
+    before = (tmp_path / "made/matrix.json").read_bytes()
+    refused = invoked(tmp_path, *WORDS[:4], *words, "--resume", "made")
+    assert refused.exit_code == 2
+    assert "made has runs that this matrix leaves out: issuer.down; continue it" in refused.stderr
+    assert (tmp_path / "made/matrix.json").read_bytes() == before
+
+
 def test_names_that_only_another_fault_uses_are_no_difference(tmp_path: Path) -> None:
     declared(tmp_path)
     again = invoked(tmp_path, *WORDS, "--map", "elsewhere=gateway")

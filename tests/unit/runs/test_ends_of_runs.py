@@ -141,6 +141,15 @@ def test_a_run_whose_judging_was_ended_is_judged_again(
         judge_run(folder)
 
 
+def test_a_run_keeps_its_name_where_it_is_the_working_folder(
+    run_it: Callable[[], Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_it().folder.resolve()
+    for inside, words in ((folder, "."), (folder / "inputs", ".."), (folder.parent, folder.name)):
+        monkeypatch.chdir(inside)
+        assert judge_run(Path(words)).result.run_id == folder.name
+
+
 def _ended(_inputs: Any, facts: Any, store: RunStore, _folder: Path) -> None:
     """Judge half of it, and die."""
     store.restore(facts.times)

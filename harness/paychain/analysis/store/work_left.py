@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import DecisionKind
+from paychain.payments.outcome import HopResult
 from paychain.payments.rules.follow_ups import without_repeat
 
 _SENT = (DecisionKind.FOLLOW_UP_SENT, DecisionKind.REVERSAL_SENT)
@@ -141,3 +142,17 @@ class _Work:
             else:
                 self._due |= due & {decision.due}
                 self._sent |= sent & {decision.sent}
+
+
+def failed_since(store: RunStore, since_ns: int) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The calls that began since then and failed, each once for a payment of theirs.
+
+    Caller, operation, callee, result and code; and the payment.
+    """
+    failures = [result.value for result in HopResult if not result.worked]
+    for *call, payment in store.select(
+        "SELECT DISTINCT caller, operation, callee, result, code, payment FROM hop "
+        f"WHERE started_ns >= ? AND result IN ({', '.join('?' * len(failures))})",
+        (since_ns, *failures),
+    ):
+        yield tuple(call), payment

@@ -126,15 +126,19 @@ def _write(folder: Path, sums: Mapping[str, str]) -> Path:
 def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     """Sign a run, whatever its verdict. Returns the path of the envelopes.
 
-    Raises UserError when the folder is not a run, is signed, or is not what the run wrote: a file
-    differs from SHA256SUMS, a file that was run is missing, or the verdict does not follow from the
-    checks.
+    Raises UserError when the folder is not a run, is signed, or is not what the run wrote: it has
+    another name, a file differs from SHA256SUMS, a file that was run is missing, or the verdict
+    does not follow from the checks.
     """
     from paychain.report.evidence.dsse import sign
 
     if is_signed(folder):
         raise UserError(f"{folder} is already signed", hint="a signed run must not change")
     result = read(folder)
+    if folder.resolve().name != result.run_id:  # no verification would accept it
+        raise UserError(
+            f"{folder} is the run {result.run_id} under another name", hint="rename the folder"
+        )
     sums = unchanged(folder)
     wrong = contradiction(result)
     if wrong:

@@ -76,8 +76,9 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verificatio
     if not is_signed(folder):
         raise UserError(f"{folder} is not signed", hint="sign it: paychain sign RUN")
     lines = envelopes(folder).decode("utf-8", "replace").splitlines()
+    named = folder.resolve().name  # of `.`, too
     if len(lines) > MAX_LINES:
-        return Verification(folder.name, (f"{ENVELOPES} has too many lines",), {})
+        return Verification(named, (f"{ENVELOPES} has too many lines",), {})
     complaints: list[str] = []
     found: dict[str, list[dict[str, Any]]] = {RUN_PREDICATE: [], TEST_PREDICATE: []}
     for number, line in enumerate(lines, start=1):
@@ -91,7 +92,7 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verificatio
     about_run, tests = found[RUN_PREDICATE], found[TEST_PREDICATE]
     if len(about_run) != 1:
         what = "no statement about the run" if not about_run else "more than one statement"
-        return Verification(folder.name, (*complaints, f"{what} from a trusted key"), {})
+        return Verification(named, (*complaints, f"{what} from a trusted key"), {})
     facts = about_run[0]["predicate"]
     signed = _digests(about_run[0]["subject"])
     actual = digests(folder, signed or ())
@@ -100,10 +101,10 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verificatio
     complaints += _sums_as_signed(folder, actual)
     complaints += _test_as_signed(tests, facts, sums_digest)
     complaints += _verdict_as_signed(facts)
-    if facts.get("run") != (named := folder.resolve().name):
+    if facts.get("run") != named:
         complaints.append(f"the folder is named {named}, but the run is {facts.get('run')}")
     stamp_complaints, notes = _timestamp(folder)
-    return Verification(folder.name, (*complaints, *stamp_complaints), facts, notes)
+    return Verification(named, (*complaints, *stamp_complaints), facts, notes)
 
 
 def verify_history(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> list[Verification]:
