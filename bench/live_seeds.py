@@ -152,6 +152,25 @@ def _found(rule: str, result: LiveResult) -> dict[str, Any]:
     }
 
 
+def logged(log: Path) -> list[dict[str, Any]]:
+    """What was done so far. A line that was cut off, by a full disk, say, is done again."""
+    lines = []
+    for text in log.read_text().splitlines() if log.exists() else ():
+        with suppress(json.JSONDecodeError):
+            lines.append(json.loads(text))
+    return lines
+
+
+def add(log: Path, line: dict[str, Any]) -> None:
+    """Add a line in one piece: others that run beside this one add theirs to the same file."""
+    with log.open("ab+", buffering=0) as file:
+        is_cut = False
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            is_cut = file.read(1) != b"\n"
+        file.write(b"\n" * is_cut + json.dumps(line).encode() + b"\n")
+
+
 def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     """What the log says, a line per mistake and per sound service."""
     for name in dict.fromkeys(line["case"] for line in lines):
@@ -202,7 +221,7 @@ def main(words: Sequence[str] = ()) -> None:
     asked.add_argument("--table", action="store_true", help="only what the log says")
     options = asked.parse_args(list(words))
     log: Path = options.log.absolute()
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    lines = logged(log)
     if not options.table:
         # In the background of a script Ctrl-C is ignored, and a request to end comes by TERM.
         stops: list[int] = []
@@ -230,8 +249,7 @@ def main(words: Sequence[str] = ()) -> None:
                         print(f"{key}: {error}", file=sys.stderr, flush=True)
                         continue
                     lines.append(line)
-                    with log.open("a") as file:
-                        file.write(json.dumps(line) + "\n")
+                    add(log, line)
                     print(json.dumps(line), flush=True)
                     if stops:  # a search that has found enough keeps it when it is stopped
                         break

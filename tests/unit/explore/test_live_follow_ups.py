@@ -222,6 +222,29 @@ def test_a_webhook_during_a_request_is_preferred_to_what_meets_it_by_chance(
     assert found.is_certain is (preferred is MEETS)
 
 
+LATE = StepChoice(("link", "one", "authorise"), "late_answer", 4, keys=(("late_answer", {}),))
+
+
+class Several(Meeting):
+    """Two scripts always break the rule where others fail beside them."""
+
+    def run(self, scripts: Sequence[Steps], *arguments: Any, **more: Any) -> Batch:
+        batch = super().run(scripts, *arguments, **more)
+        if {(LATE,), (MEETS,)} <= set(scripts):
+            for place, order in enumerate(batch.orders):
+                is_sure = order.steps in ((LATE,), (MEETS,))
+                finding = Finding(order.payment, 1, "money is wrong", ())
+                batch.orders[place] = replace(order, broken={RULE: finding} if is_sure else {})
+        return batch
+
+
+def test_a_script_that_minimises_to_the_unsure_one_does_not_hide_another_sure_one() -> None:
+    """It is a simpler one to look at, and what it is about breaks the rule by chance as well."""
+    chain = Several((MEETS,))
+    found = followed_up(chain, [(STRIPE,), (LATE,)], [STRIPE, LATE, MEETS]).found[RULE]
+    assert (found.steps, found.is_minimal, found.is_certain) == ((MEETS,), True, True)
+
+
 class Declining(Overloaded):
     """Of those who follow a script alone, so many are declined whatever it does."""
 

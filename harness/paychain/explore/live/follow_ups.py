@@ -9,38 +9,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from paychain.explore.live.alone import Alone
 from paychain.explore.live.chains import Chains
 from paychain.explore.live.foresight import Foresight
+from paychain.explore.live.gentleness import FULL, GENTLE, GENTLEST, LEVELS, Gentleness
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import (
-    MAX_BATCH,
     FoundScript,
     LiveResult,
     LiveSpec,
     words_of,
 )
 from paychain.explore.live.steps import StepChoice, Steps, simpler, size
-from paychain.explore.live.surer import always_breaking, may_be_surer
+from paychain.explore.live.surer import may_be_surer, surer
 
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
 PAYMENTS_EACH = 3
-
-
-@dataclass(frozen=True)
-class Gentleness:
-    """How many payments fail at once while minimising: fewer, among more that do not."""
-
-    payments: int  # with a script, in one batch
-    controls: int | None = None  # without one, for each of them; None: as the search has
-
-
-# Most breakers open when a half of the calls fails, and a payment that fails may be tried again.
-FULL, GENTLE, GENTLEST = LEVELS = (Gentleness(MAX_BATCH), Gentleness(48, 2), Gentleness(12, 6))
 
 
 class RunBatch(Protocol):
@@ -338,30 +326,36 @@ class FollowUps:
         """Of the scripts with as many steps, the simplest that always breaks the rule.
 
         Those that broke it are tried, and those that let meet by a step what else meets by chance.
-        It replaces one that breaks the rule now and then, once it is minimal and reproduced.
+        The first that is minimal and reproduced replaces one that breaks the rule now and then.
         """
-        unsure = self._result.found[rule]
+        unsure = self._result.found[rule].steps
         most = GENTLE.payments // PAYMENTS_EACH
-        others = may_be_surer(unsure.steps, self._suspects[rule], self._choices, most)
+        others = may_be_surer(unsure, self._suspects[rule], self._choices, most)
         if not others or self._is_late():
             return
         self._result.doing = f"looking for a script that always breaks {rule}"
         self.start_afresh()
         controls = self._controls(len(others), GENTLE)
         batch = self._run(others * PAYMENTS_EACH, controls, is_quiet=True)
-        sure = [order for steps in others for order in always_breaking(batch, rule, steps)]
-        if not sure:
-            return
-        doubtful = dict(self._result.doubtful)
+        for order in surer(batch, rule, others, unsure, self._choices):
+            if self._has_replaced(rule, order, batch):
+                return
+
+    def _has_replaced(self, rule: str, order: Judged, batch: Batch) -> bool:
+        """Put the script of an order in the place of an unsure one, if it is surer."""
+        unsure, doubtful = self._result.found[rule], dict(self._result.doubtful)
+        is_surer = False
         try:
-            self._exchange(rule, sure[0], batch)
+            self._exchange(rule, order, batch)
             if self._minimise([rule], GENTLE) and self._result.found[rule].is_minimal:
-                self._alone.follow(self._result.found[rule].steps, rule)
-        finally:
-            surer = self._result.found.get(rule)
-            if surer is None or not surer.is_minimal or not self._alone.is_sure(surer.steps, rule):
+                steps = self._result.found[rule].steps
+                self._alone.follow(steps, rule)
+                is_surer = self._alone.is_sure(steps, rule)
+        finally:  # Ctrl-C leaves what was there before
+            if not is_surer:
                 self._result.found[rule] = unsure
                 self._result.doubtful = doubtful
+        return is_surer
 
     def _exchange(self, rule: str, order: Judged, batch: Batch) -> None:
         """Keep the script of an order in the place of another, whatever their sizes."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.steps import StepChoice, Steps, fits, in_order, size
+from paychain.explore.live.steps import StepChoice, Steps, fits, in_order, simpler, size
+
+MAX_SURER = 3  # that are minimised and reproduced in place of an unsure one: each takes its time
 
 
 def may_be_surer(
@@ -25,11 +27,24 @@ def may_be_surer(
     return sorted([*meeting, *others][:most], key=size)
 
 
-def always_breaking(batch: Batch, rule: str, steps: Steps) -> list[Judged]:
-    """The orders with a script that broke a rule, if all that show what it does have."""
-    telling = [order for order in batch.orders if order.steps == steps and order.tells]
-    broke = [order for order in telling if rule in order.broken]
-    return broke if len(broke) == len(telling) > 1 else []
+def surer(
+    batch: Batch,
+    rule: str,
+    scripts: Sequence[Steps],
+    unsure: Steps,
+    choices: Sequence[StepChoice],
+) -> list[Judged]:
+    """An order for each script that always broke a rule, and may replace an unsure one.
+
+    Where the unsure one is one step simpler, minimising would only lead back to it.
+    """
+    found = []
+    for steps in scripts:
+        telling = [order for order in batch.orders if order.steps == steps and order.tells]
+        is_always = len(telling) > 1 and all(rule in order.broken for order in telling)
+        if is_always and unsure not in simpler(steps, choices):
+            found.append(telling[0])
+    return found[:MAX_SURER]
 
 
 def _with_meetings(steps: Steps, choices: Sequence[StepChoice]) -> Iterator[Steps]:
