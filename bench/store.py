@@ -1,7 +1,9 @@
 """A million payments of five hops each, stored, reconciled, judged and reported: seconds, memory.
 
 The records come from spools as a run's processes write them. Storing goes on while a run lasts;
-what follows the drain is the rest. PAYCHAIN_BENCH_PAYMENTS makes it shorter.
+what follows the drain is the rest. `--payments 10000000 --copies 50` records a fiftieth of ten
+million payments, and lets SQLite copy each of them: see `_copies`. `--alone` judges the run in one
+process as well, and fails unless the result is the same.
 """
 
 from __future__ import annotations
@@ -13,13 +15,19 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
+import msgspec
+
+from bench._copies import Copies
 from paychain.advice.advise import with_remedies
-from paychain.analysis.analyse import analyse
+from paychain.analysis import parts
+from paychain.analysis.analyse import Analysis, analyse
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.spool import SpoolReader
 from paychain.analysis.store.store import RunStore
@@ -42,7 +50,7 @@ from paychain.report.outputs import publish
 from paychain.runs.result import result_of
 from paychain.runs.spec import RunSpec
 
-PAYMENTS = int(os.environ.get("PAYCHAIN_BENCH_PAYMENTS", "1000000"))
+PAYMENTS = 1_000_000
 RATE = 1_000  # payments per second of the run that is made up
 FAULT_S = (0.4, 0.6)  # the part of the run during which processor-a is down
 BATCH = 2_000  # payments
@@ -69,13 +77,17 @@ tolerances: {technical_success: {during: ">= 95%"}, recovery: "<= 10s", double_c
 """
 
 
-def records_of(number: int, whole_s: float) -> tuple[list[Record], list[Record]]:
-    """One payment as the load process and as the links record it."""
+def records_of(number: int, whole_s: float, copies: int = 1) -> tuple[list[Record], list[Record]]:
+    """One payment as the load process and as the links record it.
+
+    `copies`: payments that will be made of this one, so that the number of the next is as much
+    higher.
+    """
     start = int(number / RATE * 1e9)
     name = f"p{number:07d}"
     took = int(20e6 + 30e6 * draw(1, "took", number))
     is_down = FAULT_S[0] * whole_s <= number / RATE < FAULT_S[1] * whole_s
-    is_lost = is_down and number % 100 == 0
+    is_lost = is_down and number // copies % 100 == 0
     result = HopResult.TIMEOUT if is_lost else HopResult.APPROVED
     outcome = Outcome.UNKNOWN if is_lost else Outcome.APPROVED
     card = "424242…4242"
@@ -194,6 +206,9 @@ class Moment(NamedTuple):
     def __sub__(self, other: Moment) -> Moment:
         return Moment(self.wall_s - other.wall_s, self.cpu_s - other.cpu_s)
 
+    def __add__(self, other: Moment) -> Moment:  # type: ignore[override]
+        return Moment(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
+
     def __str__(self) -> str:
         return f"{self.wall_s:.1f} s ({self.cpu_s:.1f} s of CPU)"
 
@@ -203,15 +218,13 @@ def moment() -> Moment:
     return Moment(time.perf_counter(), sum(os.times()[:4]))
 
 
-def write_spools(folder: str, payments: int) -> None:
+def write_spools(folder: Path, payments: int, copies: int) -> None:
     """The spools of a run: one of the load process, one of the links."""
-    whole_s = payments / RATE
-    with (
-        (Path(folder) / "load.spool").open("wb") as load,
-        (Path(folder) / "links.spool").open("wb") as links,
-    ):
-        for first in range(0, payments, BATCH):
-            made = [records_of(n, whole_s) for n in range(first, min(first + BATCH, payments))]
+    whole_s, step = payments / RATE, BATCH * copies
+    with (folder / "load.spool").open("wb") as load, (folder / "links.spool").open("wb") as links:
+        for first in range(0, payments, step):
+            numbers = range(first, min(first + step, payments), copies)
+            made = [records_of(number, whole_s, copies) for number in numbers]
             load.write(encode([record for each, _ in made for record in each]))
             links.write(encode([record for _, each in made for record in each]))
 
@@ -230,7 +243,7 @@ def switches(whole_s: float) -> Iterator[FaultSwitch]:
         )
 
 
-def order_in(folder: Path, whole_s: float) -> RunSpec:
+def spec_in(folder: Path, whole_s: float) -> RunSpec:
     chain, experiment = folder / "shop.yaml", folder / "million.yaml"
     chain.write_text(CHAIN)
     spans = (
@@ -251,78 +264,138 @@ def order_in(folder: Path, whole_s: float) -> RunSpec:
     )
 
 
-def main() -> None:
-    whole_s = PAYMENTS / RATE
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        writer = multiprocessing.get_context("spawn").Process(
-            target=write_spools, args=(name, PAYMENTS)
-        )
-        writer.start()  # a process of its own: its memory is not the store's
-        writer.join()
-        order = order_in(folder, whole_s)
-        run = folder / "run"
-        run.mkdir()
-        store = RunStore.create(run / "run.db")
-        times = Times(
+def facts_of(spec: RunSpec, payments: int) -> RunFacts:
+    """What a run knows beside its records."""
+    whole_s = payments / RATE
+    began_at = datetime(2026, 1, 1, tzinfo=UTC)
+    return RunFacts(
+        times=Times(
             load_start_s=0.0,
             before_start_s=1.0,
             faults_start_s=FAULT_S[0] * whole_s,
             load_end_s=whole_s,
-        )
-        began_at = datetime(2026, 1, 1, tzinfo=UTC)
-        facts = RunFacts(
-            times=times,
-            seed=order.seed,
-            planned=PAYMENTS,
-            offered=PAYMENTS,
-            drained_s=whole_s + 1,
-            started_at=began_at.isoformat(),
-            ended_at=(began_at + timedelta(seconds=whole_s)).isoformat(),
-        )
-        store.begin(times)
-        store.ingest(list(switches(whole_s)))
-        spools = [SpoolReader(folder / "load.spool"), SpoolReader(folder / "links.spool")]
-        begun, rows = moment(), 0
-        while batches := [records for spool in spools if (records := spool.read())]:
-            for records in batches:
-                store.ingest(records)
-                rows += len(records)
-        stored = moment()
-        took = stored - begun
-        print(
-            f"stored while the load lasts: {rows:,} records in {took}, "
-            f"{took.cpu_s / rows * 1e6:.1f} µs of CPU each",
-            flush=True,
-        )
-        analysis = analyse(store, order.chain.model, order.experiment.model, facts)
-        analysis = with_remedies(analysis, order.chain, order.experiment.model, order.inputs.review)
-        judged = moment()
-        whole_mb = (run / "run.db").stat().st_size / 1e6
-        store.close_thinned(order.seed)
-        thinned = moment()
-        result = result_of(order.inputs, facts, analysis, run.name)
-        publish(result, run)
-        done = moment()
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-            1e6 if sys.platform == "darwin" else 1e3
-        )
-        kept = sqlite3.connect(run / "run.db").execute("SELECT COUNT(*) FROM hop").fetchone()[0]
-        print(
-            f"verdict {result.verdict}, {result.load.recorded:,} payments, "
-            f"{sum(place.payments for place in result.breaks):,} broke, "
-            f"{sum(rule.findings for rule in result.money.rules)} money findings"
-        )
-        print(
-            f"after the drain {done - stored}: reconciled and judged {judged - stored}, "
-            f"thinned out {thinned - judged}, reported {done - thinned}"
-        )
-        thin_mb = (run / "run.db").stat().st_size / 1e6
-        print(
-            f"run.db {whole_mb:,.0f} MB, thinned out to {kept:,} hops and {thin_mb:,.0f} MB; "
-            f"peak memory {peak_mb:,.0f} MB"
-        )
+        ),
+        seed=spec.seed,
+        planned=payments,
+        offered=payments,
+        drained_s=whole_s + 1,
+        started_at=began_at.isoformat(),
+        ended_at=(began_at + timedelta(seconds=whole_s)).isoformat(),
+    )
+
+
+def stored(folder: Path, facts: RunFacts, copies: int) -> RunStore:
+    """The store of the run, with all records of its spools."""
+    run = folder / "run"
+    run.mkdir()
+    store = RunStore.create(run / "run.db")
+    store.begin(facts.times)
+    store.ingest(list(switches(facts.times.load_end_s)))
+    spools = [SpoolReader(folder / "load.spool"), SpoolReader(folder / "links.spool")]
+    copied, copier = 0, Copies(run / "run.db", copies)
+    storing, copying, rows = Moment(0, 0), Moment(0, 0), 0
+    while batches := [records for spool in spools if (records := spool.read())]:
+        begun = moment()
+        for records in batches:
+            store.ingest(records)
+            rows += len(records)
+        added = moment()
+        copied += copier.add()
+        storing, copying = storing + (added - begun), copying + (moment() - added)
+    print(
+        f"stored while the load lasts: {rows:,} records in {storing}, "
+        f"{storing.cpu_s / rows * 1e6:.1f} µs of CPU each",
+        flush=True,
+    )
+    if copied:
+        store.settle()
+        copier.count()
+        print(f"{copied:,} copies of them added in {copying}", flush=True)
+    return store
+
+
+def judge(store: RunStore, spec: RunSpec, facts: RunFacts) -> Analysis:
+    """As `runs.finish` does."""
+    analysis = analyse(store, spec.chain.model, spec.experiment.model, facts)
+    return with_remedies(analysis, spec.chain, spec.experiment.model, spec.inputs.review)
+
+
+def check_alone(analysis: Analysis, store: RunStore, spec: RunSpec, facts: RunFacts) -> None:
+    """Judge the run in one process, and compare."""
+    begun = moment()
+    with mock.patch.object(parts, "MIN_PAYMENTS", sys.maxsize):
+        store.ingest(())  # or it would know what the processes found
+        alone = judge(store, spec, facts)
+    took = moment() - begun
+    results = [
+        msgspec.json.encode(result_of(spec.inputs, facts, each, "run"))
+        for each in (analysis, alone)
+    ]
+    assert results[0] == results[1], "judged in one process, the result is another"
+    print(f"judged in one process {took}: the same result of {len(results[0]):,} bytes", flush=True)
+
+
+def peak_mb(whose: int) -> float:
+    """The most memory that this process has had, or any of those that it waited for."""
+    return resource.getrusage(whose).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def main(options: Sequence[str] = ()) -> None:
+    """Print what each step takes."""
+    parser = ArgumentParser(prog="python -m bench store", description=__doc__)
+    parser.add_argument("--payments", type=int, default=PAYMENTS)
+    parser.add_argument("--copies", type=int, default=1, help="payments made of each recorded one")
+    parser.add_argument("--alone", action="store_true", help="judge it in one process, too")
+    parser.add_argument("--folder", type=Path, help="where to keep the run, not yet thinned out")
+    asked = parser.parse_args(list(options))
+    if asked.payments % asked.copies or RATE % asked.copies:
+        parser.error(f"--copies must divide the payments and {RATE}, those of a second")
+    with tempfile.TemporaryDirectory(dir=asked.folder) as name:
+        measure(Path(name), asked)
+
+
+def measure(folder: Path, asked: Namespace) -> None:
+    """Make the run, judge it and report it."""
+    writer = multiprocessing.get_context("spawn").Process(
+        target=write_spools, args=(folder, asked.payments, asked.copies)
+    )
+    writer.start()  # a process of its own: its memory is not the store's
+    writer.join()
+    spec = spec_in(folder, asked.payments / RATE)
+    facts = facts_of(spec, asked.payments)
+    store = stored(folder, facts, asked.copies)
+    run = folder / "run"
+    begun = moment()
+    analysis = judge(store, spec, facts)
+    judged = moment()
+    whole_mb = (run / "run.db").stat().st_size / 1e6
+    peaks = [peak_mb(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(f"reconciled and judged {judged - begun}; {peaks[0]:,.0f} MB", flush=True)
+    if asked.alone:
+        check_alone(analysis, store, spec, facts)
+    before = moment()
+    store.close_thinned(spec.seed)
+    thinned = moment()
+    result = result_of(spec.inputs, facts, analysis, run.name)
+    publish(result, run)
+    reported = moment()
+    kept = sqlite3.connect(run / "run.db").execute("SELECT COUNT(*) FROM hop").fetchone()[0]
+    print(
+        f"verdict {result.verdict}, {result.load.recorded:,} payments, "
+        f"{sum(place.payments for place in result.breaks):,} broke, "
+        f"{sum(rule.findings for rule in result.money.rules)} money findings"
+    )
+    print(
+        f"after the drain {(judged - begun) + (reported - before)}: "
+        f"thinned out {thinned - before}, reported {reported - thinned}"
+    )
+    thin_mb = (run / "run.db").stat().st_size / 1e6
+    print(
+        f"run.db {whole_mb:,.0f} MB, thinned out to {kept:,} hops and {thin_mb:,.0f} MB; "
+        f"peak memory {peak_mb(resource.RUSAGE_SELF):,.0f} MB, of a process beside it "
+        f"{peaks[1]:,.0f} MB"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -44,7 +44,9 @@ Master = Annotated[
 ]
 Processes = Annotated[
     str | None,
-    typer.Option(help="processes of the mock links and proxies; auto: one for each core"),
+    typer.Option(
+        help="processes of the mock links and proxies; auto: as many as keep all cores busy"
+    ),
 ]
 Sign = Annotated[
     Path | None,

@@ -11,6 +11,7 @@ from paychain.payments.errors import UserError
 from paychain.payments.whole_number import whole_number
 
 if TYPE_CHECKING:
+    from paychain.model.experiment import NumberOfProcesses
     from paychain.model.renaming import Names
     from paychain.runs.spec import RunSpec
 
@@ -97,15 +98,16 @@ class RunOptions:
         )
 
 
-def _number_of(text: str) -> int:
+def _number_of(text: str) -> NumberOfProcesses:
     """How many processes an option asks for. Raises UserError."""
-    from paychain.environment.shares import processes_of
     from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES
 
+    if text == "auto":
+        return "auto"
     number = whole_number(text) or 0
-    if text != "auto" and not MIN_PROCESSES <= number <= MAX_PROCESSES:
+    if not MIN_PROCESSES <= number <= MAX_PROCESSES:
         raise UserError(
             f"cannot run the links and the fault engine in '{text}' processes",
             hint=f"use auto, or {MIN_PROCESSES} to {MAX_PROCESSES}",
         )
-    return processes_of(number or text)
+    return number

@@ -37,7 +37,7 @@ from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
-from paychain.model.experiment import MIN_PROCESSES
+from paychain.model.experiment import MIN_PROCESSES, NumberOfProcesses
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
 from paychain.model.scripts import AssignedScripts
@@ -80,7 +80,7 @@ class RealChain:
         by_hand: Collection[str] = (),
         is_open: bool = False,
         first_port: int = 0,
-        processes: int = MIN_PROCESSES,
+        processes: NumberOfProcesses = MIN_PROCESSES,
         is_patient: bool = False,
         on_message: Callable[[str], None] = lambda _: None,
     ) -> None:

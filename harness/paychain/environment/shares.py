@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from paychain.model.chain import Chain
-from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES
+from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES, NumberOfProcesses
 from paychain.model.hop import Hop
 from paychain.model.own_services import observed_hops
 from paychain.model.policy import Call
@@ -22,6 +22,7 @@ from paychain.model.policy import Call
 # 60 to 90 us on a busy machine. Fitted to processes of one to three links without service times.
 RECEIVING, CALLING, RELAYING = 3.0, 2.2, 1.0
 SELDOM = 0.05  # of a call's requests go to a fallback, or are reversals, queries, disputes
+PER_CORE = 2  # processes at most, where nobody says how many
 MAX_RATE = 20.0  # requests over a hop for one payment: links may call each other in a circle
 
 
@@ -41,34 +42,60 @@ class _Unit:
     work: float
 
 
-def processes_of(declared: int | str) -> int:
-    """How many processes that is here; `auto`: one for each core."""
-    if isinstance(declared, int):
-        return declared
-    try:
-        cores = len(os.sched_getaffinity(0))  # a container may have fewer than the machine
-    except AttributeError:  # not on every system
-        cores = os.cpu_count() or MIN_PROCESSES
-    return min(max(MIN_PROCESSES, cores), MAX_PROCESSES)
+_Division = tuple[list[list[_Unit]], list[list[_Unit]]]  # of links and of hops, by process
 
 
-def share_out(chain: Chain, processes: int, *, has_engines: bool) -> ProcessShares:
+def share_out(chain: Chain, processes: NumberOfProcesses, *, has_engines: bool) -> ProcessShares:
     """Share the links and proxies of this machine out over this number of processes.
 
     Isolated links are not among them: each has a process of its own. `has_engines`: the fault
     engine is the embedded one, of which several can run; otherwise all processes are for links.
     """
     rates = requests(chain)
-    links, hops = _units_of_links(chain, rates), _units_of_hops(chain, rates)
-    if not has_engines:
-        return ProcessShares(_names(_split(links, processes)), ())
+    links = _units_of_links(chain, rates)
+    hops = _units_of_hops(chain, rates) if has_engines else []
+    if isinstance(processes, int):
+        of_links, of_hops = _divided(links, hops, processes)
+    else:
+        of_links, of_hops = _balanced(links, hops)
+    return ProcessShares(_names(of_links), tuple(frozenset(names) for names in _names(of_hops)))
+
+
+def _balanced(links: Sequence[_Unit], hops: Sequence[_Unit]) -> _Division:
+    """Over as few processes as keep all cores of this machine busy.
+
+    Work does not divide evenly: with one process for each core, one of them may have most of it,
+    and the other cores wait. So there are more, until none has more work than a core's share, or,
+    where a single link has more than that, until more processes would not help.
+    """
+    cores = _cores()
+    of_core = _work([*links, *hops]) / cores
+    fewest, most = max(MIN_PROCESSES, cores), max(MIN_PROCESSES, PER_CORE * cores)
+    best = _divided(links, hops, min(fewest, MAX_PROCESSES))
+    for processes in range(fewest + 1, min(most, MAX_PROCESSES) + 1):
+        if _busiest(best) <= of_core:
+            break
+        best = min(best, _divided(links, hops, processes), key=_busiest)
+    return best
+
+
+def _divided(links: Sequence[_Unit], hops: Sequence[_Unit], processes: int) -> _Division:
+    """Over so many processes, as evenly as can be."""
+    if not hops:
+        return _split(links, processes), []
     # However few there are, links and proxies need a process each.
     tried = [
         (_split(links, max(1, processes - engines)), _split(hops, engines))
         for engines in range(1, max(MIN_PROCESSES, processes))
     ]
-    of_links, of_hops = min(tried, key=lambda each: _unevenness([*each[0], *each[1]]))
-    return ProcessShares(_names(of_links), tuple(frozenset(names) for names in _names(of_hops)))
+    return min(tried, key=lambda each: _unevenness([*each[0], *each[1]]))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))  # a container may have fewer than the machine
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
 
 
 def requests(chain: Chain) -> dict[str, float]:
@@ -154,6 +181,11 @@ def _split(units: Sequence[_Unit], parts: int) -> list[list[_Unit]]:
 
 def _work(share: Iterable[_Unit]) -> float:
     return sum(unit.work for unit in share)
+
+
+def _busiest(division: _Division) -> float:
+    """The work of the process that has most."""
+    return max(map(_work, [*division[0], *division[1]]), default=0.0)
 
 
 def _unevenness(shares: Sequence[Sequence[_Unit]]) -> tuple[float, float]:

@@ -18,6 +18,8 @@ from paychain.model.stop import StopWhen
 from paychain.model.tolerance import Tolerances
 
 MIN_PROCESSES, MAX_PROCESSES = 2, 64  # one for the links, one for the fault engine
+# Processes that run the links and the proxies before them.
+NumberOfProcesses = Annotated[int, Field(ge=MIN_PROCESSES, le=MAX_PROCESSES)] | Literal["auto"]
 MAX_FAULTS = 1_000  # of one experiment, each window of a recurring one counted
 
 
@@ -45,10 +47,7 @@ class Experiment(Declared):
     load: Load
     # how long the chain may take after the load to come to rest; the chain says it without this
     settles_within: Span | None = None
-    # that run the links and the proxies before them, in real time
-    processes: Annotated[int, Field(ge=MIN_PROCESSES, le=MAX_PROCESSES)] | Literal["auto"] = (
-        MIN_PROCESSES
-    )
+    processes: NumberOfProcesses = MIN_PROCESSES
     faults: Annotated[list[Fault], Field(max_length=MAX_FAULTS)] = []
     scripts: Annotated[list[Script], Field(max_length=MAX_SCRIPTS)] = []
     tolerances: Tolerances = Tolerances()

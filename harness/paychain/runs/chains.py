@@ -55,7 +55,6 @@ def _virtual(spec: RunSpec, _folder: Path, on_message: OnMessage) -> RunningChai
 
 def _real(spec: RunSpec, folder: Path, on_message: OnMessage) -> RunningChain:
     from paychain.environment.real import RealChain
-    from paychain.environment.shares import processes_of
 
     declared, experiment = spec.chain.model, spec.experiment.model
     waits_short = unsettled(declared, experiment)
@@ -71,7 +70,7 @@ def _real(spec: RunSpec, folder: Path, on_message: OnMessage) -> RunningChain:
         services=spec.services,
         toxiproxy=spec.toxiproxy,
         spread=spec.spread,
-        processes=spec.processes or processes_of(experiment.processes),
+        processes=spec.processes or experiment.processes,
         settles_within_s=settles_within(declared, experiment),
         on_message=on_message,
     )

@@ -18,7 +18,7 @@ from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import load_plan
 from paychain.model.adapters import adapter_files
 from paychain.model.chain import Chain
-from paychain.model.experiment import Experiment
+from paychain.model.experiment import Experiment, NumberOfProcesses
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
 from paychain.model.replay import MAX_BYTES, Replay
@@ -134,7 +134,7 @@ class RunSpec:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours
     spread: Spread | None = None  # the load over several processes
-    processes: int | None = None  # of links and proxies; None: as the experiment says
+    processes: NumberOfProcesses | None = None  # of links and proxies; None: as the experiment says
     # In virtual time:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,30 @@ def test_five_links_on_four_processes_share_the_work_evenly() -> None:
     assert len(of_each) == 4
     assert max(of_each) <= 0.35 * sum(of_each)
     assert max(of_each) < max(work(chain, share_out(chain, 3, has_engines=True)))
+
+
+@pytest.mark.parametrize("cores", [2, 3, 4])
+@pytest.mark.parametrize("text", [FIVE, shop(processors=THREE)])
+def test_auto_leaves_no_process_with_more_than_the_work_of_one_core(
+    text: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    chain = checked(text)
+    shares = share_out(chain, "auto", has_engines=True)
+    of_each = work(chain, shares)
+    assert cores <= len(of_each) <= 2 * cores
+    largest = max(work(chain, share_out(chain, 64, has_engines=True)))  # of one link alone
+    assert max(of_each) <= max(largest, sum(of_each) / cores)
+    assert all(
+        max(work(chain, share_out(chain, fewer, has_engines=True))) > max(of_each)
+        for fewer in range(cores, len(of_each))
+    )
+
+
+def test_auto_takes_two_processes_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    shares = share_out(checked(FIVE), "auto", has_engines=True)
+    assert (len(shares.links), len(shares.hops)) == (1, 1)
 
 
 def test_an_engine_outside_leaves_all_processes_to_the_links() -> None:

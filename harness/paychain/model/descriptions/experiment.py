@@ -18,7 +18,7 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "settles_within": "How long a real run waits after the load for payments still in "
         "progress; default: the chain's time.",
         "processes": "Number of processes for the mock links and proxies of a real run; "
-        "auto: one per core.",
+        "auto: as many as keep all cores busy.",
         "load": "The payments that arrive, and for how long.",
         "faults": "The faults that are injected, and when.",
         "scripts": "What selected payments experience, request by request.",
