@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.exchanges import ReceivedRequest
 from paychain.payments.journal import Decision, DecisionKind
 from paychain.payments.outcome import HopResult
-from tests.support.vendor_links import PSP
+from paychain.protocol.dialects import DIALECTS
+from paychain.protocol.message import PaymentRequest
+from tests.support.vendor_links import PSP, payment
 from tests.support.vendor_virtual import VendorVirtual, on_vendor
 
 # A path that the vendor has and the mock has not, as it is noted, and the words of its answer.
@@ -41,3 +47,21 @@ def test_what_a_mock_does_not_have_is_answered_as_its_vendor_does_and_noted(dial
     ]
     assert details == [(PSP, noted)] * 3
     assert [hop.result for hop in links.hops()] == [HopResult.REJECTED] * 3
+
+
+def test_a_key_is_noted_by_its_window_in_our_own_dialect_too() -> None:
+    async def scenario(links: VendorVirtual) -> None:
+        for number, waits_s in ((1, 0.0), (1, 4.0), (2, 4.0)):
+            await asyncio.sleep(waits_s)
+            order = payment(number)
+            request = PaymentRequest(
+                order, 100, "EUR", TEST_CARDS[0], reference=f"{order}-1", key="k"
+            )
+            asked = DIALECTS["paychain"].ask("authorise", request)
+            answer = await links.ask(asked.method, asked.target, asked.body, asked.headers)
+            assert answer.status == 200
+
+    windowed = "idempotency: {model: keyed, window: 5s}"
+    links = on_vendor(VendorVirtual, scenario, "paychain", psp=windowed)
+    noted = [record.key for record in links.journal if isinstance(record, ReceivedRequest)]
+    assert noted == ["k", "k", "k (window 2)"]
