@@ -37,7 +37,7 @@ class ReceivedCall:
     def is_for(self, operation: str, request: PaymentRequest) -> None:
         """Note what it was for: it said so itself, in our own words."""
         self.operation, self.payment, self.attempt = operation, request.payment, request.attempt
-        self.by, self.key = "reference", request.key
+        self.by = "reference"
         self.wants(operation, request)
 
     def wants(self, operation: str, request: PaymentRequest) -> None:

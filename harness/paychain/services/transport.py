@@ -45,6 +45,9 @@ class Receiver(Protocol):
     def caller(self, envelope: Envelope) -> str:
         """Who sent a request: an own service does not give its name as mocks do."""
 
+    def key_now(self, key: str) -> str:
+        """The name under which what a key did is remembered."""
+
     def undeliverable(self, operation: str, request: PaymentRequest, envelope: Envelope) -> None:
         """The caller was gone before the answer to this request reached it."""
 
@@ -99,6 +102,7 @@ class Listener:
             return await self._work(operation, request, envelope)
         call = ReceivedCall(context, http)
         call.is_for(operation, request)
+        call.key = self._link.key_now(request.key)
         envelope = Envelope(envelope.caller, call.span, envelope.left_s)
         response = await self._work(operation, request, envelope, call)
         reply = self._dialect.classify(response) if response is not None else None

@@ -15,7 +15,7 @@ from paychain.protocol.envelope import Envelope
 from paychain.protocol.message import Answer, Delivery, PaymentRequest
 from paychain.services.context import Context
 from paychain.services.transport import Listener
-from tests.support.vendor_links import PSP
+from tests.support.vendor_links import PSP, payment
 from tests.support.vendor_virtual import VendorVirtual, on_vendor
 
 # A path that the vendor has and the mock has not, as it is noted, and the words of its answer.
@@ -75,3 +75,21 @@ def test_an_answer_to_an_earlier_request_is_noted_as_such_in_our_own_dialect() -
     assert answer is not None
     (noted,) = [each for each in journal if isinstance(each, ReceivedRequest)]
     assert noted.is_stale
+
+
+def test_a_key_is_noted_by_its_window_in_our_own_dialect_too() -> None:
+    async def scenario(links: VendorVirtual) -> None:
+        for number, waits_s in ((1, 0.0), (1, 4.0), (2, 4.0)):
+            await asyncio.sleep(waits_s)
+            order = payment(number)
+            request = PaymentRequest(
+                order, 100, "EUR", TEST_CARDS[0], reference=f"{order}-1", key="k"
+            )
+            asked = DIALECTS["paychain"].ask("authorise", request)
+            answer = await links.ask(asked.method, asked.target, asked.body, asked.headers)
+            assert answer.status == 200
+
+    windowed = "idempotency: {model: keyed, window: 5s}"
+    links = on_vendor(VendorVirtual, scenario, "paychain", psp=windowed)
+    noted = [record.key for record in links.journal if isinstance(record, ReceivedRequest)]
+    assert noted == ["k", "k", "k (window 2)"]
