@@ -843,6 +843,17 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [
             ("captures: {after: 1s}", "deduplicates: false\n    captures: {on: webhook}"),
             of_psp("webhooks: {to: gateway, give_up_after: 1h}"),
+            of_psp("idempotency: none"),
+        ],
+        [],
+    ),
+    (  # a key that is forgotten before the webhook is given up
+        "webhook_not_deduplicated",
+        "gateway",
+        [
+            ("captures: {after: 1s}", "deduplicates: false\n    captures: {on: webhook}"),
+            of_psp("webhooks: {to: gateway, give_up_after: 1h}"),
+            of_psp("idempotency: {model: keyed, window: 10min}"),
         ],
         [],
     ),
@@ -1412,6 +1423,16 @@ def test_a_finding_is_found_and_its_remedy_makes_it_go_away(
     follow(finding.remedy, Path(finding.remedy.file))
     after = [each for each in reviewed(folder) if (each.kind, each.at) == (kind, at)]
     assert [each for each in after if each.is_open] == [], after
+
+
+def test_a_capture_that_is_recognised_by_its_key_is_not_made_again(tmp_path: Path) -> None:
+    edits = [
+        ("captures: {after: 1s}", "deduplicates: false\n    captures: {on: webhook}"),
+        of_psp("webhooks: {to: gateway, give_up_after: 1h}"),
+        (ISSUER, "issuer: {role: issuer, idempotency: none}"),  # behind a link that passes none on
+    ]
+    kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
+    assert "webhook_not_deduplicated" not in kinds
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ Source: docs/domain.md §2.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.disputes import reporters_of
 from paychain.model.finding_kinds import Kind
+from paychain.model.links_behind import called_by
 from paychain.model.review.calls import authorising_path
 from paychain.model.review.finding import Weakness, accept, of_setting
 from paychain.model.review.remedy import Edit
@@ -21,20 +22,39 @@ _PERSISTENT = "60s"
 
 
 def webhook_not_deduplicated(chain: Chain) -> Iterator[Weakness]:
-    """Gateways that act on each delivery of a webhook."""
+    """Gateways that capture on each delivery of a webhook, at links that do so once more.
+
+    Such a capture has the key of the first: a link that still knows it only repeats its answer, and
+    passes nothing on.
+    """
     senders = _senders(chain)
     for name, link in chain.links.items():
-        if link.deduplicates or name not in senders:
-            continue
         captures = link.captures is not None and "webhook" in link.captures.triggers
-        act = "captures again" if captures else "acts again"
+        if link.deduplicates or not captures or name not in senders:
+            continue
+        if not any(
+            _forgets_key(chain, target, senders[name])
+            for target in called_by(chain.links, name, "authorise")
+        ):
+            continue
         yield of_setting(
             "webhook_not_deduplicated",
             name,
             "deduplicates",
-            what=f"{name} {act} when a webhook of {', '.join(senders[name])} comes a second time",
+            what=(
+                f"{name} captures again when a webhook of {', '.join(senders[name])} comes a "
+                "second time"
+            ),
             hint="remove deduplicates: false",
         )
+
+
+def _forgets_key(chain: Chain, target: str, senders: Sequence[str]) -> bool:
+    """Whether a link may not know a capture's key any more when a webhook comes once more."""
+    keys = chain.links[target].idempotency
+    sent = [chain.links[sender].webhooks for sender in senders]
+    longest_s = max((webhooks.give_up_after for webhooks in sent if webhooks), default=0.0)
+    return keys.model == "none" or (keys.window is not None and keys.window < longest_s)
 
 
 def webhook_refused(chain: Chain) -> Iterator[Weakness]:
