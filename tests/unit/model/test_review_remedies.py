@@ -1440,6 +1440,7 @@ def test_a_capture_that_is_recognised_by_its_key_is_not_made_again(tmp_path: Pat
     edits = [
         ("captures: {after: 1s}", "deduplicates: false\n    captures: {on: webhook}"),
         of_psp("webhooks: {to: gateway, give_up_after: 1h}"),
+        (ISSUER, "issuer: {role: issuer, idempotency: none}"),  # behind a link that passes none on
     ]
     kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
     assert "webhook_not_deduplicated" not in kinds

@@ -61,6 +61,9 @@ class AnswersOnceMore:
     def caller(self, _: Envelope) -> str:
         return "shop"
 
+    def key_now(self, key: str) -> str:
+        return key
+
     def undeliverable(self, *_: object) -> None:
         raise AssertionError("its caller waits")
 

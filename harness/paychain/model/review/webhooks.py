@@ -11,7 +11,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.disputes import reporters_of
 from paychain.model.finding_kinds import Kind
-from paychain.model.links_behind import behind
+from paychain.model.links_behind import called_by
 from paychain.model.review.calls import authorising_path
 from paychain.model.review.finding import Weakness, accept, of_setting
 from paychain.model.review.remedy import Edit
@@ -24,7 +24,8 @@ _PERSISTENT = "60s"
 def webhook_not_deduplicated(chain: Chain) -> Iterator[Weakness]:
     """Gateways that capture on each delivery of a webhook, at links that do so once more.
 
-    Such a capture has the key of the first: a link that still knows it only repeats its answer.
+    Such a capture has the key of the first: a link that still knows it only repeats its answer, and
+    passes nothing on.
     """
     senders = _senders(chain)
     for name, link in chain.links.items():
@@ -33,7 +34,7 @@ def webhook_not_deduplicated(chain: Chain) -> Iterator[Weakness]:
             continue
         if not any(
             _forgets_key(chain, target, senders[name])
-            for target in behind(chain.links, name, "authorise")
+            for target in called_by(chain.links, name, "authorise")
         ):
             continue
         yield of_setting(
