@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from paychain.analysis.comparison import Compared, Comparison
 from paychain.analysis.measures.own_policies import PolicyLine
 from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.report.html.matrix import Cell, Matrix, write_matrix
@@ -20,6 +21,21 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 WHY = "technical success during the faults was 0.0 % (≥ 90 % required); recovery took too long"
+
+
+WORSE = Compared(
+    scope="hop checkout-gateway → processor-of-cards-a (authorise)",
+    measure="technical success of the calls that were sent",
+    baseline=0.998,
+    candidate=0.712,
+    difference=-0.286,
+    low=-0.31,
+    high=-0.26,
+    margin=0.01,
+    finding="regression",
+    text="technical success fell",
+)
+COMPARED = Comparison(baseline="before", candidate="after", notes=[], measures=[WORSE], rules=[])
 
 
 def broken(link: str, fault: str) -> Cell:
@@ -74,3 +90,18 @@ def test_what_own_services_did(browser: Any, tmp_path: Path) -> None:
     (tmp_path / "report.css").write_text(stylesheet(), "utf-8")
     for table in ("Policy of own services, claimed beside observed", "What your SDK did"):
         assert unseen_columns(browser, tmp_path / "report.html", table) == []
+
+
+@pytest.mark.parametrize(
+    "table", ["Where payments broke", "Fallbacks", "Broken money rules", "Faults"]
+)
+def test_what_a_run_found(browser: Any, page: Path, table: str) -> None:
+    assert unseen_columns(browser, page, table) == []
+
+
+def test_what_became_worse(browser: Any, tmp_path: Path) -> None:
+    compared = msgspec.structs.replace(read(SAMPLE), comparison=COMPARED)
+    (tmp_path / "report.html").write_text(render(compared), "utf-8")
+    (tmp_path / "report.css").write_text(stylesheet(), "utf-8")
+    page = tmp_path / "report.html"
+    assert unseen_columns(browser, page, "Comparison with the baseline") == []

@@ -7,7 +7,7 @@ import atexit
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -58,10 +58,19 @@ def _repeating(number: signal.Signals) -> Callable[[sys.UnraisableHookArgs], Non
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             sys.__unraisablehook__(unraisable)
             return
-        again = threading.Timer(AGAIN_S, _thread.interrupt_main, (number,))
-        again.daemon = True
+        has_returned = False
+
+        def interrupt() -> None:
+            while not has_returned:
+                time.sleep(AGAIN_S)
+            _thread.interrupt_main(number)
+
         with suppress(RuntimeError):  # no thread begins any more: the process ends anyway
-            again.start()
+            # `threading` would wait here until it has begun.
+            _thread.start_new_thread(interrupt, ())
+        # Amid this hook it would be swallowed again. Python handles no signal between here and the
+        # return.
+        has_returned = True
 
     return hook
 

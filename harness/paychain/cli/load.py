@@ -15,7 +15,7 @@ from paychain.cli.say import say
 PORT = 8089  # Locust's own
 
 
-Rate = Annotated[str, typer.Option(help="payments per second at the start, e.g. 20/s")]
+Rate = Annotated[str, typer.Option(help="payments per second that Start begins with, e.g. 20/s")]
 BoardHost = Annotated[str, typer.Option(help="address of the board; opening it requires its token")]
 BoardPort = Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port")]
 Token = Annotated[
