@@ -294,8 +294,11 @@ def stored(folder: Path, facts: RunFacts, copies: int) -> RunStore:
     spools = [SpoolReader(folder / "load.spool"), SpoolReader(folder / "links.spool")]
     copied, copier = 0, Copies(run / "run.db", copies)
     storing, copying, rows = Moment(0, 0), Moment(0, 0), 0
-    while batches := [records for spool in spools if (records := spool.read())]:
+    while True:
         begun = moment()
+        batches = [records for spool in spools if (records := spool.read())]
+        if not batches:
+            break
         for records in batches:
             store.ingest(records)
             rows += len(records)
