@@ -320,6 +320,7 @@ FOR_REAL = (
     "sepa-instant-returns-twice",
     "stablecoin-payout-reserves-late",
     "toncoin-payout-any-message",
+    "toncoin-payout-new-seqno",
     "upi-payment-deemed-failed",
     "upi-payment-deemed-paid",
     "upi-payment-double-credit",
