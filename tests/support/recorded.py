@@ -99,6 +99,7 @@ class Recorded:
     payments: int = 0
     is_drained: bool = True
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
+    collecting: list[str] = field(default_factory=list)  # those of which only captures were not
     misfit: str = ""  # why nothing that customers were answered is understood
     waits_s: float = 0.0  # from the end of the load to the end of the drain
     may_miss: bool = False  # declared of every fault
@@ -318,6 +319,7 @@ class Recorded:
             planned=self.payments if self.planned is None else self.planned,
             drained_s=self.ends_s + self.waits_s if self.is_drained else None,
             pending=self.pending,
+            collecting=self.collecting,
             stopped=stopped,
             problems=list(problems),
             misfit=self.misfit,

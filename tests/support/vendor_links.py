@@ -179,7 +179,7 @@ class VendorLinks:
         """Wait until a link works on a request of a payment."""
         (service,) = [each for each in self._host.services if each.name == link]
         until_s = time.monotonic() + WAIT_S
-        while of_payment not in service.pending and time.monotonic() < until_s:
+        while of_payment not in dict(service.pending) and time.monotonic() < until_s:
             time.sleep(0.005)
 
     def secret(self) -> str:

@@ -53,6 +53,7 @@ class RecordedRun:
         self.start_ns: int | None = None  # of the load
         self.problems: list[str] = []
         self.pending: list[str] = []  # payments that were not final when the drain ended
+        self.collecting: list[str] = []  # those of which nothing gives money back
         self._chain = chain
         self._seed, self._ids = seed, ids
         self._store = RunStore.create(self.folder / "run.db")
@@ -159,6 +160,7 @@ class RecordedRun:
             times=experiment.model.times(self.start_ns / 1e9),
             drained_s=drained_ns / 1e9 if drained_ns is not None else None,
             pending=self.pending,
+            collecting=self.collecting,
             fault_hits=hits,
             problems=self.problems,
         )

@@ -32,6 +32,7 @@ from paychain.processes.scratch import scratch_folder
 from paychain.processes.wall_clock import ClockStart
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
+from paychain.services.pending_work import unfinished_payments
 
 TICK_S = 0.05  # between two steps
 COLLECT_EVERY_S = 0.25
@@ -318,7 +319,7 @@ class Session:
             if time.monotonic() > until_s:
                 self.recorded.problems.append("the load process did not stop in time")
                 break
-        self.recorded.pending = sorted(set(self.running.drain()) - {""})
+        self.recorded.pending, self.recorded.collecting = unfinished_payments(self.running.drain())
         drained_ns = self.now_ns()
         until_s = time.monotonic() + STOPPED_WITHIN_S
         steering = self.control.steering

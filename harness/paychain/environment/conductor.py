@@ -21,6 +21,7 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, Record
+from paychain.services.pending_work import unfinished_payments
 
 
 class RunObserver:
@@ -52,6 +53,7 @@ class ExperimentProgress:
     stopped: Stopped | None = None
     drained_s: float | None = None  # None: it did not come to its drain
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
+    collecting: list[str] = field(default_factory=list)  # those of which nothing gives money back
     fault_hits: dict[str, int] | None = None  # of in-link faults; None: unknown
     problems: list[str] = field(default_factory=list)  # of the harness, in plain sentences
     misfit: str = ""  # why nothing that customers were answered is understood: so the load ended
@@ -91,8 +93,7 @@ def conduct(
         conducted.end_load(chain.now_ns())
         raise
     # A payment that is still in progress is not judged by what is left in the end; all others are.
-    pending = chain.drain()
-    conducted.pending = sorted(set(pending) - {""})
+    conducted.pending, conducted.collecting = unfinished_payments(chain.drain())
     conducted.drained_s = chain.now_ns() / 1e9
     conducted.fault_hits = chain.fault_hits()
 

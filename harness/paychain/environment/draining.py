@@ -10,6 +10,7 @@ from paychain.environment.own_requests import QUIET_S, QUIET_STEP_S, OwnRequests
 from paychain.environment.remote.remotes import Remotes
 from paychain.environment.service_processes import CONTROL_S, ServiceProcesses
 from paychain.payments.exchanges import HttpExchange, ReceivedRequest
+from paychain.services.pending_work import PendingWork, pending_work
 
 DRAIN_STEP_S = 2.0  # of a drain at a time: in between, dead processes and signals are noticed
 
@@ -35,8 +36,8 @@ class Draining:
         self._collector, self._requests = collector, requests
         self._now_ns, self._check = now_ns, check
 
-    def drain(self, until_ns: int) -> list[str]:
-        """Wait, at most until then; the payments of what still is not final."""
+    def drain(self, until_ns: int) -> list[PendingWork]:
+        """Wait, at most until then; what still is not final."""
         pending = self.step(until_ns)
         # While one process is waited for, it may give another one work that was done before.
         while (pending or self.step(0)) and self._now_ns() < until_ns:
@@ -48,13 +49,13 @@ class Draining:
         self._check(True)  # whatever the engines did until now belongs to what is final
         return pending
 
-    def step(self, until_ns: int) -> list[str]:
+    def step(self, until_ns: int) -> list[PendingWork]:
         """Let every process of services wait for a moment; what is pending then."""
         within_s = min(max(0.0, (until_ns - self._now_ns()) / 1e9), DRAIN_STEP_S)
         pending = self._services.drain(within_s)
         body, longest_s = {"within_s": within_s}, within_s + CONTROL_S
         for answer in self._remotes.command("/drain", body, longest_s):
-            pending += answer["pending"]
+            pending += pending_work(answer)
         return pending
 
     def _let_services_settle(self, requests: OwnRequests, until_ns: int) -> None:

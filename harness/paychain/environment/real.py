@@ -48,6 +48,7 @@ from paychain.processes.background import Coming, done_with, in_background
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.tokens import TOKEN_VARIABLE
+from paychain.services.pending_work import PendingWork
 from paychain.services.plan import SERVICES
 
 TICK_S = 0.02  # so often somebody can look around while time passes
@@ -252,7 +253,7 @@ class RealChain:
     def in_progress(self) -> InProgress:
         """What is in progress at this moment."""
         paying = self._customers.paying
-        pending = frozenset(self._draining.step(0))
+        pending = frozenset(work.payment for work in self._draining.step(0))
         for _ in self._collector.look_ahead():
             pass  # reading what was recorded shows what it leaves unknown
         unknown = self._requests.unsettled if self._requests is not None else frozenset()
@@ -348,8 +349,8 @@ class RealChain:
         """What was recorded since the last call, by this process and by those of the chain."""
         yield from self._collector.collect(all_flushed=all_flushed)
 
-    def drain(self) -> list[str]:
-        """Wait until every request and reversal is final; the payments of those that are not."""
+    def drain(self) -> list[PendingWork]:
+        """Wait until every request and reversal is final; those that are not."""
         self._on_message(f"draining, for {self.settles_within_s:g} s at most (settles_within)")
         pending = self._draining.drain(self.now_ns() + int(self.settles_within_s * 1e9))
         self._collector.read_all_books()

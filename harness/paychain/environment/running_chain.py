@@ -24,6 +24,7 @@ from paychain.load.traffic.plan import LoadPlan
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.background import Coming
+from paychain.services.pending_work import PendingWork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +167,11 @@ class RunningChain(Protocol):
         `all_flushed`: wait for records that are still on their way from the links.
         """
 
-    def drain(self) -> list[str]:
+    def drain(self) -> list[PendingWork]:
         """Wait until every request and reversal is final, for as long as is declared.
 
-        Returns the payments of those that are not final by then. In virtual time, where waiting is
-        free, only what never ends is left.
+        Returns those that are not final by then. In virtual time, where waiting is free, only what
+        never ends is left.
         """
 
     def stop(self) -> None:
@@ -183,7 +184,7 @@ class RunningChain(Protocol):
         """Raise an error out of whatever the chain is doing. Called by a signal handler."""
 
 
-def still_pending(pending: Sequence[str]) -> str:
+def still_pending(pending: Sequence[PendingWork]) -> str:
     """What is wrong when a drain ended before everything was final."""
     return f"{len(pending)} requests or reversals were still in progress after the drain"
 

@@ -22,6 +22,7 @@ from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.sessions import PATIENT_S, BearerAuth, direct_session
 from paychain.processes.tokens import new_token
+from paychain.services.pending_work import PendingWork, pending_work
 from paychain.services.plan import ServicesPlan, ServicesReady
 from paychain.wire.held_port import HeldPort
 
@@ -116,13 +117,13 @@ class ServiceProcesses:
         """What the control API of every process asks of a request."""
         return BearerAuth(self._token)
 
-    def drain(self, within_s: float) -> list[str]:
-        """Wait until every request and reversal is final; the payments of those that are not."""
+    def drain(self, within_s: float) -> list[PendingWork]:
+        """Wait until every request and reversal is final; those that are not."""
         answers = [
             self._post(f"{url}/drain", {"within_s": within_s}, within_s + self._within_s)
             for url in self._controls
         ]
-        return [payment for answer in answers for payment in answer["pending"]]
+        return [work for answer in answers for work in pending_work(answer)]
 
     def close(self) -> None:
         """Close the connections to the control APIs, and give the ports of the links away."""

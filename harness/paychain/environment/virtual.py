@@ -29,6 +29,7 @@ from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.background import Coming, done_with
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
+from paychain.services.pending_work import PendingWork
 from paychain.simulation.guard import guarded, guards_installed
 from paychain.simulation.loop import Choose, VirtualLoop
 from paychain.simulation.simulate import (
@@ -187,7 +188,7 @@ class VirtualChain:
         """What is in progress at this moment."""
         return InProgress(
             paying=frozenset(self._paying),
-            pending=frozenset(self._host.pending),
+            pending=frozenset(work.payment for work in self._host.pending),
             unknown=self._own.unknown if self._own is not None else frozenset(),
         )
 
@@ -274,11 +275,11 @@ class VirtualChain:
         """What the links hold now."""
         return self._between_rounds(self._host.sizes)
 
-    def drain(self) -> list[str]:
-        """Wait until every request and reversal is final; the payments of those that never are."""
+    def drain(self) -> list[PendingWork]:
+        """Wait until every request and reversal is final; those that never are."""
         return self._run(self._drain())
 
-    async def _drain(self) -> list[str]:
+    async def _drain(self) -> list[PendingWork]:
         pending = await self._host.drain(MAX_DRAIN_S)
         if self._own is not None and not pending:
             await self._own.settle(self.settles_within_s)

@@ -46,6 +46,7 @@ def facts_of(
         offered=report.offered,
         drained_s=conducted.drained_s,
         pending=conducted.pending,
+        collecting=conducted.collecting,
         stopped=conducted.stopped,
         fault_hits=conducted.fault_hits,
         engine=report.engine,

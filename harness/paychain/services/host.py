@@ -14,6 +14,7 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.services.attribution import Attribution
 from paychain.services.context import WALL_EPOCH_NS, Context
 from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.pending_work import PendingWork
 from paychain.services.scripts import PaymentScripts
 from paychain.services.service import MockLink
 from paychain.wire.ports import Port
@@ -100,9 +101,9 @@ class Host:
             service.connect(addresses.__getitem__)
 
     @property
-    def pending(self) -> list[str]:
-        """Of each request and reversal that is not final yet, the payment it is for."""
-        return [payment for service in self.services for payment in service.pending]
+    def pending(self) -> list[PendingWork]:
+        """Each request and reversal that is not final yet."""
+        return [work for service in self.services for work in service.pending]
 
     @property
     def _is_pending(self) -> bool:
@@ -124,7 +125,7 @@ class Host:
             "entries": sum(entries),
         }
 
-    async def drain(self, within_s: float) -> list[str]:
+    async def drain(self, within_s: float) -> list[PendingWork]:
         """Wait until nothing is pending; returns what still is after `within_s`."""
         loop = asyncio.get_running_loop()
         since = loop.time()

@@ -24,6 +24,7 @@ from paychain.services.context import Context
 from paychain.services.dialect_at import dialect_at
 from paychain.services.gate import Gate
 from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.pending_work import PendingWork
 from paychain.services.presence import Presence
 from paychain.services.request_work import Given, OnWork, RequestWork
 from paychain.services.role_building import build_role
@@ -171,12 +172,13 @@ class MockLink:
         self._role.refund(payment)
 
     @property
-    def pending(self) -> list[str]:
+    def pending(self) -> list[PendingWork]:
         """Requests being worked on, and what goes on behind them: reversals, stored requests.
 
-        So does the rest of a capture that is about to expire. Of each the payment it is for.
+        So does the rest of a capture that is about to expire.
         """
-        return [*self._listener.in_flight, *self._background.pending, *self._role.book.awaited]
+        expiring = map(PendingWork, self._role.book.awaited)
+        return [*self._listener.in_flight, *self._background.pending, *expiring]
 
     @property
     def kept(self) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from paychain.protocol.envelope import Envelope, envelope_of
 from paychain.protocol.message import Answer, AnswerOrError, Delivery, Error, PaymentRequest
 from paychain.protocol.reply import Reply, failure_of
 from paychain.services.context import Context
+from paychain.services.pending_work import PendingWork
 from paychain.services.received import ReceivedCall
 from paychain.wire.client import HttpPool
 from paychain.wire.http import HttpRequest, HttpResponse, WireError
@@ -57,7 +58,7 @@ class Listener:
 
     def __init__(self, dialect: Dialect, link: Receiver, context: Context | None = None) -> None:
         """`context`: own services call the link, so that it notes what they ask."""
-        self._in_flight: dict[int, str] = {}  # requests that the link works on: their payments
+        self._in_flight: dict[int, PendingWork] = {}  # requests that the link works on
         self._requests = 0
         self._dialect = dialect
         self._link = link
@@ -65,8 +66,8 @@ class Listener:
         self._server = HttpServer(self.handle, on_undeliverable=self.undeliverable)
 
     @property
-    def in_flight(self) -> list[str]:
-        """The payment of each request that the link works on."""
+    def in_flight(self) -> list[PendingWork]:
+        """Each request that the link works on."""
         return list(self._in_flight.values())
 
     async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
@@ -117,7 +118,7 @@ class Listener:
         seen: ReceivedCall | None = None,
     ) -> HttpResponse | None:
         number = self._requests = self._requests + 1
-        self._in_flight[number] = request.payment
+        self._in_flight[number] = PendingWork(request.payment, operation != "capture")
         try:
             given = await self._link.receive(operation, request, envelope)
         finally:

@@ -18,6 +18,7 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import CapturesAgain, CompletesAnswers, VendorApi, events_of
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
+from paychain.services.pending_work import PendingWork
 from paychain.services.timers import Timers
 from paychain.services.transport import HEALTH, Listener
 from paychain.services.vendor_call import ServedApi, ServedCall, VendorLink
@@ -107,10 +108,10 @@ class VendorFront:
         return events_of(self.api, kind, request)
 
     @property
-    def in_flight(self) -> list[str]:
-        """The payment of each request that the link works on."""
-        at_work = [call.payment for call in self._working.values()]
-        return at_work + self._reports.in_flight
+    def in_flight(self) -> list[PendingWork]:
+        """Each request that the link works on."""
+        at_work = [PendingWork(call.payment) for call in self._working.values()]
+        return [*at_work, *self._reports.in_flight]
 
     async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
         """Listen; returns the port. Raises OSError when the port is taken."""

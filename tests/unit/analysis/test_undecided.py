@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from paychain.analysis.measures.measures import Verdict
-from paychain.payments.journal import EngineEvent, HopRecord, Movement, MovementKind
+from paychain.payments.journal import EngineEvent, HopRecord, Movement, MovementKind, PaymentRecord
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import AT_ANY_TIME
 from tests.support.recorded import Recorded, ns
@@ -226,3 +227,40 @@ def test_completion_is_judged_as_far_as_it_holds_for_any_end_of_what_is_not_deci
     # 100 approved, of which 3 are not decided: 97 % to 100 % are completed.
     (completed,) = in_progress().analysed(completed=limit).tolerances
     assert completed.passed is passed
+
+
+def collecting(*, is_refunded: bool = False) -> Recorded:
+    """A payment that was charged twice and waits for its captures when the drain ends."""
+    run = in_progress(pending=1)
+    run.collecting = [] if is_refunded else list(run.pending)
+    charge_again(run, run.pending[0])
+    return run
+
+
+def test_a_double_charge_that_waits_for_its_captures_alone_fails_the_run() -> None:
+    analysis = collecting().analysed(technical_success=">= 99%")
+    assert analysis.verdict is Verdict.FAIL
+    (rule,) = (rule for rule in analysis.money.rules if rule.rule == "no_double_charge")
+    assert (rule.findings, rule.undecided) == (1, 0)
+    (completed,) = (rule for rule in analysis.money.rules if rule.rule == "completed")
+    assert (completed.findings, completed.undecided) == (0, 1)
+
+
+def test_one_that_may_yet_be_given_back_is_not_decided() -> None:
+    assert (
+        collecting(is_refunded=True).analysed(technical_success=">= 99%").verdict
+        is Verdict.INCONCLUSIVE
+    )
+
+
+def test_an_order_is_open_while_one_of_its_payments_may_be_given_back() -> None:
+    run = Recorded(ends_s=20, waits_s=15)
+    run.pending = [run.pay(1.0), run.pay(3.0)]
+    run.records = [
+        msgspec.structs.replace(each, order="o1") if isinstance(each, PaymentRecord) else each
+        for each in run.records
+    ]
+    run.collecting = run.pending[:1]
+    assert run.analysed().verdict is Verdict.INCONCLUSIVE
+    run.collecting = run.pending
+    assert run.analysed().verdict is Verdict.FAIL

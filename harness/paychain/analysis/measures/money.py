@@ -25,7 +25,13 @@ def money(run: MeasuredRun) -> MoneyMeasure:
     if why:
         books = findings.unjudged(run.store, run.chain, why)
         return msgspec.structs.replace(books, rules=[*books.rules, *run[files]])
-    found = findings.money(run.store, run.chain, is_final=run.is_drained, pending=run.facts.pending)
+    found = findings.money(
+        run.store,
+        run.chain,
+        is_final=run.is_drained,
+        pending=run.facts.pending,
+        collecting=run.facts.collecting,
+    )
     if run.chain.own_services():
         found = msgspec.structs.replace(found, rules=with_vendor_names(run.store, found.rules))
     rules = [*found.rules, *run[files]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyMeasure, MoneyRule, UnknownCall
@@ -14,7 +14,7 @@ from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
 from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.model.chain import Chain
 from paychain.payments.journal import HopRecord, Movement, MovementKind, PaymentRecord
-from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled
+from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, Stage
 from paychain.payments.rules.completion import uncompleted_payments
 
 EXAMPLES = 100  # findings of one rule that are listed
@@ -75,14 +75,22 @@ def _unknown_of(
 
 
 def money(
-    store: RunStore, chain: Chain, *, is_final: bool = True, pending: Sequence[str] = ()
+    store: RunStore,
+    chain: Chain,
+    *,
+    is_final: bool = True,
+    pending: Sequence[str] = (),
+    collecting: Sequence[str] = (),
 ) -> MoneyMeasure:
     """Judge all rules about payments over every payment, one at a time; add each link's totals.
 
     `is_final`: the run was drained. Otherwise rules about the final state are not judged, nor are
-    they for payments that were still `pending` after the drain.
+    they for payments that were still `pending` after the drain. Of those of them that were only
+    `collecting`, rules are judged whose breach nothing but money given back could mend.
     """
     undecided = frozenset(pending)
+    stages = dict.fromkeys(pending, Stage.OPEN) | dict.fromkeys(collecting, Stage.COLLECTING)
+    last_stage = Stage.FINAL if is_final else Stage.OPEN
     parties = Parties.of(chain)
     order = stand_in_order(
         store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), parties
@@ -95,8 +103,8 @@ def money(
     uncompleted_of_orders: set[str] = set()  # payments of orders with several
     for story, fingerprint in stories_to_judge(store, sound, orders, parties.own_closed):
         payment = reconcile(story, parties, order, reservations)
-        is_decided = is_final and story.payment not in undecided
-        for judged, broken in orders.judge(payment, is_final=is_decided):
+        stage = min(last_stage, stages.get(story.payment, last_stage))
+        for judged, broken in orders.judge(payment, stage=stage):
             unknown = _unknown_of(store, judged, story) if broken else set()
             for name, finding in broken.items():
                 tallies[name].add(finding, unknown)
@@ -116,14 +124,14 @@ def money(
             elif (
                 fingerprint
                 and not broken
-                and is_decided == is_final
+                and stage is last_stage
                 and judged is payment
                 and is_plain(story)
             ):
                 sound.add(fingerprint)
     return MoneyMeasure(
         rules=[
-            _rule(name, tallies[name], is_final=is_final, undecided=len(undecided))
+            _rule(name, tallies[name], is_final=is_final, stages=stages.values())
             for name, rule in RULES.items()
             if rule.needs in parties.has
         ],
@@ -155,9 +163,10 @@ def _of_warm_up(store: RunStore, judged: Reconciled) -> set[str]:
     return {name for name, record in customers.items() if record is not None and record.warm_up}
 
 
-def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> MoneyRule:
-    """What is reported of one rule. `undecided`: payments that a drain left in progress."""
+def _rule(name: str, tally: _RuleTally, *, is_final: bool, stages: Collection[Stage]) -> MoneyRule:
+    """What is reported of one rule. `stages`: of the payments that a drain left in progress."""
     at_any_time = name in AT_ANY_TIME
+    undecided = sum(not RULES[name].is_judged_at(stage) for stage in stages)
     return MoneyRule(
         rule=name,
         title=RULES[name].title,
@@ -165,7 +174,7 @@ def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> Mo
         amount=tally.amount,
         payments=tally.listed,
         is_judged=is_final or at_any_time,
-        undecided=undecided if is_final and not at_any_time else 0,
+        undecided=undecided if is_final else 0,
         unknown=_listed(tally.unknown),
     )
 

@@ -13,23 +13,25 @@ from dataclasses import replace
 from paychain.analysis.store.store import RunStore
 from paychain.payments.attribution import first_payment
 from paychain.payments.journal import PaymentRecord
-from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, of_order
+from paychain.payments.rules import RULES, Finding, Reconciled, Stage, of_order
 from paychain.payments.rules.rule import Per
 
 Broken = dict[str, Finding]
 
 
-def broken_rules(payment: Reconciled, *, is_final: bool = True, per: Per | None = None) -> Broken:
+def broken_rules(
+    payment: Reconciled, *, stage: Stage = Stage.FINAL, per: Per | None = None
+) -> Broken:
     """Every money rule that a payment breaks, in the order of the rules.
 
-    Not `is_final`: something may still come, so rules about what is left in the end are not judged.
-    `per`: only the rules about single payments, or about orders; None: all, of a payment that is
-    its order's only one.
+    `stage`: what may still come; rules whose breach it could mend are not judged. `per`: only the
+    rules about single payments, or about orders; None: all, of a payment that is its order's only
+    one.
     """
     return {
         name: finding
         for name, rule in RULES.items()
-        if (is_final or name in AT_ANY_TIME)
+        if rule.is_judged_at(stage)
         and per in (None, rule.per)
         and (finding := rule(payment)) is not None
     }
@@ -95,7 +97,7 @@ class Orders:
         self._order_of = order_of
         self._missing = Counter(order_of.values())  # payments that are not here yet, by order
         self._waiting: dict[str, list[Reconciled]] = {}
-        self._open: set[str] = set()  # orders with a payment that is not final
+        self._stages: dict[str, Stage] = {}  # of orders: that of the payment with most to come
 
     @property
     def payments(self) -> Set[str]:
@@ -103,27 +105,25 @@ class Orders:
         return self._order_of.keys()
 
     def judge(
-        self, payment: Reconciled, *, is_final: bool = True
+        self, payment: Reconciled, *, stage: Stage = Stage.FINAL
     ) -> Iterator[tuple[Reconciled, Broken]]:
         """The payment with the rules it breaks; then its order, when this was its last payment.
 
-        An order is final when all its payments are. Of a payment without a record only what it
-        holds for its order is judged: a customer made it.
+        An order has come as far as all its payments have. Of a payment without a record only what
+        it holds for its order is judged: a customer made it.
         """
         order = self._order_of.get(payment.payment)
         if order is None:
-            yield payment, broken_rules(payment, is_final=is_final)
+            yield payment, broken_rules(payment, stage=stage)
             return
         payment = replace(payment, is_part=True)
         if payment.is_known:
-            yield payment, broken_rules(payment, is_final=is_final, per="payment")
-        if not is_final:
-            self._open.add(order)
+            yield payment, broken_rules(payment, stage=stage, per="payment")
+        self._stages[order] = min(stage, self._stages.get(order, stage))
         self._waiting.setdefault(order, []).append(payment)
         self._missing[order] -= 1
         if not self._missing[order]:
             # Payments without a record come last.
             payments = sorted(self._waiting.pop(order), key=lambda each: each.payment)
             whole = of_order(payments)
-            is_whole_final = order not in self._open
-            yield whole, broken_rules(whole, is_final=is_whole_final, per="order")
+            yield whole, broken_rules(whole, stage=self._stages.pop(order), per="order")

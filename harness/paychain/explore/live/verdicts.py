@@ -29,7 +29,7 @@ from paychain.payments.journal import (
     Record,
 )
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.payments.rules import Finding
+from paychain.payments.rules import Finding, Stage
 
 
 @dataclass(kw_only=True)
@@ -125,7 +125,8 @@ class Judge:
                 verdict.failed |= story.customer.technical
                 verdict.took_s = (story.customer.ended_ns - story.customer.started_ns) / 1e9
             payment = reconcile(story, self._parties, standing_in)
-            for _, breaches in orders.judge(payment, is_final=name not in undecided):
+            stage = Stage.OPEN if name in undecided else Stage.FINAL
+            for _, breaches in orders.judge(payment, stage=stage):
                 for rule, finding in breaches.items():
                     verdict.broken.setdefault(rule, finding)
 

@@ -22,7 +22,7 @@ from paychain.payments.rules.evidence import StoodIn
 from paychain.payments.rules.orders import of_order
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Finding, Reconciled
-from paychain.payments.rules.rule import Rule
+from paychain.payments.rules.rule import Rule, Stage
 
 # In the order in which reports list them.
 ALL_RULES = (
@@ -92,6 +92,7 @@ __all__ = [
     "Position",
     "Reconciled",
     "Rule",
+    "Stage",
     "StoodIn",
     "authorisations",
     "of_order",

@@ -10,7 +10,7 @@ from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
 
-@money_rule("No double charge", judged="at_the_end", beyond=None, per="order")
+@money_rule("No double charge", judged="unless_given_back", beyond=None, per="order")
 def no_double_charge(payment: Reconciled) -> Finding | None:
     """The customer's money is held or taken at most once for one order, over all links together.
 
@@ -32,7 +32,7 @@ def no_double_charge(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, left, text)
 
 
-@money_rule("No orphaned authorisation", judged="at_the_end", beyond=None, per="order")
+@money_rule("No orphaned authorisation", judged="unless_given_back", beyond=None, per="order")
 def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
     """Money is held only for an order that the customer knows to be approved.
 

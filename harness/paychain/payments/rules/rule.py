@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal, Protocol
 
 from paychain.payments.journal import Decision, HopRecord, Movement
 from paychain.payments.rules.reconciled import Finding, Reconciled
 
-# At any time: nothing that comes later can undo a breach. At the end: the rule is about what is
-# left when every answer and reversal has come in.
-Judged = Literal["at_any_time", "at_the_end"]
+# At any time: nothing that comes later can undo a breach. Unless given back: only money that is
+# given back can, so a payment that waits for its capture alone is judged. At the end: the rule is
+# about what is left when every answer and reversal has come in.
+Judged = Literal["at_any_time", "unless_given_back", "at_the_end"]
+
+
+class Stage(IntEnum):
+    """How far a payment has come: what may still be done for it, and so what can be judged."""
+
+    OPEN = 0  # anything
+    COLLECTING = 1  # captures; no money is given back
+    FINAL = 2  # nothing
+
+
+# From which stage on a rule is judged.
+_FROM: dict[Judged, Stage] = {
+    "at_any_time": Stage.OPEN,
+    "unless_given_back": Stage.COLLECTING,
+    "at_the_end": Stage.FINAL,
+}
 
 
 class PaymentEvidence(Protocol):
@@ -72,6 +90,10 @@ class Rule:
     per: Per = "payment"
     of_unknown: bool = False
     needs: Needs = ""
+
+    def is_judged_at(self, stage: Stage) -> bool:
+        """Whether it is judged for payments that have come as far as that."""
+        return stage >= _FROM[self.judged]
 
     def __call__(self, payment: Reconciled) -> Finding | None:
         """How the payment broke the rule, None when it did not."""

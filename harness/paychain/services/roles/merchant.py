@@ -89,7 +89,7 @@ class Merchants:
                 self._awaiting[sent.request.reference] = (sent, reference)
             for trigger in ("answer", "delivery"):
                 if trigger in link.captures.triggers:
-                    self._background.start(self._fulfil(sent, reference, trigger))
+                    self._start_fulfilling(sent, reference, trigger)
 
     def release(self, sent: SentRequest, reference: str) -> None:
         """Nothing was given for it: what `sent` holds is the customer's again."""
@@ -99,7 +99,7 @@ class Merchants:
         """A webhook reports `authorised`; false when no capture waits for it."""
         if reference not in self._awaiting:
             return False
-        self._background.start(self._fulfil(*self._awaiting[reference], "webhook"))
+        self._start_fulfilling(*self._awaiting[reference], "webhook")
         return True
 
     def on_disputed(self, reference: str, amount_minor: int) -> None:
@@ -177,6 +177,10 @@ class Merchants:
         await self._book.reverse(reference)
         self._void(sent)
 
+    def _start_fulfilling(self, sent: SentRequest, reference: str, trigger: Trigger) -> None:
+        is_refunded = self._is_refunded(sent.request.payment)
+        self._background.start(self._fulfil(sent, reference, trigger), gives_back=is_refunded)
+
     async def _fulfil(self, sent: SentRequest, reference: str, trigger: Trigger) -> None:
         """Capture in parts, each after the one before; then maybe refund.
 
@@ -204,7 +208,7 @@ class Merchants:
         payment = booked.payment
         if refunds is None or not taken_minor or reference in self._undone:
             return
-        if reference in self._refunding or not self._drawn("refunds", payment, refunds.share):
+        if reference in self._refunding or not self._is_refunded(payment):
             return
         self._refunding[reference] = None
         shares = repeated_share(taken_minor, refunds.of, refunds.times)
@@ -219,6 +223,10 @@ class Merchants:
                 self._refund(sent, booked, minor, f"r{number}", after_s, left_minor=left_minor)
             )
             left_minor -= minor
+
+    def _is_refunded(self, payment: str) -> bool:
+        refunds = self._link.refunds
+        return refunds is not None and self._drawn("refunds", payment, refunds.share)
 
     def _booked(self, reference: str) -> PaymentRequest:
         """What was approved, as the gateway's book has it."""

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
 from typing import NamedTuple, TypeVar
 
+from paychain.services.pending_work import PendingWork
 from paychain.services.policies import deadline
 
 Result = TypeVar("Result")
@@ -20,9 +21,9 @@ def work_for(payment: str) -> None:
 
 
 class _Work(NamedTuple):
-    """What is known of a task: the payment it is for, and whether a crash loses it."""
+    """What is known of a task, and whether a crash loses it."""
 
-    payment: str
+    pending: PendingWork
     is_lost: bool
 
 
@@ -38,9 +39,9 @@ class Background:
         self._watching: set[asyncio.Task[None]] = set()
 
     @property
-    def pending(self) -> list[str]:
-        """Of each task that is not done, the payment it is for; "" when it is for none."""
-        return [work.payment for work in self._tasks.values()]
+    def pending(self) -> list[PendingWork]:
+        """Each task that is not done."""
+        return [work.pending for work in self._tasks.values()]
 
     def start(
         self,
@@ -49,10 +50,11 @@ class Background:
         keeps_deadline: bool = False,
         is_of_request: bool = False,
         payment: str | None = None,
+        gives_back: bool = True,
     ) -> asyncio.Task[Result]:
         """Run `work` as a task of its own, for the payment of the task that starts it.
 
-        `payment`: for this one instead, "" for none.
+        `payment`: for this one instead, "" for none. `gives_back`: see `PendingWork`.
 
         It has no deadline unless it belongs to a request's own work, which a caller waits for.
         What belongs to a request is lost in a crash in any case.
@@ -62,7 +64,8 @@ class Background:
             surroundings.run(deadline.work_until, None)
         task = asyncio.get_running_loop().create_task(work, context=surroundings)
         is_lost = is_of_request or keeps_deadline or not self.is_kept
-        self._tasks[task] = _Work(_payment.get() if payment is None else payment, is_lost)
+        pending = PendingWork(_payment.get() if payment is None else payment, gives_back)
+        self._tasks[task] = _Work(pending, is_lost)
         task.add_done_callback(self._ended)
         return task
 

@@ -54,7 +54,8 @@ class FollowUpSender:
         """
         before = self._last.get(request.reference) if in_order else None
         task = self._background.start(
-            self._deliver(operation, target, request, name, before, of_try)
+            self._deliver(operation, target, request, name, before, of_try),
+            gives_back=operation != "capture",
         )
         if in_order:
             self._last[request.reference] = task

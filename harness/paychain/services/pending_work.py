@@ -1,0 +1,30 @@
+"""What links have not finished yet, as a drain waits for it and as the verdict has to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+
+class PendingWork(NamedTuple):
+    """What is not done yet, and the payment that it is for; "" when it is for none.
+
+    `gives_back`: it, or what follows it, may give money back. A capture only collects.
+    """
+
+    payment: str
+    gives_back: bool = True
+
+
+def pending_work(answer: Mapping[str, Any]) -> list[PendingWork]:
+    """What a process of links reports after a drain: `{"pending": [[payment, gives_back], …]}`."""
+    return [PendingWork(*each) for each in answer["pending"]]
+
+
+def unfinished_payments(pending: Collection[PendingWork]) -> tuple[list[str], list[str]]:
+    """The payments of all that is not done, and those of them to which nothing gives money back."""
+    payments = {work.payment for work in pending} - {""}
+    giving = {work.payment for work in pending if work.gives_back}
+    # What is for no payment, a queue that is delivered, may be for any.
+    collecting = set() if "" in giving else payments - giving
+    return sorted(payments), sorted(collecting)
