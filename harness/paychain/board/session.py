@@ -23,6 +23,7 @@ from paychain.board.timeline import MAX_FAULTS
 from paychain.engine.errors import EngineError
 from paychain.engine.timeline import switch_of
 from paychain.environment.real import RealChain
+from paychain.environment.running_chain import unfinished_payments
 from paychain.faults.fault import Fault
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
@@ -32,7 +33,6 @@ from paychain.processes.scratch import scratch_folder
 from paychain.processes.wall_clock import ClockStart
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
-from paychain.services.pending_work import unfinished_payments
 
 TICK_S = 0.05  # between two steps
 COLLECT_EVERY_S = 0.25

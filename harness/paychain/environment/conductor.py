@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from paychain.analysis.measures.measures import Stopped
 from paychain.analysis.watch import Watch
 from paychain.engine.timeline import Switch, compile_timeline
-from paychain.environment.running_chain import RunningChain
+from paychain.environment.running_chain import RunningChain, unfinished_payments
 from paychain.load.traffic.plan import LoadPlan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
 from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, Record
-from paychain.services.pending_work import unfinished_payments
 
 
 class RunObserver:

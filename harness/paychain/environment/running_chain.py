@@ -184,6 +184,15 @@ class RunningChain(Protocol):
         """Raise an error out of whatever the chain is doing. Called by a signal handler."""
 
 
+def unfinished_payments(pending: Collection[PendingWork]) -> tuple[list[str], list[str]]:
+    """The payments of all that is not done, and those of them to which nothing gives money back."""
+    payments = {work.payment for work in pending} - {""}
+    giving = {work.payment for work in pending if work.gives_back}
+    # What is for no payment, a queue that is delivered, may be for any.
+    collecting = set() if "" in giving else payments - giving
+    return sorted(payments), sorted(collecting)
+
+
 def still_pending(pending: Sequence[PendingWork]) -> str:
     """What is wrong when a drain ended before everything was final."""
     return f"{len(pending)} requests or reversals were still in progress after the drain"

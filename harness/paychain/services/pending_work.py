@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
@@ -19,12 +19,3 @@ class PendingWork(NamedTuple):
 def pending_work(answer: Mapping[str, Any]) -> list[PendingWork]:
     """What a process of links reports after a drain: `{"pending": [[payment, gives_back], …]}`."""
     return [PendingWork(*each) for each in answer["pending"]]
-
-
-def unfinished_payments(pending: Collection[PendingWork]) -> tuple[list[str], list[str]]:
-    """The payments of all that is not done, and those of them to which nothing gives money back."""
-    payments = {work.payment for work in pending} - {""}
-    giving = {work.payment for work in pending if work.gives_back}
-    # What is for no payment, a queue that is delivered, may be for any.
-    collecting = set() if "" in giving else payments - giving
-    return sorted(payments), sorted(collecting)

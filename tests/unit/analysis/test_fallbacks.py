@@ -281,6 +281,7 @@ OTHERS = {
     "reported",
     "signed",
     "replaced",
+    "renewed",
     "agreed",
     "too_few",
     "reverted",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.services.pending_work import PendingWork, unfinished_payments
+from paychain.environment.running_chain import unfinished_payments
+from paychain.services.pending_work import PendingWork
 from tests.support.chains import corner_shop
 from tests.support.virtual_links import VirtualLinks, on_links
 

@@ -105,7 +105,7 @@ def rail_limit_missed(chain: Chain) -> Iterator[Weakness]:
     if chain.rail is None:
         return
     found = _of_rail(chain, chain.rail)
-    cites = f"{chain.rail.source}; docs/bank-transfers.md: time limits"
+    cites = f"{chain.rail.source}; paychain docs bank-transfers: time limits"
     yield from (replace(each, cites=cites) for each in found)
 
 
