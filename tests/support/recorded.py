@@ -31,6 +31,7 @@ from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
+from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
 from paychain.payments.journal import (
     Decision,
@@ -103,6 +104,7 @@ class Recorded:
     misfit: str = ""  # why nothing that customers were answered is understood
     waits_s: float = 0.0  # from the end of the load to the end of the drain
     may_miss: bool = False  # declared of every fault
+    chain: Chain = field(default_factory=lambda: CHAIN)
 
     def pay(
         self,
@@ -305,7 +307,7 @@ class Recorded:
         experiment = self.experiment(**tolerances)
         store = self.store()
         facts = self.facts(*problems, stopped=stopped)
-        return Analysed.of(analyse(store, CHAIN, experiment, facts))
+        return Analysed.of(analyse(store, self.chain, experiment, facts))
 
     def facts(self, *problems: str, stopped: Stopped | None = None) -> RunFacts:
         return RunFacts(

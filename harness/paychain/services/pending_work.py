@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 class PendingWork(NamedTuple):
     """What is not done yet, and the payment that it is for; "" when it is for none.
 
-    `gives_back`: it, or what follows it, may give money back. A capture only collects.
+    `gives_back`: it, or what follows it, may give money back. A capture collects; what the last one
+    may release, the verdict knows from the chain.
     """
 
     payment: str

@@ -5,10 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import Verdict
+from paychain.analysis.measures.money import money
 from paychain.payments.journal import EngineEvent, HopRecord, Movement, MovementKind, PaymentRecord
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import AT_ANY_TIME
+from tests.support.chains import checked, shop
 from tests.support.recorded import Recorded, ns
 
 
@@ -264,3 +267,50 @@ def test_an_order_is_open_while_one_of_its_payments_may_be_given_back() -> None:
     assert run.analysed().verdict is Verdict.INCONCLUSIVE
     run.collecting = run.pending
     assert run.analysed().verdict is Verdict.FAIL
+
+
+def test_what_captures_may_still_break_is_not_passed() -> None:
+    run = in_progress(pending=3)
+    run.collecting = list(run.pending)
+    charge_again(run, run.pending[0])
+    analysis = run.analysed(double_charges=1)
+    found = {rule.rule: rule for rule in analysis.money.rules}
+    # A capture that does not release the rest leaves an orphan: the rule is open for all three.
+    assert (found["no_orphaned_authorisation"].passed, found["no_double_charge"].undecided) == (
+        None,
+        2,
+    )
+    (limit,) = analysis.tolerances
+    assert (limit.passed, limit.observed_text) == (None, "1, and 2 payments not decided")
+
+
+@pytest.mark.parametrize(
+    ("captures", "verdict"),
+    [
+        ({"after": "60s"}, Verdict.FAIL),
+        ({"after": "60s", "of": "120%"}, Verdict.FAIL),
+        ({"after": "60s", "of": "50%"}, Verdict.INCONCLUSIVE),  # the last releases the rest
+    ],
+)
+def test_captures_of_less_than_is_held_give_money_back(
+    captures: dict[str, str], verdict: Verdict
+) -> None:
+    run = collecting()
+    run.chain = checked(shop(gateway={"captures": captures}, issuer={"overcapture": "20%"}))
+    assert run.analysed().verdict is verdict
+
+
+def test_what_an_own_service_does_after_a_capture_is_not_known_before() -> None:
+    forward = {"calls": {"forward": {"to": "gateway"}}}
+    run = collecting()
+    for edge, found in (({}, 1), ({"dialect": "paychain", "service": {"command": "shop"}}, 0)):
+        chain = checked(
+            shop(
+                entry="edge",
+                gateway={"captures": {"after": "60s"}},
+                links={"edge": {"role": "edge", **edge, **forward}},
+            )
+        )
+        judged = MeasuredRun(run.store(), chain, run.experiment(), run.facts())[money]
+        (rule,) = (rule for rule in judged.rules if rule.rule == "no_double_charge")
+        assert (rule.findings, rule.undecided) == (found, 1 - found)

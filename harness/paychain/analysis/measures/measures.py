@@ -265,7 +265,7 @@ class MoneyRule(msgspec.Struct, frozen=True):
     amount: int
     payments: list[MoneyFinding]  # at most the first 100
     is_judged: bool = True  # False: the run was cut short, and later movements could still undo it
-    undecided: int = 0  # payments that were still in progress: it is not judged for them
+    undecided: int = 0  # payments that were still in progress, and for which it is not broken yet
     remedies: list[Remedy] = []  # what to change when it is broken, the likeliest first
     unknown: list[UnknownCall] = []  # in these payments, the most frequent first
 

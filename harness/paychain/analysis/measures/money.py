@@ -11,6 +11,7 @@ from paychain.analysis.measures.payments import phases
 from paychain.analysis.money import findings
 from paychain.analysis.money.vendor_names import with_vendor_names
 from paychain.analysis.store.facts import NOT_UNDERSTOOD
+from paychain.model.chain import Chain
 
 
 @measure("money")
@@ -30,7 +31,7 @@ def money(run: MeasuredRun) -> MoneyMeasure:
         run.chain,
         is_final=run.is_drained,
         pending=run.facts.pending,
-        collecting=run.facts.collecting,
+        collecting=[] if _captures_lead_to_more(run.chain) else run.facts.collecting,
     )
     if run.chain.own_services():
         found = msgspec.structs.replace(found, rules=with_vendor_names(run.store, found.rules))
@@ -42,4 +43,15 @@ def money(run: MeasuredRun) -> MoneyMeasure:
         at_least = max(0.0, completed - found.undecided / approved)
     return msgspec.structs.replace(
         found, rules=rules, completed=completed, completed_at_least=at_least
+    )
+
+
+def _captures_lead_to_more(chain: Chain) -> bool:
+    """Whether captures, or what follows them, may give money back.
+
+    The last capture of less than is held releases the rest, or its hold expires. What an own
+    service does once it hears of a capture, nobody knows before.
+    """
+    return bool(chain.own_services()) or any(
+        link.captures is not None and link.captures.of < 1 for link in chain.links.values()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyMeasure, MoneyRule, UnknownCall
@@ -33,6 +33,7 @@ class _RuleTally:
     amount: int = 0
     listed: list[MoneyFinding] = field(default_factory=list)
     unknown: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    decided: set[str] = field(default_factory=set)  # of those that a drain left in progress
 
     def add(self, finding: Finding, unknown: Iterable[tuple[str, ...]]) -> None:
         """One more payment that broke the rule, with its calls of unknown outcome."""
@@ -108,6 +109,7 @@ def money(
             unknown = _unknown_of(store, judged, story) if broken else set()
             for name, finding in broken.items():
                 tallies[name].add(finding, unknown)
+                tallies[name].decided |= undecided.intersection(_payments_of(judged))
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             if _is_uncompleted(judged, broken) and _is_measured(store, judged, story):
@@ -131,7 +133,7 @@ def money(
                 sound.add(fingerprint)
     return MoneyMeasure(
         rules=[
-            _rule(name, tallies[name], is_final=is_final, stages=stages.values())
+            _rule(name, tallies[name], is_final=is_final, undecided=len(undecided))
             for name, rule in RULES.items()
             if rule.needs in parties.has
         ],
@@ -163,10 +165,17 @@ def _of_warm_up(store: RunStore, judged: Reconciled) -> set[str]:
     return {name for name, record in customers.items() if record is not None and record.warm_up}
 
 
-def _rule(name: str, tally: _RuleTally, *, is_final: bool, stages: Collection[Stage]) -> MoneyRule:
-    """What is reported of one rule. `stages`: of the payments that a drain left in progress."""
+def _payments_of(judged: Reconciled) -> list[str]:
+    """The payments of an order; a payment that is judged by itself."""
+    return judged.payments or [judged.payment]
+
+
+def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> MoneyRule:
+    """What is reported of one rule. `undecided`: payments that a drain left in progress.
+
+    Those that broke it are decided; any other may still break it.
+    """
     at_any_time = name in AT_ANY_TIME
-    undecided = sum(not RULES[name].is_judged_at(stage) for stage in stages)
     return MoneyRule(
         rule=name,
         title=RULES[name].title,
@@ -174,7 +183,7 @@ def _rule(name: str, tally: _RuleTally, *, is_final: bool, stages: Collection[St
         amount=tally.amount,
         payments=tally.listed,
         is_judged=is_final or at_any_time,
-        undecided=undecided if is_final else 0,
+        undecided=undecided - len(tally.decided) if is_final and not at_any_time else 0,
         unknown=_listed(tally.unknown),
     )
 
