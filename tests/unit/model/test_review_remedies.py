@@ -868,6 +868,19 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ],
         [],
     ),
+    (  # or before its duplicate comes
+        "webhook_not_deduplicated",
+        "gateway",
+        [
+            ("captures: {after: 1s}", "deduplicates: false\n    captures: {on: webhook}"),
+            of_psp(
+                "webhooks: {to: gateway, give_up_after: 1min, duplicates: 5%, "
+                "delay: {median: 20min, p99: 1h}}"
+            ),
+            of_psp("idempotency: {model: keyed, window: 10min}"),
+        ],
+        [],
+    ),
     (
         "webhook_given_up_early",
         "psp",

@@ -11,6 +11,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.disputes import reporters_of
 from paychain.model.finding_kinds import Kind
+from paychain.model.lifecycle import Webhooks
 from paychain.model.links_behind import called_by
 from paychain.model.review.calls import authorising_path
 from paychain.model.review.finding import Weakness, accept, of_setting
@@ -53,8 +54,16 @@ def _forgets_key(chain: Chain, target: str, senders: Sequence[str]) -> bool:
     """Whether a link may not know a capture's key any more when a webhook comes once more."""
     keys = chain.links[target].idempotency
     sent = [chain.links[sender].webhooks for sender in senders]
-    longest_s = max((webhooks.give_up_after for webhooks in sent if webhooks), default=0.0)
+    longest_s = max((_again_within_s(webhooks) for webhooks in sent if webhooks), default=0.0)
     return keys.model == "none" or (keys.window is not None and keys.window < longest_s)
+
+
+def _again_within_s(webhooks: Webhooks) -> float:
+    """How long after its first delivery a webhook may come once more.
+
+    It is sent until it is acknowledged, and a duplicate follows that after a delay of its own.
+    """
+    return webhooks.give_up_after + (webhooks.delay.p99 if webhooks.duplicates else 0.0)
 
 
 def webhook_refused(chain: Chain) -> Iterator[Weakness]:
