@@ -166,6 +166,25 @@ def test_many_that_are_not_over_do_not_keep_a_request_waiting() -> None:
     assert len(known) == 1_002
 
 
+def test_where_payments_are_rare_looking_one_up_takes_no_longer() -> None:
+    class Name(str):
+        __slots__ = ()
+        looked = 0
+
+        def __hash__(self) -> int:
+            Name.looked += 1
+            return super().__hash__()
+
+    clock = Clock()
+    known: Retained[int] = Retained(FixedWindow(lambda: clock.now_ns, SECOND_NS))
+    for number in range(3_000):
+        clock.now_ns += 10 * SECOND_NS
+        known[f"n{number}"] = number
+    assert known.get(Name("unknown")) is None
+    assert Name.looked < 10
+    assert len(known) < 1_300
+
+
 @pytest.mark.usefixtures("few")
 def test_of_too_many_the_oldest_are_forgotten_but_what_goes_on_is_not() -> None:
     known: Retained[int] = Retained(

@@ -41,7 +41,8 @@ class Retained(Generic[Value]):
     """Objects by name, kept until they are finished and have not been used for a given time.
 
     They are in generations: an object is in the one in which it was last used, and a generation
-    that ended long enough ago is forgotten. So it may take a quarter longer than that time.
+    that ended long enough ago is forgotten. So it may take a quarter longer than that time, or as
+    long as few others come.
 
     `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
     `most`: beyond it, some of the oldest quarter are forgotten although their time is not over.
@@ -106,7 +107,9 @@ class Retained(Generic[Value]):
         now_ns, keeps_ns = self._now_ns(), self._window.keeps_ns
         if keeps_ns is None:
             keeps_ns = NEVER_NS
-        if now_ns >= self._ends_ns or len(self._newest) > self._most // PARTS:
+        # Each look-up goes through all generations: where payments are rare, none is for a few.
+        is_time = now_ns >= self._ends_ns and len(self._newest) >= MIN_KEPT // PARTS
+        if is_time or len(self._newest) > self._most // PARTS:
             self._older.append((now_ns, self._newest))
             self._newest = {}
             self._ends_ns = now_ns + keeps_ns // PARTS
