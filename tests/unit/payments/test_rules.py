@@ -902,6 +902,17 @@ def test_a_tender_of_a_wrong_amount_is_no_double_charge(movement: Make, is_again
     assert (RULES["no_double_charge"](payment) is not None) is is_again
 
 
+def test_names_of_attempts_that_look_like_tenders_are_no_tenders(movement: Make) -> None:
+    # An own service names its attempts as it likes.
+    moves = [
+        movement(link, reference=f"inv/{number}")
+        for number in (1, 2)
+        for link in ("processor-a", "issuer")
+    ]
+    assert "no_double_charge" in broken(moves)
+    assert "no_double_charge" in order_of(moves[:2], moves[2:], shown=(True, True))
+
+
 @pytest.mark.parametrize(("booked", "is_found"), [(300, False), (400, False), (500, True)])
 @pytest.mark.parametrize("links", [("processor-a", "issuer"), ("issuer",)])
 def test_a_part_of_any_tender_may_be_approved_where_no_gateway_knows_which_it_was(

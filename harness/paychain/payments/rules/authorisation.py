@@ -78,12 +78,17 @@ class Authorisation:
         )
 
 
-def times_charged(charges: Iterable[tuple[Authorisation, Position]]) -> int:
-    """How often a customer pays the same: the tenders of one attempt are one charge together."""
+def times_charged(
+    charges: Iterable[tuple[Authorisation, Position]], *, has_tenders: bool = False
+) -> int:
+    """How often a customer pays the same: the tenders of one attempt are one charge together.
+
+    Without `has_tenders` none is one, whatever its name: an own service may call its attempts so.
+    """
     parts = Counter[tuple[str, str]]()
     for entry, position in charges:
         is_again = position.holds > 1 and position.exposure_minor > position.first_minor
-        parts[entry.part] += 2 if is_again else 1
+        parts[entry.part if has_tenders else (entry.reference, "")] += 2 if is_again else 1
     attempts = dict[str, int]()
     for (attempt, _), times in parts.items():
         attempts[attempt] = max(times, attempts.get(attempt, 0))

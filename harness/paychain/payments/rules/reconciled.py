@@ -179,7 +179,8 @@ class Reconciled:
             max(0, position.captured_minor - position.authorised_minor)
             for _, position in self.charges
         )
-        is_again = times_charged(self.charges) > 1
+        has_tenders = any(part.tenders for part in self.parts)
+        is_again = times_charged(self.charges, has_tenders=has_tenders) > 1
         return is_again and self.exposure_minor - beyond_minor > self.agreed_minor
 
     @property
