@@ -30,6 +30,7 @@ query ($input: I!, $first: Int, $after: String) {
   }
 }
 """
+BOTH = "query ($input: I!) { search { transactions(input: $input) refunds(input: $input) } }"
 TRANSACTIONS, REFUNDS = FOUND % "transactions", FOUND % "refunds"
 
 
@@ -123,6 +124,7 @@ def test_refunds_are_found_apart() -> None:
         (TRANSACTIONS, {"source": {"is": "API"}}, "transactions by source"),
         (TRANSACTIONS, {"orderId": {"matches": "x"}}, "transactions by matches"),
         (FOUND % "disputes", {}, "disputes"),
+        (BOTH, {}, "transactions and refunds at once"),
     ],
 )
 def test_a_search_that_is_not_served_is_an_error_that_says_what_is(
