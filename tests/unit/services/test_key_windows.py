@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.services.state.key_windows import KeyWindows, named_key
+from paychain.services.state.key_windows import MAX_NAMED, KeyWindows, named_key
 
 
 class Clock:
@@ -50,3 +50,13 @@ def test_no_key_has_no_windows() -> None:
     keys, clock = windows()
     for clock.now_s in (0.0, 30.0):
         assert keys.name_of("") == ""
+
+
+def test_a_key_in_its_second_window_is_remembered_as_long_as_a_new_one() -> None:
+    keys, clock = windows()
+    for number in range(MAX_NAMED):
+        keys.name_of(f"k{number}")
+    clock.now_s = 10.0
+    assert keys.name_of("k0") == "k0 (window 2)"
+    keys.name_of("another")
+    assert keys.name_of("k0") == "k0 (window 2)"

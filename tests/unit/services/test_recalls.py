@@ -139,6 +139,29 @@ def test_a_recall_that_came_in_time_is_answered_after_it() -> None:
     outcome(AGREES, work)
 
 
+def test_every_recall_that_came_in_time_is_answered_after_it_and_no_other() -> None:
+    """The one that returned the money is not the first, and one without a key repeats none."""
+
+    async def work(links: VirtualLinks, recall: Recall) -> None:
+        assert (await recall("technical", amount_minor=1)).code == RECALL_REFUSED
+        assert (await recall()).code == APPROVED
+        await asyncio.sleep(15 * DAY_S)
+        assert (await recall()).code == APPROVED
+        assert (await recall(key="")).code == RECALL_REFUSED
+        assert returned(links) == ["out"]
+
+    outcome(AGREES, work)
+
+
+def test_a_recall_without_a_key_is_refused_after_its_time() -> None:
+    async def work(links: VirtualLinks, recall: Recall) -> None:
+        await asyncio.sleep(15 * DAY_S)
+        assert (await recall(key="")).code == RECALL_REFUSED
+        assert returned(links) == []
+
+    outcome(AGREES, work)
+
+
 def test_a_transfer_that_nobody_knows_is_not_returned() -> None:
     async def work(links: VirtualLinks, recall: Recall) -> None:
         assert (await recall(reference="p1-2", key="p1-2-duplicate")).code == NOT_FOUND

@@ -83,7 +83,7 @@ def paid_while(
         await asyncio.sleep(lasts_s)
         links.host.faults.heal("f")
         assert (await paying).result is HopResult.UNKNOWN or lasts_s < 5
-        await asyncio.sleep(60)
+        await asyncio.sleep(max(60.0, lasts_s))
         await links.drain()
 
     links, _ = on_links(text, work)
@@ -125,4 +125,14 @@ def test_what_expires_during_a_halt_is_signed_again_after_it() -> None:
     links = paid_while(EXPIRING, Halt(), "base", 30.0)
     _, second = signed(links)
     assert second > 30.0
+    assert links.broken() == {}
+
+
+def test_a_transfer_that_expires_again_and_again_is_signed_ever_more_rarely() -> None:
+    """That no block has it is no news, whichever signature it is about: some day people look."""
+    links = paid_while(EXPIRING, Drops(), "node", 300.0)
+    times = signed(links)
+    during = [at_s for at_s in times if at_s < 300.0]
+    assert during[-1] - during[-2] > 4 * (during[1] - during[0])
+    assert len(during) < 50  # of 150 windows of two seconds
     assert links.broken() == {}

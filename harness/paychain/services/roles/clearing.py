@@ -41,12 +41,12 @@ class _Transfer:
     """What the clearing has decided about a transfer; None while the payee's bank is asked.
 
     On a rail that deems it stays None until that bank has confirmed the credit or returned it.
-    `recall`: the key of the recall that came in time, and may be repeated after that.
+    `recalls`: the keys of the recalls that came in time, and may be repeated after that.
     """
 
     answer: Answer | None = None
     decided_ns: int = 0
-    recall: str = ""
+    recalls: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -156,9 +156,10 @@ class Clearing(Role):
             return self.decline(NOT_FOUND, request.reference)
         late_ns = self.context.now_ns() - transfer.decided_ns
         is_late = late_ns > rail_of(self.chain).recall_s(request.item) * 1e9
-        if is_late and request.key != transfer.recall:
+        if is_late and request.key not in transfer.recalls:
             return self.decline(RECALL_REFUSED, request.reference)
-        transfer.recall = transfer.recall or request.key
+        if request.key:  # without one nothing can be recognised as a repeat
+            transfer.recalls |= {request.key}
         reply = await self._pass_on("recall", request)
         return reply.answer or self._in_progress(request)
 

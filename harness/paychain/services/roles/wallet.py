@@ -42,7 +42,7 @@ class _Transaction:
     """Signed bytes. `is_sent`: the ledger has them, as far as a node's word goes.
 
     `was_sent`: a node has said so before, of these bytes or of those that they renew, so that its
-    word is no news any more.
+    word is no news any more. `sighting`: the last one of either, for the same reason.
     """
 
     request: PaymentRequest
@@ -234,7 +234,8 @@ class Wallet(Role):
         for expired in transfer.last:
             if expired.has_expired:
                 self._sign_again(transfer, expired, expired.signed.fee, DecisionKind.RENEWED)
-                transfer.transactions[-1].was_sent = expired.was_sent
+                renewed = transfer.transactions[-1]
+                renewed.was_sent, renewed.sighting = expired.was_sent, expired.sighting
 
     def _sign_again(
         self, transfer: Transfer, old: _Transaction, fee: int, kind: DecisionKind

@@ -48,6 +48,8 @@ class KeyWindows:
             return key
         if not use.at_work and use.since_s <= now_s - self._window_s:
             use.number, use.since_s = use.number + 1, now_s
+            # As young as a new key: forgotten sooner, a repeat would get the first window's name.
+            self._uses.move_to_end(key)
         return key if use.number == 1 else f"{key}{_AGAIN}{use.number})"
 
     def begun(self, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from paychain.payments.journal import Decision, DecisionKind
+from paychain.protocol.dialects.braintree import graphql_search
 from paychain.wire.http import WireError
 from tests.support.json_links import JsonLinks, on_vendor
 from tests.support.vendor_links import payment
@@ -29,6 +30,7 @@ query ($input: I!, $first: Int, $after: String) {
   }
 }
 """
+BOTH = "query ($input: I!) { search { transactions(input: $input) refunds(input: $input) } }"
 TRANSACTIONS, REFUNDS = FOUND % "transactions", FOUND % "refunds"
 
 
@@ -80,6 +82,28 @@ def test_a_search_finds_by_all_that_it_says_and_in_pages() -> None:
     on_vendor(braintree(), scenario)
 
 
+def test_a_page_costs_what_it_shows_and_not_what_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A link that writes thousands of transactions for each page answers nothing else meanwhile."""
+    written: list[str] = []
+    shown = graphql_search.payment
+
+    def counted(transaction: dict[str, Any]) -> dict[str, Any]:
+        written.append(transaction["order_id"])
+        return shown(transaction)
+
+    monkeypatch.setattr(graphql_search, "payment", counted)
+
+    async def scenario(links: JsonLinks) -> None:
+        for number in (1, 2, 3):
+            await ask(links, CHARGE, input=wanted(number))
+        assert [order for order, _ in await found(links, {}, first=1)] == [payment(3)]
+
+    on_vendor(braintree(), scenario)
+    assert written == [payment(3)]
+
+
 def test_refunds_are_found_apart() -> None:
     async def scenario(links: JsonLinks) -> None:
         made = (await ask(links, CHARGE, input=wanted()))["data"]["chargePaymentMethod"]
@@ -100,6 +124,7 @@ def test_refunds_are_found_apart() -> None:
         (TRANSACTIONS, {"source": {"is": "API"}}, "transactions by source"),
         (TRANSACTIONS, {"orderId": {"matches": "x"}}, "transactions by matches"),
         (FOUND % "disputes", {}, "disputes"),
+        (BOTH, {}, "transactions and refunds at once"),
     ],
 )
 def test_a_search_that_is_not_served_is_an_error_that_says_what_is(
@@ -120,3 +145,18 @@ def test_a_search_that_is_not_served_is_an_error_that_says_what_is(
         if isinstance(each, Decision) and each.kind is DecisionKind.NOT_SERVED
     ]
     assert unserved == [f"a search of GraphQL for {what}"]
+
+
+def test_a_criterion_that_is_null_is_as_good_as_none() -> None:
+    """Clients with types of their own write null for what they leave out."""
+
+    async def scenario(links: JsonLinks) -> None:
+        await ask(links, CHARGE, input=wanted(2))
+        for by in (
+            {"orderId": {"is": payment(2), "contains": None}, "id": None, "status": None},
+            {"id": {"is": None, "in": None}, "customer": {"id": None}, "createdAt": None},
+            {"amount": {"value": {"is": None, "greaterThanOrEqualTo": "1.00"}}, "source": None},
+        ):
+            assert [order for order, _ in await found(links, by)] == [payment(2)]
+
+    on_vendor(braintree(), scenario)

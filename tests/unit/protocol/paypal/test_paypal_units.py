@@ -156,6 +156,22 @@ def test_a_unit_is_changed_and_added_before_the_order_is_paid() -> None:
     assert on_paypal(scenario).booked() == [("authorised", 1725), ("captured", 1725)]
 
 
+def test_a_unit_is_added_to_one_that_has_no_reference_id_of_its_own() -> None:
+    """PayPal gives the only unit of an order the reference id `default`."""
+
+    async def scenario(links: PayPalLinks) -> None:
+        only = {"amount": eur("10.00"), "custom_id": payment(1)}
+        made = await links.order(purchase_units=[only], payment_source=WALLET)
+        at = f"/v2/checkout/orders/{made.body['id']}"
+        path = "/purchase_units/@reference_id=='cap'"
+        added = replaced(path, {"amount": eur("1.25")}, "add")
+        assert (await links.send(at, added, method="PATCH")).status == 204
+        paid = await links.send(f"{at}/capture", {}, "capture")
+        assert [each[0] for each in captures(paid)[:1]] == ["default"]
+
+    assert on_paypal(scenario).booked() == [("authorised", 1125), ("captured", 1125)]
+
+
 @pytest.mark.parametrize(
     ("units", "intent", "status", "issue"),
     [

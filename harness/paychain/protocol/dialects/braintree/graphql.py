@@ -180,7 +180,8 @@ async def _node(call: VendorCall, account: Account, root: Selection) -> dict[str
 async def _search(call: VendorCall, account: Account, root: Selection) -> dict[str, Any]:
     asked = [each for each in root.selections if each.name != "__typename"]
     if len(asked) != 1 or asked[0].name not in graphql_search.KINDS:
-        return await _no_search(call, ", ".join(each.name for each in asked))
+        names = " and ".join(each.name for each in asked) or "nothing"
+        return await _no_search(call, f"{names} at once" if len(asked) > 1 else names)
     try:
         found = await graphql_search.look(call, account, asked[0])
     except graphql_search.NotServed as unknown:

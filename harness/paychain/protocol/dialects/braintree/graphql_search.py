@@ -52,18 +52,19 @@ async def look(call: VendorCall, account: Account, asked: Selection) -> dict[str
     kind, types = KINDS[asked.name]
     criteria = criteria_of(inside(asked.arguments, "input"), kind)
     await search.look(call, criteria)
-    nodes = [_node(account, named) for named in search.found_by(account, criteria)]
-    names = [str(node["id"]) for node in nodes]
-    after = text(asked.arguments, "after")
+    found = list(search.found_by(account, criteria))
+    after = legacy_id(text(asked.arguments, "after"), TRANSACTION, REFUND)
+    names = list(map(search.id_of, found)) if after else []
     begin = names.index(after) + 1 if after in names else 0
     size = min(whole_number(str(asked.arguments.get("first", MAX_PAGE))) or MAX_PAGE, MAX_PAGE)
-    page = nodes[begin : begin + size]
+    # Only what is shown is written: that takes much longer than to find it.
+    page = [_node(account, named) for named in found[begin : begin + size]]
     return {
         TYPES: (types,),
         "edges": [{"cursor": node["id"], "node": node} for node in page],
         "pageInfo": {
             TYPES: ("PageInfo",),
-            "hasNextPage": begin + size < len(nodes),
+            "hasNextPage": begin + size < len(found),
             "hasPreviousPage": begin > 0,
             "startCursor": page[0]["id"] if page else None,
             "endCursor": page[-1]["id"] if page else None,
@@ -80,13 +81,23 @@ def _node(account: Account, named: IdTarget) -> dict[str, Any]:
 def criteria_of(given: dict[str, Any], kind: str) -> search.Criteria:
     """A search in the other API's words. Raises NotServed."""
     criteria: search.Criteria = {"type": [kind]}
-    for name, term in given.items():
+    for name, term in _without_nulls(given).items():
         term = term if isinstance(term, dict) else {}
         if name not in _CRITERIA:
             raise NotServed(name)
         known, read = _CRITERIA[name]
         criteria[known] = read(term)
     return criteria
+
+
+def _without_nulls(given: dict[str, Any]) -> dict[str, Any]:
+    """An input without what it leaves open: clients with types write null for that."""
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        value = _without_nulls(value) if isinstance(value, dict) else value
+        if value is not None and value != {}:
+            kept[name] = value
+    return kept
 
 
 def _one_of(term: dict[str, Any], *kinds: str) -> list[str]:

@@ -39,7 +39,7 @@ async def ids(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /transactions/advanced_search_ids`."""
     criteria = _criteria(call)
     await look(call, criteria)
-    matching = [_id(named) for named in found_by(account, criteria)]
+    matching = [id_of(named) for named in found_by(account, criteria)]
     return document(
         200,
         "search_results",
@@ -77,7 +77,8 @@ def _criteria(call: VendorCall) -> Criteria:
     return criteria
 
 
-def _id(named: IdTarget) -> str:
+def id_of(named: IdTarget) -> str:
+    """The id of a transaction or credit."""
     transaction, part = named.transaction, named.part
     return transaction.id_of(part) if part is not None else transaction.id
 
@@ -112,7 +113,7 @@ def _all(account: Account) -> Iterator[IdTarget]:
 def _matches(account: Account, named: IdTarget, criteria: Criteria) -> bool:
     transaction, part = named.transaction, named.part
     values = {
-        "id": _id(named),
+        "id": id_of(named),
         "order_id": (part.order_id if part is not None else "") or transaction.order_id,
         "status": status_of(account, named),
         "type": "credit" if part in transaction.refunds else "sale",

@@ -129,6 +129,8 @@ def _apply(
     if not isinstance(step["value"], dict):
         raise Invalid("INVALID_PARAMETER_SYNTAX", f"{where}/value")
     if number is None:
+        # The only unit so far may have been given without one.
+        patched.units[0].setdefault("reference_id", ONLY)
         named = {"reference_id": found[2]}
         patched.units.append(_unit(call, account, named, step["value"], where))
     else:
