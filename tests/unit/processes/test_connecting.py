@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from paychain.wire.http import HttpRequest
 
 SOON_S = 0.2
 NAME = "shop.test"
+SILENT = ("192.0.2.1", 80)  # of no machine (RFC 5737)
+NO_FAMILY = 45  # of addresses: none that a system makes TCP sockets of
 
 
 def _by_session() -> None:
@@ -125,6 +128,46 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setattr(socket, "getaddrinfo", _finding(closed.getsockname()))
             with pytest.raises(ConnectionRefusedError):
                 connect(NAME, open_port, 30.0)
+
+
+def test_an_address_of_a_family_that_a_machine_does_not_have_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = listening.getsockname()
+        other = [(NO_FAMILY, socket.SOCK_STREAM, 6, "", ("::1", near[1], 0, 0))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [*other, *_finding(near)()])
+        connect(NAME, near[1], 30.0).close()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent(socket.socket):
+        """Nothing comes from one address, as where packets are dropped on the way."""
+
+        def connect(self, address: Any) -> None:
+            if address == SILENT:
+                time.sleep(self.gettimeout() or 30)
+                raise TimeoutError("timed out")
+            super().connect(address)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = listening.getsockname()
+        monkeypatch.setattr(socket, "getaddrinfo", _finding(SILENT, near))
+        monkeypatch.setattr(socket, "socket", Silent)
+        connect(NAME, near[1], 1.0).close()
+
+
+def test_a_request_in_two_pieces_waits_for_no_acknowledgement() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()
+        timed = TimedConnection(host, port, timeout=30.0)
+        timed.connect()
+        probing = Sender(url=f"http://{host}:{port}/hook", timeout_s=30.0)._connection()
+        for connection in (timed, probing):
+            with closing(connection):
+                assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".test"])
