@@ -18,6 +18,7 @@ from paychain.environment.own.variables import Addresses
 from paychain.environment.remote import lookup
 from paychain.load.distributed import spread
 from paychain.model.service import Ready
+from paychain.probe import sender
 from paychain.probe.sender import Sender
 from paychain.processes.connecting import connect, looked_up
 from paychain.processes.deadlines import TimedConnection
@@ -46,8 +47,8 @@ def _by_connection() -> None:
 
 
 def _by_probe(scheme: str) -> None:
-    sender = Sender(url=f"{scheme}://{NAME}/hook", timeout_s=SOON_S)
-    assert sender.send(HttpRequest("POST", "/hook")).error == "no answer within 0.2 s"
+    probing = Sender(url=f"{scheme}://{NAME}/hook", timeout_s=SOON_S)
+    assert probing.send(HttpRequest("POST", "/hook")).error == "no answer within 0.2 s"
 
 
 def _by_readiness(ready: Ready) -> None:
@@ -157,6 +158,21 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
         monkeypatch.setattr(socket, "getaddrinfo", _finding(SILENT, near))
         monkeypatch.setattr(socket, "socket", Silent)
         connect(NAME, near[1], 1.0).close()
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_a_probe_of_an_ipv6_address_needs_no_port(
+    scheme: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def refused(host: str, port: int, _: float) -> socket.socket:
+        asked.append((host, port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(sender, "connect", refused)
+    Sender(url=f"{scheme}://[::1]/hook", timeout_s=SOON_S).send(HttpRequest("POST", "/hook"))
+    assert asked == [("::1", port)]
 
 
 def test_a_request_in_two_pieces_waits_for_no_acknowledgement() -> None:
