@@ -65,7 +65,8 @@ def _repeating(number: signal.Signals) -> Callable[[sys.UnraisableHookArgs], Non
                 time.sleep(AGAIN_S)
             _thread.interrupt_main(number)
 
-        with suppress(RuntimeError):  # no thread begins any more: the process ends anyway
+        # No thread begins any more: the process ends anyway. One more signal: it is repeated, too.
+        with suppress(RuntimeError, KeyboardInterrupt):
             # `threading` would wait here until it has begun.
             _thread.start_new_thread(interrupt, ())
         # Amid this hook it would be swallowed again. Python handles no signal between here and the

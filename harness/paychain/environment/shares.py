@@ -65,15 +65,15 @@ def _balanced(links: Sequence[_Unit], hops: Sequence[_Unit]) -> _Division:
     """Over as few processes as keep all cores of this machine busy.
 
     Work does not divide evenly: with one process for each core, one of them may have most of it,
-    and the other cores wait. So there are more, until none has more work than a core's share, or,
-    where a single link has more than that, until more processes would not help.
+    and the other cores wait. So there are more, until none has more work than a core's share, or
+    than the one link that has most.
     """
     cores = _cores()
-    of_core = _work([*links, *hops]) / cores
+    enough = max([_work([*links, *hops]) / cores, *(unit.work for unit in [*links, *hops])])
     fewest, most = max(MIN_PROCESSES, cores), max(MIN_PROCESSES, PER_CORE * cores)
     best = _divided(links, hops, min(fewest, MAX_PROCESSES))
     for processes in range(fewest + 1, min(most, MAX_PROCESSES) + 1):
-        if _busiest(best) <= of_core:
+        if _busiest(best) <= enough:
             break
         best = min(best, _divided(links, hops, processes), key=_busiest)
     return best

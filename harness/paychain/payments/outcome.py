@@ -69,3 +69,10 @@ _UNKNOWN_AFTER = frozenset(
     }
 )
 _NOT_EXECUTED = frozenset({HopResult.REFUSED, HopResult.REJECTED, HopResult.NOT_TRIED})
+
+
+def failure_name(failure: str, code: str) -> str:
+    """`HTTP 503`, `timeout`, `declined 91`: how a call failed, with the code of its answer."""
+    if failure == HopResult.HTTP_ERROR:
+        return f"HTTP {code}"
+    return f"{failure} {code}".strip().replace("_", " ")

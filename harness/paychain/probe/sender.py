@@ -105,12 +105,15 @@ class Sender:
     def _connection(self) -> HTTPConnection:
         parts = split_address(self.url)
         assert parts.hostname is not None  # the command has looked
+        # Without a port http.client takes the end of an IPv6 address for one.
         if parts.scheme != "https":
-            connection = HTTPConnection(parts.hostname, parts.port, timeout=self.timeout_s)
+            port = parts.port or HTTPConnection.default_port
+            connection = HTTPConnection(parts.hostname, port, timeout=self.timeout_s)
             connection.sock = connect(connection.host, connection.port, self.timeout_s)
             return connection
         tls = ssl.create_default_context()
-        over_tls = HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout_s, context=tls)
+        port = parts.port or HTTPSConnection.default_port
+        over_tls = HTTPSConnection(parts.hostname, port, timeout=self.timeout_s, context=tls)
         plain = connect(over_tls.host, over_tls.port, self.timeout_s)
         over_tls.sock = tls.wrap_socket(plain, server_hostname=over_tls.host)
         return over_tls

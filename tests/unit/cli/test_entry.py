@@ -136,6 +136,25 @@ def test_no_signal_is_swallowed(number: str, again_s: str) -> None:
     assert_interrupted(ended(program, number, "paychain.model.files"))
 
 
+# One more signal, amid what repeats the first one.
+TWICE = """
+import _thread, threading
+
+start = _thread.start_new_thread
+
+def start_amid_signals(*words):
+    _thread.start_new_thread = start
+    start(*words)
+    signal.raise_signal(signal.NUMBER)
+
+_thread.start_new_thread = start_amid_signals
+"""
+
+
+def test_no_signal_is_swallowed_because_one_more_came() -> None:
+    assert_interrupted(ended(TWICE + SWALLOWED, "SIGINT", "paychain.model.files"))
+
+
 # A signal once the command has ended, before Python takes the process apart or amid that.
 ENDING = """
 import atexit

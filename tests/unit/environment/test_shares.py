@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from paychain.environment import shares as sharing
 from paychain.environment.shares import CALLING, RECEIVING, ProcessShares, requests, share_out
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
@@ -96,6 +98,23 @@ def test_auto_leaves_no_process_with_more_than_the_work_of_one_core(
         max(work(chain, share_out(chain, fewer, has_engines=True))) > max(of_each)
         for fewer in range(cores, len(of_each))
     )
+
+
+def test_auto_divides_no_further_what_a_single_link_holds_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gateway in front of many links: on a machine of many cores, trying took half a minute."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    tried: list[int] = []
+    divided = sharing._divided
+
+    def counted(links: Any, hops: Any, processes: int) -> Any:
+        tried.append(processes)
+        return divided(links, hops, processes)
+
+    monkeypatch.setattr(sharing, "_divided", counted)
+    share_out(checked(FIVE), "auto", has_engines=True)
+    assert tried == [16]
 
 
 def test_auto_takes_two_processes_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from paychain.environment.own.variables import Addresses
 from paychain.environment.remote import lookup
 from paychain.load.distributed import spread
 from paychain.model.service import Ready
+from paychain.probe import sender
 from paychain.probe.sender import Sender
 from paychain.processes.connecting import connect, looked_up
 from paychain.processes.deadlines import TimedConnection
@@ -25,6 +27,8 @@ from paychain.wire.http import HttpRequest
 
 SOON_S = 0.2
 NAME = "shop.test"
+SILENT = ("192.0.2.1", 80)  # of no machine (RFC 5737)
+NO_FAMILY = 45  # of addresses: none that a system makes TCP sockets of
 
 
 def _by_session() -> None:
@@ -43,8 +47,8 @@ def _by_connection() -> None:
 
 
 def _by_probe(scheme: str) -> None:
-    sender = Sender(url=f"{scheme}://{NAME}/hook", timeout_s=SOON_S)
-    assert sender.send(HttpRequest("POST", "/hook")).error == "no answer within 0.2 s"
+    probing = Sender(url=f"{scheme}://{NAME}/hook", timeout_s=SOON_S)
+    assert probing.send(HttpRequest("POST", "/hook")).error == "no answer within 0.2 s"
 
 
 def _by_readiness(ready: Ready) -> None:
@@ -125,6 +129,61 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setattr(socket, "getaddrinfo", _finding(closed.getsockname()))
             with pytest.raises(ConnectionRefusedError):
                 connect(NAME, open_port, 30.0)
+
+
+def test_an_address_of_a_family_that_a_machine_does_not_have_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = listening.getsockname()
+        other = [(NO_FAMILY, socket.SOCK_STREAM, 6, "", ("::1", near[1], 0, 0))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [*other, *_finding(near)()])
+        connect(NAME, near[1], 30.0).close()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent(socket.socket):
+        """Nothing comes from one address, as where packets are dropped on the way."""
+
+        def connect(self, address: Any) -> None:
+            if address == SILENT:
+                time.sleep(self.gettimeout() or 30)
+                raise TimeoutError("timed out")
+            super().connect(address)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = listening.getsockname()
+        monkeypatch.setattr(socket, "getaddrinfo", _finding(SILENT, near))
+        monkeypatch.setattr(socket, "socket", Silent)
+        connect(NAME, near[1], 1.0).close()
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_a_probe_of_an_ipv6_address_needs_no_port(
+    scheme: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def refused(host: str, port: int, _: float) -> socket.socket:
+        asked.append((host, port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(sender, "connect", refused)
+    Sender(url=f"{scheme}://[::1]/hook", timeout_s=SOON_S).send(HttpRequest("POST", "/hook"))
+    assert asked == [("::1", port)]
+
+
+def test_a_request_in_two_pieces_waits_for_no_acknowledgement() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()
+        timed = TimedConnection(host, port, timeout=30.0)
+        timed.connect()
+        probing = Sender(url=f"http://{host}:{port}/hook", timeout_s=30.0)._connection()
+        for connection in (timed, probing):
+            with closing(connection):
+                assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".test"])

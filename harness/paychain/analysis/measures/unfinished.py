@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from paychain.analysis.measures.measure import MeasuredRun
-from paychain.analysis.store.work_left import failed_since
+from paychain.analysis.store.work_left import failing_since
 from paychain.declaration.quantity import count
+from paychain.payments.outcome import failure_name
 
 
 def still_failing(run: MeasuredRun) -> Iterator[str]:
@@ -20,7 +21,7 @@ def still_failing(run: MeasuredRun) -> Iterator[str]:
         return
     failed = Counter(
         call
-        for call, payment in failed_since(run.store, int(run.times.load_end_s * 1e9))
+        for call, payment in failing_since(run.store, int(run.times.load_end_s * 1e9))
         if payment in pending
     )
     if not failed:
@@ -31,5 +32,5 @@ def still_failing(run: MeasuredRun) -> Iterator[str]:
     )
     yield (
         f"after the load, {caller} → {callee} ({operation}) went on failing for "
-        f"{count(payments, 'payment')} in progress: {f'{result} {code}'.strip()}"
+        f"{count(payments, 'payment')} in progress: {failure_name(result, code)}"
     )

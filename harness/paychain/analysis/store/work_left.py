@@ -144,15 +144,17 @@ class _Work:
                 self._sent |= sent & {decision.sent}
 
 
-def failed_since(store: RunStore, since_ns: int) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The calls that began since then and failed, each once for a payment of theirs.
+def failing_since(store: RunStore, since_ns: int) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The calls of a payment that began since then and of which the last one failed.
 
     Caller, operation, callee, result and code; and the payment.
     """
     failures = [result.value for result in HopResult if not result.worked]
-    for *call, payment in store.select(
-        "SELECT DISTINCT caller, operation, callee, result, code, payment FROM hop "
-        f"WHERE started_ns >= ? AND result IN ({', '.join('?' * len(failures))})",
+    # SQLite takes the columns beside MAX from the row that has it.
+    for *call, payment, _ in store.select(
+        "SELECT * FROM (SELECT caller, operation, callee, result, code, payment, MAX(started_ns) "
+        "FROM hop WHERE started_ns >= ? GROUP BY payment, caller, operation, callee) "
+        f"WHERE result IN ({', '.join('?' * len(failures))})",
         (since_ns, *failures),
     ):
         yield tuple(call), payment

@@ -11,9 +11,9 @@ from paychain.analysis.reasons import broken_by, required
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
+from paychain.payments.outcome import failure_name
 from paychain.report.result import Result
 from paychain.report.text.wording import (
-    failure_name,
     tolerance_title,
 )
 

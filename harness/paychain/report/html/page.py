@@ -20,6 +20,7 @@ from paychain.analysis.judge import not_final
 from paychain.analysis.reasons import broken_by, required
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
+from paychain.payments.outcome import failure_name
 from paychain.report.ci.checks import plain
 from paychain.report.drawings import palette
 from paychain.report.drawings.alike import grouped
@@ -53,7 +54,7 @@ _FILTERS = (
     wording.moment,
     wording.spaced,
     wording.earlier_attempt,
-    wording.failure_name,
+    failure_name,
     wording.fallback_name,
     wording.instrument_words,
     sdk_words,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from paychain.payments.money import written
+from paychain.payments.outcome import failure_name
 from paychain.report.result import Result
 from paychain.report.text.used_fallbacks import used_fallbacks
-from paychain.report.text.wording import failure_name, millis, moment, share, spaced
+from paychain.report.text.wording import millis, moment, share, spaced
 
 MAX_ROWS = 40  # of a table: the document is for reading, run.db holds everything
 MAX_PER_RULE = 10  # payments of a broken money rule

@@ -11,12 +11,12 @@ from paychain.analysis.reasons import broken_by
 from paychain.declaration.quantity import count
 from paychain.payments.journal import DecisionKind
 from paychain.payments.money import written
+from paychain.payments.outcome import failure_name
 from paychain.payments.rules import OF_UNKNOWN
 from paychain.report.result import Result
 from paychain.report.text.used_fallbacks import used_fallbacks
 from paychain.report.text.wording import (
     back_to_normal,
-    failure_name,
     fallback_name,
     moment,
     share,

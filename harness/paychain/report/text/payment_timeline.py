@@ -17,9 +17,9 @@ from paychain.analysis.store.store import RunStore
 from paychain.payments.codes import RECEIVED
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
 from paychain.payments.money import written
-from paychain.payments.outcome import HopResult
+from paychain.payments.outcome import HopResult, failure_name
 from paychain.report.result import PaymentTimeline, Result, TimelineEvent
-from paychain.report.text.wording import failure_name, spaced
+from paychain.report.text.wording import spaced
 
 MAX_TIMELINES = 20  # of a run: more would only lengthen result.json; run.db has every payment
 MAX_PER_RULE = 6

@@ -25,6 +25,7 @@ from paychain.declaration.quantity import count, seconds_text
 from paychain.model.review.remedy import Remedy
 from paychain.payments.journal import DecisionKind
 from paychain.payments.money import written
+from paychain.payments.outcome import failure_name
 from paychain.payments.rules import RULES
 from paychain.report.result import DeclaredFallback, Result
 from paychain.report.text.services import failure_sentences
@@ -79,11 +80,6 @@ def millis(value: float | None, absent: str = "–") -> str:
 def spaced(name: str) -> str:
     """An identifier as words: `http error` for `http_error`."""
     return name.replace("_", " ")
-
-
-def failure_name(failure: str, code: str) -> str:
-    """`HTTP 503`, `timeout`, `declined 91`: how a call failed, with the code of its answer."""
-    return f"HTTP {code}" if failure == "http_error" else spaced(f"{failure} {code}".strip())
 
 
 def earlier_attempt(attempt: str) -> str:
