@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from paychain.faults.kind import RequestFaultKind, StateFaultKind
 from paychain.faults.kinds.drops import Drops
+from paychain.faults.kinds.fork import Fork
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.faults.kinds.reverts import Reverts
@@ -135,4 +136,35 @@ def test_a_transfer_that_expires_again_and_again_is_signed_ever_more_rarely() ->
     during = [at_s for at_s in times if at_s < 300.0]
     assert during[-1] - during[-2] > 4 * (during[1] - during[0])
     assert len(during) < 50  # of 150 windows of two seconds
+    assert links.broken() == {}
+
+
+def test_what_was_made_is_found_although_a_node_on_a_fork_had_it_signed_again() -> None:
+    """The wallet reads at a node whose branch does not have what it sent to another one."""
+    other = "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}\n"
+    text = EXPIRING.replace("read: {to: node}}\n", "read: {to: other}}\n")
+    text = text.replace("  base: {role: ledger", f"{other}  base: {{role: ledger")
+    reading = PaymentRequest("p9", 1, "USDC", published("base")[0], reference="p9", key="p9")
+
+    async def work(links: VirtualLinks) -> None:
+        (node,) = (
+            service._role for service in links.host.services if service._role.name == "other"
+        )
+        fault_on = ActiveFault(id="f", parameters=Fork(), spots=(InLinkPlace("other"),))
+        links.host.faults.apply(fault_on)
+        await node.operations()["read"](reading, "s")  # its branch begins with the first request
+        paying = asyncio.create_task(links.pay(card=published("base")[0], timeout_s=60.0))
+        await asyncio.sleep(10)
+        links.host.faults.heal("f")
+        await paying
+        await asyncio.sleep(60)
+        await links.drain()
+
+    links, _ = on_links(text, work)
+    assert len(signed(links)) > 1
+    moves = [(each.kind, each.reference) for each in links.of(Movement)]
+    assert moves[1:] == [
+        (MovementKind.TRANSFERRED, "p1-1.wallet.1"),
+        (MovementKind.SPENT, "p1-1"),
+    ]
     assert links.broken() == {}

@@ -253,8 +253,10 @@ class Wallet(Role):
                 if not transaction.is_sent:
                     await self._broadcast(transfer, transaction, parent)
             await asyncio.sleep(self._pause_s(transfer))
+            last = transfer.last
             for transaction in transfer.open:
-                if transaction.is_sent:
+                # What was signed again is sent no more, and may be in a block all the same.
+                if transaction.is_sent or transaction not in last:
                     await self._look(transfer, transaction, parent)
             self._conclude(transfer)
             self._replace(transfer)
