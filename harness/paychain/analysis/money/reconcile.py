@@ -18,7 +18,7 @@ from paychain.payments.journal import (
     PaymentRecord,
 )
 from paychain.payments.money import parts_of, to_minor, written
-from paychain.payments.outcome import Outcome
+from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules import Reconciled, StoodIn, authorisations
 from paychain.payments.rules.account_transfer import BESIDE_ACCOUNTS, account_transfer
 from paychain.payments.rules.authorisation import Authorisation
@@ -257,7 +257,7 @@ def _unresolved(story: RecordedPayment) -> Iterator[str]:
 def _add_answers(
     found: Iterable[Authorisation],
     calls: Sequence[HopRecord],
-    hops: Iterable[HopRecord],
+    hops: Sequence[HopRecord],
     parties: Parties,
 ) -> None:
     """Add to each authorisation which links its approval passed, and whether it was for a part."""
@@ -267,6 +267,8 @@ def _add_answers(
         path = list(approved_by(entry, calls))
         # Whom a book names as having approved it has it, too: also where only a query said so.
         links = {link for hop in path for link in (hop.caller, hop.callee)} | entry.deciders
+        if not parties.settling.isdisjoint(entry.positions):
+            links |= set(_answered_unbooked(entry, hops, parties.settling))
         # A customer who pays on a provider's page keeps no book, either.
         links -= parties.without_book | {CUSTOMER}
         entry.path = frozenset(links - _booked_another(entry, found))
@@ -280,6 +282,29 @@ def _add_answers(
             # repeat of another payment, and answered with what was approved of that.
             answers += [hop for hop in calls if _is_answer_to_booker(hop, entry)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
+
+
+def _answered_unbooked(
+    entry: Authorisation, hops: Iterable[HopRecord], settling: frozenset[str]
+) -> Iterator[str]:
+    """The links that approved it to one that has booked it, and asked nobody who has.
+
+    A wrong answer makes an approval of what was declined behind, or never answered. Which of its
+    calls a link was approved by, their numbers do not always tell.
+    """
+    approved: dict[str, HopRecord] = {}  # the last one, by who asked
+    has_asked: set[str] = set()  # links that have booked it
+    for hop in hops:
+        if hop.callee in entry.positions and hop.operation in ("authorise", "query", "advise"):
+            has_asked.add(hop.caller)
+        is_asked = hop.operation in ("authorise", "query") and hop.attempt <= entry.attempt
+        if is_asked and hop.result is HopResult.APPROVED:
+            approved[hop.caller] = hop
+    for booker, position in entry.positions.items():
+        # Who settles, or approves in a bank's place, has it of nobody.
+        is_alone = booker in settling or position.is_stored or position.stood_in
+        if booker in approved and booker not in has_asked and not is_alone:
+            yield approved[booker].callee
 
 
 def _is_delivery(hop: HopRecord, entry: Authorisation) -> bool:
