@@ -151,7 +151,7 @@ def sales(world: World, deal: Deal) -> list[Sale]:
                 for (_, name), card in cards.items()
                 if belongs_to(name, reference)
                 # What a bank made of the same request for another sale is that one's.
-                and (name.startswith(reference) or name not in sold)
+                and (name == reference or name not in sold)
             ),
         )
         for (gateway, reference), book in books.items()

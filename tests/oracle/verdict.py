@@ -208,6 +208,8 @@ def _wrong_with_payment(
     held = {line.amount_minor for line in deal.lines if line.does == HOLD}
     if others := held - world.amounts_of(deal, customer):
         yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
+    elif unlike := _held_unlike(world, deal):
+        yield "held another amount", unlike
     if any(line.currency != customer.currency for line in deal.lines):
         yield "in another currency", customer.amount_minor
     # Records of real customers have a card only as it is printed.
@@ -241,6 +243,21 @@ def _wrong_with_payment(
         yield "books differ", apart
     if saw_approved:
         yield from _undone_duties(world, deal, missing, customer)
+
+
+def _held_unlike(world: World, deal: Deal) -> int:
+    """By how much books differ most on what was held under one authorisation at first.
+
+    What was only stored, and undone before any merchant heard of it, may have been a part at the
+    bank.
+    """
+    sold = {line.reference for line in deal.of(world.links("gateway"))}
+    first: dict[str, set[int]] = {}
+    for (_, reference), account in accounts(deal.lines).items():
+        is_in_vain = reference in deal.alone and reference not in sold
+        if account.holds and not (is_in_vain and account.undone == account.was_held):
+            first.setdefault(reference, set()).add(account.first)
+    return max((max(amounts) - min(amounts) for amounts in first.values()), default=0)
 
 
 def _beyond_holds(world: World, deal: Deal) -> list[int]:
@@ -390,6 +407,7 @@ def _apart(world: World, deal: Deal) -> int:
         for (_, reference), account in accounts(deal.lines).items()
         if reference not in deal.alone and not any(belongs_to(name, reference) for name in banked)
     ]
+    apart += _answered_out_of_nothing(world, deal)
     for books in by_reference.values():
         net = [book.taken - book.given for book in books]
         apart.append(max(net) - min(net))
@@ -399,6 +417,32 @@ def _apart(world: World, deal: Deal) -> int:
         exposure = [book.exposure for book in books if not book.expired]
         apart.append(max(exposure, default=0) - min(exposure, default=0))
     return max(apart)
+
+
+def _answered_out_of_nothing(world: World, deal: Deal) -> Iterator[int]:
+    """What links hold that a card holds, too, while some link on the way to it has nothing of it.
+
+    Who approves in a bank's place says so, and has asked nobody.
+    """
+    books = accounts(deal.lines)
+    on_cards = [
+        name
+        for (link, name), card in books.items()
+        if link in world.links("issuer") and card.exposure > 0
+    ]
+
+    def reaches_a_bank(link: str, reference: str) -> bool:
+        return link in world.links("issuer") or any(
+            other in world.asked_by(link)
+            and belongs_to(name, reference)
+            and reaches_a_bank(other, name)
+            for other, name in books
+        )
+
+    for (link, reference), book in books.items():
+        is_on_a_card = any(belongs_to(name, reference) for name in on_cards)
+        if reference not in deal.alone and is_on_a_card and not reaches_a_bank(link, reference):
+            yield book.exposure
 
 
 def _delivered_apart(world: World, deal: Deal) -> Iterator[int]:

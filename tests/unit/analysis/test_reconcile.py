@@ -183,6 +183,17 @@ def test_a_link_that_never_booked_what_its_wrong_answer_approved_is_missing(
     assert [each.text for each in found.payments] == ["p1-1 is missing in the book of scheme"]
 
 
+@pytest.mark.parametrize("operation", ["authorise", "query"])
+def test_who_passed_a_decline_on_as_an_approval_is_missing_whoever_the_answer_names(
+    store: RunStore, operation: str
+) -> None:
+    # The issuer holds it and says declined; the scheme says that the issuer approved it.
+    declined = hop("scheme", "issuer", "declined", code="05")
+    approved = hop("gateway", "scheme", "approved", operation=operation, at=9)
+    in_books = [booked("issuer"), booked("gateway")]
+    assert broken(store, [customer(), declined, approved, *in_books]) == ["books_agree"]
+
+
 @pytest.mark.parametrize("was_booked", [False, True])
 def test_what_a_scheme_stored_is_missed_by_a_gateway_that_had_it(
     store: RunStore, *, was_booked: bool

@@ -18,7 +18,7 @@ from paychain.payments.journal import (
     PaymentRecord,
 )
 from paychain.payments.money import parts_of, to_minor, written
-from paychain.payments.outcome import Outcome
+from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules import Reconciled, StoodIn, authorisations
 from paychain.payments.rules.account_transfer import BESIDE_ACCOUNTS, account_transfer
 from paychain.payments.rules.authorisation import Authorisation
@@ -267,6 +267,8 @@ def _add_answers(
         path = list(approved_by(entry, calls))
         # Whom a book names as having approved it has it, too: also where only a query said so.
         links = {link for hop in path for link in (hop.caller, hop.callee)} | entry.deciders
+        if not parties.settling.isdisjoint(entry.positions):
+            links |= set(_answered_unbooked(entry, [*calls, *queries]))
         # A customer who pays on a provider's page keeps no book, either.
         links -= parties.without_book | {CUSTOMER}
         entry.path = frozenset(links - _booked_another(entry, found))
@@ -280,6 +282,25 @@ def _add_answers(
             # repeat of another payment, and answered with what was approved of that.
             answers += [hop for hop in calls if _is_answer_to_booker(hop, entry)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
+
+
+def _answered_unbooked(entry: Authorisation, asked: Iterable[HopRecord]) -> Iterator[str]:
+    """The links that approved it to one that has booked it, without having booked it themselves.
+
+    A wrong answer makes an approval of what was declined behind, or never answered.
+    """
+    # Asked behind under this number or, by a failover there, an earlier one.
+    approved: dict[str, list[HopRecord]] = {}
+    for hop in asked:
+        is_approval = hop.result is HopResult.APPROVED and hop.attempt <= entry.attempt
+        if is_approval and hop.caller in entry.positions:
+            approved.setdefault(hop.caller, []).append(hop)
+    for booker, hops in approved.items():
+        position = entry.positions[booker]
+        # Who approves in a bank's place has it of nobody.
+        is_alone = position.is_stored or position.stood_in
+        if not is_alone and not any(hop.callee in entry.positions for hop in hops):
+            yield max(hops, key=lambda hop: hop.attempt).callee
 
 
 def _is_delivery(hop: HopRecord, entry: Authorisation) -> bool:
