@@ -205,8 +205,11 @@ def _wrong_with_payment(
     # By several means it may be less that is held, and never more than was ordered that is shown.
     elif not is_one and customer.saw_minor > customer.amount_minor:
         yield "shown another amount", customer.saw_minor - customer.amount_minor
-    held = {line.amount_minor for line in deal.lines if line.does == HOLD}
-    if others := held - world.amounts_of(deal, customer):
+    held = {(line.link, line.amount_minor) for line in deal.lines if line.does == HOLD}
+    others = [
+        amount for link, amount in held if amount not in world.amounts_of(deal, customer, link)
+    ]
+    if others:
         yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
     elif unlike := _held_unlike(world, deal):
         yield "held another amount", unlike

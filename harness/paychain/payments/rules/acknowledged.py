@@ -6,7 +6,7 @@ what was due says that they are wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.position import Position
@@ -29,7 +29,7 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
         case "capture" | "refund":
             booked = (
                 (each.captured if follow_up.operation == "capture" else each.refunded)
-                for each in positions.values()
+                for each in _telling(follow_up, positions)
             )
             most = max(items.get(follow_up.item, 0) for items in booked)
             return max(0, follow_up.amount_minor - most)
@@ -41,6 +41,18 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
             given_minor = own.charged_back_minor if own is not None else 0
             return max(0, follow_up.amount_minor - given_minor)
     return 0
+
+
+def _telling(follow_up: FollowUp, positions: Mapping[str, Position]) -> Iterable[Position]:
+    """The books that say whether it was done: that of who asked for it has what it was answered.
+
+    Where that alone shows a sum that the others lack, comparing them finds it. A capture and its
+    refund that nobody made leave no such sum.
+    """
+    own = positions.get(follow_up.link)
+    others = [position for link, position in positions.items() if link != follow_up.link]
+    is_seen = own is not None and any(each.net_minor != own.net_minor for each in others)
+    return positions.values() if is_seen or not others else others
 
 
 def _uncancelled_minor(payment: Reconciled, positions: Mapping[str, Position]) -> int:
