@@ -181,8 +181,14 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
     ("left on hold", "amounts_equal"): ("held another amount",),
 }
 # Of these no amount is compared: what no bank holds has the amounts that links in front of it
-# believe in, which may be those of other payments.
-OF_ANY_AMOUNT = frozenset({("held again under one name", "no_approval_without_money")})
+# believe in, which may be those of other payments, and what its merchant alone has captured it may
+# have given back in part.
+OF_ANY_AMOUNT = frozenset(
+    {
+        ("held again under one name", "no_approval_without_money"),
+        ("never collected", "books_agree"),
+    }
+)
 # Of these no amount is wrong in a book: what they name says nothing of books that differ.
 WITHOUT_MONEY = frozenset(
     {

@@ -59,6 +59,11 @@ class Entry:
     card: str
     item: str  # which capture or refund it is
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether its link approved it in another's place: no bank has to know."""
+        return self.why in ("stored", "stood_in")
+
 
 @dataclass(slots=True, kw_only=True)
 class Customer:
@@ -95,7 +100,7 @@ class Deal:
     @property
     def alone(self) -> set[str]:
         """The references of what a link approved in another's place: no bank has to know."""
-        return {line.reference for line in self.lines if line.why in ("stored", "stood_in")}
+        return {line.reference for line in self.lines if line.is_alone}
 
 
 @dataclass(kw_only=True)
