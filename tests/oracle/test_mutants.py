@@ -28,7 +28,6 @@ NOT_ON_ACCOUNTS = frozenset(
         "processor_keeps_a_charge_back",
         "processor_loses_an_acknowledgement",
         "queue_over_its_limit",
-        "scheme_books_nothing",
         "scheme_counts_no_stand_in",
         "scheme_stands_in_over_its_limit",
         "screening_skipped_over_its_limit",

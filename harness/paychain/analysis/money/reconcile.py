@@ -257,7 +257,7 @@ def _unresolved(story: RecordedPayment) -> Iterator[str]:
 def _add_answers(
     found: Iterable[Authorisation],
     calls: Sequence[HopRecord],
-    hops: Iterable[HopRecord],
+    hops: Sequence[HopRecord],
     parties: Parties,
 ) -> None:
     """Add to each authorisation which links its approval passed, and whether it was for a part."""
@@ -268,7 +268,7 @@ def _add_answers(
         # Whom a book names as having approved it has it, too: also where only a query said so.
         links = {link for hop in path for link in (hop.caller, hop.callee)} | entry.deciders
         if not parties.settling.isdisjoint(entry.positions):
-            links |= set(_answered_unbooked(entry, [*calls, *queries]))
+            links |= set(_answered_unbooked(entry, hops, parties.settling))
         # A customer who pays on a provider's page keeps no book, either.
         links -= parties.without_book | {CUSTOMER}
         entry.path = frozenset(links - _booked_another(entry, found))
@@ -284,23 +284,27 @@ def _add_answers(
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
 
 
-def _answered_unbooked(entry: Authorisation, asked: Iterable[HopRecord]) -> Iterator[str]:
-    """The links that approved it to one that has booked it, without having booked it themselves.
+def _answered_unbooked(
+    entry: Authorisation, hops: Iterable[HopRecord], settling: frozenset[str]
+) -> Iterator[str]:
+    """The links that approved it to one that has booked it, and asked nobody who has.
 
-    A wrong answer makes an approval of what was declined behind, or never answered.
+    A wrong answer makes an approval of what was declined behind, or never answered. Which of its
+    calls a link was approved by, their numbers do not always tell.
     """
-    # Asked behind under this number or, by a failover there, an earlier one.
-    approved: dict[str, list[HopRecord]] = {}
-    for hop in asked:
-        is_approval = hop.result is HopResult.APPROVED and hop.attempt <= entry.attempt
-        if is_approval and hop.caller in entry.positions:
-            approved.setdefault(hop.caller, []).append(hop)
-    for booker, hops in approved.items():
-        position = entry.positions[booker]
-        # Who approves in a bank's place has it of nobody.
-        is_alone = position.is_stored or position.stood_in
-        if not is_alone and not any(hop.callee in entry.positions for hop in hops):
-            yield max(hops, key=lambda hop: hop.attempt).callee
+    approved: dict[str, HopRecord] = {}  # the last one, by who asked
+    has_asked: set[str] = set()  # links that have booked it
+    for hop in hops:
+        if hop.callee in entry.positions and hop.operation in ("authorise", "query", "advise"):
+            has_asked.add(hop.caller)
+        is_asked = hop.operation in ("authorise", "query") and hop.attempt <= entry.attempt
+        if is_asked and hop.result is HopResult.APPROVED:
+            approved[hop.caller] = hop
+    for booker, position in entry.positions.items():
+        # Who settles, or approves in a bank's place, has it of nobody.
+        is_alone = booker in settling or position.is_stored or position.stood_in
+        if booker in approved and booker not in has_asked and not is_alone:
+            yield approved[booker].callee
 
 
 def _is_delivery(hop: HopRecord, entry: Authorisation) -> bool:
