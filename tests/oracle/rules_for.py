@@ -94,8 +94,9 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "books differ": (ANY_RULE, False),
     "never collected": (
-        # Who acknowledged the capture had not made it: the merchant believes that it has the money.
-        ("authorisations_settled", "completed", "money_conserved"),
+        # Who acknowledged the capture had not made it: the merchant believes that it has the money,
+        # maybe by a sale that nobody else knows.
+        ("authorisations_settled", "completed", "money_conserved", "books_agree"),
         False,
     ),
     "nothing to collect": (
@@ -171,6 +172,7 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
 # it: what is wrong besides must be named by a rule of its own.
 ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
     ("collected otherwise than debited", "no_double_charge"): ("charged twice",),
+    ("never collected", "books_agree"): ("collected otherwise than debited",),
     ("held again under one name", "no_approval_without_money"): (
         "approved without a cent",
         "approved and undone",
@@ -179,8 +181,14 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
     ("left on hold", "amounts_equal"): ("held another amount",),
 }
 # Of these no amount is compared: what no bank holds has the amounts that links in front of it
-# believe in, which may be those of other payments.
-OF_ANY_AMOUNT = frozenset({("held again under one name", "no_approval_without_money")})
+# believe in, which may be those of other payments, and what its merchant alone has captured it may
+# have given back in part.
+OF_ANY_AMOUNT = frozenset(
+    {
+        ("held again under one name", "no_approval_without_money"),
+        ("never collected", "books_agree"),
+    }
+)
 # Of these no amount is wrong in a book: what they name says nothing of books that differ.
 WITHOUT_MONEY = frozenset(
     {

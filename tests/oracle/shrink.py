@@ -85,24 +85,34 @@ def _without_link(chain: dict[str, Any], name: str) -> dict[str, Any]:
             link["forwards_to"] = successor
         if link.get("webhooks", {}).get("to") == name:
             del link["webhooks"]
-        for operation, call in list(link.get("calls", {}).items()):
-            call["fallback"] = [
-                step
-                for step in call.get("fallback", [])
-                if step.get("to") != name and name not in step.get("split", {})
-            ]
-            if call.get("hedge", {}).get("to") == name:
-                del call["hedge"]
-            for key in ("prefer", "tenders"):
-                if any(each["to"] == name for each in call.get(key, ())):
-                    del call[key]
-                    call.pop("compensates", None)
-            if call["to"] == name:
-                if operation in ("screen", "authenticate"):
-                    del link["calls"][operation]
-                else:
-                    call["to"] = successor
+        calls = link.get("calls", {})
+        for operation, some in list(calls.items()):
+            several = some if isinstance(some, list) else [some]
+            left = [call for call in several if _is_left_without(call, operation, name, successor)]
+            if not left:
+                del calls[operation]
+            elif isinstance(some, list):
+                calls[operation] = left
     return chain
+
+
+def _is_left_without(call: dict[str, Any], operation: str, name: str, successor: Any) -> bool:
+    """Take a link out of a call; whether anybody is left whom it asks."""
+    call["fallback"] = [
+        step
+        for step in call.get("fallback", [])
+        if step.get("to") != name and name not in step.get("split", {})
+    ]
+    if call.get("hedge", {}).get("to") == name:
+        del call["hedge"]
+    for key in ("prefer", "tenders"):
+        if any(each["to"] == name for each in call.get(key, ())):
+            del call[key]
+            call.pop("compensates", None)
+    if call["to"] != name:
+        return True
+    call["to"] = successor
+    return operation not in ("screen", "authenticate", "serve")
 
 
 def _optional(value: Any, path: Path) -> Iterator[Path]:

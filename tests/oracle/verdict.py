@@ -26,6 +26,8 @@ MASK = "…"
 ID_LENGTH = len("p0000012")
 # What a relay or a bank adds to the name of an attempt: a gateway's own next one has a number.
 RELAYED = re.compile(r"[+~.]\D.*")
+# Which link made a name of an attempt's: `processor-b` of `.processor-b.1`.
+MADE_BY = re.compile(r"[+~.]([^+~.]+)")
 # The parts of one attempt by several tenders: `p0000012-1/1`, `p0000012-1/2`.
 TENDER = re.compile(r"([^/]*)/(\d+)")
 UNCOLLECTED = "never collected"
@@ -205,8 +207,11 @@ def _wrong_with_payment(
     # By several means it may be less that is held, and never more than was ordered that is shown.
     elif not is_one and customer.saw_minor > customer.amount_minor:
         yield "shown another amount", customer.saw_minor - customer.amount_minor
-    held = {line.amount_minor for line in deal.lines if line.does == HOLD}
-    if others := held - world.amounts_of(deal, customer):
+    held = {(line.link, line.amount_minor) for line in deal.lines if line.does == HOLD}
+    others = [
+        amount for link, amount in held if amount not in world.amounts_of(deal, customer, link)
+    ]
+    if others:
         yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
     elif unlike := _held_unlike(world, deal):
         yield "held another amount", unlike
@@ -404,8 +409,9 @@ def _apart(world: World, deal: Deal) -> int:
     banked = {line.reference for line in deal.of(world.links("issuer"))}
     apart += [
         max(account.exposure, account.taken)
-        for (_, reference), account in accounts(deal.lines).items()
-        if reference not in deal.alone and not any(belongs_to(name, reference) for name in banked)
+        for (link, reference), account in accounts(deal.lines).items()
+        if reference not in deal.alone
+        and not any(_is_asked_as(world, link, reference, name) for name in banked)
     ]
     apart += _answered_out_of_nothing(world, deal)
     for books in by_reference.values():
@@ -422,14 +428,13 @@ def _apart(world: World, deal: Deal) -> int:
 def _answered_out_of_nothing(world: World, deal: Deal) -> Iterator[int]:
     """What links hold that a card holds, too, while some link on the way to it has nothing of it.
 
-    Who approves in a bank's place says so, and has asked nobody.
+    Who approves in a bank's place says so, and has asked nobody. What has expired on the card
+    nobody misses but the merchant who has it.
     """
     books = accounts(deal.lines)
-    on_cards = [
-        name
-        for (link, name), card in books.items()
-        if link in world.links("issuer") and card.exposure > 0
-    ]
+    cards = {name: card for (link, name), card in books.items() if link in world.links("issuer")}
+    on_cards = [name for name, card in cards.items() if card.exposure > 0]
+    ended = [name for name, card in cards.items() if card.expired]
 
     def reaches_a_bank(link: str, reference: str) -> bool:
         return link in world.links("issuer") or any(
@@ -440,9 +445,26 @@ def _answered_out_of_nothing(world: World, deal: Deal) -> Iterator[int]:
         )
 
     for (link, reference), book in books.items():
-        is_on_a_card = any(belongs_to(name, reference) for name in on_cards)
-        if reference not in deal.alone and is_on_a_card and not reaches_a_bank(link, reference):
+        known = on_cards + ended if link in world.links("gateway") else on_cards
+        is_on_a_card = any(belongs_to(name, reference) for name in known)
+        behind = {link} | world.behind(link)
+        is_alone = any(
+            line.is_alone and line.link in behind and belongs_to(line.reference, reference)
+            for line in deal.lines
+        )
+        if is_on_a_card and not is_alone and not reaches_a_bank(link, reference):
             yield book.exposure
+
+
+def _is_asked_as(world: World, link: str, reference: str, name: str) -> bool:
+    """Whether a bank may have been asked by a name for what a link has under its reference.
+
+    What a link in front of it made of the reference was asked for another way.
+    """
+    made_by = MADE_BY.match(name.removeprefix(reference)) if belongs_to(name, reference) else None
+    if made_by is None or made_by[1] not in world.chain.links:
+        return belongs_to(name, reference)
+    return made_by[1] in {link} | world.behind(link)
 
 
 def _delivered_apart(world: World, deal: Deal) -> Iterator[int]:
@@ -496,6 +518,11 @@ def _is_banked(world: World, sale: Sale, deal: Deal) -> bool:
             for (link, name), account in behind.items()
             if link in world.asked_by(sale.gateway) and not is_named_after(name, deal.payment)
         ]
+        # What was delivered must be somebody's decision, a bank's or in its place.
+        may_decide = world.links("issuer") | {line.link for line in deal.lines if line.is_alone}
+        deciders = {link for link, name in behind if belongs_to(name, sale.reference)} & may_decide
+        if sale.is_known and under_its_name and not deciders:
+            return False
         # What was delivered and undone there is nobody's promise any more.
         delivered = under_its_name or under_anothers
         return not delivered or not is_gone(delivered)

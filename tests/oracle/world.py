@@ -59,6 +59,11 @@ class Entry:
     card: str
     item: str  # which capture or refund it is
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether its link approved it in another's place: no bank has to know."""
+        return self.why in ("stored", "stood_in")
+
 
 @dataclass(slots=True, kw_only=True)
 class Customer:
@@ -95,7 +100,7 @@ class Deal:
     @property
     def alone(self) -> set[str]:
         """The references of what a link approved in another's place: no bank has to know."""
-        return {line.reference for line in self.lines if line.why in ("stored", "stood_in")}
+        return {line.reference for line in self.lines if line.is_alone}
 
 
 @dataclass(kw_only=True)
@@ -161,9 +166,14 @@ class World:
         relays = self.links("processor") | self.links("scheme")
         return [name for name in relays if link in self._targets[name]]
 
-    def amounts_of(self, deal: Deal, customer: Customer) -> set[int]:
-        """What a payment may be held for: all of it, one of its means, a part that a bank gave."""
-        calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
+    def amounts_of(self, deal: Deal, customer: Customer, link: str) -> set[int]:
+        """What a link may have held: all of it, one of its means, a part that a bank gave.
+
+        A gateway has no more than the means that it asks for itself.
+        """
+        gateways = self.links("gateway")
+        asking = gateways & {link} or gateways
+        calls = [self.chain.links[name].calls.get("authorise") for name in asking]
         wanted = customer.amount_minor
         found = {wanted}
         for call in calls:
@@ -176,7 +186,7 @@ class World:
             found.add(left or wanted)
         # A bank gives a part only to who accepts one, and declines everybody else. Another amount
         # that happens to be as much is no part: nobody gave it, nor does the page say so.
-        accepted = any(self.chain.links[name].accepts_partial for name in self.links("gateway"))
+        accepted = any(self.chain.links[name].accepts_partial for name in gateways)
         banks = self.links("issuer") if accepted else frozenset()
         held = {line.amount_minor for line in deal.of(banks) if line.does == HOLD}
         for given in (self.chain.links[name].partial_approvals for name in banks):

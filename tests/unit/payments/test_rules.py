@@ -369,6 +369,27 @@ def test_what_is_acknowledged_is_in_some_book(
     assert missing_minor(given, "dispute", "p1-1 d-psp", **report, target="psp") == 600
 
 
+@pytest.mark.parametrize("is_made", [False, True])
+def test_a_merchants_own_book_is_no_proof_of_what_was_acknowledged(
+    sound: list[Movement], movement: Make, is_made: bool
+) -> None:
+    # Its processor says that it has captured and refunded, and did neither: all books are even.
+    links = PATH if is_made else PATH[:1]
+    moves = [
+        movement(link, kind, item=item)
+        for kind, item in (("captured", "c1"), ("refunded", "r1"))
+        for link in links
+    ]
+    done = [
+        follow_up("done", operation, name=f"p1-1 {item}", amount_minor=1_000)
+        for operation, item in (("capture", "c1"), ("refund", "r1"))
+    ]
+    found = findings([*sound, *moves], follow_ups=done)
+    assert {name: each.amount_minor for name, each in found.items()} == (
+        {} if is_made else {"books_agree": 1_000, "authorisations_settled": 1_000}
+    )
+
+
 def test_a_webhook_about_an_attempt_that_was_undone_is_nobodys_loss(
     sound: list[Movement],
 ) -> None:
@@ -509,6 +530,16 @@ def test_a_rest_voided_after_a_partial_capture_breaks_no_rule(
 
 def test_an_expired_authorisation_breaks_no_rule(sound: list[Movement], movement: Make) -> None:
     assert broken([*sound, movement("issuer", "expired")]) == []
+
+
+def test_what_a_merchant_has_is_missing_in_between_although_it_expired_behind(
+    movement: Make,
+) -> None:
+    # A processor approved it wrongly, and its bank made that true until the hold expired.
+    issuers = [movement("issuer"), movement("issuer", "expired")]
+    found = findings([movement("gateway"), movement("scheme"), *issuers])["books_agree"]
+    assert (found.amount_minor, found.text) == (1_000, "p1-1 is missing in the book of processor-a")
+    assert broken(issuers) == []  # nobody relies on it
 
 
 def test_a_partial_approval_breaks_no_rule(movement: Make) -> None:

@@ -6,8 +6,9 @@ what was due says that they are wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Reconciled
@@ -17,19 +18,16 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
     """How much of an acknowledged capture, refund, cancel or chargeback no book has; else 0."""
     if follow_up.end != "done" or not follow_up.is_due:
         return 0
+    entries = payment.followed_by(follow_up)
     # Of several authorisations with its name the last counts.
-    positions = {
-        link: position
-        for entry in payment.followed_by(follow_up)
-        for link, position in entry.positions.items()
-    }
+    positions = {link: position for entry in entries for link, position in entry.positions.items()}
     if not positions:
         return 0
     match follow_up.operation:
         case "capture" | "refund":
             booked = (
-                (each.captured if follow_up.operation == "capture" else each.refunded)
-                for each in positions.values()
+                each.captured if follow_up.operation == "capture" else each.refunded
+                for each in _telling(payment, follow_up, entries)
             )
             most = max(items.get(follow_up.item, 0) for items in booked)
             return max(0, follow_up.amount_minor - most)
@@ -41,6 +39,25 @@ def undone_minor(payment: Reconciled, follow_up: FollowUp) -> int:
             given_minor = own.charged_back_minor if own is not None else 0
             return max(0, follow_up.amount_minor - given_minor)
     return 0
+
+
+def _telling(
+    payment: Reconciled, follow_up: FollowUp, entries: Iterable[Authorisation]
+) -> list[Position]:
+    """The books that say whether it was done: those where money settles, or of all but the asker.
+
+    Who asked for it has what it was answered. Where a book has a sum that others lack, comparing
+    them finds it; a capture and its refund that nobody made leave no such sum.
+    """
+    by_link: dict[str, list[Position]] = {}
+    for entry in entries:
+        for link, position in entry.positions.items():
+            by_link.setdefault(link, []).append(position)
+    nets = {sum(each.net_minor for each in positions) for positions in by_link.values()}
+    settling = by_link.keys() & payment.settling
+    others = by_link.keys() - {follow_up.link}
+    links = by_link.keys() if len(nets) > 1 else settling or others or by_link.keys()
+    return [position for link in links for position in by_link[link]]
 
 
 def _uncancelled_minor(payment: Reconciled, positions: Mapping[str, Position]) -> int:

@@ -44,8 +44,11 @@ def books_agree(payment: Reconciled) -> Finding | None:
         # Where a gateway keeps a book of the payment, it has what the card holds.
         elif standing & payment.settling and not standing & payment.merchants:
             missing |= payment.bookkeepers
-        # What ended by itself where it was held, and untouched, nobody misses who never had it.
-        if not standing & payment.settling and _has_ended_untouched(entry, expired, payment):
+        # What ended by itself where it was held, and untouched, nobody misses who never had it,
+        # while no merchant relies on it.
+        if _has_ended_untouched(entry, expired, payment) and standing.isdisjoint(
+            payment.settling | payment.merchants
+        ):
             missing &= entry.positions.keys()
         # Nor is what was only stored missed by who never had it, while no merchant has it.
         if _is_stored_for_nobody(payment, entry):

@@ -40,7 +40,8 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     of a forwarded payment that its caller reversed. Of webhooks, the one
     that reports an approval must arrive, unless its attempt was undone, and so must the one that
     reports a chargeback: a merchant who does not know of it refunds the payment as well. Who
-    acknowledged the issuer's report of it has to send one. What is acknowledged is in some book.
+    acknowledged the issuer's report of it has to send one. What is acknowledged is in some book,
+    and not only in that of who asked for it.
     Source: docs/domain.md §2.5 (I2, I4).
     """
     open_ends = [
