@@ -199,8 +199,8 @@ def _wrong_with_payment(
         return
     sold = sales(world, deal)
     was_held = {card.was_held for sale in sold for card in sale.cards} - {0}
-    # What no card was ever held for is its merchant's sale all the same.
-    was_held = was_held or {sale.book.was_held for sale in sold} - {0}
+    # What no card was ever held for is its merchant's sale all the same, as it was booked first.
+    was_held = was_held or {sale.book.first for sale in sold} - {0}
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
@@ -402,7 +402,9 @@ def _apart(world: World, deal: Deal) -> int:
             by_reference.setdefault(reference, []).append(account)
     apart = [0, *(card.exposure for card in _unsold(world, deal))]
     apart += [
-        sale.book.exposure for sale in sales(world, deal) if not _is_banked(world, sale, deal)
+        max(sale.book.exposure, sale.book.taken)
+        for sale in sales(world, deal)
+        if not _is_banked(world, sale, deal)
     ]
     apart += _delivered_apart(world, deal)
     # Nor may any link in front of the banks hold what no bank knows of, or have sold it.
@@ -525,7 +527,11 @@ def _is_banked(world: World, sale: Sale, deal: Deal) -> bool:
             return False
         # What was delivered and undone there is nobody's promise any more.
         delivered = under_its_name or under_anothers
-        return not delivered or not is_gone(delivered)
+        if not delivered:
+            # By another name of the payment, it is among what banks hold or held of that.
+            cards = [account for (link, _), account in behind.items() if link in may_decide]
+            return not (sale.is_known and cards) or not is_gone(cards)
+        return not is_gone(delivered)
     paid = {line.reference for line in deal.of(world.asked_by(sale.gateway))}
     return bool(sale.cards and sale.reference in paid)
 
