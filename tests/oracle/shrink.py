@@ -86,6 +86,9 @@ def _without_link(chain: dict[str, Any], name: str) -> dict[str, Any]:
         if link.get("webhooks", {}).get("to") == name:
             del link["webhooks"]
         for operation, call in list(link.get("calls", {}).items()):
+            # Where it is one of several calls it stays: the loader refuses a chain without it.
+            if isinstance(call, list):
+                continue
             call["fallback"] = [
                 step
                 for step in call.get("fallback", [])
