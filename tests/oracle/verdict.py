@@ -208,6 +208,8 @@ def _wrong_with_payment(
     elif not is_one and customer.saw_minor > customer.amount_minor:
         yield "shown another amount", customer.saw_minor - customer.amount_minor
     held = {(line.link, line.amount_minor) for line in deal.lines if line.does == HOLD}
+    # What was stored may have been delivered for less.
+    held |= {(link, book.first) for (link, _), book in accounts(deal.lines).items() if book.holds}
     others = [
         amount for link, amount in held if amount not in world.amounts_of(deal, customer, link)
     ]
@@ -315,11 +317,17 @@ def _missing(world: World, deals: list[Deal]) -> int:
     wanted: dict[tuple[str, str], int] = {}
     brought: dict[tuple[str, str], int] = {}
     for deal in deals:
-        for sale in sales(world, deal):
+        # Those that bear the name of another payment come last.
+        for sale in sorted(
+            sales(world, deal), key=lambda each: not is_named_after(each.reference, deal.payment)
+        ):
             declared = world.chain.links[sale.gateway].captures
             if declared is not None and sale.is_wanted(world, "captures"):
-                # The means of one attempt are one sale.
+                # The means of one attempt are one sale, also one that was answered as another's.
                 attempt = (sale.gateway, sale.reference.partition("/")[0])
+                if not (world.is_paid_by_one_means() or is_named_after(attempt[1], deal.payment)):
+                    own = [known for known in wanted if known[0] == sale.gateway]
+                    attempt = own[-1] if own else attempt
                 due = int(sale.book.was_held * declared.of + 0.5 + 1e-9)
                 wanted[attempt] = wanted.get(attempt, 0) + due
         for name, card in accounts(deal.of(world.links("issuer"))).items():
