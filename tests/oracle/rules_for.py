@@ -176,6 +176,8 @@ ONLY_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
     ("held again under one name", "no_approval_without_money"): (
         "approved without a cent",
         "approved and undone",
+        # One of several means.
+        "approved in part without a cent",
     ),
     ("never released", "booked_once"): ("held again under one name",),
     ("left on hold", "amounts_equal"): ("held another amount",),

@@ -199,8 +199,8 @@ def _wrong_with_payment(
         return
     sold = sales(world, deal)
     was_held = {card.was_held for sale in sold for card in sale.cards} - {0}
-    # What no card was ever held for is its merchant's sale all the same.
-    was_held = was_held or {sale.book.was_held for sale in sold} - {0}
+    # What no card was ever held for is its merchant's sale all the same, as it was booked first.
+    was_held = was_held or {sale.book.first for sale in sold} - {0}
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
@@ -208,6 +208,8 @@ def _wrong_with_payment(
     elif not is_one and customer.saw_minor > customer.amount_minor:
         yield "shown another amount", customer.saw_minor - customer.amount_minor
     held = {(line.link, line.amount_minor) for line in deal.lines if line.does == HOLD}
+    # What was stored may have been delivered for less.
+    held |= {(link, book.first) for (link, _), book in accounts(deal.lines).items() if book.holds}
     others = [
         amount for link, amount in held if amount not in world.amounts_of(deal, customer, link)
     ]
@@ -315,11 +317,17 @@ def _missing(world: World, deals: list[Deal]) -> int:
     wanted: dict[tuple[str, str], int] = {}
     brought: dict[tuple[str, str], int] = {}
     for deal in deals:
-        for sale in sales(world, deal):
+        # Those that bear the name of another payment come last.
+        for sale in sorted(
+            sales(world, deal), key=lambda each: not is_named_after(each.reference, deal.payment)
+        ):
             declared = world.chain.links[sale.gateway].captures
             if declared is not None and sale.is_wanted(world, "captures"):
-                # The means of one attempt are one sale.
+                # The means of one attempt are one sale, also one that was answered as another's.
                 attempt = (sale.gateway, sale.reference.partition("/")[0])
+                if not (world.is_paid_by_one_means() or is_named_after(attempt[1], deal.payment)):
+                    own = [known for known in wanted if known[0] == sale.gateway]
+                    attempt = own[-1] if own else attempt
                 due = int(sale.book.was_held * declared.of + 0.5 + 1e-9)
                 wanted[attempt] = wanted.get(attempt, 0) + due
         for name, card in accounts(deal.of(world.links("issuer"))).items():
@@ -402,7 +410,9 @@ def _apart(world: World, deal: Deal) -> int:
             by_reference.setdefault(reference, []).append(account)
     apart = [0, *(card.exposure for card in _unsold(world, deal))]
     apart += [
-        sale.book.exposure for sale in sales(world, deal) if not _is_banked(world, sale, deal)
+        max(sale.book.exposure, sale.book.taken)
+        for sale in sales(world, deal)
+        if not _is_banked(world, sale, deal)
     ]
     apart += _delivered_apart(world, deal)
     # Nor may any link in front of the banks hold what no bank knows of, or have sold it.
@@ -525,7 +535,11 @@ def _is_banked(world: World, sale: Sale, deal: Deal) -> bool:
             return False
         # What was delivered and undone there is nobody's promise any more.
         delivered = under_its_name or under_anothers
-        return not delivered or not is_gone(delivered)
+        if not delivered:
+            # By another name of the payment, it is among what banks hold or held of that.
+            cards = [account for (link, _), account in behind.items() if link in may_decide]
+            return not (sale.is_known and cards) or not is_gone(cards)
+        return not is_gone(delivered)
     paid = {line.reference for line in deal.of(world.asked_by(sale.gateway))}
     return bool(sale.cards and sale.reference in paid)
 
