@@ -168,6 +168,65 @@ def test_a_refund_is_over_once_stripe_says_so_of_that_intent(
     assert stripes.cancel({"id": "o-1"}, "pi_1") == "refunded"
 
 
+class Modifications:
+    """What Adyen answers to captures and cancels: about what it is asked for, unless it is stale.
+
+    A stale answer is the one before, and the request was not seen.
+    """
+
+    def __init__(self) -> None:
+        self.is_stale = False
+        self._last: dict[str, dict[str, str]] = {}
+
+    def capture_authorised_payment(self, request: Any, psp: str, idempotency_key: str) -> Any:
+        about = {"paymentPspReference": psp, "reference": request["reference"]}
+        return self._answer("capture", about)
+
+    def cancel_authorised_payment(self, request: Any) -> Any:
+        return self._answer("cancel", {"paymentReference": request["paymentReference"]})
+
+    def refund_or_cancel_payment(self, _request: Any, psp: str) -> Any:
+        return self._answer("reverse", {"paymentPspReference": psp})
+
+    def _answer(self, operation: str, about: dict[str, str]) -> Any:
+        if not self.is_stale:
+            self._last[operation] = {"status": "received", **about}
+        return SimpleNamespace(message=self._last[operation])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("operation", "before", "asked"),
+    [
+        ("capture", ("o-0", "psp-0", 0), ("o-1", "psp-1", 0)),
+        ("capture", ("o-1", "psp-1", 0), ("o-1", "psp-1", 1)),  # the one before has failed
+        ("cancel", ("o-0", "o-0", 0), ("o-1", "o-1", 0)),
+        ("cancel", ("o-0", "psp-0", 0), ("o-1", "psp-1", 0)),
+    ],
+)
+def test_what_adyen_answers_about_another_request_is_no_answer(
+    operation: str,
+    before: tuple[str, str, int],
+    asked: tuple[str, str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No webhook follows it, as nothing was done: the order must not be paid, or cancelled."""
+    providers = _imported("sound.providers", monkeypatch)
+    adyens, modifications = providers.Adyens(), Modifications()
+    adyens._adyen = SimpleNamespace(checkout=SimpleNamespace(modifications_api=modifications))
+
+    def ask(order: str, reference: str, failures: int) -> None:
+        values = {"id": order, "amount": 9230, "currency": "EUR", "failures": failures}
+        getattr(adyens, operation)(values, reference)
+
+    ask(*before)
+    modifications.is_stale = True
+    with pytest.raises(providers.Unknown):
+        ask(*asked)
+    modifications.is_stale = False
+    ask(*asked)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("refusal", ["NotExecuted", "Unknown"])
 def test_what_a_provider_refuses_to_hold_is_cancelled_there_all_the_same(

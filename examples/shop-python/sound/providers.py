@@ -160,15 +160,17 @@ class Adyens:
         raise Declined(answer.get("refusalReasonCode", "refused"))
 
     def capture(self, order, reference: str) -> None:
+        # The answer to a capture that failed later, or of another payment, is repeated for its key.
+        key = f"{order['id']}-{reference}-{order['failures']}"
         request = {
             "merchantAccount": "ShopEU",
             "amount": {"value": order["amount"], "currency": order["currency"]},
-            "reference": order["id"],
+            "reference": key,
         }
         capture = self._adyen.checkout.modifications_api.capture_authorised_payment
-        # The answer to a capture that failed later, or of another payment, is repeated for its key.
-        key = f"{order['id']}-{reference}-{order['failures']}"
-        self._asked(capture, request, reference, idempotency_key=key)
+        answer = self._asked(capture, request, reference, idempotency_key=key)
+        if answer.get("reference") != key:
+            raise Unknown  # it is about another capture: no webhook would say that this one failed
 
     def cancel(self, order, reference: str) -> str:
         """By the order's id, until a webhook has brought Adyen's own reference.
@@ -180,9 +182,13 @@ class Adyens:
         request = {"merchantAccount": "ShopEU"}
         if reference == order["id"]:
             request["paymentReference"] = reference
-            self._asked(modifications.cancel_authorised_payment, request)
+            answer = self._asked(modifications.cancel_authorised_payment, request)
+            about = answer.get("paymentReference")
         else:
-            self._asked(modifications.refund_or_cancel_payment, request, reference)
+            answer = self._asked(modifications.refund_or_cancel_payment, request, reference)
+            about = answer.get("paymentPspReference")
+        if about != reference:
+            raise Unknown  # it is about another payment
         return "cancelling"
 
     def give_back(self, order, reference: str) -> str:

@@ -12,8 +12,9 @@ from paychain.model.review.remedy import Edit, Remedy
 from paychain.model.roles import ROLES
 
 _SETTLE = (
-    "repeat a capture, refund or cancel without a clear answer under its first key until the "
-    "provider confirms it, and look for those that are due when it starts"
+    "repeat a capture, refund or cancel without a clear answer, or with one about another payment, "
+    "under its first key until the provider confirms it, and look for those that are due when it "
+    "starts"
 )
 _CLEAR_UP = (
     "ask what became of a request without a clear answer, or cancel it until that is confirmed, "

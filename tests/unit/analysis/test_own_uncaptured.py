@@ -47,6 +47,37 @@ def test_a_capture_without_an_answer_that_was_not_made_is_never_completed(tmp_pa
     assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}
 
 
+def test_a_capture_that_was_answered_as_done_and_never_seen_is_in_no_book(tmp_path: Path) -> None:
+    """The link repeated what it had answered about another payment: it has refused nothing."""
+    text = (
+        "never completed: capture of p1-1 by processor-a, acknowledged although 10.00 EUR of it is "
+        "in no book"
+    )
+    run = sale({"key": "c", "is_stale": True})
+    assert broken(run, tmp_path) == {"authorisations_settled": (1_000, text)}
+
+
+def test_a_capture_that_was_refused_with_the_answer_to_another_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    run = sale({"status": 402, "result": "declined", "is_stale": True})
+    text = "approved, but capture of p1-1 to processor-a, refused"
+    assert broken(run, tmp_path) == {"completed": (1_000, text)}
+
+
+def test_a_part_that_was_made_without_an_answer_is_not_the_one_that_was_never_seen(
+    tmp_path: Path,
+) -> None:
+    """Two halves at once: it is not open which of them is in no book."""
+    run = sale()
+    run.asked("p1", 1.3, took_s=0.4, operation="capture", key="c1", status=503, result="http_error")
+    run.asked("p1", 1.3, operation="capture", key="c2", is_stale=True)
+    run.in_books("p1", 1.35, "captured", amount=500, item="c1")
+    amount_minor, text = broken(run, tmp_path)["authorisations_settled"]
+    assert amount_minor == 500
+    assert "acknowledged although 5.00 EUR of it is in no book" in text
+
+
 def test_a_capture_that_was_made_in_the_end_is_none(tmp_path: Path) -> None:
     failed, made = {"status": 503, "result": "http_error", "key": "c"}, {"key": "c"}
     assert broken(sale(failed, made, more=("captured",)), tmp_path) == {}

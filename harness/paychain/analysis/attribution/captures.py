@@ -109,8 +109,12 @@ def _triggers(
 
 def _may_be_done(request: ObservedRequest) -> bool:
     """Whether a capture was answered as done, by a link that saw it."""
-    is_stale = request.received is not None and request.received.is_stale
-    return result_of(request)[0].worked and not is_stale
+    return result_of(request)[0].worked and not was_never_seen(request)
+
+
+def was_never_seen(request: ObservedRequest) -> bool:
+    """Whether its link answered it with the answer to an earlier request, and did nothing."""
+    return request.received is not None and request.received.is_stale
 
 
 def _asks_for_another_amount(before: ObservedRequest, request: ObservedRequest) -> bool:

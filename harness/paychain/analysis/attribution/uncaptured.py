@@ -2,7 +2,7 @@
 
 A service that captures means to have the money. Where its link booked no capture in the end, or
 fewer parts than it asked for, and the hold was not released, the last answers say whether the link
-refused it or nobody knows.
+refused it, nobody knows, or the link answered as if it were done and has never seen it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from paychain.analysis.attribution.captures import (
     is_capture,
     rest_minor,
     wanted_captures,
+    was_never_seen,
 )
 from paychain.analysis.attribution.hops import result_of
 from paychain.analysis.attribution.observed import ObservedRequest
@@ -49,19 +50,34 @@ def missed_captures(
         asked = {request.callee for request in requests}
         if not held_minor or _captured_minor(story.movements, asked) >= story.customer.amount_minor:
             continue
-        is_open = _is_open(wanted, number)
         captured_minor = _captured_minor(story.movements, {callee}, attempt)
-        yield Decision(
-            link=last.caller,
-            kind=DecisionKind.FOLLOW_UP_ABANDONED if is_open else DecisionKind.FOLLOW_UP_REFUSED,
-            at_ns=last.ended_ns,
-            payment=payment,
-            attempt=attempt,
-            operation="capture",
-            target=callee,
-            detail=f"{payment}-{attempt}",
-            amount_minor=_missing_minor(wanted, captured_minor, held_minor),
-        )
+        for kind in _course(wanted, number):
+            yield Decision(
+                link=last.caller,
+                kind=kind,
+                at_ns=last.ended_ns,
+                payment=payment,
+                attempt=attempt,
+                operation="capture",
+                target=callee,
+                detail=f"{payment}-{attempt}",
+                amount_minor=_missing_minor(wanted, captured_minor, held_minor),
+            )
+
+
+def _course(wanted: Sequence[WantedCapture], number: int) -> Iterator[DecisionKind]:
+    """What became of a capture that was not made.
+
+    `number`: how many the link has booked. Only of what was due does a book show that it was
+    acknowledged and not done.
+    """
+    if _is_open(wanted, number):
+        yield DecisionKind.FOLLOW_UP_ABANDONED
+    elif any(_is_confirmed(each.last) and was_never_seen(each.last) for each in wanted):
+        yield DecisionKind.FOLLOW_UP_DUE
+        yield DecisionKind.FOLLOW_UP_ACKNOWLEDGED
+    else:
+        yield DecisionKind.FOLLOW_UP_REFUSED
 
 
 def _missing_minor(wanted: Sequence[WantedCapture], captured_minor: int, held_minor: int) -> int:
@@ -79,8 +95,13 @@ def _is_open(wanted: Sequence[WantedCapture], number: int) -> bool:
     """
     results = [result_of(each.last)[0] for each in wanted]
     unknown = sum(result.leaves_unknown or result in _UNSENT for result in results)
-    confirmed = sum(result is HopResult.APPROVED for result in results)
+    confirmed = sum(_is_confirmed(each.last) and not was_never_seen(each.last) for each in wanted)
     return unknown > max(0, number - confirmed)
+
+
+def _is_confirmed(request: ObservedRequest) -> bool:
+    """Whether the service was answered that it is done, or received."""
+    return result_of(request)[0] is HopResult.APPROVED
 
 
 def _captured_minor(
