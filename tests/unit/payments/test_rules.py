@@ -333,6 +333,15 @@ def test_what_is_due_and_never_done_is_found(
     assert all(each.amount_minor == 900 for each in found.values())
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_refund_is_refused_rightly_where_its_hold_ended_before_any_capture(
+    sound: list[Movement], movement: Make, is_over: bool
+) -> None:
+    ended = [movement("issuer", "expired")] if is_over else []
+    refund = follow_up("refused", "refund", name="p1-1 r1", target="issuer")
+    assert broken([*sound, *ended], follow_ups=[refund]) == ([] if is_over else ["completed"])
+
+
 @pytest.mark.parametrize(("given_back", "more", "rules"), [(500, 0, ["completed"]), (500, 500, [])])
 def test_a_refund_of_everything_is_refused_rightly_only_where_nothing_is_left(
     captured: list[Movement], movement: Make, given_back: int, more: int, rules: list[str]

@@ -44,13 +44,19 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
 
 
 def _is_of_nothing(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether a refund was refused of a sale that no bank ever knew: the cardholder paid nothing.
+    """Whether a refund was refused of a sale of which nothing was taken, and nothing is held.
 
-    What was sold without a bank, and never delivered to it, is for other rules.
+    The cardholder paid nothing. What was sold without a bank, and never delivered to it or never
+    captured there, is for other rules.
     """
     own = payment.followed_by(follow_up)
     behind = {follow_up.target, *payment.settling}
-    return bool(own) and all(behind.isdisjoint(entry.positions) for entry in own)
+    return bool(own) and not any(
+        position.captured or position.exposure_minor > 0
+        for entry in own
+        for link, position in entry.positions.items()
+        if link in behind
+    )
 
 
 def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
