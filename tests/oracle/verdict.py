@@ -207,12 +207,7 @@ def _wrong_with_payment(
     # By several means it may be less that is held, and never more than was ordered that is shown.
     elif not is_one and customer.saw_minor > customer.amount_minor:
         yield "shown another amount", customer.saw_minor - customer.amount_minor
-    held = {(line.link, line.amount_minor) for line in deal.lines if line.does == HOLD}
-    # What was stored may have been delivered for less.
-    held |= {(link, book.first) for (link, _), book in accounts(deal.lines).items() if book.holds}
-    others = [
-        amount for link, amount in held if amount not in world.amounts_of(deal, customer, link)
-    ]
+    others = [*_held_otherwise(world, deal, customer)]
     if others:
         yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
     elif unlike := _held_unlike(world, deal):
@@ -250,6 +245,24 @@ def _wrong_with_payment(
         yield "books differ", apart
     if saw_approved:
         yield from _undone_duties(world, deal, missing, customer)
+
+
+def _held_otherwise(world: World, deal: Deal, customer: Customer) -> Iterator[int]:
+    """The amounts of holds that nobody may have: a gateway has what it asks for itself.
+
+    Or what another one asked for that has the same sale in its book, by keys that they share.
+    """
+    gateways = world.links("gateway")
+    held = {
+        (line.link, line.reference, line.amount_minor) for line in deal.lines if line.does == HOLD
+    }
+    # What was stored may have been delivered for less.
+    held |= {(*of, account.first) for of, account in accounts(deal.lines).items() if account.holds}
+    for link, reference, amount in held:
+        sellers = {line.link for line in deal.of(gateways) if line.reference == reference}
+        askers = sellers if link in gateways else {link}
+        if not any(amount in world.amounts_of(deal, customer, each) for each in askers):
+            yield amount
 
 
 def _held_unlike(world: World, deal: Deal) -> int:
