@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -407,6 +407,7 @@ def whole_order(
     *payments: list[Movement],
     shown: tuple[bool, ...],
     follow_ups: tuple[list[FollowUp], ...] = (),
+    merchants: Collection[str] = (),
 ) -> Reconciled:
     """An order of 10.00 EUR, paid with these payments, each with what followed it."""
     followed = [*follow_ups, *[[]] * len(payments)]
@@ -419,6 +420,7 @@ def whole_order(
             shown_minor=1_000 if approved else 0,
             authorisations=authorisations(moves),
             settling=frozenset({"issuer"}),
+            merchants=frozenset(merchants),
             order="o1",
             follow_ups=followed[number - 1],
         )
@@ -431,6 +433,23 @@ def order_of(*payments: list[Movement], shown: tuple[bool, ...]) -> list[str]:
     """The rules that an order of 10.00 EUR breaks, paid with these payments."""
     whole = whole_order(*payments, shown=shown)
     return [name for name, rule in RULES.items() if rule.per == "order" and rule(whole)]
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_what_nobody_saw_and_its_merchant_gave_back_is_no_sale_of_a_cancelled_order(
+    movement: Make, is_seen: bool
+) -> None:
+    cancelled = [movement("gateway"), movement("gateway", "voided")]
+    given_back = [
+        movement("gateway", kind, reference="p2-1")
+        for kind in ("authorised", "captured", "refunded")
+    ]
+    void = follow_up("done", "void", name="p1-1")
+    whole = whole_order(
+        cancelled, given_back, shown=(True, is_seen), follow_ups=([void],), merchants={"gateway"}
+    )
+    finding = RULES["no_approval_without_money"](whole)
+    assert (finding is not None) is is_seen
 
 
 def test_an_order_that_two_payments_took_is_a_double_charge(

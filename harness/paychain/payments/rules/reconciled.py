@@ -345,16 +345,17 @@ class Reconciled:
     def is_cancelled(self) -> bool:
         """Whether the merchant cancelled the approved payment, and sold the order by no other.
 
-        What another gateway sold and gave back was sold.
+        What another gateway sold and gave back was sold, where its customer saw that approved.
         """
         voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
         if not voids:
             return self.is_taken_back and not self.exposure_minor
         return not any(
-            link in self.merchants and position.standing_minor > 0
+            (book.exposure_minor if entry.reference in self.unshown else book.standing_minor) > 0
             for entry in self.authorisations
-            for link, position in entry.positions.items()
-            if not any(void.link == link and void.follows(entry) for void in voids)
+            for link, book in entry.positions.items()
+            if link in self.merchants
+            and not any(void.link == link and void.follows(entry) for void in voids)
         )
 
     @property
