@@ -285,18 +285,23 @@ def _beyond_holds(world: World, deal: Deal) -> list[int]:
 
     One bank may permit what an acquirer in front of it does not. Each attempt and each of several
     means is taken by itself: one bank's excess says nothing of what an acquirer took of another.
+    Where neither took too much, who sold it may have cancelled it before and taken it all the same.
     """
     by_name: dict[str, dict[str, int]] = {}
+    cancelled = []
     for (link, reference), account in accounts(deal.lines).items():
+        more = max(0, account.beyond_allowance(world.tip_at(link)))
         if link not in world.links("gateway"):
             beyond = by_name.setdefault(RELAYED.sub("", reference), {})
-            more = max(0, account.beyond_allowance(world.tip_at(link)))
             beyond[link] = beyond.get(link, 0) + more
-    return [
+        elif not account.expired:
+            cancelled.append(min(more, account.undone))
+    found = [
         sum(amount for link, amount in beyond.items() if link in world.links("issuer"))
         or max(beyond.values())
         for beyond in by_name.values()
     ]
+    return found if any(found) else cancelled
 
 
 def _beyond_captures(deal: Deal, cards: dict[tuple[str, str], Account]) -> list[int]:

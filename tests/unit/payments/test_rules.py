@@ -706,6 +706,15 @@ def test_what_a_merchants_book_alone_captured_beyond_its_hold_is_no_money(
     ]
 
 
+def test_a_merchant_that_captures_what_it_has_cancelled_is_found(
+    captured: list[Movement], movement: Make
+) -> None:
+    (authorised,) = (each for each in captured if each.link == "gateway" and not each.item)
+    at = captured.index(authorised) + 1
+    cancelled = [*captured[:at], movement("gateway", "voided"), *captured[at:]]
+    assert "captured_within_authorised" in broken(cancelled)
+
+
 def test_refunding_more_than_captured_is_found(captured: list[Movement], movement: Make) -> None:
     more = [movement(link, "refunded", amount=1_100, item="r1") for link in PATH]
     assert broken([*captured, *more]) == ["refunded_within_captured"]

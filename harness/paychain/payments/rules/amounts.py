@@ -117,21 +117,29 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
     """A link captures at most what it holds at that moment, or what it may capture beyond it.
 
     Nothing is held any more after a release or after the hold has expired. A link that declares
-    `overcapture` may capture that much more than was authorised. A merchant's book does not count.
+    `overcapture` may capture that much more than was authorised. A merchant's book counts only
+    where it captured what it had cancelled itself, and no link behind it took too much.
     Source: docs/domain.md §1.7 (no over-capture) and §2.5 (I9).
     """
-    beyond: dict[str, int] = {}  # of each authorisation, where it was first
-    texts = []
+    over, over_cancelled = [], []
     for entry, link, position in _positions(payment):
         over_minor = position.over_captured(payment.overcapture.get(link, 0.0))
         # A merchant's own book has no money: what it has beyond the hold is what the links behind
-        # it took, maybe under another name, or what none of them took, and their books differ.
-        if not over_minor or link in payment.merchants or entry.reference in beyond:
-            continue
-        beyond[entry.reference] = over_minor
-        took = payment.money(position.captured_minor)
-        held = payment.money(max(0, position.captured_minor - over_minor))
-        texts.append(f"{link} captured {took} of {held} held under {entry.reference}")
+        # it took, maybe under another name, or what none of them took, and their books differ. But
+        # who captures a cancelled payment takes from a hold that should not be there any more.
+        if over_minor and link not in payment.merchants:
+            over.append((entry, link, position, over_minor))
+        elif over_minor and not position.is_expired and position.released_minor:
+            over_minor = min(over_minor, position.released_minor)
+            over_cancelled.append((entry, link, position, over_minor))
+    beyond: dict[str, int] = {}  # of each authorisation, where it was first
+    texts = []
+    for entry, link, position, over_minor in over or over_cancelled:
+        if entry.reference not in beyond:
+            beyond[entry.reference] = over_minor
+            took = payment.money(position.captured_minor)
+            held = payment.money(max(0, position.captured_minor - over_minor))
+            texts.append(f"{link} captured {took} of {held} held under {entry.reference}")
     return Finding.of(payment, sum(beyond.values()), "; ".join(texts)) if texts else None
 
 
