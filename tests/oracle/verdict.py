@@ -294,7 +294,7 @@ def _beyond_holds(world: World, deal: Deal) -> list[int]:
         if link not in world.links("gateway"):
             beyond = by_name.setdefault(RELAYED.sub("", reference), {})
             beyond[link] = beyond.get(link, 0) + more
-        elif not account.expired:
+        elif account.undone >= account.was_held:
             cancelled.append(min(more, account.undone))
     found = [
         sum(amount for link, amount in beyond.items() if link in world.links("issuer"))

@@ -129,7 +129,7 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
         # who captures a cancelled payment takes from a hold that should not be there any more.
         if over_minor and link not in payment.merchants:
             over.append((entry, link, position, over_minor))
-        elif over_minor and not position.is_expired and position.released_minor:
+        elif over_minor and position.is_cancelled:
             over_minor = min(over_minor, position.released_minor)
             over_cancelled.append((entry, link, position, over_minor))
     beyond: dict[str, int] = {}  # of each authorisation, where it was first

@@ -82,6 +82,11 @@ class Position:
         return max(self.authorised_minor - self.released_minor, self.captured_minor)
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether everything was released, and not because it expired."""
+        return 0 < self.authorised_minor <= self.released_minor and not self.is_expired
+
+    @property
     def was_there(self) -> bool:
         """Whether there is money, or was until it was refunded or its hold expired."""
         return (
