@@ -49,10 +49,11 @@ def test_a_level_that_rises_is_found_and_one_that_swings_is_not() -> None:
 @needs_proc
 @pytest.mark.slow
 def test_links_that_forget_hold_no_more_the_longer_they_run() -> None:
+    # Half of it is longer than anything is remembered: twice the longest wait, and a quarter more.
     # What memory grows by shows only when it goes on for far longer, as below.
-    found = virtual(150, window_s=30)
+    found = virtual(300, window_s=30)
     print("\n".join(found.lines()))
-    assert found.course.payments[-1] > 17 * 150
+    assert found.course.payments[-1] > 17 * 300
     assert [each for each in found.grown() if not each.startswith("memory")] == []
 
 
