@@ -268,14 +268,15 @@ def _held_otherwise(world: World, deal: Deal, customer: Customer) -> Iterator[in
 def _held_unlike(world: World, deal: Deal) -> int:
     """By how much books differ most on what was held under one authorisation at first.
 
-    What was only stored, and undone before any merchant heard of it, may have been a part at the
-    bank.
+    What was only stored, and was undone or expired before any merchant heard of it, may have been a
+    part at the bank.
     """
     sold = {line.reference for line in deal.of(world.links("gateway"))}
     first: dict[str, set[int]] = {}
     for (_, reference), account in accounts(deal.lines).items():
         is_in_vain = reference in deal.alone and reference not in sold
-        if account.holds and not (is_in_vain and account.undone == account.was_held):
+        is_over = account.undone + account.expired == account.was_held
+        if account.holds and not (is_in_vain and is_over):
             first.setdefault(reference, set()).add(account.first)
     return max((max(amounts) - min(amounts) for amounts in first.values()), default=0)
 
