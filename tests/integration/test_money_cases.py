@@ -113,6 +113,19 @@ def test_two_gateways_with_shared_keys_pay_the_merchant_twice_for_one_debit() ->
     assert found["money_conserved"].payments == len(twice)
 
 
+def test_two_gateways_with_shared_keys_and_a_bank_each_charge_twice() -> None:
+    """What one reference holds at two banks is held twice: neither bank knows of the other."""
+    bank = "  psp-b: {role: processor, calls: {authorise: {to: issuer"
+    assert bank in TWO_GATEWAYS
+    text = TWO_GATEWAYS.replace(bank, f"{bank}-b") + "  issuer-b: {role: issuer}\n"
+    records, found = played(chain_of(text, SHARED=", shares_keys: true"), LOST_ANSWERS)
+    at_a = booked(records, "issuer", MovementKind.AUTHORISED)
+    twice = at_a.keys() & booked(records, "issuer-b", MovementKind.AUTHORISED).keys()
+    assert len(twice) >= 15
+    assert found["no_double_charge"].payments == len(twice)
+    assert found["no_double_charge"].amount_minor == sum(at_a[payment] for payment in twice)
+
+
 @pytest.mark.parametrize(
     ("fault", "after", "undone"),
     [

@@ -45,27 +45,27 @@ class Authorisation:
         attempt, _, rest = self.reference.partition(PART)
         return attempt, "".join(takewhile(str.isdigit, rest))
 
-    def money(self, settling: frozenset[str]) -> Position | None:
-        """The position that says where the money is; None when nobody who may ever held it.
+    def money(self, settling: frozenset[str]) -> list[Position]:
+        """The positions that say where the money is; none when nobody who may ever held it.
 
-        A settling link's book counts before that of a link that stood in: once the advice arrived,
-        both hold the same money. What was stored is nobody's money until it is delivered.
+        There are several where one reference was authorised at several banks, as by two gateways
+        that share keys. A settling link's book counts before that of a link that stood in: once the
+        advice arrived, both hold the same money. What was stored is nobody's until it is delivered.
         """
-        for link in settling:
-            if link in self.positions:
-                return self.positions[link]
+        settled = [position for link, position in self.positions.items() if link in settling]
         decider = self.positions.get(self.decided_by)
-        return decider if decider is not None and decider.stood_in else None
+        if not settled and decider is not None and decider.stood_in:
+            return [decider]
+        return settled
 
-    def charged(self, settling: frozenset[str]) -> Position | None:
-        """The position that says what the customer is out of; None while no card holds a cent.
+    def charged(self, settling: frozenset[str]) -> list[Position]:
+        """The positions that say what the customer is out of; none while no card holds a cent.
 
         A stand-in is a promise of the link that stood in: before its advice arrives where money
         settles, it holds nobody's money. Source: docs/domain.md §1.7.
         """
-        position = self.money(settling)
         is_promise = settling and not settling & self.positions.keys()
-        return None if is_promise else position
+        return [] if is_promise else self.money(settling)
 
     def is_sound(self, overcapture: Mapping[str, float]) -> bool:
         """All books booked one amount, and each keeps the laws by itself.

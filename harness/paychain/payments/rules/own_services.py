@@ -33,10 +33,12 @@ def paid_orders_have_money(payment: Reconciled) -> Finding | None:
 
 def _given_back_minor(payment: Reconciled) -> int:
     """What was taken and refunded; 0 while any of it stays, and after a chargeback."""
-    took = [
-        entry.charged(payment.settling) for entry in payment.authorisations if entry.leg == "in"
+    positions = [
+        position
+        for entry in payment.authorisations
+        if entry.leg == "in"
+        for position in entry.charged(payment.settling)
     ]
-    positions = [position for position in took if position is not None]
     if payment.charges or any(position.charged_back_minor for position in positions):
         return 0
     return sum(position.returned_minor for position in positions)

@@ -145,8 +145,8 @@ class Reconciled:
             (entry, position)
             for entry in self.authorisations
             if entry.leg == "in"
-            and (position := entry.charged(self.settling)) is not None
-            and position.exposure_minor > 0
+            for position in entry.charged(self.settling)
+            if position.exposure_minor > 0
         ]
 
     @cached_property
@@ -264,7 +264,8 @@ class Reconciled:
         return sum(
             max(0, position.held_minor - position.unreleased_minor)
             for entry in part.authorisations
-            if (position := entry.money(self.settling)) is not None and position.captured_minor
+            for position in entry.money(self.settling)
+            if position.captured_minor
         )
 
     def is_booked(self, follow_up: FollowUp) -> bool:
@@ -332,14 +333,13 @@ class Reconciled:
         return bool(self.asking) and all(
             self.merchants.isdisjoint(entry.positions)
             for entry in self.authorisations
-            if (position := entry.money(self.settling)) is not None and position.was_there
+            if any(position.was_there for position in entry.money(self.settling))
         )
 
     def moneys(self) -> Iterator[Position]:
         """Where the money of each authorisation is."""
         for entry in self.authorisations:
-            if (position := entry.money(self.settling)) is not None:
-                yield position
+            yield from entry.money(self.settling)
 
     @property
     def is_cancelled(self) -> bool:
