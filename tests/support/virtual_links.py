@@ -25,6 +25,7 @@ from paychain.protocol.reply import Reply
 from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.host import Host
+from paychain.services.roles.role import Role
 from paychain.services.transport import Caller
 from paychain.simulation.simulate import simulate
 from tests.support.chains import checked
@@ -112,6 +113,11 @@ class VirtualLinks:
             )
         )
         return reply
+
+    def role(self, link: str) -> Role:
+        """What a link does, to be asked beside the wire."""
+        (service,) = (each for each in self.host.services if each.name == link)
+        return service._role
 
     async def drain(self) -> None:
         assert await self.host.drain(DRAIN_S) == []

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from paychain.environment.collector import Collector
 from paychain.environment.own_requests import QUIET_S, QUIET_STEP_S, OwnRequests
 from paychain.environment.remote.remotes import Remotes
-from paychain.environment.service_processes import CONTROL_S, ServiceProcesses
+from paychain.environment.service_processes import CONTROL_S, ServiceProcesses, pending_work
 from paychain.payments.exchanges import HttpExchange, ReceivedRequest
-from paychain.services.pending_work import PendingWork, pending_work
+from paychain.services.pending_work import PendingWork
 
 DRAIN_STEP_S = 2.0  # of a drain at a time: in between, dead processes and signals are noticed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.sessions import PATIENT_S, BearerAuth, direct_session
 from paychain.processes.tokens import new_token
-from paychain.services.pending_work import PendingWork, pending_work
+from paychain.services.pending_work import PendingWork
 from paychain.services.plan import ServicesPlan, ServicesReady
 from paychain.wire.held_port import HeldPort
 
@@ -198,3 +198,8 @@ class ServiceProcesses:
                 raise PartLost(dead[0].exit_report()) from error
             raise PartLost(f"the mock services do not answer ({type(error).__name__})") from error
         return response.json()
+
+
+def pending_work(answer: Mapping[str, Any]) -> list[PendingWork]:
+    """What a process of links reports after a drain: `{"pending": [[payment, gives_back], …]}`."""
+    return [PendingWork(*each) for each in answer["pending"]]

@@ -318,6 +318,11 @@ def webhook_timeout_s(api: type[VendorApi]) -> float | None:
     return timeout_s
 
 
+def known_key(backend: Backend, key: str) -> str:
+    """The name under which what a key did is remembered; "" if the link ignores keys."""
+    return backend.key_now(key) if backend.knows_keys else ""
+
+
 def events_of(api: VendorApi, kind: str, request: PaymentRequest) -> tuple[str, ...]:
     """The names of the webhooks that report one outcome of a request."""
     if isinstance(api, ReportsSeveral):

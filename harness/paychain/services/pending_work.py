@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class PendingWork(NamedTuple):
@@ -15,8 +14,3 @@ class PendingWork(NamedTuple):
 
     payment: str
     gives_back: bool = True
-
-
-def pending_work(answer: Mapping[str, Any]) -> list[PendingWork]:
-    """What a process of links reports after a drain: `{"pending": [[payment, gives_back], …]}`."""
-    return [PendingWork(*each) for each in answer["pending"]]

@@ -163,8 +163,6 @@ class RequestWork:
             effects = FaultEffects(self._name, faults, chance)
         await asyncio.sleep(self._service_s(operation, request))
         if not faults:
-            if self._is_stuck(operation, request):
-                return pending(self._name, request)
             return await self._work(operation, request, parent, effects, on_work)
         stuck_until = effects.stuck_until
         if stuck_until is not None:
@@ -219,12 +217,13 @@ class RequestWork:
         covers whatever it came with.
         """
         is_once = operation in self._once or bool(request.digest and request.key)
+        # What is stuck now has another answer later, also under the same key.
+        is_once = is_once and not self._is_stuck(operation, request)
         # Nearly every request takes the first way: no fault changes its answer.
         work: Work = partial(self._make, operation, parent, on_work)
         if effects is not self._no_effects:
             work = partial(self._make_affected, effects, operation, parent, on_work)
-            is_in_front = effects.fails_in_front or self._is_stuck(operation, request)
-            is_once = is_once and not is_in_front
+            is_once = is_once and not effects.fails_in_front
         return self._repeats.execute(operation, request, work) if is_once else work(request)
 
     async def _make_affected(
@@ -238,9 +237,7 @@ class RequestWork:
         """What faults make of the work on a request, or give in its place."""
         instead = effects.instead_of_work()
         if instead is None:
-            made: AnswerOrError = pending(self._name, once)
-            if not self._is_stuck(operation, once):
-                made = await self._make(operation, parent, on_work, once)
+            made = await self._make(operation, parent, on_work, once)
             instead = effects.change_answer(made, once)
         return self._with_class(instead)
 
@@ -248,6 +245,8 @@ class RequestWork:
         self, operation: str, parent: str, on_work: OnWork | None, once: PaymentRequest
     ) -> AnswerOrError:
         """What the role's work makes of a request, or has made of it where a repeat goes on."""
+        if self._is_stuck(operation, once):
+            return pending(self._name, once)
         known = self._repeats.continued(operation, once)
         if known is not None and known.done is not None:
             if on_work is not None:

@@ -21,8 +21,9 @@ from paychain.services.context import Context
 from paychain.services.pending_work import PendingWork
 from paychain.services.timers import Timers
 from paychain.services.transport import HEALTH, Listener
-from paychain.services.vendor_call import ServedApi, ServedCall, VendorLink
+from paychain.services.vendor_call import ServedCall
 from paychain.services.vendor_declared import idempotency_of
+from paychain.services.vendor_served_api import ServedApi, VendorLink
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer

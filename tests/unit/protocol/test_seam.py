@@ -15,6 +15,7 @@ KNOW_THE_WIRE = {
     "received.py",
     "vendor_call.py",
     "vendor_front.py",
+    "vendor_served_api.py",
     "vendor_webhooks.py",
     "control.py",
     "host.py",

@@ -188,7 +188,7 @@ def test_where_payments_are_rare_looking_one_up_takes_no_longer() -> None:
 @pytest.mark.usefixtures("few")
 def test_of_too_many_the_oldest_are_forgotten_but_what_goes_on_is_not() -> None:
     known: Retained[int] = Retained(
-        FixedWindow(lambda: 0, SECOND_NS), lambda _, number: number != 3, most=100
+        FixedWindow(lambda: 0, SECOND_NS), lambda _, number: number != 3, limit=100
     )
     for number in range(1_000):
         known[f"n{number}"] = number

@@ -44,10 +44,12 @@ def switch_on(
     kind: str,
     link: str = "processor",
     operation: str | None = "authorise",
+    *,
+    id: str = "f",
     **parameters: Any,
 ) -> None:
     active = ActiveFault(
-        id="f",
+        id=id,
         parameters=KINDS[kind].model_validate(parameters),
         spots=(InLinkPlace(link, operation=operation),),
     )
@@ -139,9 +141,7 @@ def test_a_stale_answer_hides_a_request_however_often_it_arrives() -> None:
     async def work(links: VirtualLinks) -> None:
         await links.pay("p1")
         switch_on(links, "stale_answer")
-        twice = KINDS["duplicate_request"].model_validate({"after": "10ms"})
-        spots = (InLinkPlace("processor", operation="authorise"),)
-        links.host.faults.apply(ActiveFault(id="g", parameters=twice, spots=spots))
+        switch_on(links, "duplicate_request", id="g", after="10ms")
         await links.pay("p2")
         await links.drain()
 
@@ -177,9 +177,7 @@ def test_what_is_stuck_is_pending_for_queries_too_and_worked_on_when_the_fault_i
 def test_what_is_stuck_is_pending_also_for_a_query_that_another_fault_slows_down() -> None:
     async def work(links: VirtualLinks) -> HopResult:
         switch_on(links, "stuck_pending")
-        slow = KINDS["slow_answer"].model_validate({"delay": "10ms"})
-        spots = (InLinkPlace("processor", operation="query"),)
-        links.host.faults.apply(ActiveFault(id="g", parameters=slow, spots=spots))
+        switch_on(links, "slow_answer", operation="query", id="g", delay="10ms")
         reply = await links.pay()
         links.host.faults.heal("f")
         await links.drain()
@@ -326,12 +324,7 @@ def test_a_link_that_died_amid_an_authorisation_knows_from_its_book_what_to_reve
     forgets: bool,
 ) -> None:
     async def work(links: VirtualLinks) -> None:
-        slow = KINDS["slow_answer"].model_validate({"delay": "150ms"})
-        links.host.faults.apply(
-            ActiveFault(
-                id="s", parameters=slow, spots=(InLinkPlace("issuer", operation="authorise"),)
-            )
-        )
+        switch_on(links, "slow_answer", "issuer", id="s", delay="150ms")
         paying = asyncio.create_task(links.pay())
         await asyncio.sleep(0.06)
         switch_on(links, "crash", forgets=forgets)

@@ -17,7 +17,6 @@ from paychain.payments.journal import Movement, MovementKind
 from paychain.payments.outcome import HopResult
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.in_link_faults import ActiveFault
-from paychain.services.roles.clearing import Clearing
 from tests.support.virtual_links import VirtualLinks, on_links
 
 DAY_S = 86_400
@@ -38,9 +37,7 @@ Recall = Callable[..., Awaitable[Answer]]
 
 def recalls(links: VirtualLinks) -> Recall:
     """Recalls the first payment at the clearing, as some payer's bank might."""
-    (clearing,) = (
-        service._role for service in links.host.services if isinstance(service._role, Clearing)
-    )
+    clearing = links.role("clearing")
 
     async def recall(reason: str = "duplicate", **changed: object) -> Answer:
         request = PaymentRequest(

@@ -264,7 +264,7 @@ def test_an_earlier_token_is_no_excuse_for_a_later_authorisation_without_one() -
 
 def test_a_vault_gives_each_card_a_token_of_its_own_and_keeps_it() -> None:
     async def work(links: VirtualLinks) -> list[str]:
-        (role,) = (each._role for each in links.host.services if each.name == "vault")
+        role = links.role("vault")
         tokens = []
         for card in (TEST_CARDS[0], TEST_CARDS[1], TEST_CARDS[0]):
             request = PaymentRequest("p", 100, "EUR", card)

@@ -9,7 +9,7 @@ from tests.support.chains import shop
 from tests.support.virtual_links import VirtualLinks, on_links
 
 MANY, FEW = 60, 20
-MOST_BYTES = 3_000  # of a payment that is over, on the links of the shop
+MAX_BYTES = 3_000  # of a payment that is over, on the links of the shop
 
 
 def test_a_payment_leaves_no_object_that_is_tracked_behind() -> None:
@@ -44,4 +44,4 @@ def test_a_payment_leaves_little_memory_behind() -> None:
         _, (before, after) = on_links(shop(answers_at_once=True), pay)
     finally:
         tracemalloc.stop()
-    assert after - before < MOST_BYTES * (600 - MANY)
+    assert after - before < MAX_BYTES * (600 - MANY)

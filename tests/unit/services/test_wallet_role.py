@@ -17,7 +17,6 @@ from paychain.payments.journal import Decision, DecisionKind, Movement, Movement
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.services.in_link_faults import ActiveFault
-from paychain.services.roles.wallet import Wallet
 from tests.support.virtual_links import VirtualLinks, on_links
 
 CHAIN = """\
@@ -39,9 +38,7 @@ def test_a_repeat_of_what_was_reverted_is_answered_when_it_is_made() -> None:
     asking = PaymentRequest("p1", 1_000, "USDC", published("base")[0], reference="p1-1", key="p1-1")
 
     async def work(links: VirtualLinks) -> list[Outcome]:
-        (wallet,) = (
-            service._role for service in links.host.services if isinstance(service._role, Wallet)
-        )
+        wallet = links.role("wallet")
         spots = (InLinkPlace("base"),)
         links.host.faults.apply(ActiveFault(id="f", parameters=Reverts(), spots=spots))
         transfer = wallet.operations()["transfer"]
@@ -147,12 +144,11 @@ def test_what_was_made_is_found_although_a_node_on_a_fork_had_it_signed_again() 
     reading = PaymentRequest("p9", 1, "USDC", published("base")[0], reference="p9", key="p9")
 
     async def work(links: VirtualLinks) -> None:
-        (node,) = (
-            service._role for service in links.host.services if service._role.name == "other"
-        )
         fault_on = ActiveFault(id="f", parameters=Fork(), spots=(InLinkPlace("other"),))
         links.host.faults.apply(fault_on)
-        await node.operations()["read"](reading, "s")  # its branch begins with the first request
+        await links.role("other").operations()["read"](
+            reading, "s"
+        )  # its branch begins with the first request
         paying = asyncio.create_task(links.pay(card=published("base")[0], timeout_s=60.0))
         await asyncio.sleep(10)
         links.host.faults.heal("f")

@@ -150,8 +150,7 @@ class IdempotencyStore:
         self._window_s = window_of(declared)
         self._now_s = now_s
         self._mark = mark
-        # A link whose provider supports no keys has none whose window could be over.
-        self._windows = KeyWindows(self._window_s, now_s) if self._model is not None else None
+        self._windows = KeyWindows(self._window_s, now_s)
         window = FixedWindow(lambda: int(now_s() * 1e9), int(self._window_s * 1e9))
         # By operation: a pair of operation and key would be one more object for every request.
         self._known: defaultdict[str, Retained[KnownKey]] = defaultdict(
@@ -164,7 +163,8 @@ class IdempotencyStore:
 
     def name_of(self, key: str) -> str:
         """What a key stands for now; once its window is over, it has another name."""
-        return self._windows.name_of(key) if self._windows is not None else key
+        # A link whose provider supports no keys has none whose window could be over.
+        return self._windows.name_of(key) if self._model is not None else key
 
     def execute(
         self, operation: str, request: PaymentRequest, work: Work
@@ -248,8 +248,7 @@ class IdempotencyStore:
         keys[key] = known
         if number > 1 and operation in _MAKES:
             request = _renamed(request, f"{self._mark}{number}")
-        if self._windows is not None:
-            self._windows.begun(key)
+        self._windows.begun(key)
         try:
             given = await work(request)
         except Exception as error:
@@ -261,8 +260,7 @@ class IdempotencyStore:
                 keys.pop(key)
             raise
         finally:
-            if self._windows is not None:
-                self._windows.ended(key)
+            self._windows.ended(key)
         known.given = given
         if known.awaited is not None:
             known.awaited.set_result(given)

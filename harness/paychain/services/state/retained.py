@@ -45,18 +45,18 @@ class Retained(Generic[Value]):
     long as few others come.
 
     `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
-    `most`: beyond it, some of the oldest quarter are forgotten although their time is not over.
+    `limit`: beyond it, some of the oldest quarter are forgotten although their time is not over.
     """
 
     def __init__(
         self,
         window: Window,
         is_over: Callable[[str, Value], bool] = lambda _name, _value: True,
-        most: int = sys.maxsize,
+        limit: int = sys.maxsize,
     ) -> None:
         self._window, self._now_ns = window, window.now_ns
         self._is_over = is_over
-        self._most = most
+        self._limit = limit
         self._size = 0
         self._newest: dict[str, Value] = {}
         self._ends_ns = 0  # when the newest generation does
@@ -109,7 +109,7 @@ class Retained(Generic[Value]):
             keeps_ns = NEVER_NS
         # Each look-up goes through all generations: where payments are rare, none is for a few.
         is_time = now_ns >= self._ends_ns and len(self._newest) >= MIN_KEPT // PARTS
-        if is_time or len(self._newest) > self._most // PARTS:
+        if is_time or len(self._newest) > self._limit // PARTS:
             self._older.append((now_ns, self._newest))
             self._newest = {}
             self._ends_ns = now_ns + keeps_ns // PARTS
@@ -117,7 +117,7 @@ class Retained(Generic[Value]):
             if not self._older or self._size <= MIN_KEPT:
                 return
             ended_ns, oldest = self._older[0]
-            if now_ns < ended_ns + keeps_ns and self._size <= self._most:
+            if now_ns < ended_ns + keeps_ns and self._size <= self._limit:
                 return
             if not oldest:
                 self._older.popleft()

@@ -15,7 +15,7 @@ from paychain.protocol.dialects.adyen.records import (
     Records,
     StoredCard,
 )
-from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor import Backend, known_key
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.protocol.vendor_keyed import MadeByKey
 from paychain.wire.http import HttpRequest
@@ -76,7 +76,7 @@ class Account:
 
     def known_key(self, http: HttpRequest) -> tuple[str, str] | None:
         """Under which its key is remembered; None without one, or where the link keeps no keys."""
-        key = self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
+        key = known_key(self.backend, self.key(http))
         return (http.target, key) if key else None
 
     def repeated(self, http: HttpRequest) -> Modification | None:

@@ -9,7 +9,7 @@ from typing import Any
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.records import CardVault, Records
-from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor import Backend, known_key
 from paychain.protocol.vendor_ids import decode, encode
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
@@ -63,7 +63,7 @@ class Account:
 
     def known_key(self, http: HttpRequest) -> str:
         """Under which its key is remembered; "" if the link ignores keys."""
-        return self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
+        return known_key(self.backend, self.key(http))
 
     def entry(self, reference: str) -> BookEntry | None:
         """The book entry of an authorisation, None if there is none."""

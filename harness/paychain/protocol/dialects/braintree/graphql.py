@@ -70,12 +70,12 @@ async def answer(call: VendorCall, account: Account) -> HttpResponse:
     except Unreadable as unreadable:
         await execute_nothing(call)
         return _errors(None, [_error(str(unreadable), VALIDATION)])
-    work = _MUTATIONS.get(root.name) if operation.kind == "mutation" else _QUERIES.get(root.name)
+    works = _MUTATIONS if operation.kind == "mutation" else _QUERIES
+    work = works.get(root.name)
     if work is None:
         call.not_served(f"{operation.kind} {root.name} of GraphQL")
         await execute_nothing(call)
-        served = ", ".join(_MUTATIONS if operation.kind == "mutation" else _QUERIES)
-        where = operation.kind.capitalize()
+        served, where = ", ".join(works), operation.kind.capitalize()
         text_of = f"Field '{root.name}' in type '{where}' is not served; this mock has {served}"
         return _errors(None, [_error(text_of, VALIDATION)])
     try:

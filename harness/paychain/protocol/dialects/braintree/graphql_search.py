@@ -7,7 +7,7 @@ github.com/braintree/graphql-api, and its guide to searching.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from paychain.payments.whole_number import whole_number
@@ -50,7 +50,7 @@ class NotServed(Exception):
 async def look(call: VendorCall, account: Account, asked: Selection) -> dict[str, Any]:
     """The page of what a search finds. Raises NotServed."""
     kind, types = KINDS[asked.name]
-    criteria = criteria_of(inside(asked.arguments, "input"), kind)
+    criteria = _criteria(inside(asked.arguments, "input"), kind)
     await search.look(call, criteria)
     found = list(search.found_by(account, criteria))
     after = legacy_id(text(asked.arguments, "after"), TRANSACTION, REFUND)
@@ -78,15 +78,15 @@ def _node(account: Account, named: IdTarget) -> dict[str, Any]:
     return payment(read(written.body, XML, is_own=True)[TRANSACTION])
 
 
-def criteria_of(given: dict[str, Any], kind: str) -> search.Criteria:
+def _criteria(given: dict[str, Any], kind: str) -> search.Criteria:
     """A search in the other API's words. Raises NotServed."""
     criteria: search.Criteria = {"type": [kind]}
     for name, term in _without_nulls(given).items():
         term = term if isinstance(term, dict) else {}
         if name not in _CRITERIA:
             raise NotServed(name)
-        known, read = _CRITERIA[name]
-        criteria[known] = read(term)
+        known, translate = _CRITERIA[name]
+        criteria[known] = translate(term)
     return criteria
 
 
@@ -135,7 +135,7 @@ def _amount(term: dict[str, Any]) -> dict[str, Any]:
     return _range(inside(term, "value"))
 
 
-def _check(term: dict[str, Any], served: Any) -> None:
+def _check(term: dict[str, Any], served: Container[str]) -> None:
     for how in term:
         if how not in served:
             raise NotServed(how)

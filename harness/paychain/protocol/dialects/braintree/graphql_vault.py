@@ -50,8 +50,8 @@ USED = frozenset(
 
 async def create_customer(call: VendorCall, account: Account, given: Given) -> dict[str, Any]:
     """`createCustomer`. Raises Refused and Unanswered."""
-    said = inside(given, "customer")
-    wanted = {known: text(said, name) for name, known in _CONTACT.items() if text(said, name)}
+    details = inside(given, "customer")
+    wanted = {known: value for name, known in _CONTACT.items() if (value := text(details, name))}
     made = await answered(call, vault.create_customer_by(call, account, wanted), "customer")
     return payload(given, "CreateCustomerPayload", customer=customer(made["customer"]))
 

@@ -13,7 +13,7 @@ from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.checkout.errors import Invalid, failure
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.short_ids import LONG, lengthen, shorten
-from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor import Backend, known_key
 from paychain.protocol.vendor_attempts import Attempts
 from paychain.protocol.vendor_ids import BASE32, decode, encode
 from paychain.protocol.vendor_ignored import Ignored
@@ -151,7 +151,7 @@ class Account:
 
     def known_key(self, http: HttpRequest) -> str:
         """Under which its key is remembered; "" if the link ignores keys."""
-        return self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
+        return known_key(self.backend, self.key(http))
 
     def request_id(self) -> str:
         """A new request id in the form of a UUID."""

@@ -19,7 +19,7 @@ from paychain.protocol.dialects.paypal.errors import Invalid
 from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.json_text import decoded
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend, VendorCall, known_key
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
 from paychain.protocol.vendor_ignored import Ignored, within
 from paychain.protocol.vendor_keyed import MadeByKey
@@ -115,7 +115,7 @@ class Account:
 
     def known_key(self, http: HttpRequest) -> str:
         """Under which its key is remembered; "" if the link ignores keys."""
-        return self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
+        return known_key(self.backend, self.key(http))
 
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""

@@ -18,7 +18,7 @@ from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.order_sums import OrderSums
 from paychain.protocol.json_text import decoded
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor import Backend, known_key
 from paychain.protocol.vendor_attempts import Attempts
 from paychain.protocol.vendor_ids import decode, encode
 from paychain.protocol.vendor_ignored import Ignored
@@ -197,7 +197,7 @@ class Account:
         new: Callable[[], Made],
     ) -> Keyed[Made]:
         """What a request makes, or the first one under its key. Raises Invalid for another body."""
-        key = self.backend.key_now(self.key(http)) if self.backend.knows_keys else ""
+        key = known_key(self.backend, self.key(http))
         keyed = made.begin(key or None, body, new)
         if keyed.body != body:
             raise Invalid("key_mismatch", field="idempotency_key")
@@ -246,7 +246,7 @@ class Account:
 
     def refund_of(self, key: str) -> Refund | None:
         """The refund requested under a key; None for a new one."""
-        return self._refunds.get(self.backend.key_now(key)) if self.backend.knows_keys else None
+        return self._refunds.get(known_key(self.backend, key))
 
 
 def status(entry: BookEntry | None) -> str:

@@ -47,7 +47,7 @@ from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE
 from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
 from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.protocol.vendor import Backend, CallFailed, VendorCall
+from paychain.protocol.vendor import Backend, CallFailed, VendorCall, known_key
 from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
@@ -237,7 +237,7 @@ class Stripe:
 
     def _known_key(self, asked: RoutedRequest) -> str:
         """Under which its plan is remembered; "" for a request without a key that is known."""
-        return self._backend.key_now(asked.key) if self._backend.knows_keys else ""
+        return known_key(self._backend, asked.key)
 
     async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:
         """A page on which the customer does something, and which leads back to the shop."""
