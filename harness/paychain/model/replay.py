@@ -58,10 +58,8 @@ class ReplayedPayment(NamedTuple):
         if self.amount is not None:
             minor = to_minor(self.amount, currency)
             if exponent(currency) < 3 and _GROUPED.fullmatch(self.amount):
-                thousands, decimal = (
-                    self.amount.replace(".", ""),
-                    self.amount.rstrip("0").rstrip("."),
-                )
+                thousands = self.amount.replace(".", "")
+                decimal = self.amount.rstrip("0").rstrip(".")
                 raise ValueError(
                     f"'{self.amount}' may mean {thousands} or {decimal}; write it as one of them"
                 )

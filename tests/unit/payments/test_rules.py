@@ -907,33 +907,10 @@ def test_a_hold_that_no_merchants_book_has_is_orphaned_once_all_else_is_undone(
     assert RULES["books_agree"](payment) is None  # one finding about whose money is held
 
 
-def test_each_of_several_means_needs_money_of_its_own(movement: Make) -> None:
+def paid_by_two_means(movement: Make, card: list[Movement]) -> Reconciled:
+    """10.00 EUR, of which a gift card holds 2.00. `card`: what books have of the other 8.00."""
     gift = [movement(link, amount=200, reference="p1-1/1") for link in ("gateway", "gift-cards")]
-    stored = [
-        movement("gateway", amount=800, reference="p1-1/2", decided_by="processor-a"),
-        movement("processor-a", "stored", amount=800, reference="p1-1/2", decided_by="processor-a"),
-    ]
-    tenders = {("gateway", "gift-cards"): 200, ("gateway", "processor-a"): 800}
-    payment = Reconciled(
-        payment="p1",
-        amount_minor=1_000,
-        currency="EUR",
-        shown_approved=True,
-        shown_minor=1_000,
-        authorisations=authorisations([*gift, *stored]),
-        settling=frozenset({"issuer", "gift-cards"}),
-        merchants=frozenset({"gateway"}),
-        tenders=tenders,
-    )
-    finding = RULES["no_approval_without_money"](payment)
-    assert finding is not None
-    assert finding.amount_minor == 800  # of 10.00, 2.00 are on the gift card
-
-
-def test_of_a_tender_without_money_no_books_are_compared_as_well(movement: Make) -> None:
-    gift = [movement(link, amount=200, reference="p1-1/1") for link in ("gateway", "gift-cards")]
-    card = [movement("gateway", amount=800, reference="p1-1/2")]
-    payment = Reconciled(
+    return Reconciled(
         payment="p1",
         amount_minor=1_000,
         currency="EUR",
@@ -944,6 +921,22 @@ def test_of_a_tender_without_money_no_books_are_compared_as_well(movement: Make)
         merchants=frozenset({"gateway"}),
         tenders={("gateway", "gift-cards"): 200, ("gateway", "processor-a"): 800},
     )
+
+
+def test_each_of_several_means_needs_money_of_its_own(movement: Make) -> None:
+    stored = [
+        movement("gateway", amount=800, reference="p1-1/2", decided_by="processor-a"),
+        movement("processor-a", "stored", amount=800, reference="p1-1/2", decided_by="processor-a"),
+    ]
+    payment = paid_by_two_means(movement, stored)
+    finding = RULES["no_approval_without_money"](payment)
+    assert finding is not None
+    assert finding.amount_minor == 800  # of 10.00, 2.00 are on the gift card
+
+
+def test_of_a_tender_without_money_no_books_are_compared_as_well(movement: Make) -> None:
+    card = [movement("gateway", amount=800, reference="p1-1/2")]
+    payment = paid_by_two_means(movement, card)
     assert RULES["no_approval_without_money"](payment) is not None
     assert RULES["books_agree"](payment) is None
 
@@ -951,21 +944,10 @@ def test_of_a_tender_without_money_no_books_are_compared_as_well(movement: Make)
 @pytest.mark.parametrize("is_again", [False, True])
 def test_a_tender_of_a_wrong_amount_is_no_double_charge(movement: Make, is_again: bool) -> None:
     # The card's part, 8.00, is multiplied by 100 on its way to the issuer.
-    gift = [movement(link, amount=200, reference="p1-1/1") for link in ("gateway", "gift-cards")]
     asked = [movement(link, amount=800, reference="p1-1/2") for link in ("gateway", "processor-a")]
     wrong = [movement("issuer", amount=80_000, reference="p1-1/2")]
     again = [movement("issuer", amount=800, reference="p1-1/2.1")] if is_again else []
-    payment = Reconciled(
-        payment="p1",
-        amount_minor=1_000,
-        currency="EUR",
-        shown_approved=True,
-        shown_minor=1_000,
-        authorisations=authorisations([*gift, *asked, *wrong, *again]),
-        settling=frozenset({"issuer", "gift-cards"}),
-        merchants=frozenset({"gateway"}),
-        tenders={("gateway", "gift-cards"): 200, ("gateway", "processor-a"): 800},
-    )
+    payment = paid_by_two_means(movement, [*asked, *wrong, *again])
     assert RULES["amounts_equal"](payment) is not None
     assert (RULES["no_double_charge"](payment) is not None) is is_again
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.money.findings import most_frequent
 from paychain.analysis.store.work_left import failing_since
 from paychain.declaration.quantity import count
 from paychain.payments.outcome import failure_name
@@ -24,13 +25,8 @@ def still_failing(run: MeasuredRun) -> Iterator[str]:
         for call, payment in failing_since(run.store, int(run.times.load_end_s * 1e9))
         if payment in pending
     )
-    if not failed:
-        return
-    # Among equals their text decides, not the order of the records.
-    (caller, operation, callee, result, code), payments = min(
-        failed.items(), key=lambda item: (-item[1], item[0])
-    )
-    yield (
-        f"after the load, {caller} → {callee} ({operation}) went on failing for "
-        f"{count(payments, 'payment')} in progress: {failure_name(result, code)}"
-    )
+    for (caller, operation, callee, result, code), payments in most_frequent(failed, 1):
+        yield (
+            f"after the load, {caller} → {callee} ({operation}) went on failing for "
+            f"{count(payments, 'payment')} in progress: {failure_name(result, code)}"
+        )

@@ -14,7 +14,7 @@ from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
 from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.model.chain import Chain
 from paychain.payments.journal import HopRecord, Movement, MovementKind, PaymentRecord
-from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, Stage
+from paychain.payments.rules import RULES, Finding, Reconciled, Stage
 from paychain.payments.rules.completion import uncompleted_payments
 
 EXAMPLES = 100  # findings of one rule that are listed
@@ -86,8 +86,8 @@ def money(
     """Judge all rules about payments over every payment, one at a time; add each link's totals.
 
     `is_final`: the run was drained. Otherwise rules about the final state are not judged, nor are
-    they for payments that were still `pending` after the drain. Of those of them that were only
-    `collecting`, rules are judged whose breach nothing but money given back could mend.
+    they for payments that were still `pending` after the drain. For those of them that were only
+    `collecting`, rules are judged whose breach only money given back could undo.
     """
     undecided = frozenset(pending)
     stages = dict.fromkeys(pending, Stage.OPEN) | dict.fromkeys(collecting, Stage.COLLECTING)
@@ -109,7 +109,7 @@ def money(
             unknown = _unknown_of(store, judged, story) if broken else set()
             for name, finding in broken.items():
                 tallies[name].add(finding, unknown)
-                tallies[name].decided |= undecided.intersection(_payments_of(judged))
+                tallies[name].decided |= undecided & {part.payment for part in judged.parts}
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             if _is_uncompleted(judged, broken) and _is_measured(store, judged, story):
@@ -133,7 +133,7 @@ def money(
                 sound.add(fingerprint)
     return MoneyMeasure(
         rules=[
-            _rule(name, tallies[name], is_final=is_final, undecided=len(undecided))
+            _rule(name, tallies[name], last_stage, undecided=len(undecided))
             for name, rule in RULES.items()
             if rule.needs in parties.has
         ],
@@ -165,25 +165,22 @@ def _of_warm_up(store: RunStore, judged: Reconciled) -> set[str]:
     return {name for name, record in customers.items() if record is not None and record.warm_up}
 
 
-def _payments_of(judged: Reconciled) -> list[str]:
-    """The payments of an order; a payment that is judged by itself."""
-    return judged.payments or [judged.payment]
-
-
-def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> MoneyRule:
+def _rule(name: str, tally: _RuleTally, last_stage: Stage, *, undecided: int) -> MoneyRule:
     """What is reported of one rule. `undecided`: payments that a drain left in progress.
 
     Those that broke it are decided; any other may still break it.
     """
-    at_any_time = name in AT_ANY_TIME
+    rule = RULES[name]
+    is_judged = rule.is_judged_at(last_stage)
+    leaves_open = is_judged and not rule.is_judged_at(Stage.OPEN)
     return MoneyRule(
         rule=name,
-        title=RULES[name].title,
+        title=rule.title,
         findings=tally.count,
         amount=tally.amount,
         payments=tally.listed,
-        is_judged=is_final or at_any_time,
-        undecided=undecided - len(tally.decided) if is_final and not at_any_time else 0,
+        is_judged=is_judged,
+        undecided=undecided - len(tally.decided) if leaves_open else 0,
         unknown=_listed(tally.unknown),
     )
 

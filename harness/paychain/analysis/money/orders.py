@@ -24,7 +24,7 @@ def broken_rules(
 ) -> Broken:
     """Every money rule that a payment breaks, in the order of the rules.
 
-    `stage`: what may still come; rules whose breach it could mend are not judged. `per`: only the
+    `stage`: what may still come; rules whose breach it could undo are not judged. `per`: only the
     rules about single payments, or about orders; None: all, of a payment that is its order's only
     one.
     """

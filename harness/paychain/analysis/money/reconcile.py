@@ -359,15 +359,16 @@ def _of_own_services(
     story: RecordedPayment, customer: PaymentRecord, parties: Parties
 ) -> dict[str, Any]:
     """What only a payment at the user's own services has."""
+    book = merchants_book(story.decisions)
     return {
         "is_own": any(
             hop.operation == "authorise" and hop.caller in parties.without_book
             for hop in story.hops
         ),
         "shown_declined": customer.outcome is Outcome.DECLINED,
-        "book": merchants_book(story.decisions),
+        "book": book,
         "is_taken_back": customer.outcome is Outcome.APPROVED
-        and is_taken_back(customer.ended_ns, story.decisions, parties.without_book),
+        and is_taken_back(book, customer.ended_ns, story.decisions, parties.without_book),
         "done_again": list(done_again(story.decisions)),
         "reused_keys": list(reused_keys(story.decisions)),
         "unsigned_webhooks": list(unsigned_webhooks(story.hops, story.decisions)),

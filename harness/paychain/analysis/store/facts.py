@@ -113,7 +113,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     offered: int | None = None  # payments that were really started; None: unknown
     drained_s: float | None = None  # when all was final; None: the run did not get there
     pending: list[str] = []  # payments that were still in progress when the drain ended
-    collecting: list[str] = []  # those of them of which only captures were
+    collecting: list[str] = []  # those of them that waited only for captures
     stopped: Stopped | None = None  # by a condition of the experiment
     fault_hits: dict[str, int] | None = None  # requests by in-link fault; None: unknown
     engine: EngineFacts = NO_ENGINE

@@ -15,7 +15,6 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.finding_kinds import KINDS, Kind
 from paychain.model.loading import Loaded
-from paychain.model.pages import for_readers
 from paychain.model.review import (
     accounts,
     breakers,
@@ -200,7 +199,7 @@ def _placed(
         subject=finding.subject,
         what=finding.what,
         why=facts.why,
-        source=for_readers(finding.cites or facts.cites),
+        source=finding.cites or facts.source,
         hint=finding.hint,
         costs=facts.costs,
         remedy=remedy,

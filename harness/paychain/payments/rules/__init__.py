@@ -81,7 +81,7 @@ OF_UNKNOWN = (
     own_services.no_charge_after_a_decline.name,
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in ALL_RULES}
-AT_ANY_TIME = frozenset(rule.name for rule in ALL_RULES if rule.judged == "at_any_time")
+AT_ANY_TIME = frozenset(rule.name for rule in ALL_RULES if rule.is_judged_at(Stage.OPEN))
 
 __all__ = [
     "AT_ANY_TIME",

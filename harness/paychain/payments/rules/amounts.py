@@ -121,26 +121,34 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
     where it captured what it had cancelled itself, and no link behind it took too much.
     Source: docs/domain.md §1.7 (no over-capture) and §2.5 (I9).
     """
-    over, over_cancelled = [], []
-    for entry, link, position in _positions(payment):
-        over_minor = position.over_captured(payment.overcapture.get(link, 0.0))
-        # A merchant's own book has no money: what it has beyond the hold is what the links behind
-        # it took, maybe under another name, or what none of them took, and their books differ. But
-        # who captures a cancelled payment takes from a hold that should not be there any more.
-        if over_minor and link not in payment.merchants:
-            over.append((entry, link, position, over_minor))
-        elif over_minor and position.is_cancelled:
-            over_minor = min(over_minor, position.released_minor)
-            over_cancelled.append((entry, link, position, over_minor))
+    over = [
+        (entry, link, position, over_minor)
+        for entry, link, position in _positions(payment)
+        if (over_minor := _over_captured_minor(payment, link, position))
+    ]
+    behind = [each for each in over if each[1] not in payment.merchants]
     beyond: dict[str, int] = {}  # of each authorisation, where it was first
     texts = []
-    for entry, link, position, over_minor in over or over_cancelled:
+    for entry, link, position, over_minor in behind or over:
         if entry.reference not in beyond:
             beyond[entry.reference] = over_minor
             took = payment.money(position.captured_minor)
             held = payment.money(max(0, position.captured_minor - over_minor))
             texts.append(f"{link} captured {took} of {held} held under {entry.reference}")
     return Finding.of(payment, sum(beyond.values()), "; ".join(texts)) if texts else None
+
+
+def _over_captured_minor(payment: Reconciled, link: str, position: Position) -> int:
+    """What a link captured beyond what it may.
+
+    A merchant's own book has no money: what it has beyond the hold is what the links behind it
+    took, maybe under another name, or what none of them took, and their books differ. But a
+    merchant that captures a cancelled payment takes from a hold that should be gone.
+    """
+    over_minor = position.over_captured(payment.overcapture.get(link, 0.0))
+    if link not in payment.merchants:
+        return over_minor
+    return min(over_minor, position.released_minor) if position.is_cancelled else 0
 
 
 @money_rule("Refunded at most what was captured", judged="at_any_time", beyond=None)

@@ -6,13 +6,12 @@ stood in until the advice arrived.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from paychain.payments.journal import Leg, Movement, MovementKind
-from paychain.payments.rules.position import PART, Position
+from paychain.payments.rules.position import Position, attempt_of, tender_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,12 +37,6 @@ class Authorisation:
     is_partial: bool = False
     stored_as: frozenset[str] = frozenset()
     deciders: frozenset[str] = frozenset()
-
-    @property
-    def part(self) -> tuple[str, str]:
-        """The attempt that it belongs to, and the number of its tender, "" where one takes all."""
-        attempt, _, rest = self.reference.partition(PART)
-        return attempt, "".join(takewhile(str.isdigit, rest))
 
     def money(self, settling: frozenset[str]) -> list[Position]:
         """The positions that say where the money is; none when nobody who may ever held it.
@@ -78,21 +71,17 @@ class Authorisation:
         )
 
 
-def times_charged(
-    charges: Iterable[tuple[Authorisation, Position]], *, has_tenders: bool = False
-) -> int:
+def times_charged(charges: Iterable[tuple[Authorisation, Position]], *, has_tenders: bool) -> int:
     """How often a customer pays the same: the tenders of one attempt are one charge together.
 
     Without `has_tenders` none is one, whatever its name: an own service may call its attempts so.
     """
-    parts = Counter[tuple[str, str]]()
+    times: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by attempt and tender
     for entry, position in charges:
         is_again = position.holds > 1 and position.exposure_minor > position.first_minor
-        parts[entry.part if has_tenders else (entry.reference, "")] += 2 if is_again else 1
-    attempts = dict[str, int]()
-    for (attempt, _), times in parts.items():
-        attempts[attempt] = max(times, attempts.get(attempt, 0))
-    return sum(attempts.values())
+        attempt = attempt_of(entry.reference) if has_tenders else entry.reference
+        times[attempt][tender_of(entry.reference)] += 2 if is_again else 1
+    return sum(max(by_tender.values()) for by_tender in times.values())
 
 
 Renamed = Mapping[tuple[str, str], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from paychain.payments.attribution import UNKNOWN
-from paychain.payments.rules.position import PART, Position
+from paychain.payments.rules.position import Position, attempt_of
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
@@ -96,7 +96,7 @@ def customer_saw_the_amount(payment: Reconciled) -> Finding | None:
     for entry in payment.authorisations:
         for link, position in entry.positions.items():
             if link in payment.merchants and position.first_minor:
-                attempt = (link, entry.reference.partition(PART)[0])
+                attempt = (link, attempt_of(entry.reference))
                 sums[attempt] = sums.get(attempt, 0) + position.first_minor
     booked = list(sums.values()) or _held_behind(payment)
     # Without any book there is nothing to compare with.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from paychain.payments.rules.amounts_due import total_minor
 from paychain.payments.rules.follow_ups import FollowUp
-from paychain.payments.rules.position import PART
+from paychain.payments.rules.position import attempt_of
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.refusals import wrongly_refused
 from paychain.payments.rules.rule import money_rule
@@ -113,7 +113,7 @@ def _sale_minor(payment: Reconciled, known_minor: int) -> int:
     sales: dict[tuple[str, str], list[FollowUp]] = {}
     for each in payment.follow_ups:
         if each.operation == "capture" and each.is_due:
-            sales.setdefault((each.link, each.reference.partition(PART)[0]), []).append(each)
+            sales.setdefault((each.link, attempt_of(each.reference)), []).append(each)
     most_minor = max((total_minor(payment, each) for each in sales.values()), default=known_minor)
     return min(known_minor, most_minor)
 

@@ -41,7 +41,7 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     that reports an approval must arrive, unless its attempt was undone, and so must the one that
     reports a chargeback: a merchant who does not know of it refunds the payment as well. Who
     acknowledged the issuer's report of it has to send one. What is acknowledged is in some book,
-    and not only in that of who asked for it.
+    and not only in that of the link that asked for it.
     Source: docs/domain.md §2.5 (I2, I4).
     """
     open_ends = [

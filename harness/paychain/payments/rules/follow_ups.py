@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Literal
 
 from paychain.payments.journal import Decision, DecisionKind
 from paychain.payments.rules.authorisation import Authorisation
-from paychain.payments.rules.position import PART, REPEAT
+from paychain.payments.rules.position import REPEAT, tender_of
 
 End = Literal["never sent", "unanswered", "done", "refused", "abandoned", "cancelled"]
 _KINDS: Mapping[DecisionKind, End] = {
@@ -70,7 +69,7 @@ class FollowUp:
     @property
     def tender(self) -> str:
         """Which of several means it is about: "2" of p1-1/2, and of p1-1/2.1; "" of a whole one."""
-        return "".join(takewhile(str.isdigit, self.reference.partition(PART)[2]))
+        return tender_of(self.reference)
 
     @property
     def reports_charge_back(self) -> bool:

@@ -28,13 +28,14 @@ def merchants_book(decisions: Sequence[Decision]) -> MerchantsBook | None:
     return None
 
 
-def is_taken_back(shown_ns: int, decisions: Sequence[Decision], own: Collection[str]) -> bool:
+def is_taken_back(
+    book: MerchantsBook | None, shown_ns: int, decisions: Sequence[Decision], own: Collection[str]
+) -> bool:
     """Whether a service released what it had shown as approved, and its books have it as not paid.
 
     `shown_ns`: when the customer saw the approval. A service that releases the money sooner has
     approved nothing, and one whose books still have the order as paid has not cancelled it.
     """
-    book = merchants_book(decisions)
     return (
         book is not None
         and not book.is_paid

@@ -14,6 +14,7 @@ Source: docs/domain.md §1.9 and §2.5 (I1, I4, I9).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import assert_never
 
 from paychain.payments.journal import Movement, MovementKind, Verb
@@ -24,6 +25,16 @@ from paychain.payments.money import share_of
 REPEAT = "~"
 # The parts of a payment that is paid by several means are `p1-1/1`, `p1-1/2`.
 PART = "/"
+
+
+def attempt_of(reference: str) -> str:
+    """The attempt that a reference belongs to: `p1-1` for `p1-1/2`."""
+    return reference.partition(PART)[0]
+
+
+def tender_of(reference: str) -> str:
+    """Which of several means it is about: "2" for p1-1/2 and p1-1/2.1; "" for a whole one."""
+    return "".join(takewhile(str.isdigit, reference.partition(PART)[2]))
 
 
 @dataclass(slots=True)
