@@ -7,11 +7,13 @@ minute for a name, and to more with several servers and search domains.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import wait
+from functools import partial
 from ipaddress import ip_address
-from queue import Empty, SimpleQueue
+
+from paychain.processes.background import in_background
 
 # What `getaddrinfo` is typed to return; the bytes are of a Python without IPv6.
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
@@ -25,26 +27,12 @@ AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 def looked_up(host: str, port: int | None, within_s: float, family: int = 0) -> Found:
     """What `getaddrinfo` finds for TCP. Raises OSError: TimeoutError when the time is over."""
     if _is_number(host):  # answered at once, and connections to loopback are many
-        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-    ended: SimpleQueue[Found | OSError] = SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            ended.put(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
-        except OSError as error:
-            ended.put(error)
-        except UnicodeError:  # a label that is empty or too long
-            ended.put(socket.gaierror(socket.EAI_NONAME, "no host can have this name"))
-
+        return _found(host, port, family)
     # Nothing can end a look-up from outside: one that hangs ends with this process.
-    threading.Thread(target=look_up, daemon=True).start()
-    try:
-        found = ended.get(timeout=max(within_s, 0.0))
-    except Empty:
-        raise TimeoutError(f"no name server has found {host} within {within_s:g} s") from None
-    if isinstance(found, OSError):
-        raise found
-    return found
+    coming = in_background(partial(_found, host, port, family), "look-up")
+    if not wait([coming], max(within_s, 0.0)).done:
+        raise TimeoutError(f"no name server has found {host} within {within_s:g} s")
+    return coming.result()
 
 
 def connect(
@@ -91,6 +79,13 @@ def connect(
         else:
             return made
     raise refused
+
+
+def _found(host: str, port: int | None, family: int) -> Found:
+    try:
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that is empty or too long
+        raise socket.gaierror(socket.EAI_NONAME, "no host can have this name") from error
 
 
 def _is_number(host: str) -> bool:
