@@ -17,7 +17,9 @@ from paychain.processes.background import in_background
 
 # What `getaddrinfo` is typed to return; the bytes are of a Python without IPv6.
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-Found = Sequence[tuple[int, int, int, str, Address]]
+Entry = tuple[int, int, int, str, Address]
+Found = Sequence[Entry]
+Options = tuple[tuple[int, int, int | bytes], ...]
 
 LOOKUP_S = 5.0  # for a name that is looked up on its own, before anything else is done
 # A request in two pieces would wait for its acknowledgement otherwise, for 40 ms.
@@ -41,7 +43,7 @@ def connect(
     within_s: float,
     *,
     source: tuple[str, int] | None = None,
-    options: tuple[tuple[int, int, int | bytes], ...] = AT_ONCE,
+    options: Options = AT_ONCE,
 ) -> socket.socket:
     """A connection to the first address of a host that accepts one, within a time for all of them.
 
@@ -52,33 +54,37 @@ def connect(
     until_s = time.monotonic() + within_s
     refused: OSError = TimeoutError("timed out")
     found = looked_up(host, port, within_s)
-    for place, (family, kind, protocol, _, address) in enumerate(found):
+    for place, entry in enumerate(found):
         left_s = until_s - time.monotonic()
         if left_s <= 0:
             break
         try:
-            # It fails for a family that this machine does not have: `localhost` may be ::1 first.
-            made = socket.socket(family, kind, protocol)
+            made = _connected(entry, left_s / (len(found) - place), source, options)
         except OSError as error:
             refused = error
-            continue
-        try:
-            for option in options:
-                made.setsockopt(*option)
-            if source is not None:
-                made.bind(source)
-            made.settimeout(left_s / (len(found) - place))
-            made.connect(address)
-            made.settimeout(within_s)
-        except OSError as error:
-            made.close()
-            refused = error
-        except BaseException:
-            made.close()
-            raise
         else:
+            made.settimeout(within_s)
             return made
     raise refused
+
+
+def _connected(
+    entry: Entry, within_s: float, source: tuple[str, int] | None, options: Options
+) -> socket.socket:
+    family, kind, protocol, _, address = entry
+    # It fails for a family that this machine does not have: `localhost` may be ::1 first.
+    made = socket.socket(family, kind, protocol)
+    try:
+        for option in options:
+            made.setsockopt(*option)
+        if source is not None:
+            made.bind(source)
+        made.settimeout(within_s)
+        made.connect(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _found(host: str, port: int | None, family: int) -> Found:
