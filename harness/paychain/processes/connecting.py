@@ -37,6 +37,11 @@ def looked_up(host: str, port: int | None, within_s: float, family: int = 0) -> 
     return coming.result()
 
 
+def ipv4_of(name: str) -> str:
+    """The IPv4 address of a host, looked up before anything else is done. Raises OSError."""
+    return str(looked_up(name, None, LOOKUP_S, socket.AF_INET)[0][4][0])
+
+
 def connect(
     host: str,
     port: int,
