@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from paychain.analysis.measures.histogram import Histogram
@@ -41,20 +42,19 @@ class Copies:
         if self._of_each == 1:
             return 0
         added = 0
-        with sqlite3.connect(self._path) as db:
+        with closing(sqlite3.connect(self._path)) as db, db:
             db.execute("PRAGMA synchronous=OFF")
             db.execute("PRAGMA cache_size=-100000")
             for table in TABLES:
-                ((newest,),) = db.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {table}")
-                within = {"after": self._last[table], "upto": newest}
+                columns = ", ".join(_columns(db, table))
+                within = {"after": self._last[table], "upto": _newest(db, table)}
                 for copy in range(1, self._of_each):
                     added += db.execute(
-                        f"INSERT INTO {table} SELECT {', '.join(_columns(db, table))} "
-                        f"FROM {table} WHERE rowid > :after AND rowid <= :upto",
+                        f"INSERT INTO {table} SELECT {columns} FROM {table} "
+                        "WHERE rowid > :after AND rowid <= :upto",
                         {**within, "copy": copy, "later_ns": copy * APART_NS},
                     ).rowcount
-                ((self._last[table],),) = db.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {table}")
-        db.close()
+                self._last[table] = _newest(db, table)
         return added
 
     def count(self) -> None:
@@ -63,7 +63,7 @@ class Copies:
         A copy counts in the second of what it was copied from: for payments and hops that is its
         own, as long as a second is a multiple of the copies; of movements it may be the one before.
         """
-        with sqlite3.connect(self._path) as db:
+        with closing(sqlite3.connect(self._path)) as db, db:
             db.create_function("times", 1, self._times)
             for table in AGGREGATES:
                 db.execute(
@@ -75,13 +75,18 @@ class Copies:
                 f"UPDATE {PAYMENTS} SET lags = times(lags), last_end_ns = last_end_ns + ?",
                 ((self._of_each - 1) * APART_NS,),
             )
-        db.close()
 
     def _times(self, packed: bytes) -> bytes:
         counts = Histogram.unpacked(packed).counts
         return Histogram(
             {bucket: number * self._of_each for bucket, number in counts.items()}
         ).packed()
+
+
+def _newest(db: sqlite3.Connection, table: str) -> int:
+    """The last row of a table; 0 where it has none."""
+    ((row,),) = db.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {table}")
+    return int(row)
 
 
 def _columns(db: sqlite3.Connection, table: str) -> Iterator[str]:

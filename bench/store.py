@@ -206,7 +206,7 @@ class Moment(NamedTuple):
     def __sub__(self, other: Moment) -> Moment:
         return Moment(self.wall_s - other.wall_s, self.cpu_s - other.cpu_s)
 
-    def __add__(self, other: Moment) -> Moment:  # type: ignore[override]
+    def __add__(self, other: Moment) -> Moment:  # type: ignore[override]  # a tuple's joins
         return Moment(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
 
     def __str__(self) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from paychain.report.html.page import render, stylesheet
 from paychain.report.result import read
 from tests.support.chromium import start
+from tests.support.pages import written
 from tests.support.paths import SAMPLE
 
 
@@ -37,10 +37,7 @@ def browser(one_browser: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's report as this code renders it, with its style sheet beside it."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "report.html").write_text(render(read(SAMPLE)), "utf-8")
-    (folder / "report.css").write_text(stylesheet(), "utf-8")
-    return folder / "report.html"
+    return written(read(SAMPLE), tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from paychain.analysis.comparison import Compared, Comparison
 from paychain.analysis.measures.own_policies import PolicyLine
 from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.report.html.matrix import Cell, Matrix, write_matrix
-from paychain.report.html.page import render, stylesheet
 from paychain.report.result import read
+from tests.support.pages import written
 from tests.support.paths import SAMPLE
 from tests.support.report_results import OWN_CALL
 
@@ -85,11 +85,9 @@ def test_what_own_services_did(browser: Any, tmp_path: Path) -> None:
         holds=False,
     )
     did = OwnServiceMeasures([OWN_CALL], [line])
-    result = msgspec.structs.replace(sample, own_services=did)
-    (tmp_path / "report.html").write_text(render(result), "utf-8")
-    (tmp_path / "report.css").write_text(stylesheet(), "utf-8")
+    page = written(msgspec.structs.replace(sample, own_services=did), tmp_path)
     for table in ("Policy of own services, claimed beside observed", "What your SDK did"):
-        assert unseen_columns(browser, tmp_path / "report.html", table) == []
+        assert unseen_columns(browser, page, table) == []
 
 
 @pytest.mark.parametrize(
@@ -100,8 +98,5 @@ def test_what_a_run_found(browser: Any, page: Path, table: str) -> None:
 
 
 def test_what_became_worse(browser: Any, tmp_path: Path) -> None:
-    compared = msgspec.structs.replace(read(SAMPLE), comparison=COMPARED)
-    (tmp_path / "report.html").write_text(render(compared), "utf-8")
-    (tmp_path / "report.css").write_text(stylesheet(), "utf-8")
-    page = tmp_path / "report.html"
+    page = written(msgspec.structs.replace(read(SAMPLE), comparison=COMPARED), tmp_path)
     assert unseen_columns(browser, page, "Comparison with the baseline") == []

@@ -29,8 +29,8 @@ from tests.support.planted_services import (
     planted,
     retry_limits_kept,
 )
+from tests.support.real_runs import run_for_real
 from tests.support.runs import declare
-from tests.support.shared_runs import TRIES
 
 # No timeout is as short as a busy machine may be slow: the planted bugs are all that is wrong.
 CHAIN = """\
@@ -83,11 +83,7 @@ ALWAYS = [name for name, rule in RULES.items() if not rule.needs]
 @pytest.mark.thorough  # for real what the next one shows in virtual time
 def test_every_rule_finds_its_planted_bug_and_only_the_payments_it_affected(tmp_path: Path) -> None:
     services = (sys.executable, str(SUPPORT / "planted_services.py"))
-    for number in range(TRIES):
-        planned = spec(tmp_path / str(number), *services, lasts="14s")
-        result = run(planned, chain_of(planned)).result
-        if result.verdict != "inconclusive":
-            break
+    result = run_for_real(tmp_path, lambda folder: spec(folder, *services, lasts="14s")).result
     found = {rule.rule: rule for rule in result.money.rules}
     assert set(found) == {bug.__name__ for bug in BUGS} == {*ALWAYS, "no_card_number_in_a_file"}
     for name, rule in found.items():

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from paychain.model.loading import load_chain, load_experiment
-from paychain.runs.chains import chain_of
-from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
 from tests.support.paths import SUPPORT
 from tests.support.planted_deposits import is_affected
+from tests.support.real_runs import run_for_real
 from tests.support.runs import declare
-from tests.support.shared_runs import TRIES
 from tests.support.virtual_runs import selected
 
 CALM = """\
@@ -29,23 +27,20 @@ load: {arrivals: 8/s, warm_up: 0s, before: 6s, after: 1s}
 def test_a_deposit_whose_credit_is_in_no_book_is_found_in_a_real_run(tmp_path: Path) -> None:
     services = (sys.executable, str(SUPPORT / "planted_deposits.py"))
     chain = load_chain("exchange-deposit")
-    for number in range(TRIES):
-        folder = tmp_path / str(number)
-        folder.mkdir()
+
+    def spec_in(folder: Path) -> RunSpec:
         declare(folder, calm=CALM)
         experiment = load_experiment(str(folder / "calm.yaml"), chain.model)
-        planned = RunSpec(
-            chain=chain, experiment=experiment, out=folder / "runs", services=services
-        )
-        result = run(planned, chain_of(planned)).result
-        if result.verdict != "inconclusive":
-            break
+        return RunSpec(chain=chain, experiment=experiment, out=folder / "runs", services=services)
+
+    finished = run_for_real(tmp_path, spec_in)
+    result = finished.result
     assert result.verdict == "fail", result.reasons
     assert result.money.undecided == 0
     (found,) = [rule for rule in result.money.rules if rule.findings]
     assert found.rule == "deposits_credited"
-    of_deposits = "kind = 'signed' AND operation = 'pay'"
-    deposits = selected(folder, f"SELECT DISTINCT payment FROM decision WHERE {of_deposits}")
+    signed = "SELECT DISTINCT payment FROM decision WHERE kind = 'signed' AND operation = 'pay'"
+    deposits = selected(finished.folder, signed)
     affected = {payment for (payment,) in deposits if is_affected(payment)}
     assert found.findings == len(affected) > 3
     assert {each.payment for each in found.payments} <= affected

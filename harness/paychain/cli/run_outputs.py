@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ReportFormat
 from paychain.cli.reading import reading
-from paychain.cli.say import said_when_slow, say
+from paychain.cli.say import key_of, say
 from paychain.payments.errors import UserError, sentence_of
 from paychain.processes.interrupted import keeping
 
@@ -79,8 +79,7 @@ def signer_of(private_key: Path) -> Signer:
     from paychain.report.evidence.dsse import read_private_key
     from paychain.report.evidence.files import sign_run
 
-    with said_when_slow(f"waiting for somebody to write to {private_key}"):
-        key = read_private_key(private_key)
+    key = key_of(private_key, read_private_key)
     return lambda folder: sign_run(folder, key)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Timer
+from typing import TypeVar
 
 from paychain.payments.errors import one_line
 
+Key = TypeVar("Key")
 _SILENT_S = 1.0  # as long as a user need not know what is being waited for
 TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
 OUR_BUG = f"this is a bug in paychain or in a library: {TRACEBACK_VARIABLE}=1 shows where"
@@ -38,3 +41,9 @@ def said_when_slow(line: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def key_of(path: Path, read: Callable[[Path], Key]) -> Key:
+    """The key that is read from a file, which may be a pipe."""
+    with said_when_slow(f"waiting for somebody to write to {path}"):
+        return read(path)

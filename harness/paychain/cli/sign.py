@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import RunFolder
-from paychain.cli.say import said_when_slow, say
+from paychain.cli.say import key_of, say
 from paychain.processes.tokens import SIGNING_KEY_VARIABLE
 
 
@@ -34,8 +34,7 @@ def sign(
     from paychain.report.evidence.files import sign_run
 
     if key is not None:
-        with said_when_slow(f"waiting for somebody to write to {key}"):
-            signing = read_private_key(key)
+        signing = key_of(key, read_private_key)
     elif os.environ.get(SIGNING_KEY_VARIABLE):
         signing = private_key(os.environ[SIGNING_KEY_VARIABLE].encode(), SIGNING_KEY_VARIABLE)
     else:

@@ -9,7 +9,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import RunOrHistory
-from paychain.cli.say import said_when_slow, say
+from paychain.cli.say import key_of, say
 
 if TYPE_CHECKING:
     from paychain.report.evidence.verification import HistoryExtent, Verification
@@ -51,10 +51,7 @@ def verify(
 
     if not history and (head is not None or at_least):
         raise UserError("--head and --at-least need --history", hint="add --history")
-    keys = []
-    for path in trust:
-        with said_when_slow(f"waiting for somebody to write to {path}"):
-            keys.append(public_key(path))
+    keys = [key_of(path, public_key) for path in trust]
     if not run.is_dir():
         raise UserError(f"no such folder: {run}")
     if not history:

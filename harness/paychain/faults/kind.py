@@ -248,8 +248,9 @@ class RequestFaultKind(SharedFaultKind, LinkFaultKind):
         return False
 
     def stops(self, timeout_s: float) -> bool:
-        """As any, and what holds requests until it is over."""
-        return self.holds_requests or super().stops(timeout_s)
+        """As any, what holds requests until it is over, and delays longer than a caller waits."""
+        shortest_s = self.delay_before_s(0.0) + self.delay_after_s(0.0)
+        return self.holds_requests or shortest_s >= timeout_s or super().stops(timeout_s)
 
     def delay_before_s(self, chance: float) -> float:
         """How much later the link begins its work, in seconds."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar, cast
+from concurrent.futures import wait
+from typing import Any, NamedTuple, TypeVar
 
 import requests
+
+from paychain.processes.background import in_background
 
 T = TypeVar("T")
 
@@ -52,23 +53,11 @@ def exchanged(exchange: Callable[[], T], within_s: float) -> T:
 
     The names of its server are looked up within that time as well.
     """
-    ended: SimpleQueue[tuple[T, None] | tuple[None, Exception]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            ended.put((exchange(), None))
-        except Exception as error:
-            ended.put((None, error))
-
     # Nothing can end a request from outside: one that hangs ends with this process.
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        returned, error = ended.get(timeout=within_s)
-    except Empty:
-        raise requests.Timeout(f"no whole answer within {within_s:g} s") from None
-    if error is not None:
-        raise error
-    return cast("T", returned)
+    coming = in_background(exchange, "exchange")
+    if not wait([coming], within_s).done:
+        raise requests.Timeout(f"no whole answer within {within_s:g} s")
+    return coming.result()
 
 
 def no_answer(error: requests.RequestException, within_s: float) -> str:

@@ -39,7 +39,7 @@ class CellSpec:
     @property
     def home(self) -> Path:
         """The folder of its runs."""
-        return self.folder / CELLS / f"{self.link}.{self.fault}"
+        return self.folder / CELLS / cell_name(self.link, self.fault)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,11 @@ class DoneElsewhere:
     cell: CellSpec
     done: Cell
     packed: bytes
+
+
+def cell_name(link: str, fault: str) -> str:
+    """How the experiment of a cell and the folder of its runs are named."""
+    return f"{link}.{fault}"
 
 
 def loaded(cell: CellSpec) -> LoadedCell:

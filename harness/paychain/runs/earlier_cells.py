@@ -23,7 +23,7 @@ from paychain.model.loading import Loaded
 from paychain.model.renaming import Names, used_of
 from paychain.payments.errors import UserError
 from paychain.report.result import FILE_NAME, Result, read
-from paychain.runs.cells import CELLS
+from paychain.runs.cells import CELLS, cell_name
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class EarlierCells:
 
     def refuse_left_out(self, planned: Iterable[tuple[str, str]]) -> None:
         """Raise UserError when a link and a fault with a run are not among the planned ones."""
-        left_out = self._runs.keys() - {_cell(*each) for each in planned}
+        left_out = self._runs.keys() - {cell_name(*each) for each in planned}
         if left_out:
             names = ", ".join(sorted(left_out))
             raise UserError(
@@ -81,7 +81,7 @@ class EarlierCells:
 
         Raises UserError when it was made of another fault.
         """
-        cell = _cell(link, fault.experiment)
+        cell = cell_name(link, fault.experiment)
         # In the cell the fault names its link, too.
         names = {**used_of(self._names, fault), **_only(self._names, link)}
         digest, found = sha256(text.encode()).hexdigest(), None
@@ -108,10 +108,6 @@ _WORDS = {
     "seed": "seeds",
     "is_virtual": "ways to run (--real)",
 }
-
-
-def _cell(link: str, fault: str) -> str:
-    return f"{link}.{fault}"
 
 
 def _only(names: Names, name: str) -> Mapping[str, str]:

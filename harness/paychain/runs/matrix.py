@@ -32,7 +32,15 @@ from paychain.processes.part import WHOLE, Part
 from paychain.processes.pool import Pool
 from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
 from paychain.report.result import read
-from paychain.runs.cells import CELLS, CellSpec, keep, loaded, run_cell, run_cell_elsewhere
+from paychain.runs.cells import (
+    CELLS,
+    CellSpec,
+    cell_name,
+    keep,
+    loaded,
+    run_cell,
+    run_cell_elsewhere,
+)
 from paychain.runs.earlier_cells import EarlierCells
 
 IN_ANOTHER_PART = "in another part"
@@ -183,7 +191,7 @@ def _cells(spec: MatrixSpec, earlier: EarlierCells) -> Iterator[_Planned]:
     """Every cell, with its own file written where the link can have the fault."""
     for link in spec.links:
         for fault in spec.faults:
-            path = spec.folder / CELLS / f"{link}.{fault.model.experiment}.yaml"
+            path = spec.folder / CELLS / f"{cell_name(link, fault.model.experiment)}.yaml"
             text = for_one_link(fault.text, link)
             run = earlier.run_of(link, fault.model, text)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from paychain.environment.remote import lookup
 from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import HEADER, ProvingAuth, check
 from paychain.environment.remote.remote import Remote
@@ -245,7 +245,7 @@ def test_what_is_neither_an_address_nor_a_name_is_a_mistake(tmp_path: Path, addr
 def test_a_host_is_looked_up_by_its_name_and_must_be_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stands_for: str, reason: str
 ) -> None:
-    monkeypatch.setattr(lookup.socket, "getaddrinfo", lambda *_: [(0, 0, 0, "", (stands_for, 0))])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [(0, 0, 0, "", (stands_for, 0))])
     chain = load_chain(str(chain_file(tmp_path, "m1: {address: m1.test, links: [issuer]}")))
     placed = chain.model.hosts["m1"]
     if not reason:
@@ -265,7 +265,7 @@ def test_a_name_without_an_address_is_awaited_and_then_reported(
     def unknown(*_: object) -> None:
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(lookup.socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     line = "m1: {address: no-such-host.invalid, links: [issuer], within: 1ms}"
     chain = load_chain(str(chain_file(tmp_path, line)))
     with pytest.raises(UserError, match=r"no address of no-such-host\.invalid is known"):

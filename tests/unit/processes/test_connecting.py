@@ -20,7 +20,8 @@ from paychain.load.distributed import spread
 from paychain.model.service import Ready
 from paychain.probe import sender
 from paychain.probe.sender import Sender
-from paychain.processes.connecting import connect, looked_up
+from paychain.processes import connecting
+from paychain.processes.connecting import connect, ipv4_of, looked_up
 from paychain.processes.deadlines import TimedConnection
 from paychain.processes.sessions import direct_session
 from paychain.wire.http import HttpRequest
@@ -101,9 +102,9 @@ def test_no_client_waits_longer_for_a_name_server_than_for_an_answer(client: str
 def test_a_machine_is_looked_up_within_a_limit(
     module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOKUP_S", SOON_S)
+    monkeypatch.setattr(connecting, "LOOKUP_S", SOON_S)
     with pytest.raises(OSError, match=r"no name server has found shop\.test within 0\.2 s"):
-        looked_up(NAME, None, module.LOOKUP_S)
+        ipv4_of(NAME)
     began_s = time.monotonic()
     try:
         assert module._looked_up(NAME) == NAME

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.placement import Placed, is_name
 from paychain.model.reach import is_allowed
 from paychain.payments.errors import UserError
-from paychain.processes.connecting import LOOKUP_S, looked_up
+from paychain.processes.connecting import ipv4_of
 
 
 def address_of(placed: Placed, chain: Loaded[Chain]) -> str:
@@ -27,9 +25,8 @@ def address_of(placed: Placed, chain: Loaded[Chain]) -> str:
 
 def _looked_up(name: str) -> str:
     try:
-        found = looked_up(name, None, LOOKUP_S, socket.AF_INET)
+        return ipv4_of(name)
     except OSError as error:
         raise UserError(
             f"no address of {name} is known ({error})", hint="check the name"
         ) from error
-    return str(found[0][4][0])

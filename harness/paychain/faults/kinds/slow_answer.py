@@ -22,7 +22,3 @@ class SlowAnswer(RequestFaultKind):
     def delay_after_s(self, chance: float) -> float:
         """The delay in seconds, its jitter drawn by a `chance` in [0, 1)."""
         return jittered(self.delay, self.jitter, chance)
-
-    def stops(self, timeout_s: float) -> bool:
-        """Even the shortest delay is longer than a caller waits."""
-        return self.delay - self.jitter >= timeout_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,7 +9,7 @@ from ipaddress import ip_address
 from paychain.model.placement import is_name
 from paychain.payments.errors import UserError
 from paychain.payments.whole_number import whole_number
-from paychain.processes.connecting import LOOKUP_S, looked_up
+from paychain.processes.connecting import ipv4_of
 from paychain.processes.loopback import LOOPBACK, is_loopback
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, TOKEN_VARIABLE, new_token
 
@@ -85,7 +84,7 @@ def _looked_up(host: str) -> str:
     if not is_name(host):
         return host
     with suppress(OSError):
-        return str(looked_up(host, None, LOOKUP_S, socket.AF_INET)[0][4][0])
+        return ipv4_of(host)
     return host
 
 
